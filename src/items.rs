@@ -1,0 +1,198 @@
+//! Shops and items, interned: a stage's partition knows each by a small number, and by a fingerprint of its content.
+//!
+//! Invariants: numbers are dense and never reused; they are private to one table, so nothing that leaves a partition
+//! (logs, lists, order of ties) may depend on them. Fingerprints are the same everywhere and for ever.
+//! Absent: forgetting. A table grows with the catalogue, about 80 bytes an item.
+
+use crate::position::Partition;
+use hashbrown::HashTable;
+use xxhash_rust::xxh3::Xxh3;
+
+/// Number of a shop in one [`Items`] table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ShopId(pub u32);
+
+/// Number of an item (of one shop) in one [`Items`] table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ItemId(pub u32);
+
+impl ShopId {
+    /// The number as an index.
+    #[must_use]
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+impl ItemId {
+    /// The number as an index.
+    #[must_use]
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// The fixed fingerprint of an item of a shop (XXH3, 64 bits); an empty item stands for the shop itself.
+#[must_use]
+pub fn fingerprint(shop: &str, item: &str) -> u64 {
+    let mut hasher = Xxh3::new();
+    hasher.update(shop.as_bytes());
+    hasher.update(&[0xFF]); // no UTF-8 text holds this byte
+    hasher.update(item.as_bytes());
+    hasher.digest()
+}
+
+/// The partition of `count` that a fingerprint belongs to: the upper bits, by multiplication (Lemire, 2019).
+#[must_use]
+pub fn spread(fingerprint: u64, count: u32) -> Partition {
+    let wide = u128::from(fingerprint) * u128::from(count);
+    Partition(u32::try_from(wide >> 64).unwrap_or(0)) // below `count`, which is a u32
+}
+
+struct Entry {
+    shop: ShopId,
+    fingerprint: u64,
+    name: Box<str>,
+}
+
+/// The shops and items that one partition of a stage has met.
+#[derive(Default)]
+pub struct Items {
+    shops: Vec<Box<str>>,
+    entries: Vec<Entry>,
+    index: HashTable<u32>,
+}
+
+impl Items {
+    /// The number of `shop`, new or known. Shops are few: a linear search.
+    ///
+    /// # Panics
+    /// Never on data: more than 2^32 shops do not fit memory.
+    pub fn shop(&mut self, shop: &str) -> ShopId {
+        if let Some(known) = self.find_shop(shop) {
+            return known;
+        }
+        let id = ShopId(small(self.shops.len()));
+        self.shops.push(Box::from(shop));
+        id
+    }
+
+    /// The number of `shop`, if it has been met.
+    #[must_use]
+    pub fn find_shop(&self, shop: &str) -> Option<ShopId> {
+        self.shops.iter().position(|known| &**known == shop).map(|place| ShopId(small(place)))
+    }
+
+    /// The number of `item` in `shop`, new or known.
+    pub fn item(&mut self, shop: ShopId, item: &str) -> ItemId {
+        let fingerprint = fingerprint(&self.shops[shop.index()], item);
+        if let Some(known) = self.find(shop, item, fingerprint) {
+            return known;
+        }
+        let id = small(self.entries.len());
+        self.entries.push(Entry { shop, fingerprint, name: Box::from(item) });
+        let entries = &self.entries;
+        self.index.insert_unique(fingerprint, id, |&other| entries[other as usize].fingerprint);
+        ItemId(id)
+    }
+
+    /// The number of `item` in `shop`, if it has been met.
+    #[must_use]
+    pub fn find_item(&self, shop: &str, item: &str) -> Option<ItemId> {
+        let shop_id = self.find_shop(shop)?;
+        self.find(shop_id, item, fingerprint(shop, item))
+    }
+
+    fn find(&self, shop: ShopId, item: &str, fingerprint: u64) -> Option<ItemId> {
+        let same = |&id: &u32| {
+            let entry = &self.entries[id as usize];
+            entry.fingerprint == fingerprint && entry.shop == shop && &*entry.name == item
+        };
+        self.index.find(fingerprint, same).map(|&id| ItemId(id))
+    }
+
+    /// The name of a shop.
+    #[must_use]
+    pub fn shop_name(&self, shop: ShopId) -> &str {
+        &self.shops[shop.index()]
+    }
+
+    /// The name of an item.
+    #[must_use]
+    pub fn name(&self, item: ItemId) -> &str {
+        &self.entries[item.index()].name
+    }
+
+    /// The shop an item belongs to.
+    #[must_use]
+    pub fn shop_of(&self, item: ItemId) -> ShopId {
+        self.entries[item.index()].shop
+    }
+
+    /// The fixed fingerprint of an item.
+    #[must_use]
+    pub fn fingerprint(&self, item: ItemId) -> u64 {
+        self.entries[item.index()].fingerprint
+    }
+
+    /// How many items have been met.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether none has been met.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// How many shops have been met.
+    #[must_use]
+    pub fn shop_count(&self) -> usize {
+        self.shops.len()
+    }
+
+    /// Every item, in the order of first meeting.
+    pub fn ids(&self) -> impl Iterator<Item = ItemId> + use<> {
+        (0..small(self.entries.len())).map(ItemId)
+    }
+}
+
+/// A table index as a `u32`. A table of 2^32 entries would need hundreds of gigabytes: not reachable by data.
+fn small(index: usize) -> u32 {
+    assert!(u32::try_from(index).is_ok(), "more than 2^32 interned names");
+    index as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_gets_one_number_per_shop() {
+        let mut items = Items::default();
+        let (main, b2b) = (items.shop("main"), items.shop("b2b"));
+        let a = items.item(main, "sku-1");
+        assert_eq!(items.item(main, "sku-1"), a);
+        assert_ne!(items.item(b2b, "sku-1"), a);
+        assert_eq!((items.name(a), items.shop_name(items.shop_of(a))), ("sku-1", "main"));
+        assert_eq!(items.find_item("main", "sku-1"), Some(a));
+        assert_eq!(items.find_item("main", "sku-2"), None);
+        assert_eq!(items.find_item("other", "sku-1"), None);
+        assert_eq!(items.shop("main"), main);
+        assert_eq!(items.len(), 2);
+    }
+
+    #[test]
+    fn partitions_cover_their_range_and_no_more() {
+        for count in [1, 2, 7, 64] {
+            let mut seen = vec![0_u32; count as usize];
+            for n in 0..10_000_u32 {
+                seen[spread(fingerprint("main", &n.to_string()), count).index()] += 1;
+            }
+            let fair = 10_000 / count;
+            assert!(seen.iter().all(|&n| n > fair * 7 / 10 && n < fair * 13 / 10 + 10), "{count}: {seen:?}");
+        }
+    }
+}

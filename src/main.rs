@@ -1,0 +1,3 @@
+//! The `samenloop` command.
+
+fn main() {}
