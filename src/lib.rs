@@ -2,8 +2,23 @@
 
 #![forbid(unsafe_code)]
 
+// The vocabulary.
 pub mod event;
 pub mod items;
 pub mod position;
 pub mod relation;
 pub mod rules;
+
+// The rooms, in the order of the flow.
+pub mod intake;
+pub mod windows;
+pub mod wire;
+pub mod rows;
+pub mod rank;
+pub mod publish;
+
+// What joins them, and what touches the world.
+pub mod stage;
+pub mod edge;
+pub mod config;
+pub mod cli;

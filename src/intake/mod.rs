@@ -1,0 +1,1 @@
+//! Record → event → partition of its user; what is refused, and why.

@@ -1,0 +1,1 @@
+//! List → output record, only when it differs from the last one.

@@ -1,0 +1,1 @@
+//! Row → list: gates, score, order, explanations.

@@ -1,0 +1,1 @@
+//! Deltas → rows: decayed co-occurrence counts per item and relation, and their totals.

@@ -1,0 +1,1 @@
+//! One sans-IO machine that drives any stage.

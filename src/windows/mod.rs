@@ -1,0 +1,1 @@
+//! Event → deltas. One visitor per user: session, cart, purchases, recent views.

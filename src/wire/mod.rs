@@ -1,0 +1,1 @@
+//! The internal logs' bytes.
