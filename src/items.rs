@@ -161,8 +161,9 @@ impl Items {
 
 /// A table index as a `u32`. A table of 2^32 entries would need hundreds of gigabytes: not reachable by data.
 fn small(index: usize) -> u32 {
-    assert!(u32::try_from(index).is_ok(), "more than 2^32 interned names");
-    index as u32
+    let number = u32::try_from(index).unwrap_or(u32::MAX);
+    assert!(number != u32::MAX, "more than 2^32 interned names");
+    number
 }
 
 #[cfg(test)]
