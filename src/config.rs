@@ -1,1 +1,287 @@
-//! Settings: raw → checked.
+//! Settings: from raw texts to checked rules in plain units.
+//!
+//! Layers, from low to high: the defaults, a TOML file, environment variables (`SAMENLOOP_COUNTING__SESSION_GAP=30m`: two
+//! underscores between levels), flags (`--set counting.session_gap=30m`). A key that no layer can have is refused with
+//! the nearest one there is; a value out of its limits, or at odds with another, is refused with the layer it came from.
+//! All that is wrong is said at once.
+//!
+//! `samenloop.toml` at the top level shows every key with its default. Invariants: [`Settings`] are always within their
+//! limits when they come from [`Settings::load`]; printing them ([`Settings::to_toml`]) and loading what was printed gives
+//! the same settings, but for secrets, which print as `***`.
+//! Absent: IO. The command line reads files and the environment, and hands over texts.
+
+mod check;
+mod layers;
+mod problem;
+mod raw;
+mod units;
+
+pub use layers::{CONFIG_FILE_VARIABLE, Flag, Layers};
+pub use problem::{ConfigError, Layer, Problem};
+
+use crate::event::EventTime;
+use crate::relation::Relation;
+use crate::rules::{CountingRules, DAY_MS, ListRules, PublishRules};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::path::PathBuf;
+
+/// Every setting with its default and what it does: the `samenloop.toml` of the repository.
+pub const ANNOTATED: &str = include_str!("../samenloop.toml");
+
+/// The effective settings.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// What is counted. Part of a log's identity.
+    pub counting: CountingRules,
+    /// What is accepted, and how a backlog is merged.
+    pub intake: IntakeSettings,
+    /// What each list shows, by [`Relation::index`].
+    pub lists: [ListRules; Relation::COUNT],
+    /// When a list is published.
+    pub publish: PublishRules,
+    /// The endpoint for metrics, lists and rows.
+    pub http: HttpSettings,
+    /// What is written to stderr.
+    pub log: LogSettings,
+    /// The internal logs.
+    pub logs: LogsSettings,
+    /// Where events come from.
+    pub sources: Vec<SourceSettings>,
+}
+
+/// The settings of intake.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IntakeSettings {
+    /// An event further ahead of its Kafka timestamp and the clock than this gets the earlier of the two as its time.
+    pub max_ahead_ms: i64,
+    /// An event before this is a reject.
+    pub earliest_time: EventTime,
+    /// Within an instance, a source this much event time ahead of the slowest one that is behind is paused.
+    pub align_ms: i64,
+    /// Bound of the buffers that merge a backlog.
+    pub merge_buffer_bytes: u64,
+    /// While a source is further from its end than this, lists stay silent.
+    pub history_ms: i64,
+    /// Key of the user fingerprints.
+    pub user_secret: UserSecret,
+    /// File that holds the secret instead; whoever reads it calls [`IntakeSettings::set_user_secret`].
+    pub user_secret_file: Option<PathBuf>,
+}
+
+/// Key of the user fingerprints. Never printed.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub struct UserSecret([u8; 16]);
+
+/// Where and whether HTTP is served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpSettings {
+    /// Whether it is served at all.
+    pub enabled: bool,
+    /// Host and port.
+    pub listen: String,
+}
+
+/// Logging to stderr.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogSettings {
+    /// The least severe lines that are written.
+    pub level: LogLevel,
+    /// How a line looks.
+    pub format: LogFormat,
+}
+
+/// How much is logged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogLevel {
+    /// Nothing.
+    Off,
+    /// What ends the program or loses something.
+    Error,
+    /// What a person should look at.
+    Warn,
+    /// The milestones of a run.
+    Info,
+    /// Decisions, one by one; user fingerprints may appear from here on.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+/// How a log line looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// The internal logs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogsSettings {
+    /// Partitions of the events log.
+    pub events_partitions: u32,
+    /// Partitions of the pairs log.
+    pub pairs_partitions: u32,
+    /// Most entries in one block.
+    pub block_records: usize,
+    /// A block is closed when it reaches this size.
+    pub block_bytes: u64,
+}
+
+/// One source of events.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SourceSettings {
+    /// Its name in logs, metrics and rejects.
+    pub name: String,
+    /// File it is read from.
+    pub file: Option<String>,
+    /// Topic it is read from.
+    pub topic: Option<String>,
+    /// How its records become events: `type`, `format`, `fields`.
+    pub mapping: SourceMapping,
+}
+
+/// How a source's records become events, as written.
+pub type SourceMapping = toml::Table;
+
+impl Settings {
+    /// Puts the layers together and checks the whole.
+    ///
+    /// # Errors
+    /// Everything that is wrong with them.
+    pub fn load(layers: &Layers) -> Result<Self, ConfigError> {
+        let merged = layers::merge(layers)?;
+        check::settings(&merged)
+    }
+
+    /// The settings as TOML, every key, secrets hidden.
+    ///
+    /// # Errors
+    /// When a value of a source cannot be written as TOML.
+    pub fn to_toml(&self) -> Result<String, toml::ser::Error> {
+        toml::to_string(&raw::RawSettings::from(self))
+    }
+
+    /// The rules of the list called `name`.
+    #[must_use]
+    pub fn list(&self, name: &str) -> Option<&ListRules> {
+        Relation::of_list(name).map(|relation| &self.lists[relation.index()])
+    }
+}
+
+impl IntakeSettings {
+    /// Takes the secret from the text of [`IntakeSettings::user_secret_file`]: 32 hexadecimal digits.
+    ///
+    /// # Errors
+    /// When it is anything else. The message does not repeat the text.
+    pub fn set_user_secret(&mut self, text: &str) -> Result<(), ConfigError> {
+        let parsed = UserSecret::parse(text.trim());
+        self.user_secret = parsed.ok_or_else(|| {
+            ConfigError::one(Problem::Limit {
+                setting: "intake.user_secret_file".to_owned(),
+                layer: Layer::Default,
+                reason: UserSecret::EXPECTED.to_owned(),
+            })
+        })?;
+        Ok(())
+    }
+}
+
+impl UserSecret {
+    pub(crate) const EXPECTED: &str = "a user secret is 32 hexadecimal digits (16 bytes) that are not all 0";
+
+    fn parse(hex: &str) -> Option<Self> {
+        if hex.len() != 32 || !hex.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return None;
+        }
+        let number = u128::from_str_radix(hex, 16).ok()?;
+        (number != 0).then(|| Self(number.to_be_bytes()))
+    }
+
+    /// The bytes; all zeros when none is configured.
+    #[must_use]
+    pub fn bytes(self) -> [u8; 16] {
+        self.0
+    }
+
+    /// Whether one is configured.
+    #[must_use]
+    pub fn is_set(self) -> bool {
+        self != Self::default()
+    }
+}
+
+impl fmt::Debug for UserSecret {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(if self.is_set() { "***" } else { "none" })
+    }
+}
+
+impl SourceSettings {
+    fn to_table(&self) -> toml::Table {
+        let mut table = toml::Table::new();
+        table.insert("name".to_owned(), self.name.clone().into());
+        for (key, value) in [("file", &self.file), ("topic", &self.topic)] {
+            if let Some(value) = value {
+                table.insert(key.to_owned(), value.clone().into());
+            }
+        }
+        table.extend(self.mapping.clone());
+        table
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            counting: CountingRules::default(),
+            intake: IntakeSettings::default(),
+            lists: ListRules::defaults(),
+            publish: PublishRules::default(),
+            http: HttpSettings::default(),
+            log: LogSettings::default(),
+            logs: LogsSettings::default(),
+            sources: Vec::new(),
+        }
+    }
+}
+
+impl Default for IntakeSettings {
+    fn default() -> Self {
+        const HOUR_MS: i64 = DAY_MS / 24;
+        Self {
+            max_ahead_ms: HOUR_MS / 12,
+            earliest_time: EventTime(946_684_800_000), // 2000-01-01
+            align_ms: HOUR_MS,
+            merge_buffer_bytes: 256 << 20,
+            history_ms: 6 * HOUR_MS,
+            user_secret: UserSecret::default(),
+            user_secret_file: None,
+        }
+    }
+}
+
+impl Default for HttpSettings {
+    fn default() -> Self {
+        Self { enabled: true, listen: "127.0.0.1:9180".to_owned() }
+    }
+}
+
+impl Default for LogSettings {
+    fn default() -> Self {
+        Self { level: LogLevel::Info, format: LogFormat::Text }
+    }
+}
+
+impl Default for LogsSettings {
+    fn default() -> Self {
+        Self { events_partitions: 1, pairs_partitions: 1, block_records: 1024, block_bytes: 256 << 10 }
+    }
+}
+
+#[cfg(test)]
+mod tests;

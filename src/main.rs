@@ -1,3 +1,5 @@
 //! The `samenloop` command.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    samenloop::cli::main()
+}

@@ -1,1 +1,187 @@
-//! The command line.
+//! The command line: arguments → settings → one command → exit code.
+//!
+//! Each command is a file of its own: its arguments, the settings that its flags stand for, and `run`. Exit codes: 0 done,
+//! 1 failed, 2 wrong usage or settings, 3 done but some records were rejected. Results go to stdout through
+//! [`output::stdout`], everything else to stderr. A reader that closes stdout early ends the program quietly.
+//! Absent: progress bars without a terminal, colours in pipes, panics.
+
+mod config;
+mod demo;
+mod evaluate;
+mod inspect;
+pub mod output;
+mod replay;
+mod settings;
+pub mod telemetry;
+
+use crate::config::{ConfigError, Flag};
+use clap::{Args, Parser, Subcommand};
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+const HELP: &str = "\
+Exit codes: 0 done, 1 failed, 2 wrong usage or settings, 3 done but some records were rejected.
+
+Examples:
+  samenloop demo
+  samenloop replay events.jsonl --lists lists.jsonl
+  samenloop --config shop.toml --set counting.session_gap=20m config";
+
+/// Turns view, cart and order events into lists of related products.
+#[derive(Debug, Parser)]
+#[command(name = "samenloop", version, after_help = HELP, propagate_version = true)]
+struct Cli {
+    #[command(flatten)]
+    globals: Globals,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Flags that every command has.
+#[derive(Debug, Args)]
+pub(crate) struct Globals {
+    /// Settings file, TOML [default: the one that SAMENLOOP_CONFIG names, if any]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Set one setting, as in counting.session_gap=20m
+    #[arg(long = "set", global = true, value_name = "KEY=VALUE", value_parser = settings::key_and_value)]
+    set: Vec<(String, String)>,
+    /// off, error, warn, info, debug or trace
+    #[arg(long, global = true, value_name = "LEVEL")]
+    log_level: Option<String>,
+    /// text or json
+    #[arg(long, global = true, value_name = "FORMAT")]
+    log_format: Option<String>,
+    /// Only errors on stderr, no progress
+    #[arg(long, short, global = true, conflicts_with = "log_level")]
+    quiet: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// A simulated shop, its lists live on the screen; needs nothing
+    Demo(demo::DemoArgs),
+    /// Files of events to lists, changes or counts
+    Replay(replay::ReplayArgs),
+    /// How good the lists are, by a split in time
+    Evaluate(evaluate::EvaluateArgs),
+    /// The row behind a list: every candidate, and the gate it failed
+    Inspect(inspect::InspectArgs),
+    /// The settings in force
+    Config(config::ConfigArgs),
+}
+
+/// How a command ended that did not fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Everything was used.
+    Done,
+    /// Everything was read; some records were rejected.
+    DoneWithRejects,
+}
+
+/// The command line asks for something that cannot be: exit code 2.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct UsageError(pub String);
+
+/// Parses the arguments, runs the command, and says how it ended.
+#[must_use]
+pub fn main() -> ExitCode {
+    match Cli::try_parse() {
+        Ok(cli) => exit_code(run(cli)),
+        Err(message) => {
+            let _ = message.print(); // to a closed stdout: nobody reads it
+            u8::try_from(message.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from)
+        }
+    }
+}
+
+fn run(cli: Cli) -> anyhow::Result<Outcome> {
+    let settings = settings::load(&cli.globals, cli.command.settings())?;
+    telemetry::start(settings.log)?;
+    match cli.command {
+        Command::Demo(args) => demo::run(args, settings),
+        Command::Replay(args) => replay::run(args, settings),
+        Command::Evaluate(args) => evaluate::run(args, settings),
+        Command::Inspect(args) => inspect::run(args, settings),
+        Command::Config(args) => config::run(args, settings),
+    }
+}
+
+impl Command {
+    /// The settings that flags of the command stand for.
+    fn settings(&self) -> Vec<Flag> {
+        match self {
+            Self::Demo(args) => args.settings(),
+            Self::Replay(args) => args.settings(),
+            Self::Evaluate(_) | Self::Inspect(_) | Self::Config(_) => Vec::new(),
+        }
+    }
+}
+
+fn exit_code(result: anyhow::Result<Outcome>) -> ExitCode {
+    match result {
+        Ok(Outcome::Done) => ExitCode::SUCCESS,
+        Ok(Outcome::DoneWithRejects) => ExitCode::from(3),
+        Err(error) if output::is_closed(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = std::io::stderr().lock().write_all(explain(&error).as_bytes());
+            let usage = error.is::<UsageError>() || error.is::<ConfigError>();
+            ExitCode::from(if usage { 2 } else { 1 })
+        }
+    }
+}
+
+/// An error with its causes, one line each.
+fn explain(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for (depth, cause) in error.chain().enumerate() {
+        let label = if depth == 0 { "error" } else { "  caused by" };
+        for line in cause.to_string().lines() {
+            text.push_str(&format!("{label}: {line}\n"));
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::Context as _;
+    use clap::CommandFactory as _;
+    use std::io;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn each_way_to_end_has_its_exit_code() {
+        let broken = || anyhow::Error::from(io::Error::from(io::ErrorKind::BrokenPipe));
+        let usage = || anyhow::Error::from(UsageError("two clocks".to_owned()));
+        let cases = [
+            (Ok(Outcome::Done), 0),
+            (Ok(Outcome::DoneWithRejects), 3),
+            (Err(anyhow::anyhow!("no")), 1),
+            (Err(usage()), 2),
+            (Err(usage().context("while reading")), 2),
+            (Err(anyhow::anyhow!("no such file").context(UsageError("no settings".to_owned()))), 2),
+            (Err(broken()), 1), // of a socket or a file: not our stdout
+        ];
+        for (result, expected) in cases {
+            let shown = format!("{result:?}");
+            assert_eq!(exit_code(result), ExitCode::from(expected), "{shown}");
+        }
+    }
+
+    #[test]
+    fn an_error_is_told_with_its_causes_one_line_each() {
+        let failed: Result<(), _> = Err(io::Error::other("disk full"));
+        let error = failed.context("lists.jsonl: not written").unwrap_err();
+        assert_eq!(explain(&error), "error: lists.jsonl: not written\n  caused by: disk full\n");
+        assert_eq!(explain(&anyhow::anyhow!("one\ntwo")), "error: one\nerror: two\n");
+    }
+}

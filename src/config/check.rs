@@ -1,0 +1,274 @@
+//! Raw → checked: every value within its limits, none at odds with another.
+
+use super::layers::Merged;
+use super::problem::{ConfigError, Layer, Problem};
+use super::raw::{RawCounting, RawIntake, RawList, RawSettings};
+use super::units::{Bytes, Decimal, Duration};
+use super::{HttpSettings, IntakeSettings, LogSettings, LogsSettings, Settings, SourceSettings, UserSecret};
+use crate::relation::Relation;
+use crate::rules::{CountingRules, DAY_MS, ListRules, PublishRules};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+
+/// Gaps and horizons. Ten years: longer than any shop's memory is of use.
+const HORIZON: RangeInclusive<Duration> = Duration(1)..=Duration(3650 * DAY_MS);
+/// Half-lives. Shorter ones would run out of exponent between two moves of a landmark.
+const HALF_LIFE: RangeInclusive<Duration> = Duration(60_000)..=Duration(3650 * DAY_MS);
+/// Items remembered per session, cart or user: their work is quadratic.
+const REMEMBERED: RangeInclusive<usize> = 1..=1000;
+/// Items of an order; its work is quadratic too, but orders are few.
+const BASKET: RangeInclusive<usize> = 1..=10_000;
+/// Items remembered to have been bought by one user.
+const PURCHASES: RangeInclusive<usize> = 1..=100_000;
+/// Event ids remembered per user.
+const DEDUP_IDS: RangeInclusive<usize> = 1..=4096;
+/// Neighbours of a row, where there is a bound. A row is made of lines of 16.
+const ROW: RangeInclusive<usize> = 16..=65_536;
+/// Weight below which an entry of a full row goes first.
+const MIN_WEIGHT: RangeInclusive<Decimal<6>> = Decimal(0)..=Decimal(1_000_000);
+/// Times that may be nothing, and are short otherwise.
+const SHORT: RangeInclusive<Duration> = Duration(0)..=Duration(DAY_MS);
+/// Times that must be something.
+const PERIOD: RangeInclusive<Duration> = Duration(1)..=Duration(30 * DAY_MS);
+/// The merge buffer.
+const MERGE_BUFFER: RangeInclusive<Bytes> = Bytes(1 << 20)..=Bytes(1 << 40);
+/// Exponent of N/b.
+const SPECIFICITY: RangeInclusive<f64> = 0.0..=2.0;
+/// Contexts behind an entry.
+const SUPPORT: RangeInclusive<u32> = 1..=1_000_000;
+/// Signed root LLR.
+const LLR_ROOT: RangeInclusive<f64> = 0.0..=1000.0;
+/// Entries shown.
+const LENGTH: RangeInclusive<usize> = 1..=1000;
+/// Entries held behind them.
+const RESERVE: RangeInclusive<usize> = 0..=1000;
+/// Points of the score.
+const SCORE_STEP: RangeInclusive<Decimal<3>> = Decimal(0)..=Decimal(100_000);
+/// Share that a total may be off.
+const TOTAL_STEP: RangeInclusive<Decimal<3>> = Decimal(0)..=Decimal(1000);
+/// Partitions of a log.
+const PARTITIONS: RangeInclusive<u32> = 1..=4096;
+/// Entries of a block.
+const BLOCK_RECORDS: RangeInclusive<usize> = 1..=65_536;
+/// Bytes of a block.
+const BLOCK_BYTES: RangeInclusive<Bytes> = Bytes(1 << 10)..=Bytes(16 << 20);
+
+pub(super) fn settings(merged: &Merged) -> Result<Settings, ConfigError> {
+    let raw = &merged.raw;
+    let mut check = Check { origins: &merged.origins, problems: Vec::new() };
+    let counting = check.counting(&raw.counting);
+    let settings = Settings {
+        intake: check.intake(&raw.intake),
+        lists: Relation::ALL.map(|relation| check.list(relation, raw.lists.of(relation), counting.row_max)),
+        counting,
+        publish: check.publish(raw),
+        http: check.http(raw),
+        log: LogSettings { level: raw.log.level, format: raw.log.format },
+        logs: check.logs(raw),
+        sources: check.sources(&raw.source),
+    };
+    if check.problems.is_empty() { Ok(settings) } else { Err(ConfigError { problems: check.problems }) }
+}
+
+struct Check<'a> {
+    origins: &'a BTreeMap<String, Layer>,
+    problems: Vec<Problem>,
+}
+
+impl Check<'_> {
+    fn layer(&self, key: &str) -> Layer {
+        self.origins.get(key).cloned().unwrap_or(Layer::Default)
+    }
+
+    fn refuse(&mut self, key: &str, value: impl Display, reason: String) {
+        let layer = self.layer(key);
+        self.problems.push(Problem::Limit { setting: format!("{key} = {value}"), layer, reason });
+    }
+
+    /// Hands `value` back, and notes when it is not within `limits`.
+    fn within<T: PartialOrd + Display + Copy>(&mut self, key: &str, value: T, limits: &RangeInclusive<T>) -> T {
+        if !limits.contains(&value) {
+            self.refuse(key, value, format!("must be {} to {}", limits.start(), limits.end()));
+        }
+        value
+    }
+
+    fn counting(&mut self, raw: &RawCounting) -> CountingRules {
+        let mut half_life_ms = [0; Relation::COUNT];
+        for relation in Relation::ALL {
+            let key = format!("counting.half_life.{}", relation.name());
+            half_life_ms[relation.index()] = self.within(&key, raw.half_life.of(relation), &HALF_LIFE).0;
+        }
+        if raw.row_max != 0 && !ROW.contains(&raw.row_max) {
+            let reason = format!("must be {} to {}, or 0 for rows without a bound", ROW.start(), ROW.end());
+            self.refuse("counting.row_max", raw.row_max, reason);
+        }
+        let rules = CountingRules {
+            session_gap_ms: self.within("counting.session_gap", raw.session_gap, &HORIZON).0,
+            session_max_items: self.within("counting.session_max_items", raw.session_max_items, &REMEMBERED),
+            pair_window: self.within("counting.pair_window", raw.pair_window, &REMEMBERED),
+            recent_max: self.within("counting.recent_max", raw.recent_max, &REMEMBERED),
+            view_to_order_ms: self.within("counting.view_to_order", raw.view_to_order, &HORIZON).0,
+            cart_gap_ms: self.within("counting.cart_gap", raw.cart_gap, &HORIZON).0,
+            cart_max: self.within("counting.cart_max", raw.cart_max, &REMEMBERED),
+            basket_max: self.within("counting.basket_max", raw.basket_max, &BASKET),
+            repeat_horizon_ms: self.within("counting.repeat_horizon", raw.repeat_horizon, &HORIZON).0,
+            purchases_max: self.within("counting.purchases_max", raw.purchases_max, &PURCHASES),
+            also_max: self.within("counting.also_max", raw.also_max, &REMEMBERED),
+            also_horizon_ms: self.within("counting.also_horizon", raw.also_horizon, &HORIZON).0,
+            dedup_ids: self.within("counting.dedup_ids", raw.dedup_ids, &DEDUP_IDS),
+            forget_after_ms: self.within("counting.forget_after", raw.forget_after, &HORIZON).0,
+            half_life_ms,
+            row_max: (raw.row_max != 0).then_some(raw.row_max),
+            min_weight_millionths: self.within("counting.min_weight", raw.min_weight, &MIN_WEIGHT).0,
+        };
+        if self.problems.is_empty() {
+            self.memory(raw); // values beyond their limits would only be refused twice
+        }
+        rules
+    }
+
+    /// What is counted on must be remembered for as long.
+    fn memory(&mut self, raw: &RawCounting) {
+        if raw.also_max > raw.purchases_max {
+            let reason = format!(
+                "is more than counting.purchases_max = {}: no more can be paired than is remembered",
+                raw.purchases_max
+            );
+            self.refuse("counting.also_max", raw.also_max, reason);
+        }
+        for (key, horizon) in [
+            ("counting.session_gap", raw.session_gap),
+            ("counting.view_to_order", raw.view_to_order),
+            ("counting.cart_gap", raw.cart_gap),
+            ("counting.repeat_horizon", raw.repeat_horizon),
+            ("counting.also_horizon", raw.also_horizon),
+        ] {
+            if raw.forget_after < horizon {
+                let reason = format!(
+                    "is shorter than {key} = {horizon} ({}): a user would be forgotten while still counted on",
+                    self.layer(key)
+                );
+                self.refuse("counting.forget_after", raw.forget_after, reason);
+            }
+        }
+    }
+
+    fn intake(&mut self, raw: &RawIntake) -> IntakeSettings {
+        let secret = raw.user_secret.0.as_str();
+        let parsed = UserSecret::parse(secret);
+        if !secret.is_empty() && parsed.is_none() {
+            self.refuse("intake.user_secret", &raw.user_secret, UserSecret::EXPECTED.to_owned());
+        }
+        let file = raw.user_secret_file.as_str();
+        if !secret.is_empty() && !file.is_empty() {
+            let reason = format!("intake.user_secret is set too ({}): set one", self.layer("intake.user_secret"));
+            self.refuse("intake.user_secret_file", file, reason);
+        }
+        IntakeSettings {
+            max_ahead_ms: self.within("intake.max_ahead", raw.max_ahead, &SHORT).0,
+            earliest_time: raw.earliest_time.0,
+            align_ms: self.within("intake.align", raw.align, &HORIZON).0,
+            merge_buffer_bytes: self.within("intake.merge_buffer", raw.merge_buffer, &MERGE_BUFFER).0,
+            history_ms: self.within("intake.history", raw.history, &HORIZON).0,
+            user_secret: parsed.unwrap_or_default(),
+            user_secret_file: (!file.is_empty()).then(|| PathBuf::from(file)),
+        }
+    }
+
+    fn list(&mut self, relation: Relation, raw: &RawList, row_max: Option<usize>) -> ListRules {
+        let key = |name: &str| format!("lists.{}.{name}", relation.list_name());
+        let length = self.within(&key("length"), raw.length, &LENGTH);
+        let reserve = self.within(&key("reserve"), raw.reserve, &RESERVE);
+        if let Some(row_max) = row_max.filter(|row_max| length.saturating_add(reserve) > *row_max) {
+            let reason = format!("with {reserve} in reserve is more than a row holds (counting.row_max = {row_max})");
+            self.refuse(&key("length"), length, reason);
+        }
+        if let Some(llr_root) = raw.min_llr_root.0.filter(|llr_root| !LLR_ROOT.contains(llr_root)) {
+            let reason = format!("must be {} to {}, or \"off\"", LLR_ROOT.start(), LLR_ROOT.end());
+            self.refuse(&key("min_llr_root"), llr_root, reason);
+        }
+        ListRules {
+            relation,
+            enabled: raw.enabled,
+            measure: raw.measure,
+            specificity: self.within(&key("specificity"), raw.specificity, &SPECIFICITY),
+            min_support: self.within(&key("min_support"), raw.min_support, &SUPPORT),
+            min_llr_root: raw.min_llr_root.0,
+            lift_above_one: raw.lift_above_one,
+            length,
+            reserve,
+        }
+    }
+
+    fn publish(&mut self, raw: &RawSettings) -> PublishRules {
+        let raw = &raw.publish;
+        PublishRules {
+            min_score_step_milli: self.within("publish.min_score_step", raw.min_score_step, &SCORE_STEP).0,
+            min_interval_ms: self.within("publish.min_interval", raw.min_interval, &SHORT).0,
+            sweep_ms: self.within("publish.sweep", raw.sweep, &PERIOD).0,
+            rest_after_ms: self.within("publish.rest_after", raw.rest_after, &PERIOD).0,
+            total_step_milli: self.within("publish.total_step", raw.total_step, &TOTAL_STEP).0,
+        }
+    }
+
+    fn http(&mut self, raw: &RawSettings) -> HttpSettings {
+        let listen = raw.http.listen.clone();
+        let port = listen.rsplit_once(':').filter(|(host, _)| !host.is_empty()).map(|(_, port)| port.parse::<u16>());
+        if !matches!(port, Some(Ok(_))) {
+            self.refuse("http.listen", &listen, "must be a host and a port, as in 127.0.0.1:9180".to_owned());
+        }
+        HttpSettings { enabled: raw.http.enabled, listen }
+    }
+
+    fn logs(&mut self, raw: &RawSettings) -> LogsSettings {
+        let raw = &raw.logs;
+        LogsSettings {
+            events_partitions: self.within("logs.events_partitions", raw.events_partitions, &PARTITIONS),
+            pairs_partitions: self.within("logs.pairs_partitions", raw.pairs_partitions, &PARTITIONS),
+            block_records: self.within("logs.block_records", raw.block_records, &BLOCK_RECORDS),
+            block_bytes: self.within("logs.block_bytes", raw.block_bytes, &BLOCK_BYTES).0,
+        }
+    }
+
+    fn sources(&mut self, tables: &[toml::Table]) -> Vec<SourceSettings> {
+        let mut names = BTreeSet::new();
+        let mut sources = Vec::with_capacity(tables.len());
+        for (index, table) in tables.iter().enumerate() {
+            match source(table) {
+                Ok(source) if names.insert(source.name.clone()) => sources.push(source),
+                Ok(source) => {
+                    self.refuse_source(
+                        index,
+                        format!("an earlier source is called {:?} too: names are unique", source.name),
+                    );
+                }
+                Err(reason) => self.refuse_source(index, reason),
+            }
+        }
+        sources
+    }
+
+    fn refuse_source(&mut self, index: usize, reason: String) {
+        let layer = self.layer("source");
+        self.problems.push(Problem::Limit { setting: format!("[[source]] number {}", index + 1), layer, reason });
+    }
+}
+
+/// A source's own keys apart, the rest is the mapping.
+fn source(table: &toml::Table) -> Result<SourceSettings, String> {
+    let mut mapping = table.clone();
+    let mut text = |key: &str| match mapping.remove(key) {
+        None => Ok(None),
+        Some(toml::Value::String(text)) if !text.is_empty() => Ok(Some(text)),
+        Some(_) => Err(format!("{key} must be a text that is not empty")),
+    };
+    let (name, file, topic) = (text("name")?, text("file")?, text("topic")?);
+    let name = name.ok_or("has no name")?;
+    if file.is_some() && topic.is_some() {
+        return Err(format!("source {name:?} has both a file and a topic: set one"));
+    }
+    Ok(SourceSettings { name, file, topic, mapping })
+}

@@ -1,0 +1,252 @@
+//! The layers, one over the other: defaults, file, environment, flags.
+//!
+//! Each layer is checked for keys and kinds on its own, so that what is wrong is said with the place where it stands.
+
+use super::problem::{ConfigError, Layer, Problem};
+use super::raw::RawSettings;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use toml::{Table, Value};
+
+const PREFIX: &str = "SAMENLOOP_";
+
+/// The environment variable that names the settings file. Not a setting itself.
+pub const CONFIG_FILE_VARIABLE: &str = "SAMENLOOP_CONFIG";
+
+/// The texts that settings are made of. Each layer overrules the ones before it.
+#[derive(Clone, Debug, Default)]
+pub struct Layers {
+    /// Name and text of the settings file.
+    pub file: Option<(String, String)>,
+    /// Names and values of the environment; what does not start with `SAMENLOOP_` is ignored.
+    pub environment: Vec<(String, String)>,
+    /// Settings given by flags, in their order: the last one of a key holds.
+    pub flags: Vec<Flag>,
+}
+
+/// A setting given by a flag.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Flag {
+    /// The flag, for messages: `--set`, `--log-level`.
+    pub flag: &'static str,
+    /// The setting: `counting.session_gap`.
+    pub key: String,
+    /// Its value as written.
+    pub value: String,
+}
+
+/// The layers put together.
+pub(super) struct Merged {
+    pub(super) raw: RawSettings,
+    /// Which layer each key came from; what is missing is a default.
+    pub(super) origins: BTreeMap<String, Layer>,
+}
+
+pub(super) fn merge(layers: &Layers) -> Result<Merged, ConfigError> {
+    let defaults = match Table::try_from(RawSettings::default()) {
+        Ok(table) => table,
+        Err(error) => return Err(unreadable(Layer::Default, error.to_string())),
+    };
+    let keys = Keys::of(&defaults);
+    let mut merging =
+        Merging { table: defaults.clone(), defaults, keys, origins: BTreeMap::new(), problems: Vec::new() };
+    if let Some((name, text)) = &layers.file {
+        merging.file(Layer::File(name.clone()), text);
+    }
+    for (name, value) in &layers.environment {
+        merging.variable(name, value);
+    }
+    for flag in &layers.flags {
+        merging.flag(flag);
+    }
+    if !merging.problems.is_empty() {
+        return Err(ConfigError { problems: merging.problems });
+    }
+    match RawSettings::deserialize(merging.table) {
+        Ok(raw) => Ok(Merged { raw, origins: merging.origins }),
+        Err(error) => Err(unreadable(Layer::Default, error.to_string())),
+    }
+}
+
+fn unreadable(layer: Layer, message: String) -> ConfigError {
+    ConfigError::one(Problem::Unreadable { layer, message })
+}
+
+struct Merging {
+    table: Table,
+    defaults: Table,
+    keys: Keys,
+    origins: BTreeMap<String, Layer>,
+    problems: Vec<Problem>,
+}
+
+impl Merging {
+    fn file(&mut self, layer: Layer, text: &str) {
+        let mut unknown = Vec::new();
+        let parsed = toml::Deserializer::parse(text).and_then(|deserializer| {
+            serde_ignored::deserialize::<_, _, RawSettings>(deserializer, |path| unknown.push(path.to_string()))
+        });
+        for key in unknown {
+            let nearest = self.keys.nearest(&key);
+            self.problems.push(Problem::Unknown { layer: layer.clone(), key, nearest });
+        }
+        match parsed.and_then(|_| text.parse::<Table>()) {
+            Ok(table) => {
+                for (key, _) in leaves(&table) {
+                    self.origins.insert(key, layer.clone());
+                }
+                overlay(&mut self.table, table);
+            }
+            Err(error) => self.problems.push(Problem::Unreadable { layer, message: with_line(&error, text) }),
+        }
+    }
+
+    fn variable(&mut self, name: &str, value: &str) {
+        let Some(rest) = name.strip_prefix(PREFIX) else { return };
+        if name == CONFIG_FILE_VARIABLE || is_service_link(rest) {
+            return;
+        }
+        let wanted = rest.to_ascii_lowercase().replace("__", ".");
+        let Some(key) = self.keys.all.iter().find(|key| key.replace('-', "_") == wanted).cloned() else {
+            let nearest = self.keys.nearest(&wanted).map(|key| variable_name(&key));
+            let layer = Layer::Environment(name.to_owned());
+            return self.problems.push(Problem::Unknown { layer, key: wanted, nearest });
+        };
+        self.one(&key, value, Layer::Environment(name.to_owned()));
+    }
+
+    fn flag(&mut self, flag: &Flag) {
+        let layer = Layer::Flag(flag.flag.to_owned());
+        if self.keys.all.contains(&flag.key) {
+            return self.one(&flag.key, &flag.value, layer);
+        }
+        let nearest = self.keys.nearest(&flag.key);
+        self.problems.push(Problem::Unknown { layer, key: flag.key.clone(), nearest });
+    }
+
+    /// Takes one key's text: as text or as a TOML value, first the way its default is written.
+    fn one(&mut self, key: &str, text: &str, layer: Layer) {
+        let as_text = Some(Value::String(text.to_owned()));
+        let as_value = text.parse::<Value>().ok();
+        let readings = match get(&self.defaults, key) {
+            Some(Value::String(_)) => [as_text, as_value],
+            _ => [as_value, as_text],
+        };
+        let mut refusal = None;
+        for alone in readings.into_iter().flatten().map(|value| nested(key, value)) {
+            match RawSettings::deserialize(alone.clone()) {
+                Ok(_) => {
+                    self.origins.insert(key.to_owned(), layer);
+                    return overlay(&mut self.table, alone);
+                }
+                Err(error) => refusal = refusal.or(Some(error)),
+            }
+        }
+        let message = refusal.map(|error| error.message().trim().replace('\n', "; ")).unwrap_or_default();
+        self.problems.push(Problem::Unreadable { layer, message: format!("{key}: {message}") });
+    }
+}
+
+/// The table that holds nothing but `value`, at `key`.
+fn nested(key: &str, value: Value) -> Table {
+    let (level, value) = match key.split_once('.') {
+        Some((level, rest)) => (level, Value::Table(nested(rest, value))),
+        None => (key, value),
+    };
+    Table::from_iter([(level.to_owned(), value)])
+}
+
+/// What Kubernetes sets in every container beside a service called `samenloop…`: `SAMENLOOP_PORT_9180_TCP_ADDR` and so
+/// on. No setting looks like that: each has a section, so two underscores.
+fn is_service_link(rest: &str) -> bool {
+    if rest.contains("__") {
+        return false;
+    }
+    let padded = format!("_{rest}_");
+    let after_port = padded.split_once("_PORT_").map(|(_, after)| after);
+    padded.ends_with("_SERVICE_HOST_")
+        || padded.contains("_SERVICE_PORT_")
+        || after_port.is_some_and(|after| after.is_empty() || after.starts_with(|letter: char| letter.is_ascii_digit()))
+}
+
+fn variable_name(key: &str) -> String {
+    format!("{PREFIX}{}", key.replace('.', "__").replace('-', "_").to_ascii_uppercase())
+}
+
+/// One line of what the TOML reader found, with the line it found it in.
+fn with_line(error: &toml::de::Error, text: &str) -> String {
+    let message = error.message().trim().replace('\n', "; ");
+    let start = error.span().map(|span| span.start);
+    let Some(before) = start.and_then(|start| text.get(..start)) else { return message };
+    let line = before.matches('\n').count() + 1;
+    format!("line {line}: {message}")
+}
+
+/// Puts `upper` over `lower`: tables are merged, everything else is replaced.
+fn overlay(lower: &mut Table, upper: Table) {
+    for (key, value) in upper {
+        match (lower.get_mut(&key), value) {
+            (Some(Value::Table(below)), Value::Table(above)) => overlay(below, above),
+            (_, value) => {
+                lower.insert(key, value);
+            }
+        }
+    }
+}
+
+fn get<'a>(table: &'a Table, key: &str) -> Option<&'a Value> {
+    match key.split_once('.') {
+        Some((level, rest)) => get(table.get(level)?.as_table()?, rest),
+        None => table.get(key),
+    }
+}
+
+/// Every key of `table` that holds no table, as `section.key`, with its value.
+fn leaves(table: &Table) -> Vec<(String, &Value)> {
+    let mut found = Vec::new();
+    for (key, value) in table {
+        match value {
+            Value::Table(inner) => {
+                found.extend(leaves(inner).into_iter().map(|(rest, value)| (format!("{key}.{rest}"), value)));
+            }
+            value => found.push((key.clone(), value)),
+        }
+    }
+    found
+}
+
+/// The keys that exist.
+struct Keys {
+    all: Vec<String>,
+}
+
+impl Keys {
+    fn of(defaults: &Table) -> Self {
+        Self { all: leaves(defaults).into_iter().map(|(key, _)| key).collect() }
+    }
+
+    /// The key, or the section, that `wrong` was most likely meant to be.
+    fn nearest(&self, wrong: &str) -> Option<String> {
+        let last = wrong.rsplit('.').next().unwrap_or(wrong);
+        let in_other_section = || {
+            let mut same = self.all.iter().filter(|key| key.rsplit('.').next() == Some(last));
+            same.next().filter(|_| same.next().is_none()).cloned() // one only: else it is a guess
+        };
+        let sections = self.all.iter().flat_map(|key| key.match_indices('.').map(|(at, _)| key[..at].to_owned()));
+        // A misspelt section is reported as a whole, so only a section can be meant by a key without a dot.
+        let mut candidates: Vec<String> = sections.chain(self.all.iter().cloned()).collect();
+        candidates.dedup();
+        let close = candidates
+            .into_iter()
+            .map(|known| (strsim::damerau_levenshtein(&known, wrong), known))
+            .filter(|(distance, known)| *distance > 0 && *distance <= wrong.len().max(known.len()) / 4)
+            .min();
+        close.map(|(_, known)| known).or_else(in_other_section)
+    }
+}
+
+/// Every key there is, for the tests.
+#[cfg(test)]
+pub(super) fn keys_of(table: &Table) -> std::collections::BTreeSet<String> {
+    leaves(table).into_iter().map(|(key, _)| key).collect()
+}

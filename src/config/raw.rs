@@ -1,0 +1,334 @@
+//! The settings as they stand in a file: names, nesting, units. Every key there is, is a field here.
+//!
+//! Invariants: made from the checked settings and turned into them without loss, but for secrets, which print as "***".
+//! Defaults are those of the checked settings. Absent: whether values make sense (`check`).
+
+use super::units::{Bytes, Decimal, Duration, Moment, SecretText, Threshold};
+use super::{HttpSettings, IntakeSettings, LogFormat, LogLevel, LogSettings, LogsSettings, Settings};
+use crate::relation::Relation;
+use crate::rules::{CountingRules, ListRules, Measure, PublishRules};
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct RawSettings {
+    pub(super) counting: RawCounting,
+    pub(super) intake: RawIntake,
+    pub(super) lists: RawLists,
+    pub(super) publish: RawPublish,
+    pub(super) http: RawHttp,
+    pub(super) log: RawLog,
+    pub(super) logs: RawLogs,
+    /// Tables of their own, read by `SourceSettings`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) source: Vec<toml::Table>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct RawCounting {
+    pub(super) session_gap: Duration,
+    pub(super) session_max_items: usize,
+    pub(super) pair_window: usize,
+    pub(super) recent_max: usize,
+    pub(super) view_to_order: Duration,
+    pub(super) cart_gap: Duration,
+    pub(super) cart_max: usize,
+    pub(super) basket_max: usize,
+    pub(super) repeat_horizon: Duration,
+    pub(super) purchases_max: usize,
+    pub(super) also_max: usize,
+    pub(super) also_horizon: Duration,
+    pub(super) dedup_ids: usize,
+    pub(super) forget_after: Duration,
+    /// 0 lifts the bound.
+    pub(super) row_max: usize,
+    pub(super) min_weight: Decimal<6>,
+    pub(super) half_life: RawHalfLives,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct RawHalfLives {
+    pub(super) bought_together: Duration,
+    pub(super) also_bought: Duration,
+    pub(super) viewed_together: Duration,
+    pub(super) viewed_then_bought: Duration,
+    pub(super) carted_together: Duration,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct RawIntake {
+    pub(super) max_ahead: Duration,
+    pub(super) earliest_time: Moment,
+    pub(super) align: Duration,
+    pub(super) merge_buffer: Bytes,
+    pub(super) history: Duration,
+    /// Empty: none.
+    pub(super) user_secret: SecretText,
+    /// Empty: none.
+    pub(super) user_secret_file: String,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
+pub(super) struct RawLists {
+    pub(super) bought_together: RawList,
+    pub(super) also_bought: RawList,
+    pub(super) bought_after_viewing: RawList,
+    pub(super) viewed_together: RawList,
+    pub(super) carted_together: RawList,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct RawList {
+    pub(super) enabled: bool,
+    pub(super) measure: Measure,
+    pub(super) specificity: f64,
+    pub(super) min_support: u32,
+    pub(super) min_llr_root: Threshold,
+    pub(super) lift_above_one: bool,
+    pub(super) length: usize,
+    pub(super) reserve: usize,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct RawPublish {
+    /// In points of the score.
+    pub(super) min_score_step: Decimal<3>,
+    pub(super) min_interval: Duration,
+    pub(super) sweep: Duration,
+    pub(super) rest_after: Duration,
+    /// A share: 0.05 is 5 %.
+    pub(super) total_step: Decimal<3>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct RawHttp {
+    pub(super) enabled: bool,
+    pub(super) listen: String,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct RawLog {
+    pub(super) level: LogLevel,
+    pub(super) format: LogFormat,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct RawLogs {
+    pub(super) events_partitions: u32,
+    pub(super) pairs_partitions: u32,
+    pub(super) block_records: usize,
+    pub(super) block_bytes: Bytes,
+}
+
+impl RawHalfLives {
+    pub(super) fn of(&self, relation: Relation) -> Duration {
+        match relation {
+            Relation::BoughtTogether => self.bought_together,
+            Relation::AlsoBought => self.also_bought,
+            Relation::ViewedTogether => self.viewed_together,
+            Relation::ViewedThenBought => self.viewed_then_bought,
+            Relation::CartedTogether => self.carted_together,
+        }
+    }
+}
+
+impl RawLists {
+    pub(super) fn of(&self, relation: Relation) -> &RawList {
+        match relation {
+            Relation::BoughtTogether => &self.bought_together,
+            Relation::AlsoBought => &self.also_bought,
+            Relation::ViewedTogether => &self.viewed_together,
+            Relation::ViewedThenBought => &self.bought_after_viewing,
+            Relation::CartedTogether => &self.carted_together,
+        }
+    }
+}
+
+impl From<&Settings> for RawSettings {
+    fn from(settings: &Settings) -> Self {
+        let list = |relation: Relation| RawList::from(&settings.lists[relation.index()]);
+        Self {
+            counting: RawCounting::from(&settings.counting),
+            intake: RawIntake::from(&settings.intake),
+            lists: RawLists {
+                bought_together: list(Relation::BoughtTogether),
+                also_bought: list(Relation::AlsoBought),
+                bought_after_viewing: list(Relation::ViewedThenBought),
+                viewed_together: list(Relation::ViewedTogether),
+                carted_together: list(Relation::CartedTogether),
+            },
+            publish: RawPublish::from(&settings.publish),
+            http: RawHttp::from(&settings.http),
+            log: RawLog::from(&settings.log),
+            logs: RawLogs::from(&settings.logs),
+            source: settings.sources.iter().map(super::SourceSettings::to_table).collect(),
+        }
+    }
+}
+
+impl From<&CountingRules> for RawCounting {
+    fn from(rules: &CountingRules) -> Self {
+        let half_life = |relation| Duration(rules.half_life(relation));
+        Self {
+            session_gap: Duration(rules.session_gap_ms),
+            session_max_items: rules.session_max_items,
+            pair_window: rules.pair_window,
+            recent_max: rules.recent_max,
+            view_to_order: Duration(rules.view_to_order_ms),
+            cart_gap: Duration(rules.cart_gap_ms),
+            cart_max: rules.cart_max,
+            basket_max: rules.basket_max,
+            repeat_horizon: Duration(rules.repeat_horizon_ms),
+            purchases_max: rules.purchases_max,
+            also_max: rules.also_max,
+            also_horizon: Duration(rules.also_horizon_ms),
+            dedup_ids: rules.dedup_ids,
+            forget_after: Duration(rules.forget_after_ms),
+            row_max: rules.row_max.unwrap_or(0),
+            min_weight: Decimal(rules.min_weight_millionths),
+            half_life: RawHalfLives {
+                bought_together: half_life(Relation::BoughtTogether),
+                also_bought: half_life(Relation::AlsoBought),
+                viewed_together: half_life(Relation::ViewedTogether),
+                viewed_then_bought: half_life(Relation::ViewedThenBought),
+                carted_together: half_life(Relation::CartedTogether),
+            },
+        }
+    }
+}
+
+impl From<&IntakeSettings> for RawIntake {
+    fn from(intake: &IntakeSettings) -> Self {
+        let hidden = if intake.user_secret.is_set() { "***" } else { "" };
+        let file = intake.user_secret_file.as_ref();
+        Self {
+            max_ahead: Duration(intake.max_ahead_ms),
+            earliest_time: Moment(intake.earliest_time),
+            align: Duration(intake.align_ms),
+            merge_buffer: Bytes(intake.merge_buffer_bytes),
+            history: Duration(intake.history_ms),
+            user_secret: SecretText(hidden.to_owned()),
+            user_secret_file: file.map(|path| path.display().to_string()).unwrap_or_default(),
+        }
+    }
+}
+
+impl From<&ListRules> for RawList {
+    fn from(rules: &ListRules) -> Self {
+        Self {
+            enabled: rules.enabled,
+            measure: rules.measure,
+            specificity: rules.specificity,
+            min_support: rules.min_support,
+            min_llr_root: Threshold(rules.min_llr_root),
+            lift_above_one: rules.lift_above_one,
+            length: rules.length,
+            reserve: rules.reserve,
+        }
+    }
+}
+
+impl From<&PublishRules> for RawPublish {
+    fn from(rules: &PublishRules) -> Self {
+        Self {
+            min_score_step: Decimal(rules.min_score_step_milli),
+            min_interval: Duration(rules.min_interval_ms),
+            sweep: Duration(rules.sweep_ms),
+            rest_after: Duration(rules.rest_after_ms),
+            total_step: Decimal(rules.total_step_milli),
+        }
+    }
+}
+
+impl From<&HttpSettings> for RawHttp {
+    fn from(http: &HttpSettings) -> Self {
+        Self { enabled: http.enabled, listen: http.listen.clone() }
+    }
+}
+
+impl From<&LogSettings> for RawLog {
+    fn from(log: &LogSettings) -> Self {
+        Self { level: log.level, format: log.format }
+    }
+}
+
+impl From<&LogsSettings> for RawLogs {
+    fn from(logs: &LogsSettings) -> Self {
+        Self {
+            events_partitions: logs.events_partitions,
+            pairs_partitions: logs.pairs_partitions,
+            block_records: logs.block_records,
+            block_bytes: Bytes(logs.block_bytes),
+        }
+    }
+}
+
+impl Default for RawSettings {
+    fn default() -> Self {
+        Self::from(&Settings::default())
+    }
+}
+
+impl Default for RawCounting {
+    fn default() -> Self {
+        Self::from(&CountingRules::default())
+    }
+}
+
+impl Default for RawHalfLives {
+    fn default() -> Self {
+        RawCounting::default().half_life
+    }
+}
+
+impl Default for RawIntake {
+    fn default() -> Self {
+        Self::from(&IntakeSettings::default())
+    }
+}
+
+impl Default for RawLists {
+    fn default() -> Self {
+        RawSettings::default().lists
+    }
+}
+
+/// Fills the gaps of one layer while it is looked at alone; the defaults of each list come from [`RawLists`].
+impl Default for RawList {
+    fn default() -> Self {
+        Self::from(&ListRules::of(Relation::BoughtTogether))
+    }
+}
+
+impl Default for RawPublish {
+    fn default() -> Self {
+        Self::from(&PublishRules::default())
+    }
+}
+
+impl Default for RawHttp {
+    fn default() -> Self {
+        Self::from(&HttpSettings::default())
+    }
+}
+
+impl Default for RawLog {
+    fn default() -> Self {
+        Self::from(&LogSettings::default())
+    }
+}
+
+impl Default for RawLogs {
+    fn default() -> Self {
+        Self::from(&LogsSettings::default())
+    }
+}

@@ -1,0 +1,337 @@
+//! Layers, messages and limits, from the outside.
+
+use super::*;
+use std::collections::BTreeSet;
+
+fn file(text: &str) -> Layers {
+    Layers { file: Some(("shop.toml".to_owned(), text.to_owned())), ..Layers::default() }
+}
+
+fn variables(pairs: &[(&str, &str)]) -> Layers {
+    let environment = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    Layers { environment, ..Layers::default() }
+}
+
+fn set(key: &str, value: &str) -> Flag {
+    Flag { flag: "--set", key: key.to_owned(), value: value.to_owned() }
+}
+
+fn flags(pairs: &[(&str, &str)]) -> Layers {
+    Layers { flags: pairs.iter().map(|(key, value)| set(key, value)).collect(), ..Layers::default() }
+}
+
+#[track_caller]
+fn refused(layers: &Layers) -> String {
+    Settings::load(layers).unwrap_err().to_string()
+}
+
+#[test]
+fn the_annotated_file_gives_exactly_the_defaults_and_names_every_key() {
+    assert_eq!(Settings::load(&file(ANNOTATED)).unwrap(), Settings::default());
+    let known = toml::Table::try_from(raw::RawSettings::default()).unwrap();
+    let shown: toml::Table = ANNOTATED.parse().unwrap();
+    assert_eq!(layers::keys_of(&shown), layers::keys_of(&known));
+    // Values are as they would be printed, so that `samenloop config` and the file can be compared.
+    let printed: toml::Table = Settings::default().to_toml().unwrap().parse().unwrap();
+    let view_to_order = |table: &toml::Table| table["counting"]["view_to_order"].clone();
+    assert_eq!((view_to_order(&shown), view_to_order(&printed)), ("24h".into(), "1d".into()));
+    assert_eq!(shown["lists"], printed["lists"]);
+}
+
+#[test]
+fn nothing_set_gives_the_defaults() {
+    assert_eq!(Settings::load(&Layers::default()).unwrap(), Settings::default());
+}
+
+#[test]
+fn flags_win_over_the_environment_and_the_environment_over_the_file() {
+    let mut layers =
+        file("[counting]\nsession_gap = \"10m\"\ncart_gap = \"10m\"\nview_to_order = \"10m\"\nrow_max = 64");
+    layers.environment = variables(&[
+        ("SAMENLOOP_COUNTING__CART_GAP", "20m"),
+        ("SAMENLOOP_COUNTING__VIEW_TO_ORDER", "20m"),
+        ("SAMENLOOP_LISTS__BOUGHT_AFTER_VIEWING__MIN_LLR_ROOT", "off"),
+        ("SAMENLOOP_COUNTING__HALF_LIFE__ALSO_BOUGHT", "7d"),
+        ("SAMENLOOP_LISTS__VIEWED_TOGETHER__MIN_LLR_ROOT", "1.5"),
+    ])
+    .environment;
+    layers.flags = vec![set("counting.view_to_order", "25m"), set("counting.view_to_order", "30m")];
+    let settings = Settings::load(&layers).unwrap();
+    let counting = &settings.counting;
+    let minutes = [counting.session_gap_ms, counting.cart_gap_ms, counting.view_to_order_ms].map(|ms| ms / 60_000);
+    assert_eq!(minutes, [10, 20, 30], "file, environment, last flag");
+    assert_eq!(counting.row_max, Some(64));
+    assert_eq!(counting.half_life(Relation::AlsoBought), 7 * DAY_MS);
+    let viewing = settings.list("bought-after-viewing").unwrap();
+    assert_eq!((viewing.min_llr_root, viewing.specificity, viewing.min_support), (None, 0.25, 3), "the rest stays");
+    assert_eq!(
+        settings.list("viewed-together").unwrap().min_llr_root,
+        Some(1.5),
+        "a number, where the default is a text"
+    );
+    assert_eq!(counting.basket_max, 100, "what no layer sets is the default");
+}
+
+#[test]
+fn an_unknown_key_is_refused_with_its_layer_and_the_nearest_one() {
+    for (layers, expected) in [
+        (
+            file("[counting]\nsesion_gap = \"30m\""),
+            "file shop.toml: unknown setting counting.sesion_gap; did you mean counting.session_gap?",
+        ),
+        (file("[countng]\nrow_max = 16"), "file shop.toml: unknown setting countng; did you mean counting?"),
+        (
+            file("[lists.bought-togethr]\nlength = 3"),
+            "file shop.toml: unknown setting lists.bought-togethr; did you mean lists.bought-together?",
+        ),
+        (
+            file("[intake]\nsession_gap = \"30m\""),
+            "file shop.toml: unknown setting intake.session_gap; did you mean counting.session_gap?",
+        ),
+        (
+            variables(&[("SAMENLOOP_COUNTING__SESSION_GAPP", "1m")]),
+            "environment variable SAMENLOOP_COUNTING__SESSION_GAPP: unknown setting counting.session_gapp; \
+             did you mean SAMENLOOP_COUNTING__SESSION_GAP?",
+        ),
+        (
+            variables(&[("SAMENLOOP_COUNTING_SESSION_GAP", "1m")]),
+            "environment variable SAMENLOOP_COUNTING_SESSION_GAP: unknown setting counting_session_gap; \
+             did you mean SAMENLOOP_COUNTING__SESSION_GAP?",
+        ),
+        (
+            flags(&[("lists.bought-together.lenght", "3")]),
+            "flag --set: unknown setting lists.bought-together.lenght; did you mean lists.bought-together.length?",
+        ),
+        (
+            flags(&[("counting", "3")]),
+            "flag --set: unknown setting counting; `samenloop config --defaults` shows all settings",
+        ),
+        (
+            flags(&[("colour", "red")]),
+            "flag --set: unknown setting colour; `samenloop config --defaults` shows all settings",
+        ),
+    ] {
+        assert_eq!(refused(&layers), expected);
+    }
+}
+
+#[test]
+fn all_that_is_wrong_is_said_at_once() {
+    let mut layers = file("[counting]\nsesion_gap = \"30m\"\nrowmax = 3");
+    layers.flags = vec![set("log.level", "loud")];
+    let refusal = refused(&layers);
+    assert_eq!(refusal.lines().count(), 3, "{refusal}");
+    assert!(refusal.ends_with(
+        "flag --set: log.level: unknown variant `loud`, expected one of `off`, `error`, `warn`, `info`, `debug`, `trace`"
+    ));
+}
+
+#[test]
+fn a_value_of_the_wrong_kind_is_refused_where_it_stands() {
+    for (layers, expected) in [
+        (
+            file("[counting]\n\nsession_gap = 30"),
+            "file shop.toml: line 3: 30 is not a length of time; write a whole number",
+        ),
+        (
+            file("[counting]\nrow_max = \"many\""),
+            "file shop.toml: line 2: invalid type: string \"many\", expected usize",
+        ),
+        (file("[counting]\nrow_max = -1"), "file shop.toml: line 2: invalid value: integer `-1`, expected usize"),
+        (file("[counting\n"), "file shop.toml: line 1: "),
+        (file("[http]\nenabled = true\nenabled = false"), "file shop.toml: line 3: duplicate key"),
+        (
+            variables(&[("SAMENLOOP_COUNTING__SESSION_GAP", "soon")]),
+            "environment variable SAMENLOOP_COUNTING__SESSION_GAP: counting.session_gap: \"soon\" is not a length of time",
+        ),
+        (flags(&[("http.enabled", "perhaps")]), "flag --set: http.enabled: invalid type: string \"perhaps\""),
+        (flags(&[("publish.min_score_step", "0.0001")]), "flag --set: publish.min_score_step: 0.0001 is not a number"),
+    ] {
+        let refusal = refused(&layers);
+        assert!(refusal.starts_with(expected) && refusal.lines().count() == 1, "{refusal}\nexpected {expected}");
+    }
+}
+
+#[test]
+fn every_limit_refuses_what_is_beyond_it() {
+    for (key, value) in [
+        ("counting.session_gap", "0s"),
+        ("counting.session_gap", "3651d"),
+        ("counting.session_max_items", "0"),
+        ("counting.pair_window", "0"),
+        ("counting.recent_max", "1001"),
+        ("counting.view_to_order", "0s"),
+        ("counting.cart_gap", "0s"),
+        ("counting.cart_max", "0"),
+        ("counting.basket_max", "0"),
+        ("counting.repeat_horizon", "0s"),
+        ("counting.purchases_max", "0"),
+        ("counting.also_max", "0"),
+        ("counting.also_horizon", "0s"),
+        ("counting.dedup_ids", "0"),
+        ("counting.forget_after", "0s"),
+        ("counting.row_max", "15"),
+        ("counting.row_max", "65537"),
+        ("counting.min_weight", "1.000001"),
+        ("counting.half_life.bought_together", "0s"),
+        ("counting.half_life.carted_together", "59s"),
+        ("intake.max_ahead", "25h"),
+        ("intake.align", "0s"),
+        ("intake.merge_buffer", "1KiB"),
+        ("intake.history", "0s"),
+        ("intake.user_secret", "cafe"),
+        ("intake.user_secret", "00000000000000000000000000000000"),
+        ("lists.bought-together.specificity", "2.1"),
+        ("lists.also-bought.specificity", "-0.1"),
+        ("lists.also-bought.specificity", "nan"),
+        ("lists.viewed-together.min_support", "0"),
+        ("lists.viewed-together.min_llr_root", "-1"),
+        ("lists.viewed-together.min_llr_root", "nan"),
+        ("lists.carted-together.length", "0"),
+        ("lists.bought-after-viewing.reserve", "1001"),
+        ("publish.min_score_step", "100.001"),
+        ("publish.min_interval", "25h"),
+        ("publish.sweep", "0s"),
+        ("publish.rest_after", "0s"),
+        ("publish.total_step", "1.001"),
+        ("http.listen", "127.0.0.1"),
+        ("http.listen", ":9180"),
+        ("http.listen", "localhost:99999"),
+        ("logs.events_partitions", "0"),
+        ("logs.pairs_partitions", "4097"),
+        ("logs.block_records", "0"),
+        ("logs.block_bytes", "1B"),
+    ] {
+        let refusal = refused(&flags(&[(key, value)]));
+        assert!(
+            refusal.starts_with(&format!("{key} = ")) && refusal.contains("(flag --set): "),
+            "{key}={value}: {refusal}"
+        );
+    }
+    assert_eq!(
+        refused(&flags(&[("counting.row_max", "15")])),
+        "counting.row_max = 15 (flag --set): must be 16 to 65536, or 0 for rows without a bound"
+    );
+    assert_eq!(Settings::load(&flags(&[("counting.row_max", "0")])).unwrap().counting.row_max, None);
+}
+
+#[test]
+fn values_at_odds_with_each_other_are_refused() {
+    for (pairs, expected) in [
+        (
+            &[("counting.forget_after", "100d")][..],
+            "counting.forget_after = 100d (flag --set): is shorter than counting.repeat_horizon = 180d (default): \
+             a user would be forgotten while still counted on",
+        ),
+        (
+            &[("counting.purchases_max", "10")],
+            "counting.also_max = 50 (default): is more than counting.purchases_max = 10: \
+             no more can be paired than is remembered",
+        ),
+        (
+            &[("counting.row_max", "16"), ("lists.also-bought.length", "12")],
+            "lists.also-bought.length = 12 (flag --set): with 5 in reserve is more than a row holds \
+             (counting.row_max = 16)",
+        ),
+        (
+            &[("intake.user_secret", "000102030405060708090a0b0c0d0e0f"), ("intake.user_secret_file", "secret")],
+            "intake.user_secret_file = secret (flag --set): intake.user_secret is set too (flag --set): set one",
+        ),
+    ] {
+        assert_eq!(refused(&flags(pairs)), expected);
+    }
+}
+
+#[test]
+fn a_secret_is_taken_whole_and_never_shown() {
+    // All digits: must not be taken for a number on its way.
+    for hex in
+        ["12345678901234567890123456789012", "000102030405060708090a0b0c0d0e0f", "1234567890123456789012345678e012"]
+    {
+        let settings = Settings::load(&variables(&[("SAMENLOOP_INTAKE__USER_SECRET", hex)])).unwrap();
+        assert_eq!(settings.intake.user_secret.bytes(), u128::from_str_radix(hex, 16).unwrap().to_be_bytes());
+        let shown = format!("{}{settings:?}", settings.to_toml().unwrap());
+        assert!(shown.contains("user_secret = \"***\"") && !shown.contains(&hex[..8]), "{shown}");
+        let mut from_file = Settings::default();
+        from_file.intake.set_user_secret(&format!("{hex}\n")).unwrap();
+        assert_eq!(from_file, settings);
+    }
+    for wrong in ["5ec4e75ec4e7", "zz0102030405060708090a0b0c0d0e0f", "+00102030405060708090a0b0c0d0e0f"] {
+        let refusal = refused(&variables(&[("SAMENLOOP_INTAKE__USER_SECRET", wrong)]));
+        assert!(refusal.contains("32 hexadecimal digits") && !refusal.contains(wrong), "{refusal}");
+        let refusal = Settings::default().intake.set_user_secret(wrong).unwrap_err().to_string();
+        assert!(refusal.contains("32 hexadecimal digits") && !refusal.contains(wrong), "{refusal}");
+    }
+    assert!(refused(&file("[intake]\nuser_secret = 1234567")).ends_with("a secret is a text in quotes"));
+}
+
+#[test]
+fn printed_settings_load_to_the_same() {
+    let mut layers = flags(&[
+        ("counting.session_gap", "90s"),
+        ("counting.row_max", "0"),
+        ("counting.min_weight", "0.123456"),
+        ("lists.bought-together.min_llr_root", "off"),
+        ("lists.bought-together.specificity", "1"),
+        ("lists.also-bought.measure", "llr"),
+        ("intake.earliest_time", "2010-05-01"),
+        ("intake.merge_buffer", "3000000B"),
+        ("log.format", "json"),
+    ]);
+    layers.file =
+        file("[[source]]\nname = \"web\"\ntopic = \"clicks\"\ntype = \"view\"\nfields = { item = \"/sku\" }").file;
+    let settings = Settings::load(&layers).unwrap();
+    assert_eq!(Settings::load(&file(&settings.to_toml().unwrap())).unwrap(), settings);
+    assert_ne!(settings, Settings::default());
+}
+
+#[test]
+fn sources_have_a_name_of_their_own_and_one_place() {
+    let sources =
+        Settings::load(&file("[[source]]\nname = \"web\"\nfile = \"a.jsonl\"\ntype = \"view\"")).unwrap().sources;
+    assert_eq!((sources[0].name.as_str(), sources[0].file.as_deref()), ("web", Some("a.jsonl")));
+    assert_eq!(sources[0].mapping.keys().collect::<Vec<_>>(), ["type"]);
+    for (text, expected) in [
+        ("[[source]]\nfile = \"a\"", "[[source]] number 1 (file shop.toml): has no name"),
+        ("[[source]]\nname = 3", "[[source]] number 1 (file shop.toml): name must be a text that is not empty"),
+        (
+            "[[source]]\nname = \"web\"\n[[source]]\nname = \"web\"",
+            "[[source]] number 2 (file shop.toml): an earlier source is called \"web\" too: names are unique",
+        ),
+        (
+            "[[source]]\nname = \"web\"\nfile = \"a\"\ntopic = \"b\"",
+            "[[source]] number 1 (file shop.toml): source \"web\" has both a file and a topic: set one",
+        ),
+    ] {
+        assert_eq!(refused(&file(text)), expected);
+    }
+}
+
+#[test]
+fn variables_that_are_no_settings_are_left_alone() {
+    let settings = Settings::load(&variables(&[
+        ("HOME", "/"),
+        (CONFIG_FILE_VARIABLE, "shop.toml"),
+        ("SAMENLOOP_SERVICE_HOST", "10.0.0.1"),
+        ("SAMENLOOP_SERVICE_PORT_HTTP", "9180"),
+        ("SAMENLOOP_ROWS_PORT", "tcp://10.0.0.1:9180"),
+        ("SAMENLOOP_PORT_9180_TCP_ADDR", "10.0.0.1"),
+    ]));
+    assert_eq!(settings.unwrap(), Settings::default());
+    assert!(refused(&variables(&[("SAMENLOOP_HTTP__PORT", "80")])).contains("unknown setting http.port"));
+}
+
+#[test]
+fn every_key_can_be_set_by_the_environment_and_by_a_flag() {
+    let defaults = toml::Table::try_from(raw::RawSettings::default()).unwrap();
+    let mut names = BTreeSet::new();
+    for key in layers::keys_of(&defaults) {
+        let value = key.split('.').fold(toml::Value::Table(defaults.clone()), |at, level| at[level].clone());
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let name = format!("SAMENLOOP_{}", key.replace('.', "__").replace('-', "_").to_ascii_uppercase());
+        assert_eq!(Settings::load(&variables(&[(&name, &text)])).unwrap(), Settings::default(), "{name}={text}");
+        assert_eq!(Settings::load(&flags(&[(&key, &text)])).unwrap(), Settings::default(), "{key}={text}");
+        assert!(names.insert(name), "two keys with one variable");
+    }
+    assert!(names.len() > 70, "{}", names.len());
+}

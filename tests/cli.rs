@@ -1,0 +1,189 @@
+//! The command line as a process: help, settings, exit codes, streams.
+
+#![allow(clippy::unwrap_used)] // tests
+
+use std::fs;
+use std::io::pipe;
+use std::process::{Command, Output};
+
+const COMMANDS: [&str; 5] = ["demo", "replay", "evaluate", "inspect", "config"];
+const SECRET: &str = "000102030405060708090a0b0c0d0e0f";
+
+/// The program, with none of the settings of whoever runs the tests.
+fn samenloop(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_samenloop"));
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("SAMENLOOP_")) {
+        command.env_remove(name);
+    }
+    command.args(arguments);
+    command
+}
+
+struct Ended {
+    code: Option<i32>,
+    stdout: String,
+    stderr: String,
+}
+
+fn end(command: &mut Command) -> Ended {
+    let Output { status, stdout, stderr } = command.output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    let ended = Ended { code: status.code(), stdout: text(stdout), stderr: text(stderr) };
+    assert!(!ended.stderr.contains("panicked"), "{}", ended.stderr);
+    ended
+}
+
+#[test]
+fn every_command_has_help_with_an_example_and_all_exit_codes_are_told() {
+    for command in COMMANDS {
+        let help = end(&mut samenloop(&[command, "--help"]));
+        assert_eq!((help.code, help.stderr.as_str()), (Some(0), ""), "{command}");
+        let (_, examples) =
+            help.stdout.split_once("Examples:").unwrap_or_else(|| unreachable!("{command} has no example"));
+        assert!(examples.contains(command), "{command}: {examples}");
+    }
+    let help = end(&mut samenloop(&["--help"]));
+    assert!(help.stdout.contains("0 done, 1 failed, 2 wrong usage or settings, 3 done but some records were rejected"));
+    for command in COMMANDS {
+        assert!(help.stdout.contains(&format!("\n  {command} ")), "{command} is not in {}", help.stdout);
+    }
+}
+
+#[test]
+fn the_examples_in_the_help_can_be_parsed() {
+    let mut seen = 0;
+    for command in
+        [&["--help"][..], &["demo", "--help"], &["replay", "--help"], &["evaluate", "--help"], &["inspect", "--help"]]
+    {
+        let help = end(&mut samenloop(command)).stdout;
+        let (_, examples) = help.split_once("Examples:").unwrap();
+        for line in examples.lines().filter_map(|line| line.split_once("samenloop ")) {
+            // With --help at the end, everything before it is still checked, and nothing runs.
+            let arguments: Vec<&str> =
+                line.1.split(" > ").next().unwrap().split_whitespace().chain(["--help"]).collect();
+            assert_eq!(end(&mut samenloop(&arguments)).code, Some(0), "samenloop {}", arguments.join(" "));
+            seen += 1;
+        }
+    }
+    assert!(seen >= 12, "only {seen} examples");
+}
+
+#[test]
+fn wrong_usage_ends_with_2_and_says_what_was_meant() {
+    for (arguments, expected) in [
+        (&[][..], "Usage: samenloop"),
+        (&["replya", "x.jsonl"], "a similar subcommand exists: 'replay'"),
+        (&["replay"], "<FILE>..."),
+        (&["replay", "x.jsonl", "--list", "y"], "a similar argument exists: '--lists'"),
+        (&["config", "--set", "counting.session_gap"], "write it as KEY=VALUE"),
+        (&["evaluate", "x.jsonl", "--split", "1.5"], "must be between 0 and 1"),
+        (&["evaluate", "x.jsonl", "--measures", "score,cosin"], "unknown variant `cosin`, expected one of `score`"),
+        (&["inspect", "x", "--list", "bought"], "bought-after-viewing"),
+        (&["demo", "--without", "taste"], "possible values: support, llr, lift, bulk, session"),
+        (
+            &["config", "--set", "counting.sesion_gap=1m"],
+            "error: flag --set: unknown setting counting.sesion_gap; did you mean counting.session_gap?",
+        ),
+        (&["config", "--log-level", "loud"], "error: flag --log-level: log.level: unknown variant `loud`"),
+        (
+            &["replay", "x.jsonl", "--partitions", "0"],
+            "error: logs.events_partitions = 0 (flag --partitions): must be 1 to 4096",
+        ),
+        (
+            &["replay", "x.jsonl", "--block-records", "0"],
+            "error: logs.block_records = 0 (flag --block-records): must be",
+        ),
+        (&["demo", "--listen", "9180"], "error: http.listen = 9180 (flag --listen): must be a host and a port"),
+        (&["config", "--config", "no/such.toml"], "error: no/such.toml: cannot be read\n  caused by: No such file"),
+    ] {
+        let ended = end(&mut samenloop(arguments));
+        assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""), "{arguments:?}");
+        assert!(ended.stderr.contains(expected), "{arguments:?}: {}\nexpected {expected}", ended.stderr);
+    }
+}
+
+#[test]
+fn an_unknown_key_is_refused_from_every_layer() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("shop.toml");
+    fs::write(&path, "[publish]\nswep = \"1h\"\n").unwrap();
+    let ended = end(samenloop(&["config", "--set", "publish.swoop=1h"])
+        .env("SAMENLOOP_CONFIG", &path)
+        .env("SAMENLOOP_PUBLISH__SWEEEP", "1h"));
+    assert_eq!(ended.code, Some(2));
+    let lines: Vec<&str> = ended.stderr.lines().collect();
+    assert_eq!(lines.len(), 3, "{}", ended.stderr);
+    assert!(lines.iter().all(|line| line.starts_with("error: ")));
+    assert!(lines[0].contains("shop.toml: unknown setting publish.swep; did you mean publish.sweep?"), "{}", lines[0]);
+    assert!(lines[1].ends_with("did you mean SAMENLOOP_PUBLISH__SWEEP?"), "{}", lines[1]);
+    assert!(lines[2].ends_with("did you mean publish.sweep?"), "{}", lines[2]);
+}
+
+#[test]
+fn flags_win_over_the_environment_over_the_file_over_the_defaults() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("shop.toml");
+    fs::write(&path, "[counting]\nsession_gap = \"10m\"\n[publish]\nsweep = \"10m\"\n[log]\nlevel = \"warn\"\n")
+        .unwrap();
+    let other = folder.path().join("other.toml");
+    fs::write(&other, "[counting]\nsession_gap = \"55m\"\n").unwrap();
+    let shown = |extra: &[&str], variables: &[(&str, &str)]| {
+        let mut command = samenloop(&["config"]);
+        command.args(extra).env("SAMENLOOP_CONFIG", &path).envs(variables.iter().copied());
+        let ended = end(&mut command);
+        assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+        let wanted = ["session_gap", "sweep", "level"].map(|key| {
+            let line = ended.stdout.lines().find(|line| line.starts_with(&format!("{key} = "))).unwrap();
+            line.split_once(" = ").unwrap().1.trim_matches('"').to_owned()
+        });
+        wanted.join(" ")
+    };
+    let environment = [("SAMENLOOP_COUNTING__SESSION_GAP", "20m"), ("SAMENLOOP_LOG__LEVEL", "error")];
+    assert_eq!(shown(&[], &[]), "10m 10m warn");
+    assert_eq!(shown(&[], &environment), "20m 10m error");
+    assert_eq!(shown(&["--set", "counting.session_gap=25m", "--log-level", "debug"], &environment), "25m 10m debug");
+    assert_eq!(
+        shown(&["--log-level", "debug", "--set", "log.level=trace"], &environment),
+        "20m 10m debug",
+        "the named flag"
+    );
+    assert_eq!(shown(&["--quiet"], &[]), "10m 10m error");
+    assert_eq!(
+        shown(&["--config", other.to_str().unwrap()], &[]),
+        "55m 1h info",
+        "the flag names the file, not the variable"
+    );
+}
+
+#[test]
+fn the_settings_in_force_can_be_printed_and_used_and_hide_the_secret() {
+    let folder = tempfile::tempdir().unwrap();
+    let secret = folder.path().join("secret");
+    fs::write(&secret, format!("{SECRET}\n")).unwrap();
+    let in_file = end(samenloop(&["config"]).env("SAMENLOOP_INTAKE__USER_SECRET_FILE", &secret));
+    let in_variable = end(samenloop(&["config"]).env("SAMENLOOP_INTAKE__USER_SECRET", SECRET));
+    for shown in [&in_file, &in_variable] {
+        assert_eq!(shown.code, Some(0), "{}", shown.stderr);
+        assert!(shown.stdout.contains("user_secret = \"***\""), "{}", shown.stdout);
+        assert!(!shown.stdout.contains(SECRET) && !shown.stderr.contains(SECRET));
+    }
+    fs::write(&secret, "5ec4e75ec4e7").unwrap();
+    let wrong = end(samenloop(&["config"]).env("SAMENLOOP_INTAKE__USER_SECRET_FILE", &secret));
+    assert_eq!(wrong.code, Some(2));
+    assert!(wrong.stderr.contains("32 hexadecimal digits") && !wrong.stderr.contains("5ec4e7"), "{}", wrong.stderr);
+
+    let printed = folder.path().join("printed.toml");
+    fs::write(&printed, end(&mut samenloop(&["config", "--set", "counting.row_max=64"])).stdout).unwrap();
+    let again = end(&mut samenloop(&["config", "--config", printed.to_str().unwrap()]));
+    assert_eq!(again.stdout, fs::read_to_string(&printed).unwrap(), "{}", again.stderr);
+    let annotated = end(&mut samenloop(&["config", "--defaults"])).stdout;
+    assert_eq!(annotated, fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/samenloop.toml")).unwrap());
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let (reader, writer) = pipe().unwrap();
+    drop(reader);
+    let ended = end(samenloop(&["config"]).stdout(writer));
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
+}
