@@ -153,6 +153,12 @@ impl Items {
         self.shops.len()
     }
 
+    /// The `place`-th shop, in the order of first meeting.
+    #[must_use]
+    pub fn shop_at(&self, place: usize) -> ShopId {
+        ShopId(small(place))
+    }
+
     /// Every item, in the order of first meeting.
     pub fn ids(&self) -> impl Iterator<Item = ItemId> + use<> {
         (0..small(self.entries.len())).map(ItemId)
