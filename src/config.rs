@@ -20,6 +20,7 @@ pub use layers::{CONFIG_FILE_VARIABLE, Flag, Layers};
 pub use problem::{ConfigError, Layer, Problem};
 
 use crate::event::EventTime;
+use crate::intake::MappingSpec;
 use crate::relation::Relation;
 use crate::rules::{CountingRules, DAY_MS, ListRules, PublishRules};
 use serde::{Deserialize, Serialize};
@@ -142,11 +143,8 @@ pub struct SourceSettings {
     /// Topic it is read from.
     pub topic: Option<String>,
     /// How its records become events: `type`, `format`, `fields`.
-    pub mapping: SourceMapping,
+    pub mapping: MappingSpec,
 }
-
-/// How a source's records become events, as written.
-pub type SourceMapping = toml::Table;
 
 impl Settings {
     /// Puts the layers together and checks the whole.
@@ -230,7 +228,7 @@ impl SourceSettings {
                 table.insert(key.to_owned(), value.clone().into());
             }
         }
-        table.extend(self.mapping.clone());
+        table.extend(toml::Table::try_from(&self.mapping).unwrap_or_default()); // plain texts: it always can be
         table
     }
 }

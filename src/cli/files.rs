@@ -51,7 +51,8 @@ impl LineFile {
         let reader: Box<dyn BufRead> = if start.starts_with(GZIP) {
             Box::new(BufReader::with_capacity(BUFFER_BYTES, flate2::bufread::MultiGzDecoder::new(plain)))
         } else if start.starts_with(ZSTD) {
-            let decoder = zstd::Decoder::with_buffer(plain).with_context(|| format!("{name}: cannot be read as zstd"))?;
+            let decoder =
+                zstd::Decoder::with_buffer(plain).with_context(|| format!("{name}: cannot be read as zstd"))?;
             Box::new(BufReader::with_capacity(BUFFER_BYTES, decoder))
         } else {
             Box::new(plain)

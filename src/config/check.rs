@@ -5,6 +5,7 @@ use super::problem::{ConfigError, Layer, Problem};
 use super::raw::{RawCounting, RawIntake, RawList, RawSettings};
 use super::units::{Bytes, Decimal, Duration};
 use super::{HttpSettings, IntakeSettings, LogSettings, LogsSettings, Settings, SourceSettings, UserSecret};
+use crate::intake::MappingSpec;
 use crate::relation::Relation;
 use crate::rules::{CountingRules, DAY_MS, ListRules, PublishRules};
 use std::collections::{BTreeMap, BTreeSet};
@@ -270,5 +271,33 @@ fn source(table: &toml::Table) -> Result<SourceSettings, String> {
     if file.is_some() && topic.is_some() {
         return Err(format!("source {name:?} has both a file and a topic: set one"));
     }
+    let mapping = mapping_spec(&name, mapping)?;
     Ok(SourceSettings { name, file, topic, mapping })
+}
+
+/// The mapping of source `name`; it must hold no unknown key, and compile.
+fn mapping_spec(name: &str, table: toml::Table) -> Result<MappingSpec, String> {
+    let mut unknown = None;
+    let spec: MappingSpec = serde_ignored::deserialize(toml::Value::Table(table), |path| {
+        unknown.get_or_insert_with(|| path.to_string());
+    })
+    .map_err(|error| format!("source {name:?}: {}", error.to_string().trim_end()))?;
+    if let Some(key) = unknown {
+        let near = nearest_mapping_key(&key).map_or_else(String::new, |known| format!("; did you mean {known}?"));
+        return Err(format!("source {name:?}: unknown setting {key}{near}"));
+    }
+    spec.compile().map_err(|error| format!("source {name:?}: {error}"))?;
+    Ok(spec)
+}
+
+fn nearest_mapping_key(wrong: &str) -> Option<String> {
+    let defaults = toml::Table::try_from(MappingSpec::default()).ok()?;
+    let fields = defaults.get("fields").and_then(toml::Value::as_table).into_iter().flat_map(toml::Table::keys);
+    let known = ["name", "file", "topic"].into_iter().map(str::to_owned).chain(defaults.keys().cloned());
+    let known = known.chain(fields.map(|field| format!("fields.{field}")));
+    known
+        .map(|key| (strsim::jaro_winkler(&key, wrong), key))
+        .filter(|(likeness, _)| *likeness > 0.7)
+        .max_by(|x, y| x.0.total_cmp(&y.0))
+        .map(|(_, key)| key)
 }

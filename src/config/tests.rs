@@ -290,7 +290,7 @@ fn sources_have_a_name_of_their_own_and_one_place() {
     let sources =
         Settings::load(&file("[[source]]\nname = \"web\"\nfile = \"a.jsonl\"\ntype = \"view\"")).unwrap().sources;
     assert_eq!((sources[0].name.as_str(), sources[0].file.as_deref()), ("web", Some("a.jsonl")));
-    assert_eq!(sources[0].mapping.keys().collect::<Vec<_>>(), ["type"]);
+    assert_eq!(sources[0].mapping.event_type, crate::intake::TypeSpec::Fixed("view".to_owned()));
     for (text, expected) in [
         ("[[source]]\nfile = \"a\"", "[[source]] number 1 (file shop.toml): has no name"),
         ("[[source]]\nname = 3", "[[source]] number 1 (file shop.toml): name must be a text that is not empty"),
@@ -302,6 +302,11 @@ fn sources_have_a_name_of_their_own_and_one_place() {
             "[[source]]\nname = \"web\"\nfile = \"a\"\ntopic = \"b\"",
             "[[source]] number 1 (file shop.toml): source \"web\" has both a file and a topic: set one",
         ),
+        (
+            "[[source]]\nname = \"web\"\nfields = { itme = \"/sku\" }",
+            "[[source]] number 1 (file shop.toml): source \"web\": unknown setting fields.itme; did you mean fields.item?",
+        ),
+        ("[[source]]\nname = \"web\"\nfields = { item = \"sku\" }", "x"),
     ] {
         assert_eq!(refused(&file(text)), expected);
     }

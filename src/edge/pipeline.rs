@@ -9,8 +9,8 @@ use crate::intake::{Record, Reject};
 use crate::position::{NextOffset, Partition, SourcePartition};
 use crate::relation::Relation;
 use crate::stage::{
-    BlockLimits, Effect, Fact, IntakeInput, IntakeWork, Left, Log, RowsSetup, RowsWork, Stage, StageError,
-    WindowsWork, Work,
+    BlockLimits, Effect, Fact, IntakeInput, IntakeWork, Left, Log, RowsSetup, RowsWork, Stage, StageError, WindowsWork,
+    Work,
 };
 use crate::wire::{Kind, Opening, kind_of, section_ends};
 use crate::{intake::Intake, rules::CountingRules};
@@ -363,8 +363,7 @@ impl<T: Transport, S: Sink> Pipeline<T, S> {
                     self.transport.append(Log::Totals, Partition(0), Some(&key), Some(value))?;
                 }
                 Effect::Publish { partition, relation, key, record, tombstone, waited_ms } => {
-                    let list =
-                        Publication { partition, relation, key: &key, record: &record, tombstone, waited_ms };
+                    let list = Publication { partition, relation, key: &key, record: &record, tombstone, waited_ms };
                     self.sink.list(&list)?;
                     self.transport.append(Log::Lists, partition, Some(key.as_bytes()), Some(record))?;
                     let (_, end) = self.transport.bounds(Log::Lists, partition)?;
@@ -424,16 +423,16 @@ fn tell_left<W: Work, T: Transport>(stage: &mut Stage<W>, log: Log, transport: &
         let partition = Partition(output);
         each_record(transport, log, partition, |offset, block| {
             let damaged = |error| StageError::Wire { log, partition, offset, error };
-            let mut tell = |left| stage.handle(Fact::Left(left), &mut Vec::new());
+            let tell = |stage: &mut Stage<W>, left: Left<'_>| stage.handle(Fact::Left(left), &mut Vec::new());
             if kind_of(block).map_err(damaged)? == Kind::Opening {
                 let opening = Opening::decode(block).map_err(damaged)?;
                 log_id = log_id.or(Some(opening.log_id));
                 for origin in &opening.origins {
-                    tell(Left::Origin { source: &origin.source, first: origin.first })?;
+                    tell(stage, Left::Origin { source: &origin.source, first: origin.first })?;
                 }
             }
             for (source, position) in section_ends(block).map_err(damaged)? {
-                tell(Left::Position { output: partition.index(), source: &source, position })?;
+                tell(stage, Left::Position { output: partition.index(), source: &source, position })?;
             }
             Ok(())
         })?;

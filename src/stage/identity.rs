@@ -39,15 +39,16 @@ impl Identity {
 
     pub(super) fn open(&mut self, offset: NextOffset, origin: &Origin) -> Result<(), StageError> {
         let (log, partition) = (self.log, self.partition);
-        self.ledger
-            .open(&origin.source, origin.first)
-            .map_err(|error| StageError::Ledger { log, partition, offset, error })
+        self.ledger.open(&origin.source, origin.first).map_err(|error| StageError::Ledger {
+            log,
+            partition,
+            offset,
+            error,
+        })
     }
 
     pub(super) fn verdict(&self, offset: NextOffset, head: &SectionHead) -> Result<Verdict, StageError> {
         let (log, partition) = (self.log, self.partition);
-        self.ledger
-            .check(&head.source, head.span)
-            .map_err(|error| StageError::Ledger { log, partition, offset, error })
+        self.ledger.check(&head.source, head.span).map_err(|error| StageError::Ledger { log, partition, offset, error })
     }
 }

@@ -15,10 +15,9 @@ mod outbox;
 mod rows;
 mod windows;
 
-
 pub use effect::{Effect, Log, StageError};
 pub use intake::{IntakeInput, IntakeTally, IntakeWork, SourceRecord};
-pub use rows::{Clocked, RowsTally, RowsWork};
+pub use rows::{Clocked, RowsSetup, RowsTally, RowsWork};
 pub use windows::{WindowsTally, WindowsWork};
 
 use identity::Identity;

@@ -52,8 +52,7 @@ struct Split {
 
 impl Outbox {
     pub(super) fn new(source: SourcePartition, partitions: u32, limits: super::BlockLimits) -> Self {
-        let channel =
-            || Channel { writer: PairsWriter::default(), sent: Position::default(), told: None, index: 0 };
+        let channel = || Channel { writer: PairsWriter::default(), sent: Position::default(), told: None, index: 0 };
         Self {
             source,
             channels: std::iter::repeat_with(channel).take(Partition(partitions).index()).collect(),
@@ -152,9 +151,7 @@ impl Outbox {
                     split.anchors.extend(anchors.iter().filter(|item| self.owners[item.index()] == target));
                     split.others.clear();
                     let needs_all = !split.anchors.is_empty();
-                    split
-                        .others
-                        .extend(others.iter().filter(|o| needs_all || self.owners[o.item.index()] == target));
+                    split.others.extend(others.iter().filter(|o| needs_all || self.owners[o.item.index()] == target));
                     let change = Change::Cross { relation, anchors: &split.anchors, others: &split.others };
                     self.put_to(target.index(), &Delta { time, change }, standing, items, effects);
                 }
@@ -181,7 +178,14 @@ impl Outbox {
         }
     }
 
-    fn put_to(&mut self, output: usize, delta: &Delta<'_>, standing: Standing, items: &Items, effects: &mut Vec<Effect>) {
+    fn put_to(
+        &mut self,
+        output: usize,
+        delta: &Delta<'_>,
+        standing: Standing,
+        items: &Items,
+        effects: &mut Vec<Effect>,
+    ) {
         let position = self.reached(output);
         let channel = &mut self.channels[output];
         channel.index += 1;
@@ -240,4 +244,3 @@ fn append(output: usize, block: Vec<u8>) -> Effect {
     let partition = Partition(u32::try_from(output).unwrap_or(u32::MAX));
     Effect::Append { log: Log::Pairs, partition, block }
 }
-
