@@ -135,7 +135,7 @@ fn next_steps(summary: &Summary) -> Vec<Line> {
     }
     lines.push(Line::of(Tone::Strong, "Go on with"));
     let commands = [
-        ("samenloop demo --without bulk", "what one bulk order does to lists that let it in"),
+        ("samenloop demo --without bulk", "what bulk orders do to lists that let them in"),
         ("samenloop demo --write events.jsonl", "the same events as a file"),
         ("samenloop replay events.jsonl --lists lists.jsonl", "lists from a file: yours too"),
     ];
