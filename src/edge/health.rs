@@ -109,7 +109,7 @@ pub struct Heartbeat {
     at_ms: Arc<AtomicU64>,
 }
 
-/// In place of a time: the worker ended as it should.
+/// In place of a time, and later than any: the worker ended as it should.
 const FINISHED: u64 = u64::MAX;
 
 impl Health {
@@ -138,7 +138,7 @@ impl Health {
         beats.iter().find_map(|(worker, at_ms)| {
             let at_ms = at_ms.load(Ordering::Relaxed);
             let age_ms = now_ms.saturating_sub(at_ms);
-            (at_ms != FINISHED && age_ms > age_max_ms).then(|| Stale {
+            (age_ms > age_max_ms).then(|| Stale {
                 worker: Arc::clone(worker),
                 age: Duration::from_millis(age_ms),
                 age_max: self.age_max,

@@ -192,6 +192,23 @@ mod tests {
     }
 
     #[test]
+    fn counts_without_those_of_one_worker_are_none() {
+        let (queries, receivers) = queries(2);
+        let mut receivers = receivers.into_iter();
+        let answers = std::thread::spawn({
+            let (one, two) = (receivers.next().unwrap(), receivers.next().unwrap());
+            move || {
+                if let Query::Counts { reply, .. } = one.recv().unwrap() {
+                    reply.send(Ok(CountLines::default()));
+                }
+                drop(two.recv().unwrap());
+            }
+        });
+        assert_eq!(run(queries.counts(None)), Err(AskError::Stopped));
+        answers.join().unwrap();
+    }
+
+    #[test]
     fn a_full_queue_refuses_and_an_asker_who_left_is_not_wanted() {
         let (queries, receivers) = queries(1);
         let mut waiting: Vec<_> = (0..QUERIES_MAX)
