@@ -95,12 +95,7 @@ fn sort_best(candidates: &mut [Candidate], wanted: usize, row: &RowView<'_>) -> 
     if best < candidates.len() {
         let (_, last, _) = candidates.select_nth_unstable_by(best - 1, by_rank);
         let last = last.rank_milli;
-        for index in best..candidates.len() {
-            if candidates[index].rank_milli == last {
-                candidates.swap(index, best);
-                best += 1;
-            }
-        }
+        best += ties_first(&mut candidates[best..], last);
     }
     candidates[..best].sort_unstable_by(by_rank);
     for tie in candidates[..best].chunk_by_mut(|x, y| x.rank_milli == y.rank_milli) {
@@ -112,6 +107,18 @@ fn sort_best(candidates: &mut [Candidate], wanted: usize, row: &RowView<'_>) -> 
         }
     }
     best
+}
+
+/// Brings the candidates with this rank value to the front. Returns how many these are.
+fn ties_first(candidates: &mut [Candidate], rank_milli: i64) -> usize {
+    let mut ties = 0;
+    for index in 0..candidates.len() {
+        if candidates[index].rank_milli == rank_milli {
+            candidates.swap(index, ties);
+            ties += 1;
+        }
+    }
+    ties
 }
 
 fn break_tie(x: &Candidate, y: &Candidate, items: &Items) -> Ordering {

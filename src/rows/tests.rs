@@ -447,3 +447,23 @@ fn reading_decays_to_the_latest_time_seen() {
     assert_eq!((pair.support, pair.weight, row.other_weight(pair.item)), (1, 0.25, 0.25));
     assert_eq!(row.neighbour(1), None);
 }
+
+#[test]
+fn what_has_faded_is_measured_at_the_latest_time_seen_even_by_an_old_event() {
+    let rules = CountingRules { half_life_ms: [1000; 5], row_max: Some(3), ..CountingRules::default() };
+    let mut partitions = opened(&rules, 1);
+    let mut order = |time: i64, other: &str| {
+        let items = vec![("x".to_owned(), 0), (other.to_owned(), 0)];
+        give(&mut partitions, time, &Whole::Basket { shop: "main".to_owned(), items });
+        let rows = &partitions[0];
+        let row = rows.row(Relation::BoughtTogether, rows.items().find_item("main", "x").unwrap());
+        let mut names: Vec<&str> = row.neighbours().map(|neighbour| rows.items().name(neighbour.item)).collect();
+        names.sort_unstable();
+        names.concat()
+    };
+    assert_eq!(order(1_000_000, "a"), "a");
+    assert_eq!(order(1_000_500, "b"), "ab");
+    assert_eq!(order(1_009_000, "c"), "abc", "a and b are below 0.05 by now, but there is room");
+    assert_eq!(order(1_000_100, "d"), "cd", "at its own time nothing had faded; now a and b have");
+    assert_eq!(partitions[0].stats().evictions, 2);
+}
