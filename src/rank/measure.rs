@@ -99,7 +99,9 @@ pub fn score_milli(score: f64) -> u32 {
 /// `value` × 1000, rounded to the nearest integer; what does not fit is held at the ends, NaN is 0.
 #[expect(clippy::cast_possible_truncation, reason = "a float cast saturates, which is what is meant")]
 pub(super) fn thousandths(value: f64) -> i64 {
-    (value * 1000.0 + 0.5).floor() as i64
+    let raised = value * 1000.0 + 0.5;
+    let cut = raised as i64;
+    if cut as f64 > raised { cut - 1 } else { cut } // a cast cuts towards 0
 }
 
 /// (N/b)^specificity, by square roots where they do.
