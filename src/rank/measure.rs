@@ -99,7 +99,9 @@ pub fn score_milli(score: f64) -> u32 {
 /// `value` × 1000, rounded to the nearest integer; what does not fit is held at the ends, NaN is 0.
 #[expect(clippy::cast_possible_truncation, reason = "a float cast saturates, which is what is meant")]
 pub(super) fn thousandths(value: f64) -> i64 {
-    (value * 1000.0 + 0.5).floor() as i64
+    let raised = value * 1000.0 + 0.5;
+    let cut = raised as i64;
+    if cut as f64 > raised { cut - 1 } else { cut } // a cast cuts towards 0
 }
 
 /// (N/b)^specificity, by square roots where they do.
@@ -180,7 +182,7 @@ mod tests {
         for (k11, k12, k21, k22, expected) in [
             (10.0, 0.0, 0.0, 10.0, 27.725_887),
             (5.0, 1995.0, 0.0, 100_000.0, 39.330_522),
-            (1000.0, 1995.0, 1000.0, 100_000.0, 4730.736_813),
+            (1000.0, 1995.0, 1000.0, 100_000.0, 4_730.736_813),
             (110.0, 2442.0, 111.0, 29_114.0, 270.721_877),
             (29.0, 13.0, 123.0, 31_612.0, 263.896_626),
         ] {

@@ -4,19 +4,22 @@ use super::day::Day;
 use super::gate::{failed_cheap, failed_root};
 use super::list::{Entry, List};
 use super::measure::{Figures, RankValue, score_milli};
-use crate::items::Items;
-use crate::rows::{Neighbour, RowView};
+use crate::rows::RowView;
 use crate::rules::ListRules;
-use std::cmp::Ordering;
 
-/// A candidate that passed the cheap gates.
+/// A candidate that passed the cheap gates. Small, because selection moves it about; the rest is read again from the row.
 #[derive(Clone, Copy)]
 struct Candidate {
     rank_milli: i64,
-    /// `None` until somebody asks.
-    llr_root: Option<f64>,
-    neighbour: Neighbour,
-    other_weight: f64,
+    /// Where it stands in the row.
+    index: u32,
+}
+
+/// A candidate that has the rank value of another.
+struct Tie<'a> {
+    llr_root: f64,
+    name: &'a str,
+    candidate: Candidate,
 }
 
 /// Ranks rows by the rules of one list. Keeps its scratch memory between rows.
@@ -57,13 +60,13 @@ impl Ranker {
         // Mostly one round: more only where the root LLR turns away many that rank high.
         while list.entries.len() < wanted && done < self.candidates.len() {
             let best = sort_best(&mut self.candidates[done..], wanted, row);
-            for candidate in &mut self.candidates[done..done + best] {
+            for &candidate in &self.candidates[done..done + best] {
                 if list.entries.len() == wanted {
                     break;
                 }
-                let root = root(candidate, row);
-                if failed_root(&self.rules, root).is_none() {
-                    list.entries.push(entry(candidate, root, row));
+                let entry = entry(candidate, row);
+                if failed_root(&self.rules, entry.llr_root).is_none() {
+                    list.entries.push(entry);
                 }
             }
             done += best;
@@ -73,15 +76,13 @@ impl Ranker {
 
     fn collect(&mut self, row: &RowView<'_>) {
         self.candidates.clear();
-        for neighbour in row.neighbours() {
+        for (neighbour, index) in row.neighbours().zip(0_u32..) {
             if neighbour.support < self.rules.min_support {
                 continue; // before the look-up of the other total, which is a cache miss
             }
-            let other_weight = row.other_weight(neighbour.item);
-            let figures = Figures::new(neighbour.weight, row.anchor_weight, other_weight, row.contexts);
+            let figures = row_figures(row, neighbour.weight, row.other_weight(neighbour.item));
             if failed_cheap(&self.rules, neighbour.support, &figures).is_none() {
-                let rank_milli = self.rank_value.of(&figures);
-                self.candidates.push(Candidate { rank_milli, llr_root: None, neighbour, other_weight });
+                self.candidates.push(Candidate { rank_milli: self.rank_value.of(&figures), index });
             }
         }
     }
@@ -95,48 +96,55 @@ fn sort_best(candidates: &mut [Candidate], wanted: usize, row: &RowView<'_>) -> 
     if best < candidates.len() {
         let (_, last, _) = candidates.select_nth_unstable_by(best - 1, by_rank);
         let last = last.rank_milli;
-        for index in best..candidates.len() {
-            if candidates[index].rank_milli == last {
-                candidates.swap(index, best);
-                best += 1;
-            }
-        }
+        best += ties_first(&mut candidates[best..], last);
     }
     candidates[..best].sort_unstable_by(by_rank);
-    for tie in candidates[..best].chunk_by_mut(|x, y| x.rank_milli == y.rank_milli) {
-        if tie.len() > 1 {
-            tie.iter_mut().for_each(|candidate| {
-                root(candidate, row);
-            });
-            tie.sort_unstable_by(|x, y| break_tie(x, y, row.items));
+    for equals in candidates[..best].chunk_by_mut(|x, y| x.rank_milli == y.rank_milli) {
+        if equals.len() > 1 {
+            break_ties(equals, row);
         }
     }
     best
 }
 
-fn break_tie(x: &Candidate, y: &Candidate, items: &Items) -> Ordering {
-    let roots = y.llr_root.unwrap_or(0.0).total_cmp(&x.llr_root.unwrap_or(0.0));
-    roots.then_with(|| items.name(x.neighbour.item).cmp(items.name(y.neighbour.item)))
+/// Brings the candidates with this rank value to the front. Returns how many these are.
+fn ties_first(candidates: &mut [Candidate], rank_milli: i64) -> usize {
+    let mut ties = 0;
+    for index in 0..candidates.len() {
+        if candidates[index].rank_milli == rank_milli {
+            candidates.swap(index, ties);
+            ties += 1;
+        }
+    }
+    ties
 }
 
-fn figures(candidate: &Candidate, row: &RowView<'_>) -> Figures {
-    Figures::new(candidate.neighbour.weight, row.anchor_weight, candidate.other_weight, row.contexts)
+/// Sorts candidates of one rank value: by signed root LLR, then item id.
+fn break_ties(equals: &mut [Candidate], row: &RowView<'_>) {
+    let tie = |&candidate: &Candidate| {
+        let neighbour = row.neighbour(candidate.index as usize);
+        let figures = row_figures(row, neighbour.weight, row.other_weight(neighbour.item));
+        Tie { llr_root: figures.llr_root(), name: row.items.name(neighbour.item), candidate }
+    };
+    let mut ties: Vec<Tie<'_>> = equals.iter().map(tie).collect();
+    ties.sort_unstable_by(|x, y| y.llr_root.total_cmp(&x.llr_root).then_with(|| x.name.cmp(y.name)));
+    equals.iter_mut().zip(ties).for_each(|(place, tie)| *place = tie.candidate);
 }
 
-fn root(candidate: &mut Candidate, row: &RowView<'_>) -> f64 {
-    let figures = figures(candidate, row);
-    *candidate.llr_root.get_or_insert_with(|| figures.llr_root())
+fn row_figures(row: &RowView<'_>, pair_weight: f64, other_weight: f64) -> Figures {
+    Figures::new(pair_weight, row.anchor_weight, other_weight, row.contexts)
 }
 
-fn entry(candidate: &Candidate, llr_root: f64, row: &RowView<'_>) -> Entry {
-    let figures = figures(candidate, row);
+fn entry(candidate: Candidate, row: &RowView<'_>) -> Entry {
+    let neighbour = row.neighbour(candidate.index as usize);
+    let figures = row_figures(row, neighbour.weight, row.other_weight(neighbour.item));
     Entry {
-        item: candidate.neighbour.item,
+        item: neighbour.item,
         score_milli: score_milli(figures.score()),
         rank_milli: candidate.rank_milli,
-        support: candidate.neighbour.support,
+        support: neighbour.support,
         figures,
-        llr_root,
-        last_seen: Day(candidate.neighbour.last_seen_day),
+        llr_root: figures.llr_root(),
+        last_seen: Day(neighbour.last_seen_day),
     }
 }

@@ -103,17 +103,11 @@ impl RowStore {
         let mut block = self.slabs.block_mut(head.place);
         let full = head.length as usize;
         let mut length = full;
-        let mut index = 0;
-        while index < length {
-            if f64::from(f32::from_bits(block.weights[index])) < faded {
-                length -= 1;
-                block.copy_within(length, index);
-            } else {
-                index += 1;
-            }
-        }
-        if length == full {
-            let index = victim(&block, full, items);
+        let smallest = smallest(&block.weights[..full]);
+        if f64::from(f32::from_bits(smallest)) < faded {
+            length = drop_faded(&mut block, full, faded);
+        } else {
+            let index = victim(&block, full, smallest, items);
             length -= 1;
             block.copy_within(length, index);
         }
@@ -183,29 +177,60 @@ fn bump(slabs: &mut Slabs, head: Head, other: ItemId, increment: Increment) -> b
     true
 }
 
-/// Where `key` stands. Sixteen keys are compared at a time, without a branch in between, so that the compiler uses
-/// vector instructions.
+/// Where `key` stands. Sixteen keys are compared at a time, and four of what is left, without a branch in between, so
+/// that the compiler uses vector instructions.
 fn find(keys: &[u32], key: u32) -> Option<usize> {
     let (lines, rest) = keys.as_chunks::<16>();
-    for (number, line) in lines.iter().enumerate() {
-        if line.iter().fold(0_u32, |hit, &other| hit | u32::from(other == key)) != 0 {
-            return line.iter().position(|&other| other == key).map(|within| number * 16 + within);
+    let (quads, last) = rest.as_chunks::<4>();
+    let has = |part: &[u32]| part.iter().fold(0_u32, |hit, &other| hit | u32::from(other == key)) != 0;
+    let mut from = 0;
+    let mut part: &[u32] = last;
+    if let Some(number) = lines.iter().position(|line| has(line)) {
+        (from, part) = (number * 16, &lines[number]);
+    } else if let Some(number) = quads.iter().position(|quad| has(quad)) {
+        (from, part) = (lines.len() * 16 + number * 4, &quads[number]);
+    } else {
+        from += keys.len() - last.len();
+    }
+    part.iter().position(|&other| other == key).map(|within| from + within)
+}
+
+/// The smallest of some weights, by their bits.
+fn smallest(weights: &[u32]) -> u32 {
+    weights.iter().fold(u32::MAX, |smallest, &bits| smallest.min(bits))
+}
+
+/// Drops every pair below `faded`. Returns how many are left.
+fn drop_faded(block: &mut BlockMut<'_>, full: usize, faded: f64) -> usize {
+    let (mut length, mut index) = (full, 0);
+    while index < length {
+        if f64::from(f32::from_bits(block.weights[index])) < faded {
+            length -= 1;
+            block.copy_within(length, index);
+        } else {
+            index += 1;
         }
     }
-    rest.iter().position(|&other| other == key).map(|within| lines.len() * 16 + within)
+    length
 }
 
 /// Which pair leaves a full row in which nothing has faded: the one of smallest weight; among equals the one whose item
 /// has the lowest fingerprint, then name. A rule on content only: two runs that counted the same drop the same.
-fn victim(block: &BlockMut<'_>, length: usize, items: &Items) -> usize {
-    let weights = &block.weights[..length];
-    let smallest = weights.iter().fold(u32::MAX, |smallest, &bits| smallest.min(bits));
-    let equals = weights.iter().enumerate().filter(|&(_, &bits)| bits == smallest).map(|(index, _)| index);
-    let named = equals.min_by_key(|&index| {
+fn victim(block: &BlockMut<'_>, length: usize, smallest: u32, items: &Items) -> usize {
+    let content = |index: usize| {
         let item = ItemId(block.keys[index]);
         (items.fingerprint(item), items.name(item))
-    });
-    named.unwrap_or(0) // a full row is not empty
+    };
+    let weights = &block.weights[..length];
+    let mut lowest = find(weights, smallest).unwrap_or(0); // a full row is not empty
+    let mut next = lowest + 1;
+    while let Some(ahead) = find(&weights[next..], smallest) {
+        if content(next + ahead) < content(lowest) {
+            lowest = next + ahead;
+        }
+        next += ahead + 1;
+    }
+    lowest
 }
 
 #[cfg(test)]

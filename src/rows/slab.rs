@@ -115,7 +115,7 @@ impl Slabs {
 }
 
 /// Pairs of a row, to read.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub(super) struct Block<'a> {
     pub(super) keys: &'a [u32],
     /// Bits of positive `f32`s, which order as the numbers do.

@@ -198,6 +198,8 @@ fn opened(rules: &CountingRules, count: u32) -> Vec<Rows> {
 fn counted(partitions: &[Rows], as_of: i64) -> BTreeMap<Key, (u64, f64)> {
     let mut all = BTreeMap::new();
     for rows in partitions {
+        let held = Relation::ALL.into_iter().flat_map(|relation| rows.anchors(relation));
+        assert!(held.into_iter().all(|anchor| rows.owner.has(anchor)), "a row of another partition");
         let mut last: Option<Key> = None;
         rows.for_each_count(Some(EventTime(as_of)), |count| {
             let line = count.to_string();
@@ -443,7 +445,26 @@ fn reading_decays_to_the_latest_time_seen() {
     let a = rows.items().find_item("main", "a").unwrap();
     let row = rows.row(Relation::BoughtTogether, a);
     assert_eq!((row.len(), row.anchor_weight, row.anchor_support, row.now), (1, 0.25, 1, EventTime(12_000)));
-    let pair = row.neighbour(0).unwrap();
+    let pair = row.neighbour(0);
     assert_eq!((pair.support, pair.weight, row.other_weight(pair.item)), (1, 0.25, 0.25));
-    assert_eq!(row.neighbour(1), None);
+}
+
+#[test]
+fn what_has_faded_is_measured_at_the_latest_time_seen_even_by_an_old_event() {
+    let rules = CountingRules { half_life_ms: [1000; 5], row_max: Some(3), ..CountingRules::default() };
+    let mut partitions = opened(&rules, 1);
+    let mut order = |time: i64, other: &str| {
+        let items = vec![("x".to_owned(), 0), (other.to_owned(), 0)];
+        give(&mut partitions, time, &Whole::Basket { shop: "main".to_owned(), items });
+        let rows = &partitions[0];
+        let row = rows.row(Relation::BoughtTogether, rows.items().find_item("main", "x").unwrap());
+        let mut names: Vec<&str> = row.neighbours().map(|neighbour| rows.items().name(neighbour.item)).collect();
+        names.sort_unstable();
+        names.concat()
+    };
+    assert_eq!(order(1_000_000, "a"), "a");
+    assert_eq!(order(1_000_500, "b"), "ab");
+    assert_eq!(order(1_009_000, "c"), "abc", "a and b are below 0.05 by now, but there is room");
+    assert_eq!(order(1_000_100, "d"), "cd", "at its own time nothing had faded; now a and b have");
+    assert_eq!(partitions[0].stats().evictions, 2);
 }

@@ -24,7 +24,8 @@ pub struct RowView<'a> {
     pub contexts: f64,
     /// Names.
     pub items: &'a Items,
-    pairs: Option<Block<'a>>,
+    /// Empty where there is no row.
+    pairs: Block<'a>,
     others: &'a [Total],
     /// Turns a stored weight into a decayed one.
     scale: f64,
@@ -47,33 +48,31 @@ impl RowView<'_> {
     /// How many neighbours there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.pairs.map_or(0, |pairs| pairs.keys.len())
+        self.pairs.keys.len()
     }
 
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.pairs.is_none()
+        self.pairs.keys.is_empty()
     }
 
     /// The neighbours, in no order that means anything.
     pub fn neighbours(&self) -> impl Iterator<Item = Neighbour> {
-        self.pairs.into_iter().flat_map(move |pairs| (0..pairs.keys.len()).map(move |index| self.read(&pairs, index)))
+        (0..self.len()).map(|index| self.neighbour(index))
     }
 
-    /// The neighbour at `index`, below [`RowView::len`].
+    /// The neighbour at `index`.
+    ///
+    /// # Panics
+    /// When `index` is not below [`RowView::len`].
     #[must_use]
-    pub fn neighbour(&self, index: usize) -> Option<Neighbour> {
-        let pairs = self.pairs.filter(|pairs| index < pairs.keys.len())?;
-        Some(self.read(&pairs, index))
-    }
-
-    fn read(&self, pairs: &Block<'_>, index: usize) -> Neighbour {
+    pub fn neighbour(&self, index: usize) -> Neighbour {
         Neighbour {
-            item: ItemId(pairs.keys[index]),
-            support: pairs.support[index],
-            weight: f64::from(f32::from_bits(pairs.weights[index])) * self.scale,
-            last_seen_day: pairs.day(index),
+            item: ItemId(self.pairs.keys[index]),
+            support: self.pairs.support[index],
+            weight: f64::from(f32::from_bits(self.pairs.weights[index])) * self.scale,
+            last_seen_day: self.pairs.day(index),
         }
     }
 
@@ -99,7 +98,7 @@ impl Rows {
             anchor_support: anchor_total.support,
             contexts: totals.contexts(self.items.shop_of(anchor).index()).weight * scale,
             items: &self.items,
-            pairs: self.store.row(relation, anchor),
+            pairs: self.store.row(relation, anchor).unwrap_or_default(),
             others: totals.others(),
             scale,
         }
