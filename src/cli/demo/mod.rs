@@ -17,7 +17,6 @@ pub mod typeset;
 pub mod live;
 pub mod summary;
 
-
 use super::{Outcome, settings};
 use crate::config::{Flag, Settings};
 use crate::relation::Relation;
