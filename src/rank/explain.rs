@@ -82,7 +82,7 @@ pub enum Place {
 /// Explains `row` under `rules`.
 #[must_use]
 pub fn explain(row: &RowView<'_>, rules: &ListRules) -> Explanation {
-    let rank_value = RankValue::new(rules);
+    let value = RankValue::new(rules).of_row(row.anchor_weight, row.contexts);
     let mut candidates: Vec<ExplainedCandidate> = row
         .neighbours()
         .map(|neighbour| {
@@ -101,7 +101,7 @@ pub fn explain(row: &RowView<'_>, rules: &ListRules) -> Explanation {
                 lift: figures.lift(),
                 llr_root,
                 score: f64::from(score_milli(figures.score())) / 1000.0,
-                rank_milli: rank_value.of(&figures),
+                rank_milli: if figures.are_known() { value.milli(&figures) } else { 0 },
                 last_seen: Day(neighbour.last_seen_day),
             }
         })
