@@ -4,7 +4,7 @@
 //! zero. A row is pruned only when an insertion finds it full.
 //! Absent: what a key is called, and how weights decay.
 
-use super::decay::{narrow, power_of_two};
+use super::decay::{accumulate, narrow, power_of_two};
 use super::slab::{Block, BlockMut, Place, ROW_PAIRS_MAX, Slabs};
 use crate::items::{ItemId, Items};
 use crate::relation::Relation;
@@ -154,9 +154,10 @@ fn bump(slabs: &mut Slabs, head: Head, other: ItemId, increment: Increment) -> b
     }
     let mut block = slabs.block_mut(head.place);
     let Some(index) = find(&block.keys[..head.length as usize], other.0) else { return false };
-    let weight = f64::from(f32::from_bits(block.weights[index])) + increment.weight;
-    block.weights[index] = narrow(weight).to_bits();
-    block.support[index] = block.support[index].saturating_add(increment.support);
+    let support = block.support[index].saturating_add(increment.support);
+    block.support[index] = support;
+    let stored = f32::from_bits(block.weights[index]);
+    block.weights[index] = accumulate(stored, increment.weight, support).to_bits();
     if block.day(index) < increment.day {
         block.set_day(index, increment.day);
     }
