@@ -7,22 +7,22 @@ use super::gate::{Gate, failed_cheap, failed_root};
 use super::measure::{Figures, RankValue, score_milli};
 use crate::rows::RowView;
 use crate::rules::{ListRules, Measure};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// A row, explained.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Explanation {
     /// The shop.
     pub shop: String,
     /// The name of the list.
-    pub list: &'static str,
+    pub list: String,
     /// Whose list it is.
     pub item: String,
     /// The time that all weights are decayed to, in ms since 1970.
     pub as_of: i64,
-    /// Anchor total of the item: support and weight.
+    /// Support of the anchor total of the item.
     pub anchor_support: u32,
-    /// See `anchor_support`.
+    /// Weight of the anchor total of the item.
     pub anchor_weight: f64,
     /// Contexts of the shop.
     pub contexts: f64,
@@ -41,7 +41,7 @@ pub struct Explanation {
 }
 
 /// A neighbour, explained.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ExplainedCandidate {
     /// The other item.
     pub item: String,
@@ -70,7 +70,7 @@ pub struct ExplainedCandidate {
 }
 
 /// Where a candidate stands, from 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Place {
     /// Among the shown ones.
@@ -82,7 +82,7 @@ pub enum Place {
 /// Explains `row` under `rules`.
 #[must_use]
 pub fn explain(row: &RowView<'_>, rules: &ListRules) -> Explanation {
-    let rank_value = RankValue::new(rules);
+    let value = RankValue::new(rules).of_row(row.anchor_weight, row.contexts);
     let mut candidates: Vec<ExplainedCandidate> = row
         .neighbours()
         .map(|neighbour| {
@@ -101,7 +101,7 @@ pub fn explain(row: &RowView<'_>, rules: &ListRules) -> Explanation {
                 lift: figures.lift(),
                 llr_root,
                 score: f64::from(score_milli(figures.score())) / 1000.0,
-                rank_milli: rank_value.of(&figures),
+                rank_milli: if figures.are_known() { value.milli(&figures) } else { 0 },
                 last_seen: Day(neighbour.last_seen_day),
             }
         })
@@ -123,7 +123,7 @@ pub fn explain(row: &RowView<'_>, rules: &ListRules) -> Explanation {
     }
     Explanation {
         shop: row.items.shop_name(row.items.shop_of(row.anchor)).to_owned(),
-        list: row.relation.list_name(),
+        list: row.relation.list_name().to_owned(),
         item: row.items.name(row.anchor).to_owned(),
         as_of: row.now.0,
         anchor_support: row.anchor_support,

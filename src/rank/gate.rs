@@ -2,10 +2,10 @@
 
 use super::measure::Figures;
 use crate::rules::ListRules;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The gates, in the order in which they are tried. The first one failed is the one that is named.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Gate {
     /// Too few contexts behind the pair.

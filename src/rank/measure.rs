@@ -84,10 +84,6 @@ impl Figures {
     pub fn score(&self) -> f64 {
         100.0 * wilson_lower(self.pair, self.anchor)
     }
-
-    fn cosine(&self) -> f64 {
-        if self.are_known() { self.pair / (self.anchor * self.other).sqrt() } else { 0.0 }
-    }
 }
 
 /// A score in thousandths of a point: what is printed, and compared.
@@ -101,7 +97,7 @@ pub fn score_milli(score: f64) -> u32 {
 pub(super) fn thousandths(value: f64) -> i64 {
     let raised = value * 1000.0 + 0.5;
     let cut = raised as i64;
-    if cut as f64 > raised { cut - 1 } else { cut } // a cast cuts towards 0
+    if cut as f64 > raised { cut.saturating_sub(1) } else { cut } // a cast cuts towards 0
 }
 
 /// (N/b)^specificity, by square roots where they do.
@@ -120,16 +116,6 @@ impl Specificity {
         let near = known.into_iter().find(|(value, _)| (value - exponent).abs() < 1e-12);
         near.map_or(Self::Power(exponent), |(_, specificity)| specificity)
     }
-
-    fn apply(self, rarity: f64) -> f64 {
-        match self {
-            Self::Zero => 1.0,
-            Self::Quarter => rarity.sqrt().sqrt(),
-            Self::Half => rarity.sqrt(),
-            Self::One => rarity,
-            Self::Power(exponent) => rarity.powf(exponent),
-        }
-    }
 }
 
 /// The value that a list is ordered by.
@@ -144,24 +130,70 @@ impl RankValue {
         Self { measure: rules.measure, specificity: Specificity::new(rules.specificity) }
     }
 
-    /// The value in thousandths. A cosine counts in percent, as a score does, or thousandths would be too coarse for it.
-    pub(super) fn of(self, figures: &Figures) -> i64 {
-        if !figures.are_known() {
-            return 0;
-        }
-        thousandths(match self.measure {
-            Measure::Score => figures.score() * self.specificity.apply(figures.contexts / figures.other),
-            Measure::Count => figures.pair,
-            Measure::Cosine => 100.0 * figures.cosine(),
-            Measure::Lift => figures.lift(),
-            Measure::Llr => figures.llr_root(),
-        })
+    /// What the candidates of one row share. Anchor and contexts must be known.
+    pub(super) fn of_row(self, anchor: f64, contexts: f64) -> RowValue {
+        let by_anchor = 1.0 / anchor;
+        RowValue { by: self, anchor, contexts, by_anchor, by_size: 100.0 / (anchor + Z * Z) }
     }
+}
+
+/// The value that the candidates of one row are ordered by.
+pub(super) struct RowValue {
+    by: RankValue,
+    anchor: f64,
+    contexts: f64,
+    /// 1 / a.
+    by_anchor: f64,
+    /// 100 / (a + z²).
+    by_size: f64,
+}
+
+impl RowValue {
+    /// Appends the value of every candidate to `values`: of its pair weight (capped) and its other total (known). One loop
+    /// without a branch for each of the usual rules, so that the compiler uses vector instructions.
+    pub(super) fn append(&self, pairs: &[f64], others: &[f64], values: &mut Vec<f64>) {
+        let n = self.contexts;
+        match (self.by.measure, self.by.specificity) {
+            (Measure::Score, Specificity::Zero) => each(pairs, others, values, |k, _| self.score(k)),
+            (Measure::Score, Specificity::Quarter) => {
+                each(pairs, others, values, |k, b| self.score(k) * (n / b).sqrt().sqrt());
+            }
+            (Measure::Score, Specificity::Half) => each(pairs, others, values, |k, b| self.score(k) * (n / b).sqrt()),
+            (Measure::Score, Specificity::One) => each(pairs, others, values, |k, b| self.score(k) * (n / b)),
+            (Measure::Score, Specificity::Power(exponent)) => {
+                each(pairs, others, values, |k, b| self.score(k) * (n / b).powf(exponent));
+            }
+            (Measure::Count, _) => each(pairs, others, values, |k, _| k),
+            // In percent, as a score is: thousandths would be too coarse for a cosine.
+            (Measure::Cosine, _) => each(pairs, others, values, |k, b| 100.0 * k / (self.anchor * b).sqrt()),
+            (Measure::Lift, _) => each(pairs, others, values, |k, b| k * self.by_anchor * (n / b)),
+            (Measure::Llr, _) => each(pairs, others, values, |k, b| llr_root(k, self.anchor, b, n)),
+        }
+    }
+
+    /// The value of one candidate, in thousandths.
+    pub(super) fn milli(&self, figures: &Figures) -> i64 {
+        let mut values = Vec::new();
+        self.append(&[figures.pair], &[figures.other], &mut values);
+        values.first().map_or(0, |&value| thousandths(value))
+    }
+
+    /// [`Figures::score`] with what depends on the anchor divided once. May differ from it in the last bits, which
+    /// rounding to thousandths takes away but at the edges: the score shown is always that of the figures.
+    fn score(&self, k: f64) -> f64 {
+        let spread = Z * (k * (self.anchor - k) * self.by_anchor + Z * Z / 4.0).sqrt();
+        (k + Z * Z / 2.0 - spread).max(0.0) * self.by_size
+    }
+}
+
+fn each(pairs: &[f64], others: &[f64], values: &mut Vec<f64>, value: impl Fn(f64, f64) -> f64) {
+    values.extend(pairs.iter().zip(others).map(|(&pair, &other)| value(pair, other)));
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::relation::Relation;
     use proptest::prelude::*;
 
     #[test]
@@ -219,18 +251,28 @@ mod tests {
         }
 
         #[test]
-        fn square_roots_do_what_a_power_does(rarity in 1e-6..1e9_f64) {
-            for exponent in [0.0, 0.25, 0.5, 1.0] {
-                let specificity = Specificity::new(exponent);
-                prop_assert!(!matches!(specificity, Specificity::Power(_)));
-                prop_assert!((specificity.apply(rarity) / rarity.powf(exponent) - 1.0).abs() < 1e-12);
+        fn values_are_what_the_formulas_say(k in 0.0..1e3_f64, a in 1e-3..1e3_f64, b in 1e-3..1e3_f64, n in 1e3..1e6_f64) {
+            let figures = Figures::new(k, a, b, n);
+            let value = |measure: Measure, specificity: f64| {
+                let rules = ListRules { measure, specificity, ..ListRules::of(Relation::AlsoBought) };
+                let mut values = Vec::new();
+                RankValue::new(&rules).of_row(a, n).append(&[0.0, figures.pair], &[1.0, b], &mut values);
+                values[1]
+            };
+            let near = |seen: f64, exact: f64| (seen - exact).abs() <= 1e-9 * (1.0 + exact.abs());
+            for exponent in [0.0, 0.25, 0.5, 0.7, 1.0] {
+                prop_assert!(near(value(Measure::Score, exponent), figures.score() * (n / b).powf(exponent)), "{exponent}");
             }
+            prop_assert!(near(value(Measure::Count, 0.5), figures.pair));
+            prop_assert!(near(value(Measure::Cosine, 0.5), 100.0 * figures.pair / a.sqrt() / b.sqrt()));
+            prop_assert!(near(value(Measure::Lift, 0.5), figures.lift()));
+            prop_assert!(near(value(Measure::Llr, 0.5), figures.llr_root()));
         }
     }
 
     #[test]
     fn a_rank_value_saturates() {
-        assert_eq!(thousandths(1e300), i64::MAX);
+        assert_eq!((thousandths(1e300), thousandths(-1e300)), (i64::MAX, i64::MIN));
         assert_eq!((thousandths(f64::NAN), thousandths(-1.2345), thousandths(0.0005)), (0, -1234, 1));
     }
 }

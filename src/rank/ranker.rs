@@ -3,7 +3,7 @@
 use super::day::Day;
 use super::gate::{failed_cheap, failed_root};
 use super::list::{Entry, List};
-use super::measure::{Figures, RankValue, score_milli};
+use super::measure::{Figures, RankValue, score_milli, thousandths};
 use crate::rows::RowView;
 use crate::rules::ListRules;
 
@@ -27,13 +27,19 @@ pub struct Ranker {
     rules: ListRules,
     rank_value: RankValue,
     candidates: Vec<Candidate>,
+    /// Of each candidate, before it has a place: pair weight, other total, value.
+    pairs: Vec<f64>,
+    others: Vec<f64>,
+    values: Vec<f64>,
 }
 
 impl Ranker {
     /// A ranker for one list.
     #[must_use]
     pub fn new(rules: ListRules) -> Self {
-        Self { rank_value: RankValue::new(&rules), rules, candidates: Vec::new() }
+        let rank_value = RankValue::new(&rules);
+        let (candidates, pairs, others, values) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self { rules, rank_value, candidates, pairs, others, values }
     }
 
     /// The rules it ranks by.
@@ -76,14 +82,24 @@ impl Ranker {
 
     fn collect(&mut self, row: &RowView<'_>) {
         self.candidates.clear();
+        self.pairs.clear();
+        self.others.clear();
+        self.values.clear();
         for (neighbour, index) in row.neighbours().zip(0_u32..) {
             if neighbour.support < self.rules.min_support {
                 continue; // before the look-up of the other total, which is a cache miss
             }
             let figures = row_figures(row, neighbour.weight, row.other_weight(neighbour.item));
             if failed_cheap(&self.rules, neighbour.support, &figures).is_none() {
-                self.candidates.push(Candidate { rank_milli: self.rank_value.of(&figures), index });
+                self.candidates.push(Candidate { rank_milli: 0, index });
+                self.pairs.push(figures.pair);
+                self.others.push(figures.other);
             }
+        }
+        let of_row = self.rank_value.of_row(row.anchor_weight, row.contexts);
+        of_row.append(&self.pairs, &self.others, &mut self.values);
+        for (candidate, &value) in self.candidates.iter_mut().zip(&self.values) {
+            candidate.rank_milli = thousandths(value);
         }
     }
 }

@@ -82,6 +82,9 @@ proptest! {
             let row = rows.row(Relation::BoughtTogether, anchor);
             let list = ranker.rank(&row);
             let explanation = explain(&row, &rules);
+            let json = serde_json::to_string(&explanation).unwrap();
+            let again: Explanation = serde_json::from_str(&json).unwrap();
+            prop_assert_eq!(again.candidates.len(), explanation.candidates.len());
             let placed: Vec<_> = explanation.candidates.iter().filter(|c| c.place.is_some()).collect();
             prop_assert_eq!(explanation.candidates.len(), row.len());
             prop_assert!(explanation.candidates.iter().all(|c| c.place.is_some() != c.gate.is_some()));

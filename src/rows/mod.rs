@@ -4,8 +4,8 @@
 //! items that the partition owns, exactly, and what other owners have broadcast of theirs.
 //! Invariants: the state is a function of the deltas in their order, the times observed and the totals heard, bit for bit;
 //! no count is zero or negative; a row never exceeds `row_max`, and what pruning drops is counted.
-//! What is documented and not obvious: an order's own time may lie in the past, so pruning measures against the latest time
-//! that the partition has seen. Pair weights are `f32`; what would underflow is held at the smallest normal number.
+//! An event's time may lie in the past, so pruning measures against the latest time that the partition has seen. Pair weights
+//! are `f32`; what would underflow is held at the smallest normal number, because a pair that was counted is present.
 //! Absent: users, windows, ranking, bytes, IO.
 
 mod decay;

@@ -4,7 +4,7 @@
 //! zero. A row is pruned only when an insertion finds it full.
 //! Absent: what a key is called, and how weights decay.
 
-use super::decay::{narrow, power_of_two};
+use super::decay::{accumulate, narrow, power_of_two};
 use super::slab::{Block, BlockMut, Place, ROW_PAIRS_MAX, Slabs};
 use crate::items::{ItemId, Items};
 use crate::relation::Relation;
@@ -73,7 +73,7 @@ impl RowStore {
             self.rows += 1;
             head.place = self.slabs.take(0);
         } else if length == self.slabs.capacity(head.place.class) {
-            self.grow(head);
+            head.place = self.slabs.widen(head.place, length);
         }
         let mut block = self.slabs.block_mut(head.place);
         block.keys[length] = other.0;
@@ -82,20 +82,6 @@ impl RowStore {
         block.set_day(length, increment.day);
         head.length += 1;
         self.pairs += 1;
-    }
-
-    /// Moves a full row into a block of the next size.
-    fn grow(&mut self, head: &mut Head) {
-        let wider = self.slabs.take(head.place.class + 1);
-        let old = self.slabs.block(head.place, head.length as usize);
-        let (keys, weights, support) = (old.keys.to_vec(), old.weights.to_vec(), old.support.to_vec());
-        let days: Vec<u16> = (0..keys.len()).map(|index| old.day(index)).collect();
-        let mut block = self.slabs.block_mut(wider);
-        block.keys[..keys.len()].copy_from_slice(&keys);
-        block.weights[..keys.len()].copy_from_slice(&weights);
-        block.support[..keys.len()].copy_from_slice(&support);
-        days.iter().enumerate().for_each(|(index, &day)| block.set_day(index, day));
-        self.slabs.give_back(std::mem::replace(&mut head.place, wider));
     }
 
     /// Makes room in a full row: all that has faded, else the one that [`victim`] names.
@@ -168,9 +154,10 @@ fn bump(slabs: &mut Slabs, head: Head, other: ItemId, increment: Increment) -> b
     }
     let mut block = slabs.block_mut(head.place);
     let Some(index) = find(&block.keys[..head.length as usize], other.0) else { return false };
-    let weight = f64::from(f32::from_bits(block.weights[index])) + increment.weight;
-    block.weights[index] = narrow(weight).to_bits();
-    block.support[index] = block.support[index].saturating_add(increment.support);
+    let support = block.support[index].saturating_add(increment.support);
+    block.support[index] = support;
+    let stored = f32::from_bits(block.weights[index]);
+    block.weights[index] = accumulate(stored, increment.weight, support).to_bits();
     if block.day(index) < increment.day {
         block.set_day(index, increment.day);
     }

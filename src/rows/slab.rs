@@ -39,6 +39,22 @@ impl Class {
         let within = slot & ((1 << self.page_shift) - 1);
         ((slot >> self.page_shift) as usize, within as usize * words(self.capacity))
     }
+
+    fn block(&self, slot: u32, length: usize) -> Block<'_> {
+        let (page, from) = self.locate(slot);
+        let (keys, rest) = self.pages[page][from..from + words(self.capacity)].split_at(self.capacity);
+        let (weights, rest) = rest.split_at(self.capacity);
+        let (support, days) = rest.split_at(self.capacity);
+        Block { keys: &keys[..length], weights: &weights[..length], support: &support[..length], days }
+    }
+
+    fn block_mut(&mut self, slot: u32) -> BlockMut<'_> {
+        let (page, from) = self.locate(slot);
+        let (keys, rest) = self.pages[page][from..from + words(self.capacity)].split_at_mut(self.capacity);
+        let (weights, rest) = rest.split_at_mut(self.capacity);
+        let (support, days) = rest.split_at_mut(self.capacity);
+        BlockMut { keys, weights, support, days }
+    }
 }
 
 /// Words of a block: three for key, weight and support, and half a word for the day.
@@ -87,24 +103,28 @@ impl Slabs {
         self.classes[usize::from(place.class)].free.push(place.slot);
     }
 
+    /// Moves the `length` pairs of a full block into one of the next size.
+    pub(super) fn widen(&mut self, place: Place, length: usize) -> Place {
+        let wider = self.take(place.class + 1);
+        let (narrower, from_wider) = self.classes.split_at_mut(usize::from(wider.class));
+        let old = narrower[usize::from(place.class)].block(place.slot, length);
+        let new = from_wider[0].block_mut(wider.slot);
+        new.keys[..length].copy_from_slice(old.keys);
+        new.weights[..length].copy_from_slice(old.weights);
+        new.support[..length].copy_from_slice(old.support);
+        new.days[..old.days.len()].copy_from_slice(old.days);
+        self.give_back(place);
+        wider
+    }
+
     /// The first `length` pairs of a block.
     pub(super) fn block(&self, place: Place, length: usize) -> Block<'_> {
-        let class = &self.classes[usize::from(place.class)];
-        let (page, from) = class.locate(place.slot);
-        let (keys, rest) = class.pages[page][from..from + words(class.capacity)].split_at(class.capacity);
-        let (weights, rest) = rest.split_at(class.capacity);
-        let (support, days) = rest.split_at(class.capacity);
-        Block { keys: &keys[..length], weights: &weights[..length], support: &support[..length], days }
+        self.classes[usize::from(place.class)].block(place.slot, length)
     }
 
     /// A whole block, to change.
     pub(super) fn block_mut(&mut self, place: Place) -> BlockMut<'_> {
-        let class = &mut self.classes[usize::from(place.class)];
-        let (page, from) = class.locate(place.slot);
-        let (keys, rest) = class.pages[page][from..from + words(class.capacity)].split_at_mut(class.capacity);
-        let (weights, rest) = rest.split_at_mut(class.capacity);
-        let (support, days) = rest.split_at_mut(class.capacity);
-        BlockMut { keys, weights, support, days }
+        self.classes[usize::from(place.class)].block_mut(place.slot)
     }
 
     /// Bytes of all pages and free lists.
