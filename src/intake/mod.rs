@@ -1,1 +1,61 @@
 //! Record → event → partition of its user; what is refused, and why.
+//!
+//! A [`Mapping`] says where in a source's records the fields of an event stand; it is compiled once from a
+//! [`MappingSpec`], the form in the settings. [`Mapping::decode`] reads a record by it, [`Intake::admit`] applies the
+//! rules on time and finds the user's partition, [`Intake::take`] does both.
+//!
+//! Invariants: every record is an event, a [`Reject`] or a skip, whatever its bytes; none of the three depends on the
+//! records around it. What a mapping does not name changes nothing. Nothing here keeps a copy: an event borrows from
+//! its record. A message never holds a user id.
+//! Absent: where records come from, and the formats' bytes but for JSON (the plan knows nothing of JSON: another
+//! format fills the same `Found`).
+
+mod admit;
+mod decode;
+mod json;
+mod mapping;
+mod paths;
+mod reject;
+mod spec;
+mod time;
+mod value;
+
+#[cfg(test)]
+mod tests;
+
+pub use admit::{Admitted, Intake, TimeRules};
+pub use decode::Decoded;
+pub use mapping::{Mapping, MappingError};
+pub use reject::{Reason, Reject};
+pub use spec::{FieldsSpec, Format, LineWithoutItem, MappingSpec, OneOrMore, OriginSpec, TimeOriginSpec, TypeSpec};
+pub use time::TimeUnit;
+
+/// Most lines of one order; more is a mistake of the producer, not an order.
+pub const LINES_MAX: usize = 100_000;
+
+/// Deepest nesting of arrays and objects in a record.
+pub const DEPTH_MAX: usize = 127;
+
+/// Longest JSON pointer of a mapping, in steps.
+pub const POINTER_STEPS_MAX: usize = 32;
+
+/// Most places a field may be looked for.
+pub const FALLBACKS_MAX: usize = 16;
+
+/// Latest time that is a time at all: the end of the year 9999, in ms since 1970. Beyond it the unit is wrong.
+pub const TIME_MAX_MS: i64 = 253_402_300_799_999;
+
+/// A record as a source gave it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Record<'a> {
+    /// The topic or file it stood in.
+    pub topic: &'a str,
+    /// Its key, if it has one.
+    pub key: Option<&'a [u8]>,
+    /// Its value; `None` is a tombstone.
+    pub value: Option<&'a [u8]>,
+    /// Its timestamp in ms since 1970, if the transport gives one.
+    pub timestamp_ms: Option<i64>,
+    /// Its headers, in order; of several with one name the last counts.
+    pub headers: &'a [(&'a str, &'a [u8])],
+}

@@ -1,0 +1,133 @@
+//! Admission: the rules on time, and the partition of the user.
+//!
+//! Invariants: an admitted time lies neither before the earliest one accepted, nor more than the allowed lead after the
+//! earlier of the record's timestamp and the clock. What tells re-sent events apart is made before the correction, so
+//! a copy that arrives later, and is corrected to another time, is still a copy.
+//! Absent: a clock; the caller brings it.
+
+use super::decode::Decoded;
+use super::mapping::Mapping;
+use super::reject::{Reason, Reject};
+use super::time::{self, TimeUnit};
+use super::{Record, TIME_MAX_MS};
+use crate::event::{Event, EventTime, UserKey, UserKeys};
+use crate::position::Partition;
+
+/// Which times are accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimeRules {
+    /// How far an event may be ahead of its record's timestamp and the clock before it is corrected.
+    pub max_ahead_ms: i64,
+    /// Events before this are refused, in ms since 1970.
+    pub earliest_time_ms: i64,
+}
+
+impl Default for TimeRules {
+    /// 5 minutes; 2000-01-01.
+    fn default() -> Self {
+        Self { max_ahead_ms: 5 * 60_000, earliest_time_ms: 946_684_800_000 }
+    }
+}
+
+/// What turns decoded events into accepted ones.
+#[derive(Clone)]
+pub struct Intake {
+    rules: TimeRules,
+    keys: UserKeys,
+    partitions: u32,
+}
+
+/// An accepted event with its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Admitted<'a> {
+    /// The event, its time corrected.
+    pub event: Event<'a>,
+    /// Its user.
+    pub user: UserKey,
+    /// The partition of the events log that holds this user.
+    pub partition: Partition,
+    /// Whether its time was corrected.
+    pub skewed: bool,
+}
+
+impl Intake {
+    /// Admission to an events log of `partitions`.
+    ///
+    /// # Panics
+    /// When there are none: `config` refuses that.
+    #[must_use]
+    pub fn new(rules: TimeRules, keys: UserKeys, partitions: u32) -> Self {
+        assert!(partitions > 0, "an events log has at least one partition");
+        Self { rules, keys, partitions }
+    }
+
+    /// Decodes `record` and admits its event; `None` when it is to be skipped. `clock_ms` is the caller's clock, if a
+    /// future time is to be corrected by it.
+    ///
+    /// # Errors
+    /// [`Reject`], its `time` corrected.
+    pub fn take<'a>(
+        &self,
+        mapping: &'a Mapping,
+        record: &Record<'a>,
+        clock_ms: Option<i64>,
+    ) -> Result<Option<Admitted<'a>>, Reject> {
+        match mapping.decode(record) {
+            Ok(None) => Ok(None),
+            Ok(Some(decoded)) => self.admit(decoded, record.timestamp_ms, clock_ms).map(Some),
+            Err(reject) => Err(self.settle(reject, record.timestamp_ms, clock_ms)),
+        }
+    }
+
+    /// Admits a decoded event.
+    ///
+    /// # Errors
+    /// [`Reject`] when its time lies before the earliest one accepted.
+    pub fn admit<'a>(
+        &self,
+        decoded: Decoded<'a>,
+        timestamp_ms: Option<i64>,
+        clock_ms: Option<i64>,
+    ) -> Result<Admitted<'a>, Reject> {
+        let Some((time, skewed)) = self.correct(decoded.own_time, timestamp_ms, clock_ms) else {
+            return Err(self.too_early(decoded.own_time, decoded.time_unit));
+        };
+        let user = self.keys.key(&decoded.shop, &decoded.user);
+        let partition = user.partition(self.partitions);
+        let Decoded { shop, user: name, key, action, .. } = decoded;
+        Ok(Admitted { event: Event { shop, user: name, time, key, action }, user, partition, skewed })
+    }
+
+    /// A reject of [`Mapping::decode`], its time corrected like an event's, or dropped where that would be refused.
+    #[must_use]
+    pub fn settle(&self, reject: Reject, timestamp_ms: Option<i64>, clock_ms: Option<i64>) -> Reject {
+        let time = reject.time.and_then(|own| self.correct(own, timestamp_ms, clock_ms)).map(|(time, _)| time);
+        Reject { time, ..reject }
+    }
+
+    /// The time that counts, and whether it is another than the event's own; `None` when it is too early.
+    fn correct(&self, own: EventTime, timestamp_ms: Option<i64>, clock_ms: Option<i64>) -> Option<(EventTime, bool)> {
+        let earliest = self.rules.earliest_time_ms;
+        if own.0 < earliest {
+            return None;
+        }
+        // A timestamp that would itself be refused says nothing about the event.
+        let bounds =
+            [timestamp_ms, clock_ms].into_iter().flatten().filter(|bound| (earliest..=TIME_MAX_MS).contains(bound));
+        match bounds.min() {
+            Some(bound) if own.0 > bound.saturating_add(self.rules.max_ahead_ms) => Some((EventTime(bound), true)),
+            _ => Some((own, false)),
+        }
+    }
+
+    fn too_early(&self, own: EventTime, unit: Option<TimeUnit>) -> Reject {
+        let (own_text, earliest) = (time::written(own), time::written(EventTime(self.rules.earliest_time_ms)));
+        let (from, hint) = match unit {
+            Some(unit) => (format!(" read as {}", unit.name()), unit.hint(own.0)),
+            None => (" of the record's timestamp".to_owned(), String::new()),
+        };
+        let remedy = if hint.is_empty() { "; map another field, or set earliest_time" } else { hint.as_str() };
+        let message = format!("time: {own_text}{from} lies before {earliest}, the earliest accepted{remedy}");
+        Reject::new(Reason::TimeTooEarly, message)
+    }
+}

@@ -1,0 +1,335 @@
+//! Reads a record by a mapping: an event as the record has it, its time not yet judged.
+//!
+//! Invariants: fields are looked at in a fixed order (type, time, shop, user, id, item or lines, order id), so a record with two
+//! faults has the same reason every time. A field is the first of its places that is neither missing, null nor empty.
+
+use super::json;
+use super::mapping::{Field, From, Mapping, Origin, TimeOrigin, TypePlan};
+use super::reject::{Reason, Reject, shortened};
+use super::spec::{Format, LineWithoutItem};
+use super::time::TimeUnit;
+use super::value::{Found, Place, Value};
+use super::{LINES_MAX, Record, TIME_MAX_MS};
+use crate::event::{Action, EventKey, EventTime, EventType, ID_BYTES_MAX};
+use std::borrow::Cow;
+use std::mem;
+
+/// An event as its record has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decoded<'a> {
+    /// The shop; holds no slash.
+    pub shop: Cow<'a, str>,
+    /// Visitor or customer.
+    pub user: Cow<'a, str>,
+    /// When it happened, as the record says.
+    pub own_time: EventTime,
+    /// What `own_time` was written in; `None`: it is the record's timestamp.
+    pub time_unit: Option<TimeUnit>,
+    /// What tells a re-sent event from a new one.
+    pub key: EventKey,
+    /// What happened.
+    pub action: Action<'a>,
+}
+
+impl Mapping {
+    /// The event in `record`; `None` when it is to be skipped: a null value, or a type that the mapping skips.
+    ///
+    /// # Errors
+    /// [`Reject`], its `time` as the record says.
+    pub fn decode<'a>(&'a self, record: &Record<'a>) -> Result<Option<Decoded<'a>>, Reject> {
+        let Some(bytes) = record.value else { return Ok(None) };
+        let Format::Json = self.format;
+        let found = json::read(&self.value_paths, bytes).map_err(|what| bad_json("the record", &what))?;
+        if found.values[0] != Value::Object {
+            let message = format!("the record is {}, not an object; an event is one object", found.values[0].kind());
+            return Err(Reject::new(Reason::NotAnObject, message));
+        }
+        let key = match (&self.key_paths, record.key) {
+            (Some(paths), Some(bytes)) => {
+                Some(json::read(paths, bytes).map_err(|what| bad_json("the record's key", &what))?)
+            }
+            _ => None,
+        };
+        let mut reading = Reading { mapping: self, record, found, key };
+        let time = reading.time();
+        let event = reading.event(&time);
+        event.map_err(|fault| {
+            let time = time.ok().map(|(time, _)| time);
+            Reject { reason: fault.reason, message: reading.explain(bytes, &fault), time }
+        })
+    }
+}
+
+fn bad_json(what: &str, found: &str) -> Reject {
+    Reject::new(Reason::BadJson, format!("{what} is not JSON: {found}; mend its producer, or skip this topic"))
+}
+
+/// What is wrong with a field.
+#[derive(Clone, Debug)]
+struct Fault {
+    reason: Reason,
+    field: &'static str,
+    /// Where it was looked for.
+    label: String,
+    what: String,
+    place: Option<Place>,
+}
+
+type Time = Result<(EventTime, Option<TimeUnit>), Fault>;
+
+/// A record being read.
+struct Reading<'r, 'a> {
+    mapping: &'a Mapping,
+    record: &'r Record<'a>,
+    found: Found<'a>,
+    key: Option<Found<'a>>,
+}
+
+impl<'a> Reading<'_, 'a> {
+    fn event(&mut self, time: &Time) -> Result<Option<Decoded<'a>>, Fault> {
+        let mapping = self.mapping;
+        let Some(event_type) = self.event_type()? else { return Ok(None) };
+        let (own_time, time_unit) = time.clone()?;
+        let shop = self.needed(&mapping.shop)?;
+        if let Some(what) = shop_fault(&shop) {
+            return Err(self.fault(Reason::BadId, &mapping.shop, what));
+        }
+        let user = self.needed(&mapping.user)?;
+        let id = self.id(&mapping.id)?;
+        let action = match event_type {
+            EventType::View => Action::View { item: self.needed(&mapping.item)? },
+            EventType::Cart => Action::Cart { item: self.needed(&mapping.item)? },
+            EventType::Order => self.order()?,
+        };
+        let key = id.map_or_else(|| content_key(&action, own_time), |id| EventKey::of_id(&id));
+        Ok(Some(Decoded { shop, user, own_time, time_unit, key, action }))
+    }
+
+    /// The type of event; `None`: skipped.
+    fn event_type(&self) -> Result<Option<EventType>, Fault> {
+        let (field, values, skip_others) = match &self.mapping.event_type {
+            TypePlan::Fixed(event_type) => return Ok(Some(*event_type)),
+            TypePlan::Read { field, values, skip_others } => (field, values, *skip_others),
+        };
+        let Some((origin, value)) = self.pick(field)? else {
+            return if skip_others { Ok(None) } else { Err(self.blank(field)) };
+        };
+        let text = scalar_text(value);
+        let known = text.as_ref().ok().and_then(|text| values.iter().find(|(value, _)| value == text));
+        match (known, text) {
+            (Some((_, meaning)), _) => Ok(*meaning),
+            (None, _) if skip_others => Ok(None),
+            (None, Ok(text)) => {
+                let names: Vec<&str> = values.iter().map(|(value, _)| value.as_str()).collect();
+                let what = format!(
+                    "{} is none of {}; map it under values (\"skip\" passes over it), or set other = \"skip\"",
+                    shortened(&text),
+                    names.join(", ")
+                );
+                Err(fault_at(Reason::UnknownType, field, origin, what))
+            }
+            (None, Err(what)) => Err(fault_at(Reason::BadType, field, origin, what)),
+        }
+    }
+
+    fn time(&self) -> Time {
+        for origin in &self.mapping.time {
+            match origin {
+                TimeOrigin::RecordTimestamp => {
+                    if let Some(time_ms) =
+                        self.record.timestamp_ms.filter(|time_ms| (0..=TIME_MAX_MS).contains(time_ms))
+                    {
+                        return Ok((EventTime(time_ms), None));
+                    }
+                }
+                TimeOrigin::Read(origin, unit) => {
+                    let value = self.fetch("time", origin)?;
+                    if !value.is_blank() {
+                        let reason = match value {
+                            Value::Bool | Value::Array | Value::Object => Reason::BadType,
+                            _ => Reason::BadTime,
+                        };
+                        let time = unit.read(&value).map(|time| (time, Some(*unit)));
+                        return time.map_err(|what| at(reason, "time", origin, what));
+                    }
+                }
+            }
+        }
+        let labels: Vec<&str> = self.mapping.time.iter().map(TimeOrigin::label).collect();
+        let what =
+            "missing or null; an event needs its time: map the field that holds it, or { record = \"timestamp\" }";
+        Err(Fault {
+            reason: Reason::MissingField,
+            field: "time",
+            label: labels.join(", "),
+            what: what.to_owned(),
+            place: None,
+        })
+    }
+
+    fn order(&mut self) -> Result<Action<'a>, Fault> {
+        let mapping = self.mapping;
+        let lines = match &self.found.values[mapping.lines] {
+            Value::Array if self.found.line_count > LINES_MAX => {
+                let what = format!("{} lines, more than {LINES_MAX}; split the order", self.found.line_count);
+                return Err(lines_fault(mapping, Reason::TooManyLines, what));
+            }
+            Value::Array => mem::take(&mut self.found.lines),
+            Value::Missing | Value::Null => Vec::new(),
+            other => {
+                let what = format!("{}; lines are an array", other.kind());
+                return Err(lines_fault(mapping, Reason::BadType, what));
+            }
+        };
+        let skip_blank = mapping.line_without_item == LineWithoutItem::Skip;
+        let lines = lines.into_iter().enumerate().filter(|(_, value)| !(skip_blank && value.is_blank()));
+        let items: Vec<_> = lines.map(|(line, value)| line_item(mapping, line, value)).collect::<Result<_, _>>()?;
+        if items.is_empty() {
+            let what = "an order without lines; map the array of its lines, or do not send it".to_owned();
+            return Err(lines_fault(mapping, Reason::EmptyOrder, what));
+        }
+        let order_id = self.id(&mapping.order_id)?.unwrap_or_default();
+        Ok(Action::Order { order_id, items })
+    }
+
+    fn needed(&self, field: &'a Field) -> Result<Cow<'a, str>, Fault> {
+        self.id(field)?.ok_or_else(|| self.blank(field))
+    }
+
+    /// The id in `field`, if there is one.
+    fn id(&self, field: &'a Field) -> Result<Option<Cow<'a, str>>, Fault> {
+        let Some((origin, value)) = self.pick(field)? else { return Ok(None) };
+        id_text(value).map(Some).map_err(|(reason, what)| fault_at(reason, field, origin, what))
+    }
+
+    /// The first place of `field` that gives something.
+    fn pick(&self, field: &'a Field) -> Result<Option<(&'a Origin, Value<'a>)>, Fault> {
+        for origin in &field.origins {
+            let value = self.fetch(field.name, origin)?;
+            if !value.is_blank() {
+                return Ok(Some((origin, value)));
+            }
+        }
+        Ok(None)
+    }
+
+    fn fetch(&self, field: &'static str, origin: &'a Origin) -> Result<Value<'a>, Fault> {
+        let text = |bytes: Option<&'a [u8]>| match bytes.map(str::from_utf8) {
+            None => Ok(Value::Missing),
+            Some(Ok(text)) => Ok(Value::Text(Cow::Borrowed(text))),
+            Some(Err(_)) => Err(at(Reason::BadType, field, origin, "bytes that are not UTF-8 text".to_owned())),
+        };
+        match &origin.from {
+            From::Value(node) => Ok(self.found.values[*node].clone()),
+            From::Key(node) => Ok(self.key.as_ref().map(|key| key.values[*node].clone()).unwrap_or_default()),
+            From::KeyText => text(self.record.key),
+            From::Header(name) => {
+                text(self.record.headers.iter().rev().find(|(known, _)| known == name).map(|&(_, bytes)| bytes))
+            }
+            From::Topic => Ok(Value::Text(Cow::Borrowed(self.record.topic))),
+            From::Constant(constant) => Ok(Value::Text(Cow::Borrowed(constant))),
+        }
+    }
+
+    /// The fault of a needed field that no place gives.
+    fn blank(&self, field: &'a Field) -> Fault {
+        let is_empty = |origin| matches!(self.fetch(field.name, origin), Ok(Value::Text(_)));
+        if field.origins.iter().any(is_empty) {
+            return self.fault(Reason::EmptyId, field, "empty; an event needs it: do not send it without".to_owned());
+        }
+        let what = "missing or null; an event needs it: map the field that holds it, or add a fallback".to_owned();
+        self.fault(Reason::MissingField, field, what)
+    }
+
+    fn fault(&self, reason: Reason, field: &Field, what: String) -> Fault {
+        let labels: Vec<&str> = field.origins.iter().map(|origin| origin.label.as_str()).collect();
+        Fault { reason, field: field.name, label: labels.join(", "), what, place: None }
+    }
+
+    fn explain(&self, json: &[u8], fault: &Fault) -> String {
+        let place = fault.place.and_then(|place| json::locate(&self.mapping.value_paths, json, place));
+        let place = match place {
+            None => String::new(),
+            Some((1, column)) => format!(", to column {column}"),
+            Some((line, column)) => format!(", to line {line} column {column}"),
+        };
+        format!("{} ({}{place}): {}", fault.field, fault.label, fault.what)
+    }
+}
+
+fn at(reason: Reason, field: &'static str, origin: &Origin, what: String) -> Fault {
+    let place = if let From::Value(node) = origin.from { Some(Place::Node(node)) } else { None };
+    Fault { reason, field, label: origin.label.clone(), what, place }
+}
+
+fn fault_at(reason: Reason, field: &Field, origin: &Origin, what: String) -> Fault {
+    at(reason, field.name, origin, what)
+}
+
+const NO_ITEM: &str = "missing or null; a line needs its item: map it, or set line_without_item = \"skip\"";
+
+fn lines_fault(mapping: &Mapping, reason: Reason, what: String) -> Fault {
+    let place = Some(Place::Node(mapping.lines));
+    Fault { reason, field: "lines", label: mapping.lines_label.clone(), what, place }
+}
+
+fn line_item<'a>(mapping: &Mapping, line: usize, value: Value<'a>) -> Result<Cow<'a, str>, Fault> {
+    let (reason, what) = match value {
+        Value::Missing | Value::Null => (Reason::MissingField, NO_ITEM.to_owned()),
+        value => match id_text(value) {
+            Ok(item) => return Ok(item),
+            Err(wrong) => wrong,
+        },
+    };
+    let label = format!("{} of line {} in {}", mapping.line_item_label, line + 1, mapping.lines_label);
+    Err(Fault { reason, field: "line_item", label, what, place: Some(Place::Line(line)) })
+}
+
+fn content_key(action: &Action<'_>, own_time: EventTime) -> EventKey {
+    let (Action::View { item: content } | Action::Cart { item: content } | Action::Order { order_id: content, .. }) =
+        action;
+    EventKey::of_content(action.event_type(), content, own_time)
+}
+
+fn scalar_text(value: Value<'_>) -> Result<Cow<'_, str>, String> {
+    match value {
+        Value::Text(text) => Ok(text),
+        Value::Signed(number) => Ok(Cow::Owned(number.to_string())),
+        Value::Unsigned(number) => Ok(Cow::Owned(number.to_string())),
+        other => Err(format!("{}; an id is text or a whole number: map the field that holds it", other.kind())),
+    }
+}
+
+fn id_text(value: Value<'_>) -> Result<Cow<'_, str>, (Reason, String)> {
+    let text = scalar_text(value).map_err(|what| (Reason::BadType, what))?;
+    match id_fault(&text) {
+        None => Ok(text),
+        Some(fault) => Err(fault),
+    }
+}
+
+/// What is wrong with an id, if anything.
+pub(super) fn id_fault(id: &str) -> Option<(Reason, String)> {
+    if id.is_empty() {
+        return Some((Reason::EmptyId, "empty; an id is not".to_owned()));
+    }
+    if id.len() > ID_BYTES_MAX {
+        let what = format!("{} bytes; an id has at most {ID_BYTES_MAX}: map a shorter one", id.len());
+        return Some((Reason::IdTooLong, what));
+    }
+    // They would break lines and columns of what is written later. Bytes first: most ids are plain ASCII.
+    let is_control = |byte: u8| byte < 0x20 || byte == 0x7F;
+    if id.bytes().any(is_control) || (!id.is_ascii() && id.chars().any(char::is_control)) {
+        return Some((
+            Reason::BadId,
+            "holds a control character, such as a tab; clean the id at its producer".to_owned(),
+        ));
+    }
+    None
+}
+
+/// What is wrong with an id as a shop, if anything.
+pub(super) fn shop_fault(shop: &str) -> Option<String> {
+    let slash = "holds a slash, which ends the shop in the key of a list; map another name";
+    shop.contains('/').then(|| slash.to_owned())
+}

@@ -1,0 +1,283 @@
+//! A mapping, compiled: which fields, from where. Formats know nothing of it but the tree of wanted paths.
+//!
+//! Invariants: every pointer is well formed and has its node; every name of a type is known; constants are good ids.
+//! Absent: reading (see `decode`) and any format.
+
+use super::paths::{Draft, Paths, steps};
+use super::spec::{Format, LineWithoutItem, MappingSpec, OneOrMore, OriginSpec, TimeOriginSpec, TypeSpec};
+use super::time::TimeUnit;
+use super::{FALLBACKS_MAX, decode};
+use crate::event::EventType;
+
+/// How a source's records become events, ready for use.
+#[derive(Clone, Debug)]
+pub struct Mapping {
+    pub(super) format: Format,
+    /// The wanted paths of values; node 0 is the value.
+    pub(super) value_paths: Paths,
+    /// The wanted paths of keys, where any is.
+    pub(super) key_paths: Option<Paths>,
+    pub(super) event_type: TypePlan,
+    pub(super) shop: Field,
+    pub(super) user: Field,
+    pub(super) time: Vec<TimeOrigin>,
+    pub(super) id: Field,
+    pub(super) item: Field,
+    pub(super) order_id: Field,
+    /// Node of the order's lines.
+    pub(super) lines: usize,
+    pub(super) lines_label: String,
+    pub(super) line_item_label: String,
+    pub(super) line_without_item: LineWithoutItem,
+}
+
+/// What is wrong with a mapping.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{field}: {message}")]
+pub struct MappingError {
+    /// The setting, such as `fields.user`.
+    pub field: &'static str,
+    /// What is wrong with it and what would be right.
+    pub message: String,
+}
+
+/// A field, with the places where it is looked for in turn.
+#[derive(Clone, Debug)]
+pub(super) struct Field {
+    pub name: &'static str,
+    pub origins: Vec<Origin>,
+}
+
+/// A place where a field is looked for.
+#[derive(Clone, Debug)]
+pub(super) struct Origin {
+    pub from: From,
+    /// For messages.
+    pub label: String,
+}
+
+/// What is looked at.
+#[derive(Clone, Debug)]
+pub(super) enum From {
+    /// A node of the value's paths.
+    Value(usize),
+    /// A node of the key's paths.
+    Key(usize),
+    KeyText,
+    Header(String),
+    Topic,
+    Constant(String),
+}
+
+/// A place where the time is looked for.
+#[derive(Clone, Debug)]
+pub(super) enum TimeOrigin {
+    Read(Origin, TimeUnit),
+    RecordTimestamp,
+}
+
+impl TimeOrigin {
+    pub fn label(&self) -> &str {
+        match self {
+            Self::Read(origin, _) => &origin.label,
+            Self::RecordTimestamp => "the record's timestamp",
+        }
+    }
+}
+
+/// How the type of event is known.
+#[derive(Clone, Debug)]
+pub(super) enum TypePlan {
+    Fixed(EventType),
+    Read {
+        field: Field,
+        /// `None`: skipped.
+        values: Vec<(String, Option<EventType>)>,
+        skip_others: bool,
+    },
+}
+
+impl MappingSpec {
+    /// The mapping, checked and ready for use.
+    ///
+    /// # Errors
+    /// [`MappingError`] names the first setting that cannot be right.
+    pub fn compile(&self) -> Result<Mapping, MappingError> {
+        let fields = &self.fields;
+        let mut plan = Plan::default();
+        let mut line_items = Vec::new();
+        for pointer in checked_list("fields.line_item", &fields.line_item)? {
+            line_items.push(steps(pointer).map_err(|message| MappingError { field: "fields.line_item", message })?);
+        }
+        plan.collect(self)?;
+        let lines = pointer_steps("fields.lines", &fields.lines)?;
+        let value_paths = plan.value.finish_with_lines(&lines, &line_items);
+        let key_paths = plan.has_key_paths.then(|| plan.key.finish());
+        let places = Places { value: &value_paths, key: key_paths.as_ref() };
+        let event_type = match &self.event_type {
+            TypeSpec::Fixed(name) => TypePlan::Fixed(event_type(name, "")?),
+            TypeSpec::Read { from, values, other } => {
+                let field = places.field("type", from)?;
+                TypePlan::Read { field, values: type_values(values)?, skip_others: skips(other)? }
+            }
+        };
+        let time = fields.time.0.iter().map(|origin| places.time_origin(origin)).collect::<Result<_, _>>()?;
+        Ok(Mapping {
+            format: self.format,
+            event_type,
+            shop: places.field("shop", &fields.shop)?,
+            user: places.field("user", &fields.user)?,
+            time,
+            id: places.field("id", &fields.id)?,
+            item: places.field("item", &fields.item)?,
+            order_id: places.field("order_id", &fields.order_id)?,
+            lines: places.value.find(0, &lines).unwrap_or_default(),
+            lines_label: fields.lines.clone(),
+            line_item_label: fields.line_item.0.join(", "),
+            line_without_item: fields.line_without_item,
+            value_paths,
+            key_paths,
+        })
+    }
+}
+
+/// First pass: the paths that are wanted.
+#[derive(Default)]
+struct Plan {
+    value: Draft,
+    key: Draft,
+    has_key_paths: bool,
+}
+
+impl Plan {
+    fn collect(&mut self, spec: &MappingSpec) -> Result<(), MappingError> {
+        let fields = &spec.fields;
+        let named = [
+            ("fields.shop", &fields.shop),
+            ("fields.user", &fields.user),
+            ("fields.id", &fields.id),
+            ("fields.item", &fields.item),
+            ("fields.order_id", &fields.order_id),
+        ];
+        for (field, origins) in named {
+            for origin in checked_list(field, origins)? {
+                self.add(field, origin)?;
+            }
+        }
+        if let TypeSpec::Read { from, .. } = &spec.event_type {
+            for origin in checked_list("type", from)? {
+                self.add("type", origin)?;
+            }
+        }
+        for origin in checked_list("fields.time", &fields.time)? {
+            if let TimeOriginSpec::Read(origin, _) = origin {
+                self.add("fields.time", origin)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, field: &'static str, origin: &OriginSpec) -> Result<(), MappingError> {
+        match origin {
+            OriginSpec::Field(pointer) => {
+                self.value.insert(&pointer_steps(field, pointer)?);
+            }
+            OriginSpec::Key(pointer) if !pointer.is_empty() => {
+                self.key.insert(&pointer_steps(field, pointer)?);
+                self.has_key_paths = true;
+            }
+            OriginSpec::Constant(text) => {
+                let slash = if field == "fields.shop" { decode::shop_fault(text) } else { None };
+                if let Some(what) = decode::id_fault(text).map(|(_, what)| what).or(slash) {
+                    return Err(MappingError { field, message: format!("constant \"{text}\": {what}") });
+                }
+            }
+            OriginSpec::Key(_) | OriginSpec::Header(_) | OriginSpec::Topic => {}
+        }
+        Ok(())
+    }
+}
+
+/// Second pass: the nodes of the paths.
+struct Places<'a> {
+    value: &'a Paths,
+    key: Option<&'a Paths>,
+}
+
+impl Places<'_> {
+    fn field(&self, name: &'static str, origins: &OneOrMore<OriginSpec>) -> Result<Field, MappingError> {
+        let origins = origins.0.iter().map(|origin| self.origin(name, origin)).collect::<Result<_, _>>()?;
+        Ok(Field { name, origins })
+    }
+
+    fn time_origin(&self, origin: &TimeOriginSpec) -> Result<TimeOrigin, MappingError> {
+        Ok(match origin {
+            TimeOriginSpec::Read(origin, unit) => TimeOrigin::Read(self.origin("time", origin)?, *unit),
+            TimeOriginSpec::RecordTimestamp => TimeOrigin::RecordTimestamp,
+        })
+    }
+
+    fn origin(&self, field: &'static str, origin: &OriginSpec) -> Result<Origin, MappingError> {
+        let (from, label) = match origin {
+            OriginSpec::Field(pointer) => {
+                let node = self.value.find(0, &pointer_steps(field, pointer)?);
+                (From::Value(node.unwrap_or_default()), pointer.clone())
+            }
+            OriginSpec::Key(pointer) if pointer.is_empty() => (From::KeyText, "the key".to_owned()),
+            OriginSpec::Key(pointer) => {
+                let steps = pointer_steps(field, pointer)?;
+                let node = self.key.and_then(|paths| paths.find(0, &steps));
+                (From::Key(node.unwrap_or_default()), format!("{pointer} of the key"))
+            }
+            OriginSpec::Header(name) => (From::Header(name.clone()), format!("header {name}")),
+            OriginSpec::Topic => (From::Topic, "the topic".to_owned()),
+            OriginSpec::Constant(text) => (From::Constant(text.clone()), "a constant".to_owned()),
+        };
+        Ok(Origin { from, label })
+    }
+}
+
+fn checked_list<'a, T>(field: &'static str, list: &'a OneOrMore<T>) -> Result<&'a [T], MappingError> {
+    if list.0.is_empty() || list.0.len() > FALLBACKS_MAX {
+        let message = format!("{} places to look at; write 1 to {FALLBACKS_MAX}", list.0.len());
+        return Err(MappingError { field, message });
+    }
+    Ok(&list.0)
+}
+
+fn pointer_steps(field: &'static str, pointer: &str) -> Result<Vec<String>, MappingError> {
+    if pointer.is_empty() {
+        let message = "an empty pointer is the whole record; name a field, such as \"/name\"".to_owned();
+        return Err(MappingError { field, message });
+    }
+    steps(pointer).map_err(|message| MappingError { field, message })
+}
+
+fn type_values<'a>(
+    values: impl IntoIterator<Item = (&'a String, &'a String)>,
+) -> Result<Vec<(String, Option<EventType>)>, MappingError> {
+    let mut known = Vec::new();
+    for (value, name) in values {
+        let meaning = if name == "skip" { None } else { Some(event_type(name, " or skip")?) };
+        known.push((value.clone(), meaning));
+    }
+    if known.is_empty() {
+        return Err(MappingError { field: "type", message: "values is empty: nothing would be an event".to_owned() });
+    }
+    Ok(known)
+}
+
+fn event_type(name: &str, also: &str) -> Result<EventType, MappingError> {
+    EventType::ALL.into_iter().find(|known| known.name() == name).ok_or_else(|| {
+        let message = format!("\"{name}\" is no type of event; write view, cart, order{also}");
+        MappingError { field: "type", message }
+    })
+}
+
+fn skips(other: &str) -> Result<bool, MappingError> {
+    match other {
+        "skip" => Ok(true),
+        "reject" => Ok(false),
+        _ => Err(MappingError { field: "type", message: format!("other = \"{other}\"; write reject or skip") }),
+    }
+}

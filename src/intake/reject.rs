@@ -1,0 +1,105 @@
+//! What is refused, and the words for it.
+//!
+//! Invariants: the reasons are a closed set, named in metrics and in `docs/mapping.md`. A message holds the field, what
+//! was found and where, and what to do; never a user id, never a payload.
+
+use crate::event::EventTime;
+
+/// Why a record became no event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Reason {
+    /// Not exactly one JSON value, or nested too deep.
+    BadJson,
+    /// JSON, but not an object.
+    NotAnObject,
+    /// A field that an event needs is missing or null everywhere it was looked for.
+    MissingField,
+    /// A field holds another kind of value than it must.
+    BadType,
+    /// The type of event is none of those that the mapping names.
+    UnknownType,
+    /// An id that an event needs is empty.
+    EmptyId,
+    /// An id is longer than [`crate::event::ID_BYTES_MAX`].
+    IdTooLong,
+    /// An id holds control characters, or a shop a slash.
+    BadId,
+    /// The time cannot be read in its unit, or lies beyond the year 9999.
+    BadTime,
+    /// The time lies before the earliest one accepted.
+    TimeTooEarly,
+    /// An order without lines.
+    EmptyOrder,
+    /// An order of more than [`super::LINES_MAX`] lines.
+    TooManyLines,
+}
+
+impl Reason {
+    /// All of them.
+    pub const ALL: [Self; 12] = [
+        Self::BadJson,
+        Self::NotAnObject,
+        Self::MissingField,
+        Self::BadType,
+        Self::UnknownType,
+        Self::EmptyId,
+        Self::IdTooLong,
+        Self::BadId,
+        Self::BadTime,
+        Self::TimeTooEarly,
+        Self::EmptyOrder,
+        Self::TooManyLines,
+    ];
+
+    /// The name used in metrics and files.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::BadJson => "bad_json",
+            Self::NotAnObject => "not_an_object",
+            Self::MissingField => "missing_field",
+            Self::BadType => "bad_type",
+            Self::UnknownType => "unknown_type",
+            Self::EmptyId => "empty_id",
+            Self::IdTooLong => "id_too_long",
+            Self::BadId => "bad_id",
+            Self::BadTime => "bad_time",
+            Self::TimeTooEarly => "time_too_early",
+            Self::EmptyOrder => "empty_order",
+            Self::TooManyLines => "too_many_lines",
+        }
+    }
+
+    /// The reason as an index below [`Reason::ALL`]'s length.
+    #[must_use]
+    pub fn index(self) -> usize {
+        self as usize
+    }
+}
+
+/// A record that became no event.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}: {message}", .reason.name())]
+pub struct Reject {
+    /// Why, for counting.
+    pub reason: Reason,
+    /// What was found, where in the record, and what to do.
+    pub message: String,
+    /// Its time, where that was good: it moves the source's highest event time like an event's. From
+    /// [`super::Mapping::decode`] as the record said, from [`super::Intake`] corrected.
+    pub time: Option<EventTime>,
+}
+
+impl Reject {
+    pub(super) fn new(reason: Reason, message: String) -> Self {
+        Self { reason, message, time: None }
+    }
+}
+
+/// The start of `text` for a message, without control characters.
+pub(super) fn shortened(text: &str) -> String {
+    const SHOWN_CHARS_MAX: usize = 40;
+    let shown: String = text.chars().take(SHOWN_CHARS_MAX).flat_map(char::escape_debug).collect();
+    let rest = if text.chars().nth(SHOWN_CHARS_MAX).is_some() { "…" } else { "" };
+    format!("\"{shown}{rest}\"")
+}

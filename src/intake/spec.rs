@@ -1,0 +1,391 @@
+//! The settings' form of a mapping (reference: `docs/mapping.md`).
+//!
+//! Invariants: every part has a default, and all defaults together read samenloop's own form of events; what is written
+//! out is read back as the same. Unknown keys are passed over here, so that whoever reads the settings can find them.
+//! Absent: checks of names and pointers (see `mapping`).
+
+use super::time::TimeUnit;
+use crate::event::{EventType, SHOP_DEFAULT};
+use serde::de::value::{MapAccessDeserializer, StrDeserializer};
+use serde::de::{MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::marker::PhantomData;
+
+/// How a source's records become events.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default)]
+pub struct MappingSpec {
+    /// The type of event.
+    #[serde(rename = "type")]
+    pub event_type: TypeSpec,
+    /// How the bytes are written.
+    pub format: Format,
+    /// Where the fields are.
+    pub fields: FieldsSpec,
+}
+
+/// How a record's bytes are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// One JSON object a record.
+    #[default]
+    Json,
+}
+
+/// Where the fields of an event are.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default)]
+pub struct FieldsSpec {
+    /// The shop.
+    pub shop: OneOrMore<OriginSpec>,
+    /// The user.
+    pub user: OneOrMore<OriginSpec>,
+    /// The event time.
+    pub time: OneOrMore<TimeOriginSpec>,
+    /// The event id; an event needs none.
+    pub id: OneOrMore<OriginSpec>,
+    /// The item of a view or cart.
+    pub item: OneOrMore<OriginSpec>,
+    /// The number of an order; an order needs none.
+    pub order_id: OneOrMore<OriginSpec>,
+    /// The array of an order's lines.
+    pub lines: String,
+    /// The item within a line; empty means the line itself.
+    pub line_item: OneOrMore<String>,
+    /// What becomes of a line whose item is missing, null or empty.
+    pub line_without_item: LineWithoutItem,
+}
+
+/// What becomes of an order's line that has no item: a voucher, shipping, a comment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LineWithoutItem {
+    /// The order is refused.
+    #[default]
+    Reject,
+    /// The line is passed over.
+    Skip,
+}
+
+impl Default for FieldsSpec {
+    fn default() -> Self {
+        let field = |pointer: &str| OneOrMore(vec![OriginSpec::Field(pointer.to_owned())]);
+        let shop = vec![OriginSpec::Field("/shop".to_owned()), OriginSpec::Constant(SHOP_DEFAULT.to_owned())];
+        Self {
+            shop: OneOrMore(shop),
+            user: field("/user"),
+            time: OneOrMore(vec![TimeOriginSpec::Read(OriginSpec::Field("/ts".to_owned()), TimeUnit::Ms)]),
+            id: field("/event_id"),
+            item: field("/item"),
+            order_id: field("/order_id"),
+            lines: "/lines".to_owned(),
+            line_item: OneOrMore(vec!["/item".to_owned()]),
+            line_without_item: LineWithoutItem::Reject,
+        }
+    }
+}
+
+/// Where one value comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(try_from = "Written<OriginTable>", into = "Written<OriginTable>")]
+pub enum OriginSpec {
+    /// A field of the record's value, by JSON pointer.
+    Field(String),
+    /// A field of the record's key, by JSON pointer; empty: the whole key as text.
+    Key(String),
+    /// A header, by name.
+    Header(String),
+    /// The topic's name.
+    Topic,
+    /// Always this.
+    Constant(String),
+}
+
+/// Where the event time comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(try_from = "Written<OriginTable>", into = "Written<OriginTable>")]
+pub enum TimeOriginSpec {
+    /// A value, in this unit.
+    Read(OriginSpec, TimeUnit),
+    /// The record's own timestamp.
+    RecordTimestamp,
+}
+
+/// Which type of event a record is.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(try_from = "Written<TypeTable>", into = "Written<TypeTable>")]
+pub enum TypeSpec {
+    /// The same for all: `view`, `cart` or `order`.
+    Fixed(String),
+    /// Read from the record.
+    Read {
+        /// Where.
+        from: OneOrMore<OriginSpec>,
+        /// What each value means: `view`, `cart`, `order` or `skip`.
+        values: BTreeMap<String, String>,
+        /// What becomes of other values, and of records without one: `reject` or `skip`.
+        other: String,
+    },
+}
+
+impl Default for TypeSpec {
+    fn default() -> Self {
+        Self::read(OneOrMore(vec![OriginSpec::Field("/type".to_owned())]), None, None)
+    }
+}
+
+impl TypeSpec {
+    fn read(from: OneOrMore<OriginSpec>, values: Option<BTreeMap<String, String>>, other: Option<String>) -> Self {
+        let own_names = || EventType::ALL.map(|known| (known.name().to_owned(), known.name().to_owned())).into();
+        let other = other.unwrap_or_else(|| "reject".to_owned());
+        Self::Read { from, values: values.unwrap_or_else(own_names), other }
+    }
+}
+
+/// A text for the common case, or a table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Written<T> {
+    Text(String),
+    Table(T),
+}
+
+/// A table that names an origin. `record` and `unit` are for times only.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default)]
+struct OriginTable {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    header: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    topic: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    constant: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    record: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unit: Option<TimeUnit>,
+}
+
+/// A table that says where the type is read from and what its values mean.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default)]
+struct TypeTable {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    from: Option<OneOrMore<OriginSpec>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    values: Option<BTreeMap<String, String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    other: Option<String>,
+}
+
+const ORIGIN_EXPECTED: &str = "expected a JSON pointer such as \"/user\", or a table with exactly one of field, key, \
+                               header, topic = true, constant";
+
+impl OriginTable {
+    fn origin(self) -> Result<OriginSpec, String> {
+        let topic = match self.topic {
+            Some(false) => return Err("topic can only be true".to_owned()),
+            topic => topic.map(|_| OriginSpec::Topic),
+        };
+        let named = [
+            self.field.map(OriginSpec::Field),
+            self.key.map(OriginSpec::Key),
+            self.header.map(OriginSpec::Header),
+            topic,
+            self.constant.map(OriginSpec::Constant),
+        ];
+        let mut named = named.into_iter().flatten();
+        match (named.next(), named.next()) {
+            (Some(origin), None) => Ok(origin),
+            _ => Err(ORIGIN_EXPECTED.to_owned()),
+        }
+    }
+}
+
+impl From<OriginSpec> for OriginTable {
+    fn from(origin: OriginSpec) -> Self {
+        let none = Self::default();
+        match origin {
+            OriginSpec::Field(pointer) => Self { field: Some(pointer), ..none },
+            OriginSpec::Key(pointer) => Self { key: Some(pointer), ..none },
+            OriginSpec::Header(name) => Self { header: Some(name), ..none },
+            OriginSpec::Topic => Self { topic: Some(true), ..none },
+            OriginSpec::Constant(text) => Self { constant: Some(text), ..none },
+        }
+    }
+}
+
+impl TryFrom<Written<OriginTable>> for OriginSpec {
+    type Error = String;
+
+    fn try_from(written: Written<OriginTable>) -> Result<Self, String> {
+        match written {
+            Written::Text(pointer) => Ok(Self::Field(pointer)),
+            Written::Table(table) if table.record.is_some() || table.unit.is_some() => {
+                Err("record and unit are for the time only".to_owned())
+            }
+            Written::Table(table) => table.origin(),
+        }
+    }
+}
+
+impl From<OriginSpec> for Written<OriginTable> {
+    fn from(origin: OriginSpec) -> Self {
+        match origin {
+            OriginSpec::Field(pointer) => Self::Text(pointer),
+            other => Self::Table(other.into()),
+        }
+    }
+}
+
+impl TryFrom<Written<OriginTable>> for TimeOriginSpec {
+    type Error = String;
+
+    fn try_from(written: Written<OriginTable>) -> Result<Self, String> {
+        let mut table = match written {
+            Written::Text(pointer) => return Ok(Self::Read(OriginSpec::Field(pointer), TimeUnit::Ms)),
+            Written::Table(table) => table,
+        };
+        let (record, unit) = (table.record.take(), table.unit.take());
+        match record.as_deref() {
+            None => Ok(Self::Read(table.origin()?, unit.unwrap_or(TimeUnit::Ms))),
+            Some("timestamp") if unit.is_none() && table == OriginTable::default() => Ok(Self::RecordTimestamp),
+            Some(_) => Err("of the record the time can only be { record = \"timestamp\" }, without more".to_owned()),
+        }
+    }
+}
+
+impl From<TimeOriginSpec> for Written<OriginTable> {
+    fn from(origin: TimeOriginSpec) -> Self {
+        Self::Table(match origin {
+            TimeOriginSpec::Read(origin, unit) => OriginTable { unit: Some(unit), ..origin.into() },
+            TimeOriginSpec::RecordTimestamp => {
+                OriginTable { record: Some("timestamp".to_owned()), ..OriginTable::default() }
+            }
+        })
+    }
+}
+
+impl TryFrom<Written<TypeTable>> for TypeSpec {
+    type Error = String;
+
+    fn try_from(written: Written<TypeTable>) -> Result<Self, String> {
+        let field = |pointer| OneOrMore(vec![OriginSpec::Field(pointer)]);
+        match written {
+            Written::Text(text) if text.starts_with('/') => Ok(Self::read(field(text), None, None)),
+            Written::Text(text) => Ok(Self::Fixed(text)),
+            Written::Table(table) => match (table.field, table.from) {
+                (Some(pointer), None) => Ok(Self::read(field(pointer), table.values, table.other)),
+                (None, Some(from)) => Ok(Self::read(from, table.values, table.other)),
+                _ => {
+                    Err("type: expected \"view\", \"cart\", \"order\", or a table with field = \"/…\" (or from = …), \
+                          values = { … }, other = \"reject\" or \"skip\""
+                        .to_owned())
+                }
+            },
+        }
+    }
+}
+
+impl From<TypeSpec> for Written<TypeTable> {
+    fn from(spec: TypeSpec) -> Self {
+        match spec {
+            TypeSpec::Fixed(name) => Self::Text(name),
+            TypeSpec::Read { from, values, other } => {
+                let (values, other) = (Some(values), Some(other));
+                Self::Table(match from.0.as_slice() {
+                    [OriginSpec::Field(pointer)] => {
+                        TypeTable { field: Some(pointer.clone()), from: None, values, other }
+                    }
+                    _ => TypeTable { field: None, from: Some(from), values, other },
+                })
+            }
+        }
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Written<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(WrittenVisitor(PhantomData))
+    }
+}
+
+struct WrittenVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for WrittenVisitor<T> {
+    type Value = Written<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a text or a table")
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Written<T>, E> {
+        Ok(Written::Text(text.to_owned()))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Written<T>, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(map)).map(Written::Table)
+    }
+}
+
+impl<T: Serialize> Serialize for Written<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Text(text) => serializer.serialize_str(text),
+            Self::Table(table) => table.serialize(serializer),
+        }
+    }
+}
+
+/// One, or an array of which the first that gives something counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OneOrMore<T>(pub Vec<T>);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrMore<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(OneOrMoreVisitor(PhantomData))
+    }
+}
+
+struct OneOrMoreVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for OneOrMoreVisitor<T> {
+    type Value = OneOrMore<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a text, a table, or an array of these")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<OneOrMore<T>, E> {
+        T::deserialize(StrDeserializer::new(text)).map(|one| OneOrMore(vec![one]))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<OneOrMore<T>, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(map)).map(|one| OneOrMore(vec![one]))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<OneOrMore<T>, A::Error> {
+        let mut all = Vec::new();
+        while let Some(one) = seq.next_element()? {
+            all.push(one);
+        }
+        Ok(OneOrMore(all))
+    }
+}
+
+impl<T: Serialize> Serialize for OneOrMore<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0.as_slice() {
+            [one] => one.serialize(serializer),
+            all => all.serialize(serializer),
+        }
+    }
+}
