@@ -14,12 +14,14 @@ mod check;
 mod layers;
 mod problem;
 mod raw;
+mod source;
 mod units;
 
 pub use layers::{CONFIG_FILE_VARIABLE, Flag, Layers};
 pub use problem::{ConfigError, Layer, Problem};
 
 use crate::event::EventTime;
+use crate::intake::MappingSpec;
 use crate::relation::Relation;
 use crate::rules::{CountingRules, DAY_MS, ListRules, PublishRules};
 use serde::{Deserialize, Serialize};
@@ -141,12 +143,9 @@ pub struct SourceSettings {
     pub file: Option<String>,
     /// Topic it is read from.
     pub topic: Option<String>,
-    /// How its records become events: `type`, `format`, `fields`.
-    pub mapping: SourceMapping,
+    /// How its records become events: `type`, `format`, `fields`. Known to compile.
+    pub mapping: MappingSpec,
 }
-
-/// How a source's records become events, as written.
-pub type SourceMapping = toml::Table;
 
 impl Settings {
     /// Puts the layers together and checks the whole.
@@ -218,20 +217,6 @@ impl UserSecret {
 impl fmt::Debug for UserSecret {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(if self.is_set() { "***" } else { "none" })
-    }
-}
-
-impl SourceSettings {
-    fn to_table(&self) -> toml::Table {
-        let mut table = toml::Table::new();
-        table.insert("name".to_owned(), self.name.clone().into());
-        for (key, value) in [("file", &self.file), ("topic", &self.topic)] {
-            if let Some(value) = value {
-                table.insert(key.to_owned(), value.clone().into());
-            }
-        }
-        table.extend(self.mapping.clone());
-        table
     }
 }
 

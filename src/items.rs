@@ -153,6 +153,12 @@ impl Items {
         self.shops.len()
     }
 
+    /// The `place`-th shop, in the order of first meeting.
+    #[must_use]
+    pub fn shop_at(&self, place: usize) -> ShopId {
+        ShopId(small(place))
+    }
+
     /// Every item, in the order of first meeting.
     pub fn ids(&self) -> impl Iterator<Item = ItemId> + use<> {
         (0..small(self.entries.len())).map(ItemId)
@@ -161,8 +167,9 @@ impl Items {
 
 /// A table index as a `u32`. A table of 2^32 entries would need hundreds of gigabytes: not reachable by data.
 fn small(index: usize) -> u32 {
-    assert!(u32::try_from(index).is_ok(), "more than 2^32 interned names");
-    index as u32
+    let number = u32::try_from(index).unwrap_or(u32::MAX);
+    assert!(number != u32::MAX, "more than 2^32 interned names");
+    number
 }
 
 #[cfg(test)]
