@@ -1,6 +1,6 @@
 //! `samenloop demo`: a simulated shop, its lists live on the screen.
 
-use super::{Outcome, settings};
+use super::{Outcome, Sets, settings};
 use crate::config::{Flag, Settings};
 use crate::relation::Relation;
 use clap::{Args, ValueEnum};
@@ -16,6 +16,8 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_help = HELP)]
 pub(crate) struct DemoArgs {
+    #[command(flatten)]
+    pub(super) sets: Sets,
     /// Stop after so many events [default: at Ctrl-C]
     #[arg(long, value_name = "N")]
     pub(crate) events: Option<u64>,

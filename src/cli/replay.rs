@@ -1,6 +1,6 @@
 //! `samenloop replay`: files of events to lists, changes or counts.
 
-use super::{Outcome, settings};
+use super::{Outcome, Sets, settings};
 use crate::config::{Flag, Settings};
 use clap::Args;
 use std::path::PathBuf;
@@ -18,6 +18,8 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_help = HELP)]
 pub(crate) struct ReplayArgs {
+    #[command(flatten)]
+    pub(super) sets: Sets,
     /// Events as JSON lines, plain, .gz or .zst; - is stdin
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
