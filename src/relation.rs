@@ -8,7 +8,7 @@ use crate::event::EventTime;
 use crate::items::{ItemId, ShopId};
 
 /// A kind of co-occurrence. Each feeds the list of one name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Relation {
     /// In one order.

@@ -5,13 +5,17 @@
 //! [`output::stdout`], everything else to stderr. A reader that closes stdout early ends the program quietly.
 //! Absent: progress bars without a terminal, colours in pipes, panics.
 
+mod assembly;
 mod config;
+mod counts;
 mod demo;
 mod evaluate;
+mod files;
 mod inspect;
 pub mod output;
 mod replay;
 mod settings;
+mod sources;
 pub mod telemetry;
 
 use crate::config::{ConfigError, Flag};

@@ -1,6 +1,7 @@
 //! Results on stdout. A reader that went away (`| head`) is not an error of ours: commands return it like any other, and
 //! [`is_closed`] tells it from a broken connection elsewhere.
 
+use crate::intake::Reject;
 use std::io::{self, BufWriter, Stdout, Write};
 
 /// Buffered stdout. Flush it at the end: what is left when it is dropped may be lost without a word.
@@ -28,6 +29,18 @@ pub fn is_closed(error: &anyhow::Error) -> bool {
         let inner = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
         inner.is_some_and(|inner| inner.is::<StdoutClosed>())
     })
+}
+
+/// Tells of a record that could not be used, in the form of a compiler: place, reason, what to do.
+pub fn note_reject(file: &str, line: u64, reject: &Reject) {
+    let _ = writeln!(io::stderr().lock(), "{file}:{line}: {reject}"); // nobody reads stderr: nothing to be done
+}
+
+/// Says how many more there were than were told one by one.
+pub fn note_more_rejects(rejected: u64, told_max: u64) {
+    if rejected > told_max {
+        let _ = writeln!(io::stderr().lock(), "... and {} more rejects, not shown", rejected - told_max);
+    }
 }
 
 fn mark(error: io::Error) -> io::Error {

@@ -1,9 +1,31 @@
 //! `samenloop replay`: files of events to lists, changes or counts.
+//!
+//! The files are the sources, the logs are in memory, the stages are those of the service; only the clock differs: with
+//! `--changes` it is the events' own, without it lists stay silent until all has been read, as with any long backlog.
 
-use super::{Outcome, Sets, settings};
+use super::counts::{tallies, write_counts};
+use super::output::{self, stdout};
+use super::sources::{EventFile, event_files, read_all};
+use super::{Outcome, Sets, assembly, files, settings, telemetry};
 use crate::config::{Flag, Settings};
+use crate::edge::{MemoryLog, Pipeline, Publication, Sink};
+use crate::event::EventTime;
+use crate::intake::{Reason, Reject};
+use crate::position::{NextOffset, SourcePartition};
+use crate::stage::Clocked;
+use anyhow::Context as _;
 use clap::Args;
-use std::path::PathBuf;
+use indicatif::{ProgressBar, ProgressStyle};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+/// How many rejects are told one by one; the rest is only counted.
+const REJECTS_TOLD_MAX: u64 = 100;
 
 const HELP: &str = "\
 Several files are several sources, merged by event time. Lines that cannot be used are told on stderr; the exit code is 3
@@ -44,9 +66,6 @@ pub(crate) struct ReplayArgs {
     /// Close a block of the logs after so many records
     #[arg(long, value_name = "N")]
     pub(crate) block_records: Option<usize>,
-    /// Serve HTTP meanwhile, and afterwards until Ctrl-C
-    #[arg(long)]
-    pub(crate) http: bool,
 }
 
 impl ReplayArgs {
@@ -58,6 +77,147 @@ impl ReplayArgs {
     }
 }
 
-pub(super) fn run(_args: ReplayArgs, _settings: Settings) -> anyhow::Result<Outcome> {
-    anyhow::bail!("replay is not built yet")
+pub(super) fn run(args: ReplayArgs, settings: Settings) -> anyhow::Result<Outcome> {
+    let files = event_files(&args.files, &settings)?;
+    let clocked = if args.changes.is_some() { Clocked::Events } else { Clocked::Wall };
+    let inputs = files.iter().map(|file| file.input.clone()).collect();
+    let setup = assembly::setup(&settings, inputs, clocked);
+    let mut log = MemoryLog::new(settings.logs.events_partitions, settings.logs.pairs_partitions);
+    if args.resend_blocks {
+        log = log.resending();
+    }
+    let sink = ReplaySink {
+        names: files.iter().map(|file| (file.input.source.clone(), file.path.display().to_string())).collect(),
+        changes: args.changes.as_deref().map(create).transpose()?,
+        ..ReplaySink::default()
+    };
+    let mut pipeline = Pipeline::open(setup, log, sink)?;
+    let started = Instant::now();
+    let lines = read(&args, &files, &mut pipeline, telemetry::shows_progress(settings.log))?;
+    pipeline.rest()?;
+    let seconds = started.elapsed().as_secs_f64();
+
+    if let Some(path) = &args.lists {
+        pipeline.sink_mut().lists = Some(BTreeMap::new());
+        pipeline.publish_all()?;
+        write_lists(path, pipeline.sink_mut().lists.take().unwrap_or_default())?;
+    }
+    if let Some(changes) = &mut pipeline.sink_mut().changes {
+        changes.flush().context("the changes could not be written")?;
+    }
+    if let Some(path) = &args.counts {
+        write_counts(&pipeline, args.as_of.map(EventTime), &mut create(path)?)
+            .with_context(|| format!("{}: the counts could not be written", path.display()))?;
+    }
+    summarise(&pipeline, lines, seconds)?;
+    let rejected = pipeline.intake().work().tally().rejected();
+    Ok(if rejected > 0 { Outcome::DoneWithRejects } else { Outcome::Done })
+}
+
+fn read(
+    args: &ReplayArgs,
+    files: &[EventFile],
+    pipeline: &mut Pipeline<MemoryLog, ReplaySink>,
+    shows_progress: bool,
+) -> anyhow::Result<u64> {
+    let read = Arc::new(AtomicU64::new(0));
+    let bar = if shows_progress { progress_bar(&args.files) } else { ProgressBar::hidden() };
+    pipeline.intake_clock(now_ms())?; // future times are corrected by it
+    let lines = read_all(files, pipeline, &read, |_, _| {
+        bar.set_position(read.load(Ordering::Relaxed));
+        Ok(true)
+    });
+    bar.finish_and_clear();
+    lines
+}
+
+fn progress_bar(paths: &[PathBuf]) -> ProgressBar {
+    let Some(total) = files::total_bytes(paths) else { return ProgressBar::new_spinner() };
+    let bar = ProgressBar::new(total);
+    let style = "{wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}";
+    if let Ok(style) = ProgressStyle::with_template(style) {
+        bar.set_style(style);
+    }
+    bar
+}
+
+/// Milliseconds since 1970, by this machine's clock.
+pub(super) fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+fn create(path: &Path) -> anyhow::Result<Box<dyn Write>> {
+    if path == Path::new("-") {
+        return Ok(Box::new(stdout()));
+    }
+    let file = File::create(path).with_context(|| format!("{}: cannot be written", path.display()))?;
+    Ok(Box::new(BufWriter::new(file)))
+}
+
+fn write_lists(path: &Path, lists: BTreeMap<String, Vec<u8>>) -> anyhow::Result<()> {
+    let context = || format!("{}: the lists could not be written", path.display());
+    let mut out = create(path)?;
+    for record in lists.into_values() {
+        out.write_all(&record).with_context(context)?;
+        out.write_all(b"\n").with_context(context)?;
+    }
+    out.flush().with_context(context)
+}
+
+/// What was read and what became of it, on stderr.
+fn summarise(pipeline: &Pipeline<MemoryLog, ReplaySink>, lines: u64, seconds: f64) -> anyhow::Result<()> {
+    let tally = pipeline.intake().work().tally();
+    let (rows, pairs) = pipeline.rows().iter().fold((0, 0), |(rows, pairs), stage| {
+        let stats = stage.work().rows().stats();
+        (rows + stats.rows, pairs + stats.pairs)
+    });
+    let rejects: BTreeMap<_, _> = Reason::ALL
+        .iter()
+        .map(|reason| (reason.name(), tally.rejects[reason.index()]))
+        .filter(|&(_, count)| count > 0)
+        .collect();
+    #[allow(clippy::cast_precision_loss)] // a rate for people
+    let per_second = (lines as f64 / seconds.max(1e-9)).round();
+    tracing::info!(
+        lines, seconds = (seconds * 1e3).round() / 1e3, per_second, events = ?tallies(pipeline), rejects = ?rejects,
+        skipped = tally.skipped, skewed = tally.skewed, rows, pairs, "replayed"
+    );
+    output::note_more_rejects(tally.rejected(), REJECTS_TOLD_MAX);
+    Ok(())
+}
+
+/// Where changes and rejects of a replay go.
+#[derive(Default)]
+struct ReplaySink {
+    names: BTreeMap<SourcePartition, String>,
+    changes: Option<Box<dyn Write>>,
+    /// While set, takes the lists instead.
+    lists: Option<BTreeMap<String, Vec<u8>>>,
+    rejects: u64,
+}
+
+impl Sink for ReplaySink {
+    fn list(&mut self, publication: &Publication<'_>) -> anyhow::Result<()> {
+        if let Some(lists) = &mut self.lists {
+            if !publication.tombstone {
+                lists.insert(publication.key.to_owned(), publication.record.to_vec());
+            }
+            return Ok(());
+        }
+        if let Some(changes) = &mut self.changes {
+            changes.write_all(publication.record).context("the changes could not be written")?;
+            changes.write_all(b"\n").context("the changes could not be written")?;
+        }
+        Ok(())
+    }
+
+    fn reject(&mut self, source: &SourcePartition, offset: NextOffset, reject: &Reject) -> anyhow::Result<()> {
+        self.rejects += 1;
+        if self.rejects <= REJECTS_TOLD_MAX {
+            let file = self.names.get(source).map_or("?", String::as_str);
+            output::note_reject(file, offset.after().0, reject);
+        }
+        Ok(())
+    }
 }

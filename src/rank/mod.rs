@@ -1,1 +1,25 @@
-//! Row → list: gates, score, order, explanations.
+//! Row → list: gates, score, order, explanations (design section 6).
+//!
+//! A candidate passes every gate or is out; those left are ordered by rank value, signed root LLR and item id; the first are
+//! shown, the next held in reserve. Filter first, cut after.
+//! Invariants: the order is total, so one row gives one list; every entry holds the figures that its score is made of;
+//! [`explain`] and [`Ranker`] agree on every candidate.
+//! Absent: state (a [`Ranker`] keeps scratch memory only), counting, and whether a list is worth publishing. Unlike counts, lists
+//! use the platform's `ln`: two platforms may differ in the last bit of a root.
+
+mod measure;
+mod gate;
+mod day;
+mod list;
+mod ranker;
+mod explain;
+
+pub use day::Day;
+pub use explain::{ExplainedCandidate, Explanation, Place, explain};
+pub use gate::Gate;
+pub use list::{Entry, List};
+pub use measure::{Figures, Z, llr_root, score_milli, wilson_lower};
+pub use ranker::Ranker;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,28 @@
+//! From settings to a pipeline: what `replay`, `demo` and `evaluate` have in common.
+
+use crate::config::Settings;
+use crate::edge::Setup;
+use crate::event::UserKeys;
+use crate::intake::{Intake, TimeRules};
+use crate::stage::{BlockLimits, Clocked, IntakeInput, RowsSetup};
+use xxhash_rust::xxh3::xxh3_64;
+
+/// A pipeline's setup for `inputs`. Backlogs silence the lists as the settings say, unless lists go by the events' times.
+pub(super) fn setup(settings: &Settings, inputs: Vec<IntakeInput>, clocked: Clocked) -> Setup {
+    let Settings { counting, intake, lists, publish, logs, .. } = settings;
+    let secret = intake.user_secret.bytes();
+    let times = TimeRules { max_ahead_ms: intake.max_ahead_ms, earliest_time_ms: intake.earliest_time.0 };
+    Setup {
+        intake: Intake::new(times, UserKeys::new(secret), logs.events_partitions),
+        events_identity: xxh3_64(&secret),
+        inputs,
+        history_ms: (clocked == Clocked::Wall).then_some(intake.history_ms),
+        counting: counting.clone(),
+        merge_bytes_max: usize::try_from(intake.merge_buffer_bytes).unwrap_or(usize::MAX),
+        rows: RowsSetup { lists: lists.clone(), publish: *publish, clocked },
+        limits: BlockLimits {
+            bytes_max: usize::try_from(logs.block_bytes).unwrap_or(usize::MAX),
+            entries_max: logs.block_records,
+        },
+    }
+}

@@ -1,0 +1,146 @@
+//! The summary at the end of a demonstration, as a pure function of plain data.
+
+use super::live::{Delay, ProductView, Tallies, delay_text, figures, named, product_lines};
+use super::truth::{TOP, Verdict, Wrong};
+use super::typeset::{Line, Tone, date_time, grouped, percent, rounded};
+
+/// Columns used at most.
+const WIDTH_MAX: usize = 130;
+/// Entries shown of each example.
+const ENTRIES_MAX: usize = 4;
+
+/// All that the summary tells.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Summary {
+    /// The shop's seed.
+    pub seed: u64,
+    /// Gates that were switched off.
+    pub without: Vec<String>,
+    /// Whether someone stopped it before its end.
+    pub stopped: bool,
+    /// Simulated time, from and to, in ms since 1970.
+    pub simulated_ms: (i64, i64),
+    /// How long it took, in seconds.
+    pub seconds: f64,
+    /// What became of the events.
+    pub tallies: Tallies,
+    /// Rejects by reason, in the order to show.
+    pub rejects: Vec<(String, u64)>,
+    /// From event to list.
+    pub delay: Option<Delay>,
+    /// How the lists compare with the truth.
+    pub verdict: Verdict,
+    /// Lists to look at.
+    pub examples: Vec<ProductView>,
+    /// Where the HTTP endpoint is, while it is up.
+    pub url: Option<String>,
+}
+
+/// The summary, no line longer than `width` columns but for addresses and commands, which must stay whole.
+#[must_use]
+pub fn render(summary: &Summary, width: usize) -> Vec<Line> {
+    let width = width.min(WIDTH_MAX);
+    let mut lines = vec![title(summary), Line::default()];
+    lines.extend(what_happened(summary));
+    lines.push(Line::default());
+    lines.extend(judgement(summary));
+    for example in &summary.examples {
+        lines.push(Line::default());
+        lines.extend(product_lines(example, ENTRIES_MAX, width));
+    }
+    let mut lines: Vec<Line> = lines.into_iter().map(|line| line.cut(width)).collect();
+    lines.push(Line::default());
+    lines.extend(next_steps(summary));
+    lines
+}
+
+fn title(summary: &Summary) -> Line {
+    let line = Line::of(Tone::Strong, "samenloop demo").then(Tone::Faint, &format!("  seed {}", summary.seed));
+    let line = if summary.stopped { line.then(Tone::Faint, ", stopped early") } else { line };
+    if summary.without.is_empty() {
+        return line;
+    }
+    line.then(Tone::Bad, &format!("  without {}", summary.without.join(", ")))
+}
+
+fn what_happened(summary: &Summary) -> Vec<Line> {
+    let tallies = &summary.tallies;
+    let (from_ms, to_ms) = summary.simulated_ms;
+    let rate = tallies.events as f64 / summary.seconds.max(1e-3);
+    let kinds = [("views", tallies.views), ("carts", tallies.carts), ("orders", tallies.orders)];
+    let mut lines = vec![
+        figures("events")
+            .then(Tone::Plain, &format!("{} in {:.1} s: ", grouped(tallies.events), summary.seconds))
+            .then(Tone::Strong, &format!("{} events/s", rounded(rate))),
+        figures("simulated").then(Tone::Plain, &format!("{} to {}", date_time(from_ms), date_time(to_ms))),
+        figures("counted").then(Tone::Plain, &named(kinds)),
+    ];
+    let parts = |all: &[(String, u64)]| named(all.iter().map(|(name, number)| (name.as_str(), *number)));
+    if !tallies.set_aside.is_empty() {
+        lines.push(figures("set aside").then(Tone::Plain, &parts(&tallies.set_aside)));
+    }
+    if !summary.rejects.is_empty() {
+        lines.push(figures("rejects").then(Tone::Plain, &parts(&summary.rejects)));
+    }
+    let published = named([("published", tallies.published), ("suppressed", tallies.suppressed)]);
+    lines.push(figures("lists").then(Tone::Plain, &published));
+    let delay =
+        summary.delay.map(|delay| figures("delay").then(Tone::Plain, &format!("event to list {}", delay_text(delay))));
+    lines.extend(delay);
+    lines
+}
+
+fn judgement(summary: &Summary) -> Vec<Line> {
+    let verdict = &summary.verdict;
+    let found_all = verdict.found_in_top == verdict.planted;
+    let found = format!("{} of {}", verdict.found_in_top, verdict.planted);
+    let mut lines = vec![
+        figures("complements")
+            .then(if found_all { Tone::Good } else { Tone::Strong }, &found)
+            .then(Tone::Plain, &format!(" planted ones are in the top {TOP} of their bought-together list")),
+    ];
+    let wrong = verdict.wrong_in_all();
+    let tone = if wrong == 0 { Tone::Good } else { Tone::Bad };
+    let kinds = Wrong::ALL.map(|kind| (kind.name(), u64::from(verdict.wrong_of(kind))));
+    lines.push(
+        figures("wrong")
+            .then(tone, &grouped(u64::from(wrong)))
+            .then(Tone::Plain, &format!(" of {} entries: {}", grouped(u64::from(verdict.entries)), named(kinds))),
+    );
+    let (chance, bought) = (u64::from(verdict.by_chance), u64::from(verdict.bought_entries));
+    lines.push(figures("by chance").then(
+        Tone::Plain,
+        &format!(
+            "{} of {} bought-together entries ({}) join unrelated products",
+            grouped(chance),
+            grouped(bought),
+            percent(chance, bought)
+        ),
+    ));
+    if !summary.without.is_empty() {
+        lines.push(Line::of(Tone::Faint, "Run it again with every rule on to see what this one keeps out."));
+    }
+    lines
+}
+
+fn next_steps(summary: &Summary) -> Vec<Line> {
+    let mut lines = Vec::new();
+    if let Some(url) = &summary.url {
+        lines.push(Line::of(Tone::Strong, "While this runs"));
+        if let Some(example) = summary.examples.first() {
+            lines.push(Line::of(Tone::Plain, &format!("  curl {url}/v1/lists/main/bought-together/{}", example.id)));
+        }
+        lines.push(Line::of(Tone::Plain, &format!("  curl {url}/metrics")));
+        lines.push(Line::default());
+    }
+    lines.push(Line::of(Tone::Strong, "Go on with"));
+    let commands = [
+        ("samenloop demo --without bulk", "what bulk orders do to lists that let them in"),
+        ("samenloop demo --write events.jsonl", "the same events as a file"),
+        ("samenloop replay events.jsonl --lists lists.jsonl", "lists from a file: yours too"),
+    ];
+    for (command, what) in commands {
+        lines.push(Line::of(Tone::Plain, &format!("  {command}")).then_at(54, Tone::Faint, what));
+    }
+    lines
+}

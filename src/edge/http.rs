@@ -1,0 +1,176 @@
+//! HTTP: metrics, health, the lists as published, and what the workers say of rows and counts. Read only.
+//!
+//! The server lives on a thread of its own (one tokio runtime, current thread); workers never see it, but for the
+//! questions in their queue ([`super::query`]). Every wait and size has a limit ([`Limits`]).
+//! Absent: TLS, authentication, writing. It listens where it is told, loopback by default; a proxy does the rest.
+
+mod answer;
+mod body;
+mod connections;
+mod routes;
+
+use super::health::Health;
+use super::metrics::Metrics;
+use super::query::Queries;
+use super::view::ListView;
+use crate::relation::Relation;
+use axum::Router;
+use connections::Connections;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+use std::{fmt, io, thread};
+use tokio::sync::{Semaphore, oneshot};
+
+/// Where to listen unless told otherwise: this machine only.
+pub const LISTEN_DEFAULT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9464);
+
+/// Longest path and query of a request, in bytes: an item of 256 bytes, percent-encoded, and room for the rest.
+pub const URI_BYTES_MAX: usize = 4096;
+
+/// Most bytes of header names and values of a request.
+pub const HEADER_BYTES_MAX: usize = 16 << 10;
+
+/// Clients served at once. More wait in the listen queue of the kernel.
+pub const CONNECTIONS_MAX: usize = 64;
+
+/// `/v1/counts` answers in progress at once: each may hold all counts of this instance in memory as text.
+pub const COUNTS_MAX: usize = 1;
+
+/// How long things may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// A connection is closed when it is idle, when a request takes longer to arrive and be answered, or when a client
+    /// reads nothing of its answer, for this long.
+    pub silence: Duration,
+    /// Workers must answer within this; less than `silence`.
+    pub answer: Duration,
+    /// The text of `/v1/counts` must have been read within this, as memory is held until then.
+    pub counts: Duration,
+    /// At a stop, answers in progress may end within this.
+    pub shutdown: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            silence: Duration::from_secs(60),
+            answer: Duration::from_secs(30),
+            counts: Duration::from_secs(600),
+            shutdown: Duration::from_secs(5),
+        }
+    }
+}
+
+/// What the server reads from.
+#[derive(Clone)]
+pub struct State {
+    /// Lists as published.
+    pub view: Arc<ListView>,
+    /// Heartbeats, and which partitions are here.
+    pub health: Arc<Health>,
+    /// The workers.
+    pub queries: Queries,
+    /// The metrics.
+    pub metrics: Arc<Metrics>,
+    /// The relations whose lists are published.
+    pub lists: Vec<Relation>,
+    /// How long things may take.
+    pub limits: Limits,
+}
+
+/// A running server. Dropping it stops it.
+pub struct Server {
+    address: SocketAddr,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Server {
+    /// Listens on `listen` (port 0: any free one) and answers from a thread of its own.
+    ///
+    /// # Errors
+    /// When the address is taken or not ours, or the machine has no more threads or file descriptors.
+    pub fn start(listen: SocketAddr, state: State) -> io::Result<Self> {
+        let listener = std::net::TcpListener::bind(listen)?;
+        listener.set_nonblocking(true)?;
+        let address = listener.local_addr()?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
+        let connections = {
+            let _inside = runtime.enter();
+            Connections::new(tokio::net::TcpListener::from_std(listener)?, CONNECTIONS_MAX, state.limits.silence)
+        };
+        let (stop, stopped) = oneshot::channel();
+        let thread = thread::Builder::new().name("http".to_owned()).spawn(move || {
+            runtime.block_on(serve(connections, state, stopped));
+        })?;
+        tracing::info!(%address, "http listens");
+        Ok(Self { address, stop: Some(stop), thread: Some(thread) })
+    }
+
+    /// Where it listens, with the port that was chosen.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Takes no new request, lets those in progress end within [`Limits::shutdown`], and returns.
+    pub fn stop(mut self) {
+        self.end();
+    }
+
+    fn end(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            let _ended_before = stop.send(());
+        }
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("http thread panicked");
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+/// State as the routes share it.
+struct Shared {
+    state: State,
+    counts: Arc<Semaphore>,
+}
+
+async fn serve(connections: Connections, state: State, stopped: oneshot::Receiver<()>) {
+    let shutdown = state.limits.shutdown;
+    let shared = Arc::new(Shared { state, counts: Arc::new(Semaphore::new(COUNTS_MAX)) });
+    let router: Router = routes::router(shared);
+    let (begin_grace, mut grace) = oneshot::channel::<()>();
+    let signal = async move {
+        let _sender_dropped = stopped.await;
+        drop(begin_grace);
+    };
+    let served = axum::serve(connections, router).with_graceful_shutdown(signal);
+    let too_long = async {
+        let _begun = (&mut grace).await;
+        tokio::time::sleep(shutdown).await;
+    };
+    tokio::select! {
+        result = served => if let Err(error) = result {
+            tracing::error!(%error, "http ended");
+        },
+        () = too_long => tracing::warn!("http stopped with answers in progress"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,169 @@
+//! Errors as answers: one closed list of codes, each with its status and a message for a person.
+
+use crate::edge::query::{AskError, QUERIES_MAX};
+use crate::position::Partition;
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+use std::fmt::Write;
+use std::time::Duration;
+
+/// Seconds after which a client may ask again what was not possible now.
+const RETRY_AFTER_SECONDS: u16 = 5;
+
+/// Why a request has no better answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// The item has never been met.
+    NoSuchItem { shop: String, item: String },
+    /// The item has been met, but has no published list.
+    NoList { shop: String, list: &'static str, item: String },
+    /// No list has this name, or it is switched off here.
+    NoSuchList { list: String, known: Vec<&'static str> },
+    /// The item belongs to a partition of another instance.
+    NotHere { partition: Partition, partitions: u32 },
+    /// The partition is still being restored or replayed.
+    NotReady { partition: Partition, state: &'static str },
+    /// The path's percent-encoding is no UTF-8.
+    BadPath { message: String },
+    /// A query parameter is unknown or no number.
+    BadQuery { message: String },
+    /// No route has this path.
+    NoSuchRoute,
+    /// All routes are read with GET.
+    MethodNotAllowed,
+    /// Longer than `URI_BYTES_MAX`.
+    UriTooLong { bytes_max: usize },
+    /// More than `HEADER_BYTES_MAX`.
+    HeadersTooLarge { bytes_max: usize },
+    /// No route takes a body.
+    BodyNotAllowed,
+    /// A worker has too much to do, or `/v1/counts` is being read by another client.
+    Busy { message: String },
+    /// A worker has ended.
+    Stopped,
+    /// A worker gave no answer in time.
+    TimedOut { limit: Duration },
+    /// The counts are over the limit of what is held in memory for a client.
+    CountsTooLarge { message: String },
+    /// The metrics could not be written.
+    Internal { message: String },
+}
+
+impl Refusal {
+    pub(super) fn code(&self) -> (StatusCode, &'static str) {
+        match self {
+            Self::NoSuchItem { .. } => (StatusCode::NOT_FOUND, "no_such_item"),
+            Self::NoList { .. } => (StatusCode::NOT_FOUND, "no_list"),
+            Self::NoSuchList { .. } => (StatusCode::NOT_FOUND, "no_such_list"),
+            Self::NotHere { .. } => (StatusCode::MISDIRECTED_REQUEST, "not_here"),
+            Self::NotReady { .. } => (StatusCode::SERVICE_UNAVAILABLE, "not_ready"),
+            Self::BadPath { .. } => (StatusCode::BAD_REQUEST, "bad_path"),
+            Self::BadQuery { .. } => (StatusCode::BAD_REQUEST, "bad_query"),
+            Self::NoSuchRoute => (StatusCode::NOT_FOUND, "no_such_route"),
+            Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
+            Self::UriTooLong { .. } => (StatusCode::URI_TOO_LONG, "uri_too_long"),
+            Self::HeadersTooLarge { .. } => (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "headers_too_large"),
+            Self::BodyNotAllowed => (StatusCode::PAYLOAD_TOO_LARGE, "body_not_allowed"),
+            Self::Busy { .. } => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
+            Self::Stopped => (StatusCode::SERVICE_UNAVAILABLE, "stopped"),
+            Self::TimedOut { .. } => (StatusCode::GATEWAY_TIMEOUT, "timed_out"),
+            Self::CountsTooLarge { .. } => (StatusCode::INSUFFICIENT_STORAGE, "counts_too_large"),
+            Self::Internal { .. } => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
+        }
+    }
+
+    fn message(&self) -> String {
+        match self {
+            Self::NoSuchItem { shop, item } => {
+                format!("item {item:?} of shop {shop:?} has not been seen in any event that counts")
+            }
+            Self::NoList { shop, list, item } => format!(
+                "item {item:?} is known, but no candidate passes the gates of {list}; {} says why",
+                row_path(shop, list, item)
+            ),
+            Self::NoSuchList { list, known } => {
+                format!("no list {list:?} is published here; published: {}", known.join(", "))
+            }
+            Self::NotHere { partition, partitions } => format!(
+                "the item belongs to partition {} of {partitions}, which is not on this instance; ask the one that has it",
+                partition.0
+            ),
+            Self::NotReady { partition, state } => {
+                format!("partition {} is {state}: whether the item has a list is not known yet; see /readyz", partition.0)
+            }
+            Self::BadPath { message } | Self::BadQuery { message } => message.clone(),
+            Self::NoSuchRoute => {
+                "routes: /metrics, /livez, /readyz, /v1/lists/{shop}/{list}/{item}, /v1/rows/{shop}/{list}/{item}, /v1/counts"
+                    .to_owned()
+            }
+            Self::MethodNotAllowed => "everything here is read with GET".to_owned(),
+            Self::UriTooLong { bytes_max } => format!("the path is longer than {bytes_max} bytes"),
+            Self::HeadersTooLarge { bytes_max } => format!("the headers are larger than {bytes_max} bytes"),
+            Self::BodyNotAllowed => "requests have no body here".to_owned(),
+            Self::Busy { message } | Self::CountsTooLarge { message } | Self::Internal { message } => message.clone(),
+            Self::Stopped => "a worker has stopped: the instance is going down, or see /livez".to_owned(),
+            Self::TimedOut { limit } => {
+                format!("a worker gave no answer within {} ms; see /livez", limit.as_millis())
+            }
+        }
+    }
+}
+
+impl From<AskError> for Refusal {
+    fn from(error: AskError) -> Self {
+        match error {
+            AskError::Busy => {
+                Self::Busy { message: format!("a worker has {QUERIES_MAX} questions waiting; ask again later") }
+            }
+            AskError::Stopped => Self::Stopped,
+        }
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let (status, code) = self.code();
+        let mut body = json!({ "error": code, "message": self.message() });
+        if let Self::NotHere { partition, .. } | Self::NotReady { partition, .. } = &self {
+            body["partition"] = json!(partition.0);
+        }
+        if let Self::NoList { shop, list, item } = &self {
+            body["row"] = json!(row_path(shop, list, item));
+        }
+        let mut response = (status, Json(body)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if matches!(self, Self::Busy { .. } | Self::NotReady { .. }) {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
+        }
+        if self == Self::MethodNotAllowed {
+            headers.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+        }
+        response
+    }
+}
+
+/// The path of the row behind a list, percent-encoded.
+fn row_path(shop: &str, list: &str, item: &str) -> String {
+    format!("/v1/rows/{}/{list}/{}", encoded(shop), encoded(item))
+}
+
+fn encoded(text: &str) -> String {
+    let mut path = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_~".contains(&byte) {
+            path.push(char::from(byte));
+        } else {
+            // Writing to a String cannot fail. A dot is encoded too, lest "." and ".." be taken for folders.
+            let _infallible = write!(path, "%{byte:02X}");
+        }
+    }
+    path
+}
+
+/// The entity tag of a record: a fingerprint of its bytes.
+pub(super) fn entity_tag(record: &[u8]) -> String {
+    format!("\"{:016x}\"", xxhash_rust::xxh3::xxh3_64(record))
+}

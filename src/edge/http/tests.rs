@@ -1,0 +1,560 @@
+//! Over real sockets on loopback, with worker threads that answer as told.
+
+use super::*;
+use crate::edge::counts::{COUNTS_BYTES_MAX, CountLines, CountsWriter};
+use crate::edge::health::{HEARTBEAT_AGE_MAX, PartitionState, StageName};
+use crate::edge::metrics::check_text_format;
+use crate::edge::query::{CountsTooLarge, Query, RowAnswer, queries};
+use crate::event::EventTime;
+use crate::position::Partition;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::sync::LazyLock;
+use std::sync::mpsc::Receiver;
+use std::time::Instant;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+const LISTEN_TEST: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
+/// A server with its workers. The workers end when the server and its state are gone.
+struct Shop {
+    server: Option<Server>,
+    view: Arc<ListView>,
+    health: Arc<Health>,
+    workers: Vec<JoinHandle<()>>,
+}
+
+impl Shop {
+    /// Each worker answers every query with its function.
+    fn open(partitions: u32, limits: Limits, workers: Vec<fn(Query)>) -> Self {
+        let (queries, receivers) = queries(workers.len());
+        let workers = receivers
+            .into_iter()
+            .zip(workers)
+            .map(|(receiver, answer)| thread::spawn(move || receiver.iter().for_each(answer)));
+        Self::with_queries(partitions, limits, queries, workers.collect())
+    }
+
+    fn with_queries(partitions: u32, limits: Limits, queries: Queries, workers: Vec<JoinHandle<()>>) -> Self {
+        Self::with_health(limits, Arc::new(Health::new(partitions, HEARTBEAT_AGE_MAX)), queries, workers)
+    }
+
+    fn with_health(limits: Limits, health: Arc<Health>, queries: Queries, workers: Vec<JoinHandle<()>>) -> Self {
+        let view = Arc::default();
+        let state = state(Arc::clone(&view), Arc::clone(&health), queries, limits);
+        let server = Server::start(LISTEN_TEST, state).unwrap();
+        Self { server: Some(server), view, health, workers }
+    }
+
+    /// One worker that knows the item `known`, one partition, live.
+    fn simple() -> Self {
+        let shop = Self::open(1, Limits::default(), vec![knows]);
+        shop.health.set(StageName::Rows, Partition(0), PartitionState::Live);
+        shop
+    }
+
+    fn address(&self) -> SocketAddr {
+        self.server.as_ref().unwrap().address()
+    }
+
+    fn get(&self, path: &str) -> Answer {
+        self.send(&format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"))
+    }
+
+    /// Sends a request as it is, so that no client tidies the path.
+    fn send(&self, request: &str) -> Answer {
+        let mut stream = connect(self.address());
+        // A refused request may be answered and closed before all of it is sent.
+        let _refused_early = stream.write_all(request.as_bytes());
+        let mut bytes = Vec::new();
+        if let Err(error) = stream.read_to_end(&mut bytes) {
+            assert!(error.kind() == ErrorKind::ConnectionReset && !bytes.is_empty(), "{error}");
+        }
+        Answer::parse(&bytes)
+    }
+
+    /// A counts request by an ordinary client, which knows chunked bodies.
+    fn counts(&self, query: &str) -> (u16, Result<String, ureq::Error>) {
+        let agent = ureq::Agent::new_with_config(ureq::config::Config::builder().http_status_as_error(false).build());
+        let mut response = agent.get(format!("http://{}/v1/counts{query}", self.address())).call().unwrap();
+        let status = response.status().as_u16();
+        (status, response.body_mut().with_config().limit(1 << 30).read_to_string())
+    }
+}
+
+impl Drop for Shop {
+    fn drop(&mut self) {
+        drop(self.server.take());
+        for worker in self.workers.drain(..) {
+            assert!(worker.join().is_ok() || thread::panicking());
+        }
+    }
+}
+
+struct Answer {
+    status: u16,
+    headers: BTreeMap<String, String>,
+    body: String,
+}
+
+impl Answer {
+    fn parse(bytes: &[u8]) -> Self {
+        let text = String::from_utf8(bytes.to_vec()).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {text:?}"));
+        let mut lines = head.lines();
+        let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
+        let headers = lines.map(|line| line.split_once(": ").unwrap()).map(|(name, value)| (name.into(), value.into()));
+        Self { status, headers: headers.collect(), body: body.to_owned() }
+    }
+
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {:?}", self.body))
+    }
+
+    #[track_caller]
+    fn is_error(&self, status: u16, code: &str) -> Value {
+        let json = self.json();
+        assert_eq!((self.status, json["error"].as_str()), (status, Some(code)), "{}", self.body);
+        assert!(json["message"].as_str().unwrap().len() > 15, "{}", self.body);
+        json
+    }
+}
+
+fn state(view: Arc<ListView>, health: Arc<Health>, queries: Queries, limits: Limits) -> State {
+    let metrics = Arc::new(Metrics::new().unwrap());
+    State { view, health, queries, metrics, lists: vec![Relation::BoughtTogether, Relation::ViewedTogether], limits }
+}
+
+fn connect(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_write_timeout(Some(PATIENCE)).unwrap();
+    stream
+}
+
+#[track_caller]
+fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !condition() {
+        assert!(Instant::now() < deadline, "{what} did not happen");
+        thread::yield_now();
+    }
+}
+
+/// A worker's answer: it knows the item `known` and holds three counts.
+fn knows(query: Query) {
+    match query {
+        Query::Row { shop, relation, item, reply } if item == "known" => {
+            reply.send(RowAnswer::Found(format!(r#"{{"shop":"{shop}","relation":"{}"}}"#, relation.name())));
+        }
+        Query::Row { reply, .. } => reply.send(RowAnswer::NoSuchItem),
+        Query::Counts { as_of, reply } => {
+            let as_of = as_of.map_or(0, |time| time.0);
+            let mut writer = CountsWriter::default();
+            write!(writer, "pair\tmain\tr\ta\tb\t1\t{as_of}\ntally\t*\taccepted\t*\t*\t3\t0\n").unwrap();
+            reply.send(writer.finish());
+        }
+    }
+}
+
+fn knows_nothing(query: Query) {
+    match query {
+        Query::Row { reply, .. } => reply.send(RowAnswer::NotHere),
+        Query::Counts { reply, .. } => {
+            let mut writer = CountsWriter::default();
+            writer.write_all(b"pair\tmain\tr\tA\tb\t1\t1\ntally\t*\taccepted\t*\t*\t4\t0\n").unwrap();
+            reply.send(writer.finish());
+        }
+    }
+}
+
+const LARGE_LINES: usize = 1_000_000;
+
+/// Counts of 40 MB: far more than the buffers of a socket.
+static LARGE: LazyLock<CountLines> = LazyLock::new(|| {
+    let mut writer = CountsWriter::default();
+    for n in 0..LARGE_LINES {
+        writeln!(writer, "pair\tmain\tbought_together\t{n:07}\tx\t1\t1").unwrap();
+    }
+    writer.finish().unwrap()
+});
+
+fn large(query: Query) {
+    match query {
+        Query::Counts { reply, .. } => reply.send(Ok(LARGE.clone())),
+        row @ Query::Row { .. } => knows(row),
+    }
+}
+
+#[test]
+fn every_route_answers() {
+    let shop = Shop::simple();
+    shop.view.insert("main/bought-together/sku-1", br#"{"epoch":1,"sequence":2}"#, EventTime(77));
+    let list = shop.get("/v1/lists/main/bought-together/sku-1");
+    assert_eq!((list.status, &*list.body), (200, r#"{"epoch":1,"sequence":2}"#));
+    let header = |name: &str| list.headers[name].clone();
+    assert_eq!(header("content-type"), "application/json");
+    assert_eq!(header("cache-control"), "no-cache");
+    assert_eq!(header("samenloop-published-ms"), "77");
+    let row = shop.get("/v1/rows/main/carted-together/known");
+    assert_eq!((row.status, &*row.body), (200, r#"{"shop":"main","relation":"carted_together"}"#));
+    assert_eq!(shop.get("/livez").json()["live"], true);
+    assert_eq!(shop.get("/readyz").json()["ready"], true);
+    let (status, counts) = shop.counts("?as_of=1234");
+    let expected = "pair\tmain\tr\ta\tb\t1\t1234\ntally\t*\taccepted\t*\t*\t3\t0\n";
+    assert_eq!((status, &*counts.unwrap()), (200, expected));
+    let head = shop.send("HEAD /livez HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+    assert_eq!((head.status, &*head.body), (200, ""));
+}
+
+#[test]
+fn a_list_that_did_not_change_is_not_sent_again() {
+    let shop = Shop::simple();
+    shop.view.insert("main/bought-together/a", b"{1}", EventTime(1));
+    let tag = shop.get("/v1/lists/main/bought-together/a").headers["etag"].clone();
+    let ask = || {
+        let path = "/v1/lists/main/bought-together/a";
+        shop.send(&format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\nif-none-match: {tag}\r\n\r\n"))
+    };
+    let same = ask();
+    assert_eq!((same.status, &*same.body, &same.headers["etag"]), (304, "", &tag));
+    shop.view.insert("main/bought-together/a", b"{2}", EventTime(2));
+    let changed = ask();
+    assert_eq!((changed.status, &*changed.body), (200, "{2}"));
+}
+
+#[test]
+fn an_item_may_have_any_name() {
+    let shop = Shop::simple();
+    let cases = [
+        ("a/b", "a/b"),
+        ("a%2Fb", "a/b"),
+        ("/a", "/a"),
+        ("a/", "a/"),
+        ("a//b", "a//b"),
+        (".", "."),
+        ("..", ".."),
+        ("a/../b", "a/../b"),
+        ("%2e%2E/x", "../x"),
+        ("sku%20one", "sku one"),
+        ("a+b", "a+b"),
+        ("a%2Bb", "a+b"),
+        ("100%25", "100%"),
+        ("caf%C3%A9-%E4%BB%B6", "caf\u{e9}-\u{4ef6}"),
+        ("%3Fq%23f%26", "?q#f&"),
+        ("%22%5C%00%0A", "\"\\\0\n"),
+        ("*", "*"),
+        ("a;b:c@d,e", "a;b:c@d,e"),
+    ];
+    for (path, item) in cases {
+        shop.view.insert(&format!("main/viewed-together/{item}"), item.as_bytes(), EventTime(1));
+        let answer = shop.get(&format!("/v1/lists/main/viewed-together/{path}"));
+        assert_eq!((answer.status, &*answer.body), (200, item), "{path}");
+        shop.view.remove(&format!("main/viewed-together/{item}"));
+        shop.get(&format!("/v1/rows/main/viewed-together/{path}")).is_error(404, "no_such_item");
+    }
+}
+
+#[test]
+fn what_is_not_there_is_told_apart() {
+    let shop = Shop::simple();
+    let unseen = shop.get("/v1/lists/main/bought-together/un%22seen").is_error(404, "no_such_item");
+    assert!(unseen["message"].as_str().unwrap().contains(r#"un\"seen"#), "{unseen}");
+    shop.get("/v1/rows/main/bought-together/unseen").is_error(404, "no_such_item");
+    let gated = shop.get("/v1/lists/main/bought-together/known").is_error(404, "no_list");
+    assert_eq!(gated["row"], "/v1/rows/main/bought-together/known");
+    let unknown = shop.get("/v1/lists/main/bought_together/known").is_error(404, "no_such_list");
+    assert!(unknown["message"].as_str().unwrap().contains("bought-together, viewed-together"), "{unknown}");
+    shop.get("/v1/lists/main/also-bought/known").is_error(404, "no_such_list");
+    assert_eq!(shop.get("/v1/rows/main/also-bought/known").status, 200, "its list is off, its row is not");
+    shop.get("/v1/rows/main/nonsense/known").is_error(404, "no_such_list");
+    shop.view.insert("main/bought-together/bought-together/x", b"{}", EventTime(1));
+    shop.get("/v1/lists/main%2Fbought-together/bought-together/x").is_error(404, "no_such_item");
+}
+
+#[test]
+fn the_row_that_a_missing_list_points_at_can_be_followed() {
+    fn has_all(query: Query) {
+        if let Query::Row { item, reply, .. } = query {
+            reply.send(RowAnswer::Found(item));
+        }
+    }
+    let shop = Shop::open(1, Limits::default(), vec![has_all]);
+    shop.health.set(StageName::Rows, Partition(0), PartitionState::Live);
+    for path in ["a/b", "..%2F.", "%C3%A9%20%25"] {
+        let gated = shop.get(&format!("/v1/lists/main/bought-together/{path}")).is_error(404, "no_list");
+        let direct = shop.get(&format!("/v1/rows/main/bought-together/{path}"));
+        assert_eq!(shop.get(gated["row"].as_str().unwrap()).body, direct.body);
+    }
+}
+
+#[test]
+fn an_item_of_another_instance_is_not_unknown() {
+    let shop = Shop::open(7, Limits::default(), vec![knows_nothing, knows]);
+    let (mine, _) = shop.health.owner("main", "known");
+    let gone = shop.get("/v1/lists/main/bought-together/known").is_error(421, "not_here");
+    assert_eq!(gone["partition"], mine.0);
+    shop.get("/v1/rows/main/bought-together/known").is_error(421, "not_here");
+    shop.health.set(StageName::Rows, mine, PartitionState::Live);
+    shop.get("/v1/lists/main/bought-together/known").is_error(404, "no_list");
+    let elsewhere = (0..).map(|n| n.to_string()).find(|item| shop.health.owner("main", item).0 != mine).unwrap();
+    shop.get(&format!("/v1/lists/main/bought-together/{elsewhere}")).is_error(421, "not_here");
+}
+
+#[test]
+fn a_worker_that_does_not_have_the_partition_after_all_says_not_here() {
+    let shop = Shop::open(1, Limits::default(), vec![knows_nothing]);
+    shop.health.set(StageName::Rows, Partition(0), PartitionState::Live);
+    shop.get("/v1/rows/main/bought-together/x").is_error(421, "not_here");
+}
+
+#[test]
+fn while_a_partition_replays_unknown_means_nothing() {
+    let shop = Shop::open(1, Limits::default(), vec![knows]);
+    for state in [PartitionState::Restoring, PartitionState::CatchingUp { records_left: 5 }] {
+        shop.health.set(StageName::Rows, Partition(0), state);
+        let answer = shop.get("/v1/lists/main/bought-together/known");
+        assert_eq!(answer.is_error(503, "not_ready")["partition"], 0);
+        assert_eq!(answer.headers["retry-after"], "5");
+        shop.get("/v1/rows/main/bought-together/unseen").is_error(503, "not_ready");
+        assert_eq!(shop.get("/v1/rows/main/bought-together/known").status, 200, "what is there can be seen");
+    }
+    shop.view.insert("main/bought-together/known", b"{}", EventTime(1));
+    assert_eq!(shop.get("/v1/lists/main/bought-together/known").status, 200);
+}
+
+#[test]
+fn readiness_follows_the_partitions() {
+    let shop = Shop::open(2, Limits::default(), vec![knows]);
+    shop.get("/readyz").is_error(503, "not_ready");
+    shop.health.set(StageName::Windows, Partition(0), PartitionState::Live);
+    shop.health.set(StageName::Rows, Partition(1), PartitionState::CatchingUp { records_left: 12 });
+    let waiting = shop.get("/readyz").is_error(503, "not_ready");
+    let expected = serde_json::json!([{
+        "stage": "rows", "partition": 1, "state": "catching_up", "records_left": 12,
+    }]);
+    assert_eq!(waiting["waiting"], expected);
+    shop.health.set(StageName::Rows, Partition(1), PartitionState::Live);
+    let ready = shop.get("/readyz");
+    assert_eq!((ready.status, &ready.json()["partitions"]), (200, &Value::from(2)));
+    shop.health.set(StageName::Rows, Partition(1), PartitionState::Draining);
+    assert_eq!(shop.get("/readyz").status, 503);
+}
+
+#[test]
+fn liveness_follows_the_heartbeats() {
+    let health = Arc::new(Health::new(1, Duration::from_millis(300)));
+    let shop = Shop::with_health(Limits::default(), Arc::clone(&health), queries(0).0, Vec::new());
+    let heartbeat = health.heartbeat("rows-0");
+    wait_for("a stale heartbeat", || shop.get("/livez").status == 503);
+    let message = shop.get("/livez").is_error(503, "not_live")["message"].to_string();
+    assert!(message.contains("rows-0") && message.contains("300 ms are allowed"), "{message}");
+    wait_for("a fresh heartbeat", || {
+        heartbeat.beat();
+        shop.get("/livez").status == 200
+    });
+}
+
+#[test]
+fn oversize_and_odd_requests_are_refused() {
+    let shop = Shop::simple();
+    let long = "x".repeat(URI_BYTES_MAX);
+    shop.get(&format!("/v1/lists/main/bought-together/{long}")).is_error(414, "uri_too_long");
+    assert_eq!(shop.get(&format!("/{}", "x".repeat(100_000))).status, 414, "refused below the routes");
+    let header = "y".repeat(HEADER_BYTES_MAX);
+    shop.send(&format!("GET /livez HTTP/1.1\r\nhost: x\r\nconnection: close\r\nz: {header}\r\n\r\n"))
+        .is_error(431, "headers_too_large");
+    let headers = "GET /livez HTTP/1.1\r\nhost: x\r\nconnection: close\r\n";
+    shop.send(&format!("{headers}content-length: 2\r\n\r\n{{}}")).is_error(413, "body_not_allowed");
+    shop.send(&format!("{headers}content-length: 99999999999\r\n\r\n")).is_error(413, "body_not_allowed");
+    shop.send(&format!("{headers}transfer-encoding: chunked\r\n\r\n2\r\n{{}}\r\n0\r\n\r\n"))
+        .is_error(413, "body_not_allowed");
+    let post = shop.send("POST /v1/lists/main/bought-together/a HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+    post.is_error(405, "method_not_allowed");
+    assert_eq!(post.headers["allow"], "GET, HEAD");
+    for path in ["/", "/v1/lists", "/v1/lists/main/bought-together", "/v1/lists/main/bought-together/", "/metrics/x"] {
+        shop.get(path).is_error(404, "no_such_route");
+    }
+    shop.get("/v1/lists/main/bought-together/%FF").is_error(400, "bad_path");
+    shop.get("/v1/counts?as_of=soon").is_error(400, "bad_query");
+    shop.get("/v1/counts?as_off=1").is_error(400, "bad_query");
+}
+
+#[test]
+fn metrics_are_valid_and_count_the_requests() {
+    let shop = Shop::simple();
+    shop.view.insert("main/bought-together/a", b"{12}", EventTime(1));
+    shop.get("/v1/lists/main/bought-together/a");
+    shop.get("/v1/lists/main/bought-together/b");
+    shop.get("/secret/user-4711");
+    let answer = shop.get("/metrics");
+    assert_eq!(answer.headers["content-type"], "text/plain; version=0.0.4");
+    check_text_format(&answer.body);
+    for line in [
+        r#"samenloop_http_requests_total{route="/v1/lists",status="200"} 1"#,
+        r#"samenloop_http_requests_total{route="/v1/lists",status="404"} 1"#,
+        r#"samenloop_http_requests_total{route="other",status="404"} 1"#,
+        "samenloop_view_lists 1",
+        "samenloop_view_bytes 26",
+    ] {
+        assert!(answer.body.lines().any(|found| found == line), "{line} not in {}", answer.body);
+    }
+    assert!(!answer.body.contains("4711"));
+}
+
+#[test]
+fn the_counts_of_all_workers_are_merged() {
+    let shop = Shop::open(2, Limits::default(), vec![knows, knows_nothing]);
+    let (status, text) = shop.counts("");
+    let expected = "pair\tmain\tr\tA\tb\t1\t1\npair\tmain\tr\ta\tb\t1\t0\ntally\t*\taccepted\t*\t*\t7\t0\n";
+    assert_eq!((status, &*text.unwrap()), (200, expected));
+}
+
+#[test]
+fn counts_that_do_not_fit_are_refused_whole() {
+    fn too_large(query: Query) {
+        if let Query::Counts { reply, .. } = query {
+            reply.send(Err(CountsTooLarge { bytes_max: COUNTS_BYTES_MAX }));
+        }
+    }
+    let shop = Shop::open(1, Limits::default(), vec![knows, too_large]);
+    shop.get("/v1/counts").is_error(507, "counts_too_large");
+    shop.get("/v1/counts").is_error(507, "counts_too_large"); // the turn was given back
+}
+
+#[test]
+fn a_client_that_does_not_read_holds_up_nobody() {
+    let shop = Shop::open(1, Limits::default(), vec![large]);
+    shop.health.set(StageName::Rows, Partition(0), PartitionState::Live);
+    let mut slow = connect(shop.address());
+    slow.write_all(b"GET /v1/counts HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").unwrap();
+    let mut first = [0; 12];
+    slow.read_exact(&mut first).unwrap();
+    assert_eq!(&first, b"HTTP/1.1 200");
+    // The worker has handed its text over and goes on; only one client at a time may hold so much memory.
+    assert_eq!(shop.get("/v1/rows/main/bought-together/known").status, 200);
+    shop.get("/v1/counts").is_error(503, "busy");
+    let mut rest = Vec::new();
+    slow.read_to_end(&mut rest).unwrap();
+    let lines = rest.split(|&byte| byte == b'\n').filter(|line| line.starts_with(b"pair\t")).count();
+    assert!(lines > LARGE_LINES * 99 / 100, "{lines}"); // chunk heads may stand before a line
+    assert!(rest.ends_with(b"0\r\n\r\n"), "the last chunk: all of it came");
+    wait_for("the turn to come back", || shop.get("/v1/counts").status == 200);
+}
+
+#[test]
+fn a_client_that_never_reads_is_given_up() {
+    LazyLock::force(&LARGE);
+    let limits = Limits { silence: Duration::from_secs(1), ..Limits::default() };
+    let shop = Shop::open(1, limits, vec![large]);
+    let mut slow = connect(shop.address());
+    slow.write_all(b"GET /v1/counts HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
+    let mut first = [0; 12];
+    slow.read_exact(&mut first).unwrap();
+    // A live client holds the turn until its text is gone; the silent one loses it by the limit.
+    wait_for("the turn to come back", || shop.counts("").0 == 200);
+}
+
+#[test]
+fn counts_that_take_too_long_are_cut_so_that_it_shows() {
+    let limits = Limits { counts: Duration::ZERO, ..Limits::default() };
+    let shop = Shop::open(1, limits, vec![knows]);
+    let agent = ureq::Agent::new_with_defaults();
+    let answer = agent.get(format!("http://{}/v1/counts", shop.address())).call();
+    assert!(answer.and_then(|mut response| response.body_mut().read_to_string()).is_err());
+}
+
+#[test]
+fn a_client_that_sends_a_byte_now_and_then_is_given_up() {
+    let limits = Limits { silence: Duration::from_millis(200), ..Limits::default() };
+    let shop = Shop::open(1, limits, vec![knows]);
+    for drip in [false, true] {
+        let mut slow = connect(shop.address());
+        slow.write_all(b"GET /livez HTTP/1.1\r\nx: ").unwrap();
+        slow.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
+        wait_for("the end of the connection", || {
+            let sent = if drip { slow.write_all(b"x") } else { Ok(()) };
+            match slow.read(&mut [0; 512]).and_then(|n| sent.map(|()| n)) {
+                Ok(n) => n == 0,
+                Err(error) => !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut),
+            }
+        });
+    }
+}
+
+#[test]
+fn a_worker_that_is_silent_or_gone_is_named() {
+    let limits = Limits { answer: Duration::from_millis(20), ..Limits::default() };
+    let (queries, receivers): (Queries, Vec<Receiver<Query>>) = queries(1);
+    let shop = Shop::with_queries(1, limits, queries, Vec::new());
+    shop.health.set(StageName::Rows, Partition(0), PartitionState::Live);
+    shop.get("/v1/rows/main/bought-together/x").is_error(504, "timed_out");
+    shop.get("/v1/counts").is_error(504, "timed_out");
+    for query in receivers[0].try_iter() {
+        let wanted = match query {
+            Query::Row { reply, .. } => reply.is_wanted(),
+            Query::Counts { reply, .. } => reply.is_wanted(),
+        };
+        assert!(!wanted, "nobody waits any more");
+    }
+    let path = "/v1/lists/main/bought-together/x";
+    wait_for("a full queue", || shop.get(path).status == 503);
+    let busy = shop.get(path);
+    assert_eq!((busy.is_error(503, "busy"), &*busy.headers["retry-after"]), (busy.json(), "5"));
+    drop(receivers);
+    shop.get("/v1/rows/main/bought-together/x").is_error(503, "stopped");
+}
+
+#[test]
+fn a_stop_ends_idle_connections_and_frees_the_port() {
+    let mut shop = Shop::simple();
+    let address = shop.address();
+    let mut idle = connect(address);
+    idle.write_all(b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
+    let mut first = [0; 12];
+    idle.read_exact(&mut first).unwrap();
+    shop.server.take().unwrap().stop();
+    idle.read_to_end(&mut Vec::new()).unwrap();
+    assert_eq!(TcpStream::connect(address).unwrap_err().kind(), ErrorKind::ConnectionRefused);
+}
+
+#[test]
+fn a_stop_does_not_wait_for_ever_for_a_client() {
+    let limits = Limits { shutdown: Duration::from_millis(50), ..Limits::default() };
+    let mut shop = Shop::open(1, limits, vec![large]);
+    let mut slow = connect(shop.address());
+    slow.write_all(b"GET /v1/counts HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
+    slow.read_exact(&mut [0; 12]).unwrap();
+    let begun = Instant::now();
+    shop.server.take().unwrap().stop();
+    assert!(begun.elapsed() < PATIENCE);
+}
+
+#[test]
+fn an_address_that_is_taken_is_an_error() {
+    let shop = Shop::simple();
+    let state = state(Arc::default(), Arc::clone(&shop.health), queries(0).0, Limits::default());
+    assert_eq!(Server::start(shop.address(), state).unwrap_err().kind(), ErrorKind::AddrInUse);
+    assert!(LISTEN_DEFAULT.ip().is_loopback());
+}
+
+#[test]
+fn the_docs_name_every_code_and_the_limits() {
+    let docs = include_str!("../../../docs/http.md");
+    let answers = include_str!("answer.rs");
+    let status = |line: &str| line.split(", \"").nth(1).and_then(|rest| rest.split('"').next()).map(str::to_owned);
+    let mut codes: Vec<String> =
+        answers.lines().filter(|line| line.contains("(StatusCode::")).filter_map(status).collect();
+    codes.push("not_live".to_owned());
+    assert!(codes.len() > 15, "{codes:?}");
+    for code in codes {
+        assert!(docs.contains(&format!("| `{code}` |")), "{code} is not in docs/http.md");
+    }
+    let limits = Limits::default();
+    assert_eq!((limits.silence.as_secs(), limits.answer.as_secs(), limits.counts.as_secs()), (60, 30, 600));
+    assert_eq!((URI_BYTES_MAX, HEADER_BYTES_MAX, CONNECTIONS_MAX, COUNTS_BYTES_MAX), (4096, 16 << 10, 64, 1 << 30));
+    assert!(docs.contains(&LISTEN_DEFAULT.to_string()));
+    assert_eq!((HEARTBEAT_AGE_MAX.as_secs(), crate::edge::query::QUERIES_MAX), (60, 64));
+}

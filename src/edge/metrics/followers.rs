@@ -1,0 +1,264 @@
+//! Followers: each holds the counters of one worker's tallies and what they were when last seen.
+//!
+//! A follower and its tallies are made together and end together; dropping the follower takes its gauges out, so that a
+//! partition that went elsewhere does not seem to stand still here.
+
+use super::delay::DelayFollower;
+use super::tallies::{FATES, IntakeTallies, LogTallies, RowsTallies, WindowsTallies};
+use super::{GaugeVec, IntCounterVec, Metrics};
+use crate::edge::health::StageName;
+use crate::event::EventType;
+use crate::position::{Partition, SourcePartition};
+use crate::relation::Relation;
+use prometheus::IntCounter;
+use std::collections::BTreeMap;
+
+/// A counter that follows a running total.
+struct Followed {
+    counter: IntCounter,
+    seen: u64,
+}
+
+impl Followed {
+    fn new(family: &IntCounterVec, labels: &[&str]) -> Self {
+        Self { counter: family.with_label_values(labels), seen: 0 }
+    }
+
+    /// Adds what the total has grown by. A total that shrank was replaced by a new one, which began at 0.
+    fn set(&mut self, total: u64) {
+        let grown = total.checked_sub(self.seen).unwrap_or(total);
+        if grown > 0 {
+            self.counter.inc_by(grown);
+        }
+        self.seen = total;
+    }
+}
+
+/// Gauges of one partition, by their labels; taken out when dropped.
+struct Gauges {
+    family: GaugeVec,
+    held: BTreeMap<Vec<String>, prometheus::Gauge>,
+}
+
+impl Gauges {
+    fn new(family: &GaugeVec) -> Self {
+        Self { family: family.clone(), held: BTreeMap::new() }
+    }
+
+    fn set(&mut self, labels: &[&str], value: f64) {
+        let labels: Vec<String> = labels.iter().map(|&label| label.to_owned()).collect();
+        let family = &self.family;
+        self.held.entry(labels).or_insert_with_key(|labels| family.with_label_values(labels)).set(value);
+    }
+}
+
+impl Drop for Gauges {
+    fn drop(&mut self) {
+        for labels in self.held.keys() {
+            // Gone already only if two followers had one partition.
+            let _absent = self.family.remove_label_values(&labels.iter().map(String::as_str).collect::<Vec<_>>());
+        }
+    }
+}
+
+/// Shows an intake worker's tallies.
+pub struct IntakeFollower {
+    accepted: [Followed; EventType::ALL.len()],
+    rejects: BTreeMap<&'static str, Followed>,
+    rejects_family: IntCounterVec,
+    skipped_nulls: Followed,
+    skewed: Followed,
+}
+
+/// Shows the tallies of one partition of the windows stage.
+pub struct WindowsFollower {
+    partition: String,
+    fates: Vec<Followed>,
+    forced: Followed,
+    ledger_duplicates: Followed,
+    users: Gauges,
+    bytes: Gauges,
+}
+
+/// Shows the tallies of one partition of the rows stage.
+pub struct RowsFollower {
+    partition: String,
+    by_relation: [RelationFollower; Relation::COUNT],
+    ledger_duplicates: Followed,
+    delay: DelayFollower,
+    items: Gauges,
+    rows: Gauges,
+    pairs: Gauges,
+    bytes: Gauges,
+}
+
+struct RelationFollower {
+    pair_updates: Followed,
+    evictions: Followed,
+    ranked: Followed,
+    published: Followed,
+    tombstones: Followed,
+    suppressed: Followed,
+}
+
+/// Shows what one worker appends to one log.
+pub struct LogFollower {
+    blocks: Followed,
+    bytes: Followed,
+    muted: Followed,
+}
+
+/// Shows how far a stage is behind on one partition that it reads.
+pub struct LagFollower {
+    labels: [String; 3],
+    records: Gauges,
+    seconds: Gauges,
+}
+
+impl Metrics {
+    /// A follower for an intake worker.
+    #[must_use]
+    pub fn intake(&self) -> IntakeFollower {
+        let families = &self.intake;
+        IntakeFollower {
+            accepted: EventType::ALL.map(|event_type| Followed::new(&families.events, &[event_type.name()])),
+            rejects: BTreeMap::new(),
+            rejects_family: families.rejects.clone(),
+            skipped_nulls: Followed::new(&families.skipped_nulls, &[]),
+            skewed: Followed::new(&families.skewed, &[]),
+        }
+    }
+
+    /// A follower for one partition of the windows stage.
+    #[must_use]
+    pub fn windows(&self, partition: Partition) -> WindowsFollower {
+        let families = &self.windows;
+        let fates = EventType::ALL.into_iter().flat_map(|event_type| FATES.map(|(_, fate)| [event_type.name(), fate]));
+        WindowsFollower {
+            partition: partition.0.to_string(),
+            fates: fates.map(|labels| Followed::new(&families.events, &labels)).collect(),
+            forced: Followed::new(&families.forced, &[]),
+            ledger_duplicates: Followed::new(&self.ledger_duplicates, &[StageName::Windows.name()]),
+            users: Gauges::new(&families.users),
+            bytes: Gauges::new(&self.state_bytes),
+        }
+    }
+
+    /// A follower for one partition of the rows stage.
+    #[must_use]
+    pub fn rows(&self, partition: Partition) -> RowsFollower {
+        let families = &self.rows;
+        let partition = partition.0.to_string();
+        RowsFollower {
+            by_relation: Relation::ALL.map(|relation| {
+                let (name, list) = (relation.name(), relation.list_name());
+                RelationFollower {
+                    pair_updates: Followed::new(&families.pair_updates, &[&partition, name]),
+                    evictions: Followed::new(&families.evictions, &[name]),
+                    ranked: Followed::new(&families.ranked, &[list]),
+                    published: Followed::new(&families.published, &[list]),
+                    tombstones: Followed::new(&families.tombstones, &[list]),
+                    suppressed: Followed::new(&families.suppressed, &[list]),
+                }
+            }),
+            ledger_duplicates: Followed::new(&self.ledger_duplicates, &[StageName::Rows.name()]),
+            delay: families.delay.follower(),
+            items: Gauges::new(&families.items),
+            rows: Gauges::new(&families.rows),
+            pairs: Gauges::new(&families.pairs),
+            bytes: Gauges::new(&self.state_bytes),
+            partition,
+        }
+    }
+
+    /// A follower for what one worker appends to `log`, by the name of the log.
+    #[must_use]
+    pub fn log(&self, log: &str) -> LogFollower {
+        LogFollower {
+            blocks: Followed::new(&self.log.blocks, &[log]),
+            bytes: Followed::new(&self.log.bytes, &[log]),
+            muted: Followed::new(&self.log.muted, &[log]),
+        }
+    }
+
+    /// A follower for how far `stage` is behind on `source`.
+    #[must_use]
+    pub fn lag(&self, stage: StageName, source: &SourcePartition) -> LagFollower {
+        LagFollower {
+            labels: [stage.name().to_owned(), source.source.to_string(), source.partition.0.to_string()],
+            records: Gauges::new(&self.lag_records),
+            seconds: Gauges::new(&self.lag_seconds),
+        }
+    }
+}
+
+impl IntakeFollower {
+    /// Shows `tallies`.
+    pub fn update(&mut self, tallies: &IntakeTallies) {
+        for (followed, &total) in self.accepted.iter_mut().zip(&tallies.accepted) {
+            followed.set(total);
+        }
+        for (&reason, &total) in &tallies.rejects {
+            let family = &self.rejects_family;
+            self.rejects.entry(reason).or_insert_with(|| Followed::new(family, &[reason])).set(total);
+        }
+        self.skipped_nulls.set(tallies.skipped_nulls);
+        self.skewed.set(tallies.skewed);
+    }
+}
+
+impl WindowsFollower {
+    /// Shows `tallies`.
+    pub fn update(&mut self, tallies: &WindowsTallies) {
+        for (followed, &total) in self.fates.iter_mut().zip(tallies.fates.as_flattened()) {
+            followed.set(total);
+        }
+        self.forced.set(tallies.forced);
+        self.ledger_duplicates.set(tallies.ledger_duplicates);
+        self.users.set(&[&self.partition], tallies.users as f64);
+        for &(part, bytes) in &tallies.bytes {
+            self.bytes.set(&[StageName::Windows.name(), &self.partition, part], bytes as f64);
+        }
+    }
+}
+
+impl RowsFollower {
+    /// Shows `tallies`.
+    pub fn update(&mut self, tallies: &RowsTallies) {
+        for (relation, follower) in Relation::ALL.into_iter().zip(&mut self.by_relation) {
+            let n = relation.index();
+            follower.pair_updates.set(tallies.pair_updates[n]);
+            follower.evictions.set(tallies.evictions[n]);
+            follower.ranked.set(tallies.ranked[n]);
+            follower.published.set(tallies.published[n]);
+            follower.tombstones.set(tallies.tombstones[n]);
+            follower.suppressed.set(tallies.suppressed[n]);
+            self.rows.set(&[&self.partition, relation.name()], tallies.rows[n] as f64);
+            self.pairs.set(&[&self.partition, relation.name()], tallies.pairs[n] as f64);
+        }
+        self.ledger_duplicates.set(tallies.ledger_duplicates);
+        self.delay.set(&tallies.delay);
+        self.items.set(&[&self.partition], tallies.items as f64);
+        for &(part, bytes) in &tallies.bytes {
+            self.bytes.set(&[StageName::Rows.name(), &self.partition, part], bytes as f64);
+        }
+    }
+}
+
+impl LogFollower {
+    /// Shows `tallies`.
+    pub fn update(&mut self, tallies: &LogTallies) {
+        self.blocks.set(tallies.blocks);
+        self.bytes.set(tallies.bytes);
+        self.muted.set(tallies.muted);
+    }
+}
+
+impl LagFollower {
+    /// Shows a lag of `records` records, the oldest of which is `age_ms` old.
+    pub fn update(&mut self, records: u64, age_ms: u64) {
+        let labels = [self.labels[0].as_str(), &self.labels[1], &self.labels[2]];
+        self.records.set(&labels, records as f64);
+        self.seconds.set(&labels, age_ms as f64 / 1000.0);
+    }
+}

@@ -1,0 +1,129 @@
+//! What the stages count: plain running totals, added to in the hot path and shown to [`super::Metrics`] once a batch.
+//!
+//! A tally starts at 0 with its worker and only grows. Sizes (rows, bytes, users) may shrink.
+
+use super::delay::DelayTally;
+use crate::event::EventType;
+use crate::relation::{Fate, Relation};
+use std::collections::BTreeMap;
+
+/// All fates with the names used in labels.
+pub const FATES: [(Fate, &str); 5] = [
+    (Fate::Counted, "counted"),
+    (Fate::Duplicate, "duplicate"),
+    (Fate::Late, "late"),
+    (Fate::Overlong, "overlong"),
+    (Fate::Bulk, "bulk"),
+];
+
+/// What intake made of source records.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct IntakeTallies {
+    /// Events written to the events log, by `EventType as usize`.
+    pub accepted: [u64; EventType::ALL.len()],
+    /// Records refused, by machine reason. Reasons are words of the code, so they are few.
+    pub rejects: BTreeMap<&'static str, u64>,
+    /// Records without a value.
+    pub skipped_nulls: u64,
+    /// Events from the future, whose time was corrected.
+    pub skewed: u64,
+}
+
+/// What the windows stage made of events.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WindowsTallies {
+    /// Events by `EventType as usize` and `Fate as usize`.
+    pub fates: [[u64; FATES.len()]; EventType::ALL.len()],
+    /// Events released from the merge buffer because it was full.
+    pub forced: u64,
+    /// Entries of the events log that had been applied before.
+    pub ledger_duplicates: u64,
+    /// Users held now.
+    pub users: u64,
+    /// Bytes held now, by part.
+    pub bytes: Vec<(&'static str, u64)>,
+}
+
+/// What the rows stage made of changes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RowsTallies {
+    /// Directed pair updates, by [`Relation::index`].
+    pub pair_updates: [u64; Relation::COUNT],
+    /// Neighbours that a full row let go, by [`Relation::index`].
+    pub evictions: [u64; Relation::COUNT],
+    /// Entries of the pairs log that had been applied before.
+    pub ledger_duplicates: u64,
+    /// Rows ranked, by the [`Relation::index`] of their list, like the four below.
+    pub ranked: [u64; Relation::COUNT],
+    /// Lists published.
+    pub published: [u64; Relation::COUNT],
+    /// Tombstones published.
+    pub tombstones: [u64; Relation::COUNT],
+    /// Ranked lists that were not published, as they did not differ enough.
+    pub suppressed: [u64; Relation::COUNT],
+    /// Event-to-list delay of every list published.
+    pub delay: DelayTally,
+    /// Items held now.
+    pub items: u64,
+    /// Rows held now, by [`Relation::index`].
+    pub rows: [u64; Relation::COUNT],
+    /// Directed pairs held now, by [`Relation::index`].
+    pub pairs: [u64; Relation::COUNT],
+    /// Bytes held now, by part.
+    pub bytes: Vec<(&'static str, u64)>,
+}
+
+/// What one worker appended to one log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LogTallies {
+    /// Blocks.
+    pub blocks: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Entries that were not appended again after a restart, as the log held them.
+    pub muted: u64,
+}
+
+impl IntakeTallies {
+    /// Counts an accepted event.
+    pub fn accept(&mut self, event_type: EventType) {
+        self.accepted[event_type as usize] += 1;
+    }
+
+    /// Counts a reject.
+    pub fn reject(&mut self, reason: &'static str) {
+        *self.rejects.entry(reason).or_default() += 1;
+    }
+}
+
+impl WindowsTallies {
+    /// Counts what became of an event.
+    pub fn count(&mut self, event_type: EventType, fate: Fate) {
+        self.fates[event_type as usize][fate as usize] += 1;
+    }
+
+    /// Events of all types with this fate.
+    #[must_use]
+    pub fn of_fate(&self, fate: Fate) -> u64 {
+        self.fates.iter().map(|by_fate| by_fate[fate as usize]).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_follow_the_order_of_names() {
+        for (n, (fate, _)) in FATES.iter().enumerate() {
+            assert_eq!(*fate as usize, n);
+        }
+        for (n, event_type) in EventType::ALL.iter().enumerate() {
+            assert_eq!(*event_type as usize, n);
+        }
+        let mut tallies = WindowsTallies::default();
+        tallies.count(EventType::View, Fate::Late);
+        tallies.count(EventType::Cart, Fate::Late);
+        assert_eq!((tallies.of_fate(Fate::Late), tallies.of_fate(Fate::Bulk)), (2, 0));
+    }
+}

@@ -1,0 +1,224 @@
+use super::*;
+use crate::edge::health::StageName;
+use crate::event::EventType;
+use crate::position::{Partition, SourcePartition};
+use crate::relation::{Fate, Relation};
+use std::collections::BTreeSet;
+
+/// Metrics in which every family has at least one series.
+fn shown() -> (Metrics, String) {
+    let metrics = Metrics::new().unwrap();
+    let mut intake = IntakeTallies::default();
+    intake.accept(EventType::View);
+    intake.reject("no_user");
+    let mut windows = WindowsTallies { users: 3, bytes: vec![("merge_buffer", 10)], ..WindowsTallies::default() };
+    windows.count(EventType::Order, Fate::Bulk);
+    let mut rows = RowsTallies { items: 7, bytes: vec![("slabs", 99)], ..RowsTallies::default() };
+    rows.delay.record(1_500_000);
+    let mut followers = (
+        metrics.intake(),
+        metrics.windows(Partition(0)),
+        metrics.rows(Partition(2)),
+        metrics.log("events"),
+        metrics.lag(StageName::Intake, &SourcePartition::new("cl\"icks", 4)),
+    );
+    followers.0.update(&intake);
+    followers.1.update(&windows);
+    followers.2.update(&rows);
+    followers.3.update(&LogTallies { blocks: 1, bytes: 2, muted: 3 });
+    followers.4.update(12, 1500);
+    metrics.count_http("/metrics", 200);
+    let text = metrics.render(&ListView::default()).unwrap();
+    (metrics, text)
+}
+
+/// The value of a series, given as it is written.
+fn value(metrics: &Metrics, series: &str) -> Option<f64> {
+    let text = metrics.render(&ListView::default()).unwrap();
+    let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '))?;
+    Some(line.parse().unwrap())
+}
+
+fn is_name(name: &str) -> bool {
+    let tail = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == ':';
+    name.chars().all(tail) && name.starts_with(|c: char| !c.is_ascii_digit())
+}
+
+/// Checks the text format: HELP and TYPE before samples, each family once, valid names, numeric values, and that a
+/// histogram's buckets never fall. Returns the families seen.
+pub(crate) fn check_text_format(text: &str) -> BTreeSet<String> {
+    let (mut seen, mut family, mut kind, mut bucket) = (BTreeSet::new(), String::new(), String::new(), 0.0);
+    assert!(text.ends_with('\n'));
+    for line in text.lines() {
+        if let Some(rest) = line.strip_prefix("# HELP ") {
+            let (name, help) = rest.split_once(' ').unwrap();
+            assert!(is_name(name) && help.len() > 10, "{line}");
+            assert!(seen.insert(name.to_owned()), "{name} twice");
+            (family, kind, bucket) = (name.to_owned(), String::new(), 0.0);
+        } else if let Some(rest) = line.strip_prefix("# TYPE ") {
+            assert_eq!(rest.split_once(' ').map(|(name, _)| name), Some(&*family), "{line}");
+            kind = rest[family.len() + 1..].to_owned();
+        } else {
+            let (series, number) = line.rsplit_once(' ').unwrap();
+            let number: f64 = number.parse().unwrap();
+            let name = series.split('{').next().unwrap();
+            let suffix = name.strip_prefix(&*family).unwrap_or_else(|| panic!("{line} under {family}"));
+            match &*kind {
+                "counter" => assert!(suffix.is_empty() && number >= 0.0 && name.ends_with("_total"), "{line}"),
+                "gauge" => assert!(suffix.is_empty() && !name.ends_with("_total"), "{line}"),
+                "histogram" => assert!(["_bucket", "_sum", "_count"].contains(&suffix), "{line}"),
+                other => panic!("type {other:?} before {line}"),
+            }
+            if suffix == "_bucket" {
+                assert!(number >= bucket, "{line}");
+                bucket = number;
+            }
+        }
+    }
+    seen
+}
+
+#[test]
+fn the_text_format_is_valid_and_every_family_appears() {
+    let (metrics, text) = shown();
+    let seen = check_text_format(&text);
+    let registered: BTreeSet<String> = metrics.families().iter().map(|family| family.name.to_owned()).collect();
+    assert_eq!(seen, registered);
+    assert!(text.contains(r#"samenloop_event_to_list_delay_seconds_bucket{le="1"} 0"#), "{text}");
+    assert!(text.contains(r#"samenloop_event_to_list_delay_seconds_bucket{le="2"} 1"#), "{text}");
+    assert!(text.contains(r#"samenloop_lag_records{partition="4",source="cl\"icks",stage="intake"} 12"#), "{text}");
+}
+
+#[test]
+fn the_table_in_the_docs_and_the_registry_are_equal() {
+    let docs = include_str!("../../../docs/metrics.md");
+    let documented: BTreeSet<(String, String, String)> = docs
+        .lines()
+        .filter(|line| line.starts_with("| `"))
+        .map(|line| {
+            let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+            assert_eq!(cells.len(), 7, "{line}");
+            assert!(!cells[4].is_empty() && !cells[5].is_empty(), "{line}");
+            (cells[1].replace('`', ""), cells[2].to_owned(), cells[3].replace('`', ""))
+        })
+        .collect();
+    let registered: BTreeSet<(String, String, String)> = Metrics::new()
+        .unwrap()
+        .families()
+        .iter()
+        .map(|family| (family.name.to_owned(), family.kind.to_owned(), family.labels.join(", ")))
+        .collect();
+    assert_eq!(documented, registered);
+}
+
+#[test]
+fn no_label_can_name_a_shop_a_user_or_an_item() {
+    let allowed =
+        ["stage", "source", "partition", "part", "type", "fate", "reason", "relation", "list", "log", "route"];
+    for family in Metrics::new().unwrap().families() {
+        for label in family.labels {
+            assert!(allowed.contains(label) || ["status", "version"].contains(label), "{} {label}", family.name);
+        }
+    }
+}
+
+#[test]
+fn counters_grow_by_what_tallies_grew() {
+    let metrics = Metrics::new().unwrap();
+    let series = r#"samenloop_windows_events_total{fate="late",type="cart"}"#;
+    let (mut one, mut two) = (metrics.windows(Partition(0)), metrics.windows(Partition(1)));
+    let mut tallies = WindowsTallies::default();
+    one.update(&tallies);
+    assert_eq!(value(&metrics, series), Some(0.0), "known series exist from the start");
+    tallies.count(EventType::Cart, Fate::Late);
+    tallies.count(EventType::Cart, Fate::Late);
+    one.update(&tallies);
+    one.update(&tallies);
+    two.update(&tallies);
+    assert_eq!(value(&metrics, series), Some(4.0), "two workers with two each, shown twice");
+    let mut restarted = WindowsTallies::default();
+    restarted.count(EventType::Cart, Fate::Late);
+    one.update(&restarted);
+    assert_eq!(value(&metrics, series), Some(5.0), "tallies that began anew count from 0");
+}
+
+#[test]
+fn the_delay_histogram_sums_all_workers() {
+    let metrics = Metrics::new().unwrap();
+    let mut followers = [metrics.rows(Partition(0)), metrics.rows(Partition(1))];
+    let mut tallies = RowsTallies::default();
+    for delay_us in [500, 1_000_000, 7_200_000_000] {
+        tallies.delay.record(delay_us);
+        followers.iter_mut().for_each(|follower| follower.update(&tallies));
+    }
+    let of = |rest: &str| value(&metrics, &format!("samenloop_event_to_list_delay_seconds{rest}"));
+    assert_eq!(of(r#"_bucket{le="0.001"}"#), Some(2.0));
+    assert_eq!(of(r#"_bucket{le="0.5"}"#), Some(2.0));
+    assert_eq!(of(r#"_bucket{le="1"}"#), Some(4.0));
+    assert_eq!(of(r#"_bucket{le="3600"}"#), Some(4.0));
+    assert_eq!(of(r#"_bucket{le="+Inf"}"#), Some(6.0));
+    assert_eq!((of("_count"), of("_sum")), (Some(6.0), Some(14_402.001)));
+}
+
+#[test]
+fn every_tally_of_the_rows_stage_has_its_series() {
+    let metrics = Metrics::new().unwrap();
+    let n = Relation::ViewedThenBought.index();
+    let at = |value: u64| {
+        let mut all = [0; Relation::COUNT];
+        all[n] = value;
+        all
+    };
+    let tallies = RowsTallies {
+        pair_updates: at(1),
+        evictions: at(2),
+        ledger_duplicates: 3,
+        ranked: at(4),
+        published: at(5),
+        tombstones: at(6),
+        suppressed: at(7),
+        items: 8,
+        rows: at(9),
+        pairs: at(10),
+        bytes: vec![("slabs", 11)],
+        ..RowsTallies::default()
+    };
+    let mut follower = metrics.rows(Partition(3));
+    follower.update(&tallies);
+    let (partition, relation) = (r#"partition="3""#, r#"relation="viewed_then_bought""#);
+    let list = r#"{list="bought-after-viewing"}"#;
+    let expected = [
+        (format!("samenloop_pair_updates_total{{{partition},{relation}}}"), 1.0),
+        (format!("samenloop_evictions_total{{{relation}}}"), 2.0),
+        (r#"samenloop_ledger_duplicates_total{stage="rows"}"#.to_owned(), 3.0),
+        (format!("samenloop_rows_ranked_total{list}"), 4.0),
+        (format!("samenloop_lists_published_total{list}"), 5.0),
+        (format!("samenloop_tombstones_total{list}"), 6.0),
+        (format!("samenloop_lists_suppressed_total{list}"), 7.0),
+        (format!("samenloop_items{{{partition}}}"), 8.0),
+        (format!("samenloop_rows{{{partition},{relation}}}"), 9.0),
+        (format!("samenloop_pairs{{{partition},{relation}}}"), 10.0),
+        (format!("samenloop_state_bytes{{part=\"slabs\",{partition},stage=\"rows\"}}"), 11.0),
+    ];
+    for (series, number) in expected {
+        assert_eq!(value(&metrics, &series), Some(number), "{series}");
+    }
+}
+
+#[test]
+fn the_gauges_of_a_partition_go_with_it() {
+    let metrics = Metrics::new().unwrap();
+    let series = r#"samenloop_lag_seconds{partition="4",source="clicks",stage="intake"}"#;
+    let mut lag = metrics.lag(StageName::Intake, &SourcePartition::new("clicks", 4));
+    lag.update(12, 1500);
+    assert_eq!(value(&metrics, series), Some(1.5));
+    drop(lag);
+    assert_eq!(value(&metrics, series), None);
+}
+
+#[test]
+fn resident_memory_is_read_where_the_kernel_tells() {
+    if std::path::Path::new("/proc/self/status").exists() {
+        assert!(resident_bytes().unwrap() > 1 << 20);
+    }
+}

@@ -1,0 +1,231 @@
+//! What HTTP asks of the workers: the row behind a list, and all counts.
+//!
+//! A worker drains its bounded queue between batches and answers at once; no answer can make it wait. Every question
+//! goes to every worker, as only they know what they hold; what they say is merged here.
+//! Absent: knowledge of rows. A worker renders its own answer, so no state is shared.
+
+use super::counts::CountLines;
+use crate::event::EventTime;
+use crate::relation::Relation;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use tokio::sync::mpsc;
+
+/// Questions that may wait for one worker. More are refused: HTTP says it is busy.
+pub const QUERIES_MAX: usize = 64;
+
+/// A question to a worker.
+#[derive(Debug)]
+pub enum Query {
+    /// The row of an item: what `inspect` shows.
+    Row {
+        /// The shop.
+        shop: String,
+        /// Whose row.
+        relation: Relation,
+        /// The anchor.
+        item: String,
+        /// Where the answer goes.
+        reply: Reply<RowAnswer>,
+    },
+    /// Every count the worker holds, in the form of `recount.py`, lines sorted by their bytes.
+    Counts {
+        /// The time to which weights are decayed; `None` is the worker's latest event time.
+        as_of: Option<EventTime>,
+        /// Where the answer goes.
+        reply: Reply<CountsAnswer>,
+    },
+}
+
+/// What a worker knows of a row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RowAnswer {
+    /// The item has been met. JSON; the row in it may be empty.
+    Found(String),
+    /// The item would be in a partition of this worker, but has never been met.
+    NoSuchItem,
+    /// The item belongs to a partition that this worker does not have.
+    NotHere,
+}
+
+/// All lines of a worker, or a refusal to hold that much.
+pub type CountsAnswer = Result<CountLines, CountsTooLarge>;
+
+/// The counts of one worker do not fit the buffer they would be handed over in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the counts of one worker are over {bytes_max} bytes; use `samenloop replay --counts` instead")]
+pub struct CountsTooLarge {
+    /// The limit.
+    pub bytes_max: usize,
+}
+
+/// The right to answer one question, once. Dropping it is an answer too: none.
+#[derive(Debug)]
+pub struct Reply<T>(mpsc::Sender<T>);
+
+impl<T> Reply<T> {
+    /// Hands `answer` over. Never waits; an asker who has gone away is no error.
+    pub fn send(self, answer: T) {
+        // There is a place for every worker's answer, so only a closed channel can refuse.
+        let _gone = self.0.try_send(answer);
+    }
+
+    /// Whether anyone still waits: asked before work that costs much.
+    #[must_use]
+    pub fn is_wanted(&self) -> bool {
+        !self.0.is_closed()
+    }
+}
+
+/// Why a question has no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AskError {
+    /// A worker's queue is full.
+    #[error("a worker has {QUERIES_MAX} questions waiting; ask again later")]
+    Busy,
+    /// A worker has ended, or let go of the question.
+    #[error("a worker has stopped")]
+    Stopped,
+}
+
+/// The askers' side.
+#[derive(Clone, Debug)]
+pub struct Queries {
+    workers: Vec<SyncSender<Query>>,
+}
+
+/// Connects `workers` workers, each with its own queue.
+#[must_use]
+pub fn queries(workers: usize) -> (Queries, Vec<Receiver<Query>>) {
+    let (senders, receivers) = (0..workers).map(|_| sync_channel(QUERIES_MAX)).unzip();
+    (Queries { workers: senders }, receivers)
+}
+
+impl Queries {
+    /// The row of `item`, from the worker that has it. [`RowAnswer::NotHere`] when none does.
+    ///
+    /// # Errors
+    /// When a worker cannot be asked or does not answer, and no other worker has the item.
+    pub async fn row(&self, shop: &str, relation: Relation, item: &str) -> Result<RowAnswer, AskError> {
+        let mut answers =
+            self.ask(|reply| Query::Row { shop: shop.to_owned(), relation, item: item.to_owned(), reply })?;
+        let mut count = 0;
+        while let Some(answer) = answers.recv().await {
+            if answer != RowAnswer::NotHere {
+                return Ok(answer);
+            }
+            count += 1;
+        }
+        if count == self.workers.len() { Ok(RowAnswer::NotHere) } else { Err(AskError::Stopped) }
+    }
+
+    /// The counts of every worker.
+    ///
+    /// # Errors
+    /// When a worker cannot be asked or does not answer: part of the counts would look like all of them.
+    pub async fn counts(&self, as_of: Option<EventTime>) -> Result<Vec<CountsAnswer>, AskError> {
+        let mut answers = self.ask(|reply| Query::Counts { as_of, reply })?;
+        let mut all = Vec::new();
+        while let Some(answer) = answers.recv().await {
+            all.push(answer);
+        }
+        if all.len() == self.workers.len() { Ok(all) } else { Err(AskError::Stopped) }
+    }
+
+    fn ask<T>(&self, query: impl Fn(Reply<T>) -> Query) -> Result<mpsc::Receiver<T>, AskError> {
+        let (sender, receiver) = mpsc::channel(self.workers.len().max(1));
+        for worker in &self.workers {
+            worker.try_send(query(Reply(sender.clone()))).map_err(|error| match error {
+                TrySendError::Full(_) => AskError::Busy,
+                TrySendError::Disconnected(_) => AskError::Stopped,
+            })?;
+        }
+        Ok(receiver)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run<T>(future: impl Future<Output = T>) -> T {
+        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+    }
+
+    fn answer(query: Query, answer: RowAnswer) {
+        match query {
+            Query::Row { reply, .. } => reply.send(answer),
+            Query::Counts { .. } => panic!("asked for counts"),
+        }
+    }
+
+    /// Asks workers that answer as given (`None`: lets go of the question).
+    fn ask(workers: Vec<Option<RowAnswer>>) -> Result<RowAnswer, AskError> {
+        let (queries, receivers) = queries(workers.len());
+        let threads: Vec<_> = receivers
+            .into_iter()
+            .zip(workers)
+            .map(|(receiver, says)| {
+                std::thread::spawn(move || {
+                    let query = receiver.recv().unwrap();
+                    if let Some(says) = says {
+                        answer(query, says);
+                    }
+                })
+            })
+            .collect();
+        let row = run(queries.row("main", Relation::BoughtTogether, "x"));
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        row
+    }
+
+    #[test]
+    fn the_worker_that_has_the_item_is_heard() {
+        let found = RowAnswer::Found("{}".to_owned());
+        assert_eq!(ask(vec![Some(RowAnswer::NotHere), Some(found.clone()), None]), Ok(found));
+        assert_eq!(ask(vec![Some(RowAnswer::NoSuchItem), Some(RowAnswer::NotHere)]), Ok(RowAnswer::NoSuchItem));
+        assert_eq!(ask(vec![Some(RowAnswer::NotHere), Some(RowAnswer::NotHere)]), Ok(RowAnswer::NotHere));
+    }
+
+    #[test]
+    fn a_worker_without_an_answer_is_no_not_here() {
+        assert_eq!(ask(vec![Some(RowAnswer::NotHere), None]), Err(AskError::Stopped));
+    }
+
+    #[test]
+    fn counts_without_those_of_one_worker_are_none() {
+        let (queries, receivers) = queries(2);
+        let mut receivers = receivers.into_iter();
+        let answers = std::thread::spawn({
+            let (one, two) = (receivers.next().unwrap(), receivers.next().unwrap());
+            move || {
+                if let Query::Counts { reply, .. } = one.recv().unwrap() {
+                    reply.send(Ok(CountLines::default()));
+                }
+                drop(two.recv().unwrap());
+            }
+        });
+        assert_eq!(run(queries.counts(None)), Err(AskError::Stopped));
+        answers.join().unwrap();
+    }
+
+    #[test]
+    fn a_full_queue_refuses_and_an_asker_who_left_is_not_wanted() {
+        let (queries, receivers) = queries(1);
+        let mut waiting: Vec<_> = (0..QUERIES_MAX)
+            .map(|_| queries.ask(|reply| Query::Counts { as_of: None, reply }).map(Some).unwrap())
+            .collect();
+        assert!(matches!(queries.ask(|reply| Query::Counts { as_of: None, reply }), Err(AskError::Busy)));
+        waiting[0] = None;
+        let wanted: Vec<bool> = receivers[0]
+            .try_iter()
+            .map(|query| match query {
+                Query::Counts { reply, .. } => reply.is_wanted(),
+                Query::Row { .. } => panic!("asked for a row"),
+            })
+            .collect();
+        assert_eq!(wanted.iter().filter(|&&wanted| !wanted).count(), 1);
+        assert!(!wanted[0]);
+        drop(receivers);
+        assert!(matches!(queries.ask(|reply| Query::Counts { as_of: None, reply }), Err(AskError::Stopped)));
+    }
+}

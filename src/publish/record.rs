@@ -1,0 +1,209 @@
+//! The output record: a list with names, and all that its scores are made of.
+
+use super::number::significant;
+use super::publisher::Stamp;
+use crate::items::Items;
+use crate::rank::{Day, Entry, List};
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+
+/// Significant digits of weights: a score recomputed from them is right to 0.001.
+const WEIGHT_DIGITS: usize = 9;
+/// Significant digits of what can be derived from the weights.
+const DERIVED_DIGITS: usize = 6;
+
+/// A published list, as subscribers and files have it. Borrows its names.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ListRecord<'a> {
+    /// The shop.
+    #[serde(borrow)]
+    pub shop: Cow<'a, str>,
+    /// The list's name.
+    #[serde(borrow)]
+    pub list: Cow<'a, str>,
+    /// Whose list it is.
+    #[serde(borrow)]
+    pub item: Cow<'a, str>,
+    /// What is shown, best first.
+    pub entries: Vec<EntryRecord<'a>>,
+    /// What stands behind it, for when stock runs out.
+    pub reserve: Vec<EntryRecord<'a>>,
+    /// In files: the list is no more. In a topic a tombstone has no value at all.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub tombstone: bool,
+    /// The event time that all weights are decayed to, in ms since 1970.
+    pub as_of: i64,
+    /// Which incarnation of the owner published it.
+    pub epoch: u64,
+    /// Its how many-th record.
+    pub sequence: u64,
+}
+
+/// Where an entry comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// From counted co-occurrence.
+    Counted,
+}
+
+/// An entry of a list. The score is 100 × `wilson_lower(weight, anchor_weight)`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EntryRecord<'a> {
+    /// The other item.
+    #[serde(borrow)]
+    pub item: Cow<'a, str>,
+    /// 0 to 100, to three decimals.
+    pub score: f64,
+    /// Contexts behind the pair.
+    pub support: u32,
+    /// Decayed weight of the pair, at most that of anchor and other.
+    pub weight: f64,
+    /// Decayed anchor total of the anchor.
+    pub anchor_weight: f64,
+    /// Decayed other total of this item.
+    pub other_weight: f64,
+    /// Decayed contexts of the shop.
+    pub contexts: f64,
+    /// weight / anchor_weight.
+    pub confidence: f64,
+    /// confidence / (other_weight / contexts).
+    pub lift: f64,
+    /// Signed root of G².
+    pub llr_root: f64,
+    /// Where the entry comes from.
+    pub source: Source,
+    /// Day of the latest event behind the pair.
+    pub last_seen: Day,
+}
+
+impl<'a> EntryRecord<'a> {
+    fn of(entry: &Entry, items: &'a Items) -> Self {
+        let figures = &entry.figures;
+        Self {
+            item: Cow::Borrowed(items.name(entry.item)),
+            score: f64::from(entry.score_milli) / 1000.0,
+            support: entry.support,
+            weight: significant(figures.pair, WEIGHT_DIGITS),
+            anchor_weight: significant(figures.anchor, WEIGHT_DIGITS),
+            other_weight: significant(figures.other, WEIGHT_DIGITS),
+            contexts: significant(figures.contexts, WEIGHT_DIGITS),
+            confidence: significant(figures.confidence(), DERIVED_DIGITS),
+            lift: significant(figures.lift(), DERIVED_DIGITS),
+            llr_root: significant(entry.llr_root, DERIVED_DIGITS),
+            source: Source::Counted,
+            last_seen: entry.last_seen,
+        }
+    }
+}
+
+impl<'a> ListRecord<'a> {
+    /// The record of `list`, a tombstone where it shows nothing.
+    #[must_use]
+    pub fn of(list: &List, items: &'a Items, stamp: Stamp) -> Self {
+        let tombstone = list.shown().is_empty();
+        let records = |entries: &[Entry]| entries.iter().map(|entry| EntryRecord::of(entry, items)).collect();
+        Self {
+            shop: Cow::Borrowed(items.shop_name(items.shop_of(list.anchor))),
+            list: Cow::Borrowed(list.relation.list_name()),
+            item: Cow::Borrowed(items.name(list.anchor)),
+            entries: records(list.shown()),
+            reserve: if tombstone { Vec::new() } else { records(list.reserve()) },
+            tombstone,
+            as_of: list.as_of.0,
+            epoch: stamp.epoch,
+            sequence: stamp.sequence,
+        }
+    }
+
+    /// The key in the output topic: `shop/list/item`.
+    #[must_use]
+    pub fn key(&self) -> String {
+        [&*self.shop, &*self.list, &*self.item].join("/")
+    }
+
+    /// Who published it, and as which record.
+    #[must_use]
+    pub fn stamp(&self) -> Stamp {
+        Stamp { epoch: self.epoch, sequence: self.sequence }
+    }
+
+    /// Appends the record as one JSON object, without a line's end.
+    pub fn write_json(&self, out: &mut Vec<u8>) {
+        let written = serde_json::to_writer(out, self);
+        assert!(written.is_ok(), "text and numbers always serialise");
+    }
+}
+
+/// Shop, list and item of a key. No shop and no list has a `/` in its name; an item may.
+#[must_use]
+pub fn parse_key(key: &str) -> Option<(&str, &str, &str)> {
+    let (shop, rest) = key.split_once('/')?;
+    let (list, item) = rest.split_once('/')?;
+    Some((shop, list, item))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::EventTime;
+    use crate::rank::{Figures, score_milli, wilson_lower};
+    use crate::relation::Relation;
+
+    fn list(items: &mut Items, pair: f64, shown: usize) -> List {
+        let shop = items.shop("main");
+        let (anchor, other) = (items.item(shop, "a/\"1\""), items.item(shop, "b"));
+        let figures = Figures::new(pair, 100.000_000_04, 33.3, 1e6);
+        let entry = Entry {
+            item: other,
+            score_milli: score_milli(figures.score()),
+            rank_milli: 0,
+            support: 4,
+            figures,
+            llr_root: figures.llr_root(),
+            last_seen: Day(19_844),
+        };
+        List { relation: Relation::BoughtTogether, anchor, as_of: EventTime(77), entries: vec![entry; 2], shown }
+    }
+
+    #[test]
+    fn a_record_has_a_fixed_form_and_reads_back() {
+        let mut items = Items::default();
+        let list = list(&mut items, 100.0 / 3.0, 1);
+        let record = ListRecord::of(&list, &items, Stamp { epoch: 3, sequence: 9 });
+        let mut json = Vec::new();
+        record.write_json(&mut json);
+        let entry = r#"{"item":"b","score":24.832,"support":4,"weight":33.3,"anchor_weight":100.0,"other_weight":33.3,"contexts":1000000.0,"confidence":0.333,"lift":10000.0,"llr_root":25.0197,"source":"counted","last_seen":"2024-05-01"}"#;
+        let expected = format!(
+            r#"{{"shop":"main","list":"bought-together","item":"a/\"1\"","entries":[{entry}],"reserve":[{entry}],"as_of":77,"epoch":3,"sequence":9}}"#
+        );
+        assert_eq!(String::from_utf8(json.clone()).unwrap(), expected);
+        assert_eq!(serde_json::from_slice::<ListRecord<'_>>(&json).unwrap(), record);
+        assert_eq!(parse_key(&record.key()), Some(("main", "bought-together", "a/\"1\"")));
+        assert_eq!(parse_key("main/x"), None);
+    }
+
+    #[test]
+    fn a_list_that_shows_nothing_is_a_tombstone() {
+        let mut items = Items::default();
+        let list = list(&mut items, 1.0, 0);
+        let mut json = Vec::new();
+        ListRecord::of(&list, &items, Stamp { epoch: 0, sequence: 1 }).write_json(&mut json);
+        let expected = r#"{"shop":"main","list":"bought-together","item":"a/\"1\"","entries":[],"reserve":[],"tombstone":true,"as_of":77,"epoch":0,"sequence":1}"#;
+        assert_eq!(String::from_utf8(json).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_score_can_be_recomputed_from_its_record() {
+        let mut items = Items::default();
+        for n in 1..500 {
+            let list = list(&mut items, f64::from(n) * 0.0663, 2);
+            let record = ListRecord::of(&list, &items, Stamp { epoch: 0, sequence: 1 });
+            for entry in &record.entries {
+                let again = 100.0 * wilson_lower(entry.weight, entry.anchor_weight);
+                assert!((again - entry.score).abs() <= 0.0006, "{entry:?}");
+                assert!((entry.weight / entry.anchor_weight - entry.confidence).abs() < 1e-5);
+            }
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! Gates: what a candidate must pass to be in a list, in a fixed order.
+
+use super::measure::Figures;
+use crate::rules::ListRules;
+use serde::Serialize;
+
+/// The gates, in the order in which they are tried. The first one failed is the one that is named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Gate {
+    /// Too few contexts behind the pair.
+    Support,
+    /// A total of the anchor, the candidate or the shop is not known (yet).
+    Totals,
+    /// Not together more than by chance.
+    Lift,
+    /// Too little evidence.
+    LlrRoot,
+    /// Passed every gate, but others rank higher.
+    Rank,
+}
+
+impl Gate {
+    /// The gates that settings can switch off.
+    pub const OPTIONAL: [Self; 3] = [Self::Support, Self::Lift, Self::LlrRoot];
+
+    /// The name used in settings and explanations.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Support => "support",
+            Self::Totals => "totals",
+            Self::Lift => "lift",
+            Self::LlrRoot => "llr-root",
+            Self::Rank => "rank",
+        }
+    }
+
+    /// The gate called `name`, of those that can be switched off.
+    #[must_use]
+    pub fn optional(name: &str) -> Option<Self> {
+        Self::OPTIONAL.into_iter().find(|gate| gate.name() == name)
+    }
+
+    /// Switches this gate off. The others stay: they may stop what this one did.
+    pub fn switch_off(self, rules: &mut ListRules) {
+        match self {
+            Self::Support => rules.min_support = 0,
+            Self::Lift => rules.lift_above_one = false,
+            Self::LlrRoot => rules.min_llr_root = None,
+            Self::Totals | Self::Rank => {}
+        }
+    }
+}
+
+/// The first gate that fails, but for the root LLR, which costs four logarithms and is tried last.
+pub(super) fn failed_cheap(rules: &ListRules, support: u32, figures: &Figures) -> Option<Gate> {
+    if support < rules.min_support {
+        return Some(Gate::Support);
+    }
+    if !figures.are_known() {
+        return Some(Gate::Totals);
+    }
+    let by_chance = figures.anchor * figures.other;
+    (rules.lift_above_one && figures.pair * figures.contexts <= by_chance).then_some(Gate::Lift)
+}
+
+/// Whether the root LLR fails.
+pub(super) fn failed_root(rules: &ListRules, root: f64) -> Option<Gate> {
+    rules.min_llr_root.is_some_and(|smallest| root < smallest).then_some(Gate::LlrRoot)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::relation::Relation;
+
+    fn first_failed(rules: &ListRules, support: u32, figures: Figures) -> Option<Gate> {
+        failed_cheap(rules, support, &figures).or_else(|| failed_root(rules, figures.llr_root()))
+    }
+
+    #[test]
+    fn the_first_failed_gate_is_named_and_each_can_be_switched_off() {
+        let rules = ListRules::of(Relation::BoughtTogether);
+        let by_chance = Figures::new(10.0, 100.0, 100.0, 1000.0);
+        let thin = Figures::new(2.0, 100.0, 10.0, 1000.0);
+        let good = Figures::new(20.0, 100.0, 50.0, 1000.0);
+        let unknown = Figures::new(20.0, 100.0, 0.0, 1000.0);
+        let cases = [
+            (2, by_chance, Some(Gate::Support)),
+            (3, unknown, Some(Gate::Totals)),
+            (3, by_chance, Some(Gate::Lift)),
+            (3, thin, Some(Gate::LlrRoot)),
+            (3, good, None),
+        ];
+        for (support, figures, gate) in cases {
+            assert_eq!(first_failed(&rules, support, figures), gate, "{figures:?}");
+        }
+        let without = |gate: Gate| {
+            let mut rules = rules.clone();
+            gate.switch_off(&mut rules);
+            rules
+        };
+        assert_eq!(first_failed(&without(Gate::Support), 0, good), None);
+        assert_eq!(first_failed(&without(Gate::LlrRoot), 3, thin), None);
+        assert_eq!(first_failed(&without(Gate::Lift), 3, by_chance), Some(Gate::LlrRoot));
+        assert_eq!(Gate::OPTIONAL.map(|gate| Gate::optional(gate.name())), Gate::OPTIONAL.map(Some));
+        assert_eq!(Gate::optional("rank"), None);
+    }
+}

@@ -1,0 +1,67 @@
+//! Lists: what leaves the room.
+
+use super::day::Day;
+use super::measure::Figures;
+use crate::event::EventTime;
+use crate::items::ItemId;
+use crate::relation::Relation;
+
+/// The ranked candidates of one anchor.
+#[derive(Clone, Debug, PartialEq)]
+pub struct List {
+    /// The relation it shows.
+    pub relation: Relation,
+    /// Whose list it is.
+    pub anchor: ItemId,
+    /// The time that all figures are decayed to.
+    pub as_of: EventTime,
+    /// Best first: the shown ones, then the reserve.
+    pub entries: Vec<Entry>,
+    /// How many of them are shown.
+    pub shown: usize,
+}
+
+impl List {
+    /// A list without entries, to rank into.
+    #[must_use]
+    pub fn empty(relation: Relation, anchor: ItemId) -> Self {
+        Self { relation, anchor, as_of: EventTime::MIN, entries: Vec::new(), shown: 0 }
+    }
+
+    /// The shown entries.
+    #[must_use]
+    pub fn shown(&self) -> &[Entry] {
+        &self.entries[..self.shown]
+    }
+
+    /// The entries behind them.
+    #[must_use]
+    pub fn reserve(&self) -> &[Entry] {
+        &self.entries[self.shown..]
+    }
+
+    /// Whether there is nothing to show.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+}
+
+/// One candidate with all that its score is made of.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Entry {
+    /// The other item.
+    pub item: ItemId,
+    /// 0 to 100, in thousandths.
+    pub score_milli: u32,
+    /// What the list is ordered by, in thousandths.
+    pub rank_milli: i64,
+    /// Contexts behind the pair.
+    pub support: u32,
+    /// Weights of pair, anchor, other and contexts.
+    pub figures: Figures,
+    /// Signed root LLR.
+    pub llr_root: f64,
+    /// Day of the latest event behind the pair.
+    pub last_seen: Day,
+}

@@ -1,0 +1,236 @@
+//! The formulas: Wilson's bound, Dunning's G², lift, and the value that a list is ordered by.
+
+use crate::rules::{ListRules, Measure};
+
+/// Standard normal quantile of the two-sided 95 % interval.
+pub const Z: f64 = 1.96;
+
+/// Lower end of the Wilson score interval of k successes in a trials, 0 to 1 (Wilson, "Probable Inference, the Law of Succession,
+/// and Statistical Inference", JASA 1927). Both may be fractions; k is at most a.
+///
+/// The usual form, multiplied by a above and below, so that no tiny a overflows.
+#[must_use]
+pub fn wilson_lower(k: f64, a: f64) -> f64 {
+    if a <= 0.0 {
+        return 0.0;
+    }
+    let spread = Z * (k * (a - k).max(0.0) / a + Z * Z / 4.0).sqrt();
+    ((k + Z * Z / 2.0 - spread) / (a + Z * Z)).max(0.0)
+}
+
+/// Signed root of the log-likelihood ratio G² (Dunning, "Accurate Methods for the Statistics of Surprise and Coincidence",
+/// Computational Linguistics 1993): negative when the pair occurs less than by chance. k of the pair, a of the anchor, b of the
+/// other, n contexts; a cell that would be negative counts as 0.
+///
+/// Written as the sum of k ln(k n / (row column)), which loses no digits where n is large, unlike the entropies.
+#[must_use]
+pub fn llr_root(k: f64, a: f64, b: f64, n: f64) -> f64 {
+    let (k12, k21, k22) = ((a - k).max(0.0), (b - k).max(0.0), (n - a - b + k).max(0.0));
+    let (row1, row2, column1, column2) = (k + k12, k21 + k22, k + k21, k12 + k22);
+    let all = row1 + row2;
+    let part =
+        |cell: f64, row: f64, column: f64| if cell > 0.0 { cell * (cell * all / (row * column)).ln() } else { 0.0 };
+    let half = part(k, row1, column1) + part(k12, row1, column2) + part(k21, row2, column1) + part(k22, row2, column2);
+    let root = (2.0 * half).max(0.0).sqrt();
+    if k * n < a * b { -root } else { root }
+}
+
+/// What is known of one candidate, all decayed to one time.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Figures {
+    /// k: weight of the pair, at most `anchor` and `other`.
+    pub pair: f64,
+    /// a: anchor total of the anchor.
+    pub anchor: f64,
+    /// b: other total of the candidate.
+    pub other: f64,
+    /// N: contexts of the shop.
+    pub contexts: f64,
+}
+
+impl Figures {
+    /// Figures with the weight of the pair capped.
+    #[must_use]
+    pub fn new(pair: f64, anchor: f64, other: f64, contexts: f64) -> Self {
+        Self { pair: pair.min(anchor).min(other), anchor, other, contexts }
+    }
+
+    /// Whether all totals are there. A foreign one may not have arrived yet.
+    #[must_use]
+    pub fn are_known(&self) -> bool {
+        self.anchor > 0.0 && self.other > 0.0 && self.contexts > 0.0
+    }
+
+    /// P(other | anchor); 0 where totals are missing.
+    #[must_use]
+    pub fn confidence(&self) -> f64 {
+        if self.anchor > 0.0 { self.pair / self.anchor } else { 0.0 }
+    }
+
+    /// Confidence / P(other); 0 where totals are missing.
+    #[must_use]
+    pub fn lift(&self) -> f64 {
+        if self.are_known() { self.confidence() * (self.contexts / self.other) } else { 0.0 }
+    }
+
+    /// Signed root LLR; 0 where totals are missing.
+    #[must_use]
+    pub fn llr_root(&self) -> f64 {
+        if self.are_known() { llr_root(self.pair, self.anchor, self.other, self.contexts) } else { 0.0 }
+    }
+
+    /// 0 to 100: the lower end of the 95 % interval of the confidence, in percent.
+    #[must_use]
+    pub fn score(&self) -> f64 {
+        100.0 * wilson_lower(self.pair, self.anchor)
+    }
+
+    fn cosine(&self) -> f64 {
+        if self.are_known() { self.pair / (self.anchor * self.other).sqrt() } else { 0.0 }
+    }
+}
+
+/// A score in thousandths of a point: what is printed, and compared.
+#[must_use]
+pub fn score_milli(score: f64) -> u32 {
+    u32::try_from(thousandths(score)).unwrap_or(0) // 0 to 100,000
+}
+
+/// `value` × 1000, rounded to the nearest integer; what does not fit is held at the ends, NaN is 0.
+#[expect(clippy::cast_possible_truncation, reason = "a float cast saturates, which is what is meant")]
+pub(super) fn thousandths(value: f64) -> i64 {
+    let raised = value * 1000.0 + 0.5;
+    let cut = raised as i64;
+    if cut as f64 > raised { cut - 1 } else { cut } // a cast cuts towards 0
+}
+
+/// (N/b)^specificity, by square roots where they do.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Specificity {
+    Zero,
+    Quarter,
+    Half,
+    One,
+    Power(f64),
+}
+
+impl Specificity {
+    fn new(exponent: f64) -> Self {
+        let known = [(0.0, Self::Zero), (0.25, Self::Quarter), (0.5, Self::Half), (1.0, Self::One)];
+        let near = known.into_iter().find(|(value, _)| (value - exponent).abs() < 1e-12);
+        near.map_or(Self::Power(exponent), |(_, specificity)| specificity)
+    }
+
+    fn apply(self, rarity: f64) -> f64 {
+        match self {
+            Self::Zero => 1.0,
+            Self::Quarter => rarity.sqrt().sqrt(),
+            Self::Half => rarity.sqrt(),
+            Self::One => rarity,
+            Self::Power(exponent) => rarity.powf(exponent),
+        }
+    }
+}
+
+/// The value that a list is ordered by.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RankValue {
+    measure: Measure,
+    specificity: Specificity,
+}
+
+impl RankValue {
+    pub(super) fn new(rules: &ListRules) -> Self {
+        Self { measure: rules.measure, specificity: Specificity::new(rules.specificity) }
+    }
+
+    /// The value in thousandths. A cosine counts in percent, as a score does, or thousandths would be too coarse for it.
+    pub(super) fn of(self, figures: &Figures) -> i64 {
+        if !figures.are_known() {
+            return 0;
+        }
+        thousandths(match self.measure {
+            Measure::Score => figures.score() * self.specificity.apply(figures.contexts / figures.other),
+            Measure::Count => figures.pair,
+            Measure::Cosine => 100.0 * figures.cosine(),
+            Measure::Lift => figures.lift(),
+            Measure::Llr => figures.llr_root(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn wilson_meets_the_check_values() {
+        for (k, a, expected) in
+            [(1.0, 1.0, 20.65), (3.0, 3.0, 43.85), (3.0, 10.0, 10.78), (30.0, 100.0, 21.89), (300.0, 1000.0, 27.24)]
+        {
+            let score = 100.0 * wilson_lower(k, a);
+            assert!((score - expected).abs() <= 0.005, "{k}/{a}: {score}");
+        }
+        assert_eq!(wilson_lower(0.0, 10.0), 0.0);
+        assert_eq!(wilson_lower(0.0, 0.0), 0.0);
+        assert!(wilson_lower(1e-300, 1e-300).is_finite());
+    }
+
+    #[test]
+    fn llr_meets_the_check_values() {
+        for (k11, k12, k21, k22, expected) in [
+            (10.0, 0.0, 0.0, 10.0, 27.725_887),
+            (5.0, 1995.0, 0.0, 100_000.0, 39.330_522),
+            (1000.0, 1995.0, 1000.0, 100_000.0, 4_730.736_813),
+            (110.0, 2442.0, 111.0, 29_114.0, 270.721_877),
+            (29.0, 13.0, 123.0, 31_612.0, 263.896_626),
+        ] {
+            let root = llr_root(k11, k11 + k12, k11 + k21, k11 + k12 + k21 + k22);
+            assert!((root * root - expected).abs() < 1e-6, "{expected}: {}", root * root);
+        }
+    }
+
+    #[test]
+    fn two_best_sellers_bought_together_less_than_by_chance_are_no_complements() {
+        let root = llr_root(200.0, 10_000.0, 10_000.0, 100_000.0);
+        assert!((root * root - 1102.0).abs() < 1.0 && (root + 33.0).abs() < 0.5, "{root}");
+    }
+
+    proptest! {
+        #[test]
+        fn llr_agrees_with_the_entropies(k in 0.0..1e3_f64, more in (0.0..1e3_f64, 0.0..1e3_f64, 0.0..1e5_f64)) {
+            let cells = [k, more.0, more.1, more.2];
+            let h = |xs: &[f64]| {
+                let sum: f64 = xs.iter().sum();
+                xs.iter().filter(|x| **x > 0.0).map(|x| x * (x / sum).ln()).sum::<f64>()
+            };
+            let g = 2.0 * (h(&cells) - h(&[k + more.0, more.1 + more.2]) - h(&[k + more.1, more.0 + more.2]));
+            let root = llr_root(k, k + more.0, k + more.1, cells.iter().sum());
+            prop_assert!((root * root - g.max(0.0)).abs() < 1e-7, "{} {}", root * root, g);
+        }
+
+        #[test]
+        fn any_figures_give_a_score_from_0_to_100(k in 0.0..1e9_f64, a in 0.0..1e9_f64, b in 0.0..1e9_f64, n in 0.0..1e9_f64) {
+            let figures = Figures::new(k, a, b, n);
+            prop_assert!(score_milli(figures.score()) <= 100_000);
+            prop_assert!(figures.llr_root().is_finite() && figures.lift().is_finite());
+            prop_assert!((0.0..=1.0).contains(&figures.confidence()));
+        }
+
+        #[test]
+        fn square_roots_do_what_a_power_does(rarity in 1e-6..1e9_f64) {
+            for exponent in [0.0, 0.25, 0.5, 1.0] {
+                let specificity = Specificity::new(exponent);
+                prop_assert!(!matches!(specificity, Specificity::Power(_)));
+                prop_assert!((specificity.apply(rarity) / rarity.powf(exponent) - 1.0).abs() < 1e-12);
+            }
+        }
+    }
+
+    #[test]
+    fn a_rank_value_saturates() {
+        assert_eq!(thousandths(1e300), i64::MAX);
+        assert_eq!((thousandths(f64::NAN), thousandths(-1.2345), thousandths(0.0005)), (0, -1234, 1));
+    }
+}

@@ -1,0 +1,150 @@
+//! The fast way from a row to its list: cheap gates on every candidate, the costly one on those that may be shown.
+
+use super::day::Day;
+use super::gate::{failed_cheap, failed_root};
+use super::list::{Entry, List};
+use super::measure::{Figures, RankValue, score_milli};
+use crate::rows::RowView;
+use crate::rules::ListRules;
+
+/// A candidate that passed the cheap gates. Small, because selection moves it about; the rest is read again from the row.
+#[derive(Clone, Copy)]
+struct Candidate {
+    rank_milli: i64,
+    /// Where it stands in the row.
+    index: u32,
+}
+
+/// A candidate that has the rank value of another.
+struct Tie<'a> {
+    llr_root: f64,
+    name: &'a str,
+    candidate: Candidate,
+}
+
+/// Ranks rows by the rules of one list. Keeps its scratch memory between rows.
+pub struct Ranker {
+    rules: ListRules,
+    rank_value: RankValue,
+    candidates: Vec<Candidate>,
+}
+
+impl Ranker {
+    /// A ranker for one list.
+    #[must_use]
+    pub fn new(rules: ListRules) -> Self {
+        Self { rank_value: RankValue::new(&rules), rules, candidates: Vec::new() }
+    }
+
+    /// The rules it ranks by.
+    #[must_use]
+    pub fn rules(&self) -> &ListRules {
+        &self.rules
+    }
+
+    /// The list of `row`.
+    #[must_use]
+    pub fn rank(&mut self, row: &RowView<'_>) -> List {
+        let mut list = List::empty(row.relation, row.anchor);
+        self.rank_into(row, &mut list);
+        list
+    }
+
+    /// The same, into a list that is there already.
+    pub fn rank_into(&mut self, row: &RowView<'_>, list: &mut List) {
+        (list.relation, list.anchor, list.as_of) = (row.relation, row.anchor, row.now);
+        list.entries.clear();
+        self.collect(row);
+        let wanted = self.rules.length.saturating_add(self.rules.reserve);
+        let mut done = 0;
+        // Mostly one round: more only where the root LLR turns away many that rank high.
+        while list.entries.len() < wanted && done < self.candidates.len() {
+            let best = sort_best(&mut self.candidates[done..], wanted, row);
+            for &candidate in &self.candidates[done..done + best] {
+                if list.entries.len() == wanted {
+                    break;
+                }
+                let entry = entry(candidate, row);
+                if failed_root(&self.rules, entry.llr_root).is_none() {
+                    list.entries.push(entry);
+                }
+            }
+            done += best;
+        }
+        list.shown = self.rules.length.min(list.entries.len());
+    }
+
+    fn collect(&mut self, row: &RowView<'_>) {
+        self.candidates.clear();
+        for (neighbour, index) in row.neighbours().zip(0_u32..) {
+            if neighbour.support < self.rules.min_support {
+                continue; // before the look-up of the other total, which is a cache miss
+            }
+            let figures = row_figures(row, neighbour.weight, row.other_weight(neighbour.item));
+            if failed_cheap(&self.rules, neighbour.support, &figures).is_none() {
+                self.candidates.push(Candidate { rank_milli: self.rank_value.of(&figures), index });
+            }
+        }
+    }
+}
+
+/// Brings the best `wanted` candidates to the front, in order, and all that tie with the last of them. Returns how many
+/// these are.
+fn sort_best(candidates: &mut [Candidate], wanted: usize, row: &RowView<'_>) -> usize {
+    let by_rank = |x: &Candidate, y: &Candidate| y.rank_milli.cmp(&x.rank_milli);
+    let mut best = wanted.clamp(1, candidates.len());
+    if best < candidates.len() {
+        let (_, last, _) = candidates.select_nth_unstable_by(best - 1, by_rank);
+        let last = last.rank_milli;
+        best += ties_first(&mut candidates[best..], last);
+    }
+    candidates[..best].sort_unstable_by(by_rank);
+    for equals in candidates[..best].chunk_by_mut(|x, y| x.rank_milli == y.rank_milli) {
+        if equals.len() > 1 {
+            break_ties(equals, row);
+        }
+    }
+    best
+}
+
+/// Brings the candidates with this rank value to the front. Returns how many these are.
+fn ties_first(candidates: &mut [Candidate], rank_milli: i64) -> usize {
+    let mut ties = 0;
+    for index in 0..candidates.len() {
+        if candidates[index].rank_milli == rank_milli {
+            candidates.swap(index, ties);
+            ties += 1;
+        }
+    }
+    ties
+}
+
+/// Sorts candidates of one rank value: by signed root LLR, then item id.
+fn break_ties(equals: &mut [Candidate], row: &RowView<'_>) {
+    let tie = |&candidate: &Candidate| {
+        let neighbour = row.neighbour(candidate.index as usize);
+        let figures = row_figures(row, neighbour.weight, row.other_weight(neighbour.item));
+        Tie { llr_root: figures.llr_root(), name: row.items.name(neighbour.item), candidate }
+    };
+    let mut ties: Vec<Tie<'_>> = equals.iter().map(tie).collect();
+    ties.sort_unstable_by(|x, y| y.llr_root.total_cmp(&x.llr_root).then_with(|| x.name.cmp(y.name)));
+    equals.iter_mut().zip(ties).for_each(|(place, tie)| *place = tie.candidate);
+}
+
+fn row_figures(row: &RowView<'_>, pair_weight: f64, other_weight: f64) -> Figures {
+    Figures::new(pair_weight, row.anchor_weight, other_weight, row.contexts)
+}
+
+fn entry(candidate: Candidate, row: &RowView<'_>) -> Entry {
+    let neighbour = row.neighbour(candidate.index as usize);
+    let figures = row_figures(row, neighbour.weight, row.other_weight(neighbour.item));
+    Entry {
+        item: neighbour.item,
+        score_milli: score_milli(figures.score()),
+        rank_milli: candidate.rank_milli,
+        support: neighbour.support,
+        figures,
+        llr_root: figures.llr_root(),
+        last_seen: Day(neighbour.last_seen_day),
+    }
+}

@@ -1,0 +1,173 @@
+//! Forward decay (Cormode, Shkapenyuk, Srivastava and Xu, "Forward Decay", ICDE 2009), in base 2.
+//!
+//! An event at time t weighs 2^((t - L) / h) when it is counted; nothing that is stored ever shrinks, and reading divides by
+//! 2^((now - L) / h). The landmark L is a whole number of half-lives since 1970, so moving it multiplies by a power of two,
+//! which changes no bit of a mantissa. Only IEEE additions, multiplications, divisions and square roots are used:
+//! the same bits on every platform.
+//! Absent: the platform's `exp2` and `powf`, which differ between systems.
+
+use crate::event::EventTime;
+use std::f64::consts::LN_2;
+use std::sync::LazyLock;
+
+/// Longest half-life, in ms (35,000 years): keeps the integer arithmetic below within 64 bits.
+pub const HALF_LIFE_MS_MAX: i64 = 1 << 50;
+
+/// The landmark moves when the weight of an event would exceed 2 to this power.
+const EXPONENT_MAX: i64 = 64;
+/// An event older than the landmark by more half-lives than this counts as one of that age, so that a total never
+/// underflows to zero: zero means absent.
+const EXPONENT_MIN: i64 = -900;
+
+/// Parts that a half-life is cut into: the length of the table.
+const STEPS: i64 = 1024;
+
+/// 2^(i / 1024) for i below 1024: products of repeated square roots of two.
+static POWERS: LazyLock<[f64; 1024]> = LazyLock::new(|| {
+    let mut roots = [0.0_f64; 10];
+    let mut root = 2.0_f64;
+    for place in roots.iter_mut().rev() {
+        root = root.sqrt();
+        *place = root; // 2^(2^bit / 1024)
+    }
+    std::array::from_fn(|step| {
+        let set = roots.iter().enumerate().filter(|(bit, _)| step >> bit & 1 == 1);
+        set.fold(1.0, |product, (_, root)| product * root)
+    })
+});
+
+/// 2^(part / whole), for 0 <= part < whole <= [`HALF_LIFE_MS_MAX`].
+fn fraction_power(part: i64, whole: i64) -> f64 {
+    let scaled = part * STEPS;
+    let step = usize::try_from(scaled / whole).unwrap_or(0); // 0 to 1023
+    // What is left is below 1/1024: exp(x) to the fourth power of x is good to 2e-18.
+    let x = (scaled % whole) as f64 / whole as f64 * (LN_2 / STEPS as f64);
+    POWERS[step] * (1.0 + x * (1.0 + x * (0.5 + x * (1.0 / 6.0 + x * (1.0 / 24.0)))))
+}
+
+/// 2^exponent, exactly; an exponent outside what a normal `f64` holds counts as the nearest that is inside.
+#[must_use]
+pub(super) fn power_of_two(exponent: i64) -> f64 {
+    let biased = exponent.clamp(-1022, 1023) + 1023;
+    f64::from_bits(u64::try_from(biased).unwrap_or(1) << 52)
+}
+
+/// The weight as stored for a pair. What would underflow is held at the smallest normal number, so that a pair that was
+/// counted stays present.
+#[must_use]
+#[expect(clippy::cast_possible_truncation, reason = "rounding to the nearest f32 is what is meant")]
+pub(super) fn narrow(weight: f64) -> f32 {
+    (weight as f32).max(f32::MIN_POSITIVE)
+}
+
+/// Decay of one relation: its half-life and where its landmark stands.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Decay {
+    half_life_ms: i64,
+    /// In half-lives since 1970; `None` before the first event.
+    landmark: Option<i64>,
+}
+
+impl Decay {
+    pub(super) fn new(half_life_ms: i64) -> Self {
+        Self { half_life_ms: half_life_ms.clamp(1, HALF_LIFE_MS_MAX), landmark: None }
+    }
+
+    /// The landmark, in half-lives since 1970; 0 before the first event.
+    pub(super) fn landmark(&self) -> i64 {
+        self.landmark.unwrap_or(0)
+    }
+
+    /// Makes sure that an event at `time` can be counted. Returns by how many half-lives the landmark moved: all that
+    /// is stored must be multiplied by 2 to minus that power.
+    #[must_use]
+    pub(super) fn prepare(&mut self, time: EventTime) -> i64 {
+        self.prepare_landmark(self.half_lives(time))
+    }
+
+    /// The same for weights that somebody else counted from the landmark `wanted`.
+    #[must_use]
+    pub(super) fn prepare_landmark(&mut self, wanted: i64) -> i64 {
+        let Some(landmark) = self.landmark else {
+            self.landmark = Some(wanted);
+            return 0;
+        };
+        let lead = wanted.saturating_sub(landmark);
+        if lead <= EXPONENT_MAX {
+            return 0;
+        }
+        self.landmark = Some(wanted);
+        lead
+    }
+
+    /// 2^((time - L) / h): the weight of an event at `time`, and what divides a stored weight to decay it to `time`.
+    #[must_use]
+    pub(super) fn growth(&self, time: EventTime) -> f64 {
+        let exponent = self.half_lives(time).saturating_sub(self.landmark()).max(EXPONENT_MIN);
+        power_of_two(exponent) * fraction_power(time.0.rem_euclid(self.half_life_ms), self.half_life_ms)
+    }
+
+    fn half_lives(&self, time: EventTime) -> i64 {
+        time.0.div_euclid(self.half_life_ms)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::DAY_MS;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn powers_agree_with_the_platform(half_life in 1_i64..400 * DAY_MS, part in 0..i64::MAX) {
+            let part = part % half_life;
+            let exact = (part as f64 / half_life as f64).exp2();
+            let own = fraction_power(part, half_life);
+            prop_assert!((own / exact - 1.0).abs() <= 1e-13, "{own} for {exact}");
+        }
+
+        #[test]
+        fn a_weight_is_the_same_from_any_landmark_but_for_its_exponent(time in 0_i64..4_000_000_000_000, shift in 1_i64..60) {
+            let mut decay = Decay::new(60 * DAY_MS);
+            prop_assert_eq!(decay.prepare(EventTime(time)), 0);
+            let weight = decay.growth(EventTime(time));
+            let moved = Decay { landmark: Some(decay.landmark() + shift), ..decay };
+            prop_assert_eq!((moved.growth(EventTime(time)) * power_of_two(shift)).to_bits(), weight.to_bits());
+            let mantissa = |weight: f64| weight.to_bits() & ((1 << 52) - 1);
+            prop_assert_eq!(mantissa(moved.growth(EventTime(time))), mantissa(weight));
+        }
+    }
+
+    #[test]
+    fn powers_have_fixed_bits() {
+        // From this code; a change of any bit makes two releases count differently.
+        let seen =
+            [(1, 3), (1, 2), (999, 1000), (123_456_789, 5_184_000_000)].map(|(p, h)| fraction_power(p, h).to_bits());
+        assert_eq!(seen, GOLDEN, "{seen:#x?}");
+    }
+
+    const GOLDEN: [u64; 4] =
+        [0x3ff4_28a2_f98d_728a, 0x3ff6_a09e_667f_3bcd, 0x3fff_fa52_de61_c11f, 0x3ff0_442c_c995_31d1];
+
+    #[test]
+    fn the_landmark_moves_only_when_an_event_lies_far_ahead() {
+        let mut decay = Decay::new(1000);
+        assert_eq!(decay.prepare(EventTime(5500)), 0);
+        assert_eq!((decay.landmark(), decay.growth(EventTime(5000))), (5, 1.0));
+        assert_eq!(decay.prepare(EventTime(69_999)), 0, "64 half-lives ahead");
+        assert_eq!(decay.prepare(EventTime(70_000)), 65);
+        assert_eq!(decay.growth(EventTime(70_500)), 2.0_f64.sqrt());
+        assert_eq!(decay.prepare(EventTime(0)), 0, "never back");
+        assert_eq!(decay.growth(EventTime(69_000)), 0.5);
+    }
+
+    #[test]
+    fn what_would_underflow_stays_present() {
+        let mut decay = Decay::new(1);
+        assert_eq!(decay.prepare(EventTime(1_000_000)), 0);
+        let ancient = decay.growth(EventTime(i64::MIN));
+        assert!(ancient > 0.0 && narrow(ancient) == f32::MIN_POSITIVE);
+        assert!(decay.growth(EventTime(i64::MAX)).is_finite());
+    }
+}

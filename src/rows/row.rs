@@ -1,0 +1,333 @@
+//! Rows: the neighbours of one item in one relation, at most `row_max` of them.
+//!
+//! Invariants: a key stands in a row once; the order of pairs within a row means nothing and decides nothing; no weight is
+//! zero. A row is pruned only when an insertion finds it full.
+//! Absent: what a key is called, and how weights decay.
+
+use super::decay::{narrow, power_of_two};
+use super::slab::{Block, BlockMut, Place, ROW_PAIRS_MAX, Slabs};
+use crate::items::{ItemId, Items};
+use crate::relation::Relation;
+
+/// What one event adds to one pair.
+#[derive(Clone, Copy)]
+pub(super) struct Increment {
+    /// Relative to the landmark.
+    pub(super) weight: f64,
+    pub(super) support: u32,
+    /// Day of the event.
+    pub(super) day: u16,
+}
+
+/// Where a row is and how long.
+#[derive(Clone, Copy, Default)]
+struct Head {
+    length: u32,
+    place: Place,
+}
+
+/// The rows of one partition.
+pub(super) struct RowStore {
+    heads: [Vec<Head>; Relation::COUNT],
+    slabs: Slabs,
+    row_max: usize,
+    rows: usize,
+    pairs: usize,
+    evictions: u64,
+}
+
+impl RowStore {
+    pub(super) fn new(row_max: Option<usize>) -> Self {
+        let row_max = row_max.unwrap_or(ROW_PAIRS_MAX).clamp(1, ROW_PAIRS_MAX);
+        let heads = std::array::from_fn(|_| Vec::new());
+        Self { heads, slabs: Slabs::new(), row_max, rows: 0, pairs: 0, evictions: 0 }
+    }
+
+    /// Adds to the pair (anchor, other). What lies below `faded` (a stored weight) goes first when the row is full.
+    pub(super) fn add(
+        &mut self,
+        relation: Relation,
+        anchor: ItemId,
+        other: ItemId,
+        increment: Increment,
+        faded: f64,
+        items: &Items,
+    ) {
+        let heads = &mut self.heads[relation.index()];
+        if heads.len() <= anchor.index() {
+            heads.resize(anchor.index() + 1, Head::default());
+        }
+        let mut head = heads[anchor.index()];
+        if !bump(&mut self.slabs, head, other, increment) {
+            if head.length as usize >= self.row_max {
+                self.prune(&mut head, faded, items);
+            }
+            self.push(&mut head, other, increment);
+            self.heads[relation.index()][anchor.index()] = head;
+        }
+    }
+
+    fn push(&mut self, head: &mut Head, other: ItemId, increment: Increment) {
+        let length = head.length as usize;
+        if length == 0 {
+            self.rows += 1;
+            head.place = self.slabs.take(0);
+        } else if length == self.slabs.capacity(head.place.class) {
+            self.grow(head);
+        }
+        let mut block = self.slabs.block_mut(head.place);
+        block.keys[length] = other.0;
+        block.weights[length] = narrow(increment.weight).to_bits();
+        block.support[length] = increment.support;
+        block.set_day(length, increment.day);
+        head.length += 1;
+        self.pairs += 1;
+    }
+
+    /// Moves a full row into a block of the next size.
+    fn grow(&mut self, head: &mut Head) {
+        let wider = self.slabs.take(head.place.class + 1);
+        let old = self.slabs.block(head.place, head.length as usize);
+        let (keys, weights, support) = (old.keys.to_vec(), old.weights.to_vec(), old.support.to_vec());
+        let days: Vec<u16> = (0..keys.len()).map(|index| old.day(index)).collect();
+        let mut block = self.slabs.block_mut(wider);
+        block.keys[..keys.len()].copy_from_slice(&keys);
+        block.weights[..keys.len()].copy_from_slice(&weights);
+        block.support[..keys.len()].copy_from_slice(&support);
+        days.iter().enumerate().for_each(|(index, &day)| block.set_day(index, day));
+        self.slabs.give_back(std::mem::replace(&mut head.place, wider));
+    }
+
+    /// Makes room in a full row: all that has faded, else the one that [`victim`] names.
+    fn prune(&mut self, head: &mut Head, faded: f64, items: &Items) {
+        let mut block = self.slabs.block_mut(head.place);
+        let full = head.length as usize;
+        let mut length = full;
+        let smallest = smallest(&block.weights[..full]);
+        if f64::from(f32::from_bits(smallest)) < faded {
+            length = drop_faded(&mut block, full, faded);
+        } else {
+            let index = victim(&block, full, smallest, items);
+            length -= 1;
+            block.copy_within(length, index);
+        }
+        self.evictions += (full - length) as u64;
+        self.pairs -= full - length;
+        if length == 0 {
+            self.rows -= 1;
+            self.slabs.give_back(head.place);
+        }
+        head.length = u32::try_from(length).unwrap_or(0); // shorter than before
+    }
+
+    /// The pairs of a row; empty where there is none.
+    pub(super) fn row(&self, relation: Relation, anchor: ItemId) -> Option<Block<'_>> {
+        let head = self.heads[relation.index()].get(anchor.index())?;
+        (head.length > 0).then(|| self.slabs.block(head.place, head.length as usize))
+    }
+
+    /// The items that have a row in `relation`, in the order of their numbers.
+    pub(super) fn anchors(&self, relation: Relation) -> impl Iterator<Item = ItemId> {
+        let with_row = self.heads[relation.index()].iter().zip(0_u32..).filter(|(head, _)| head.length > 0);
+        with_row.map(|(_, number)| ItemId(number))
+    }
+
+    /// The landmark of `relation` moved by `half_lives`: all its weights shrink by that power of two.
+    pub(super) fn rescale(&mut self, relation: Relation, half_lives: i64) {
+        let factor = power_of_two(-half_lives);
+        for head in self.heads[relation.index()].iter().filter(|head| head.length > 0) {
+            let block = self.slabs.block_mut(head.place);
+            for bits in &mut block.weights[..head.length as usize] {
+                *bits = narrow(f64::from(f32::from_bits(*bits)) * factor).to_bits();
+            }
+        }
+    }
+
+    pub(super) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    pub(super) fn pairs(&self) -> usize {
+        self.pairs
+    }
+
+    pub(super) fn evictions(&self) -> u64 {
+        self.evictions
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        let heads: usize = self.heads.iter().map(Vec::capacity).sum();
+        self.slabs.bytes() + heads * size_of::<Head>()
+    }
+}
+
+/// Adds to a pair that the row holds; says whether it does.
+fn bump(slabs: &mut Slabs, head: Head, other: ItemId, increment: Increment) -> bool {
+    if head.length == 0 {
+        return false;
+    }
+    let mut block = slabs.block_mut(head.place);
+    let Some(index) = find(&block.keys[..head.length as usize], other.0) else { return false };
+    let weight = f64::from(f32::from_bits(block.weights[index])) + increment.weight;
+    block.weights[index] = narrow(weight).to_bits();
+    block.support[index] = block.support[index].saturating_add(increment.support);
+    if block.day(index) < increment.day {
+        block.set_day(index, increment.day);
+    }
+    true
+}
+
+/// Where `key` stands. Sixteen keys are compared at a time, and four of what is left, without a branch in between, so
+/// that the compiler uses vector instructions.
+fn find(keys: &[u32], key: u32) -> Option<usize> {
+    let (lines, rest) = keys.as_chunks::<16>();
+    let (quads, last) = rest.as_chunks::<4>();
+    let has = |part: &[u32]| part.iter().fold(0_u32, |hit, &other| hit | u32::from(other == key)) != 0;
+    let mut from = 0;
+    let mut part: &[u32] = last;
+    if let Some(number) = lines.iter().position(|line| has(line)) {
+        (from, part) = (number * 16, &lines[number]);
+    } else if let Some(number) = quads.iter().position(|quad| has(quad)) {
+        (from, part) = (lines.len() * 16 + number * 4, &quads[number]);
+    } else {
+        from += keys.len() - last.len();
+    }
+    part.iter().position(|&other| other == key).map(|within| from + within)
+}
+
+/// The smallest of some weights, by their bits.
+fn smallest(weights: &[u32]) -> u32 {
+    weights.iter().fold(u32::MAX, |smallest, &bits| smallest.min(bits))
+}
+
+/// Drops every pair below `faded`. Returns how many are left.
+fn drop_faded(block: &mut BlockMut<'_>, full: usize, faded: f64) -> usize {
+    let (mut length, mut index) = (full, 0);
+    while index < length {
+        if f64::from(f32::from_bits(block.weights[index])) < faded {
+            length -= 1;
+            block.copy_within(length, index);
+        } else {
+            index += 1;
+        }
+    }
+    length
+}
+
+/// Which pair leaves a full row in which nothing has faded: the one of smallest weight; among equals the one whose item
+/// has the lowest fingerprint, then name. A rule on content only: two runs that counted the same drop the same.
+fn victim(block: &BlockMut<'_>, length: usize, smallest: u32, items: &Items) -> usize {
+    let content = |index: usize| {
+        let item = ItemId(block.keys[index]);
+        (items.fingerprint(item), items.name(item))
+    };
+    let weights = &block.weights[..length];
+    let mut lowest = find(weights, smallest).unwrap_or(0); // a full row is not empty
+    let mut next = lowest + 1;
+    while let Some(ahead) = find(&weights[next..], smallest) {
+        if content(next + ahead) < content(lowest) {
+            lowest = next + ahead;
+        }
+        next += ahead + 1;
+    }
+    lowest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_key_is_found_where_it_stands(count in 0_u32..70, wanted in 0_u32..80) {
+            let keys: Vec<u32> = (0..count).map(|n| n * 7919 % 104_729).collect();
+            let key = wanted * 7919 % 104_729;
+            prop_assert_eq!(find(&keys, key), keys.iter().position(|&other| other == key));
+        }
+    }
+
+    fn store(row_max: usize, names: &[&str]) -> (RowStore, Items, Vec<ItemId>) {
+        let mut items = Items::default();
+        let shop = items.shop("main");
+        let ids = names.iter().map(|name| items.item(shop, name)).collect();
+        (RowStore::new(Some(row_max)), items, ids)
+    }
+
+    fn names_of(store: &RowStore, items: &Items, anchor: ItemId) -> Vec<String> {
+        let block = store.row(Relation::BoughtTogether, anchor).unwrap();
+        let mut names: Vec<String> = block.keys.iter().map(|&key| items.name(ItemId(key)).to_owned()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_full_row_first_drops_all_that_has_faded_then_the_lightest() {
+        let (mut store, items, ids) = store(4, &["a", "b", "c", "d", "e", "f", "g", "h"]);
+        let mut add = |other: usize, weight: f64| {
+            let increment = Increment { weight, support: 1, day: 1 };
+            store.add(Relation::BoughtTogether, ids[0], ids[other], increment, 0.5, &items);
+            names_of(&store, &items, ids[0]).concat()
+        };
+        assert_eq!(add(1, 0.4), "b", "faded, but there is room");
+        assert_eq!(add(2, 0.3), "bc");
+        assert_eq!(add(3, 2.0), "bcd");
+        assert_eq!(add(4, 1.0), "bcde");
+        assert_eq!(add(5, 3.0), "def", "b and c had faded");
+        assert_eq!(add(6, 1.5), "defg");
+        assert_eq!(add(4, 1.0), "defg", "a pair that is there needs no room");
+        assert_eq!(add(7, 9.0), "defh", "g was the lightest");
+        assert_eq!((store.evictions(), store.pairs(), store.rows()), (3, 4, 1));
+    }
+
+    #[test]
+    fn among_equal_weights_content_decides() {
+        let increment = Increment { weight: 1.0, support: 1, day: 1 };
+        let mut left: Vec<Vec<String>> = Vec::new();
+        for names in [["x", "a", "b", "c"], ["c", "b", "a", "x"], ["b", "x", "c", "a"]] {
+            let (mut store, mut items, _) = store(2, &names);
+            let shop = items.shop("main");
+            for other in ["a", "b", "c"] {
+                let (anchor, other) = (items.item(shop, "x"), items.item(shop, other));
+                store.add(Relation::BoughtTogether, anchor, other, increment, 0.0, &items);
+            }
+            let anchor = items.item(shop, "x");
+            left.push(names_of(&store, &items, anchor));
+        }
+        assert_eq!(left[0], left[1]);
+        assert_eq!(left[0], left[2]);
+    }
+
+    #[test]
+    fn a_row_keeps_all_figures_while_it_grows() {
+        let names: Vec<String> = (0..700).map(|n| format!("i{n}")).collect();
+        let (mut store, items, ids) = store(1000, &names.iter().map(String::as_str).collect::<Vec<_>>());
+        for (n, &other) in (0_u16..).zip(&ids) {
+            let increment = Increment { weight: f64::from(n) + 1.0, support: u32::from(n), day: n };
+            store.add(Relation::AlsoBought, ids[0], other, increment, 0.0, &items);
+        }
+        let block = store.row(Relation::AlsoBought, ids[0]).unwrap();
+        for (index, &key) in block.keys.iter().enumerate() {
+            let n = u16::try_from(key).unwrap();
+            let figures = (f32::from_bits(block.weights[index]), block.support[index], block.day(index));
+            assert_eq!(figures, (f32::from(n) + 1.0, u32::from(n), n));
+        }
+        assert_eq!((store.rows(), store.pairs()), (1, 700));
+    }
+
+    #[test]
+    fn moving_the_landmark_changes_no_bit_of_a_mantissa() {
+        let (mut store, items, ids) = store(9, &["a", "b", "c"]);
+        for (other, weight) in [(1, 0.1_f64.exp2()), (2, 1e-31)] {
+            let increment = Increment { weight, support: 1, day: 1 };
+            store.add(Relation::BoughtTogether, ids[0], ids[other], increment, 0.0, &items);
+        }
+        let weights = |store: &RowStore| store.row(Relation::BoughtTogether, ids[0]).unwrap().weights.to_vec();
+        let before = weights(&store);
+        store.rescale(Relation::BoughtTogether, 25);
+        store.rescale(Relation::BoughtTogether, 1);
+        let after = weights(&store);
+        assert_eq!(after[0], before[0] - (26 << 23), "only the exponent");
+        assert_eq!(after[1], f32::MIN_POSITIVE.to_bits(), "present, though it underflowed");
+    }
+}

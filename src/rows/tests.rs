@@ -1,0 +1,470 @@
+//! Counting against a naive recount: every event kept with its time, summed up when asked.
+
+use super::*;
+use crate::items::{fingerprint, spread};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A change by name, before it is split among partitions.
+#[derive(Clone, Debug)]
+enum Whole {
+    Context { shop: String, relation: Relation },
+    Star { relation: Relation, shop: String, centre: String, neighbours: Vec<String> },
+    Basket { shop: String, items: Vec<(String, u32)> },
+    Cross { relation: Relation, shop: String, anchors: Vec<String>, others: Vec<(String, u32)> },
+}
+
+type Key = (String, String, String, String, String);
+
+/// Kind, shop, relation, first, second → support and the (time, weight) of each event.
+#[derive(Default)]
+struct Naive(BTreeMap<Key, (u64, Vec<(i64, f64)>)>);
+
+impl Naive {
+    fn add(&mut self, key: [&str; 5], time: i64, weight: f64, support: bool) {
+        let [a, b, c, d, e] = key.map(str::to_owned);
+        let cell = self.0.entry((a, b, c, d, e)).or_default();
+        cell.0 += u64::from(support);
+        cell.1.push((time, weight));
+    }
+
+    fn apply(&mut self, time: i64, whole: &Whole) {
+        match whole {
+            Whole::Context { shop, relation } => {
+                self.add(["contexts", shop, relation.name(), "*", "*"], time, 1.0, true);
+            }
+            Whole::Star { relation, shop, centre, neighbours } => {
+                self.add(["total", shop, relation.name(), centre, "both"], time, 1.0, true);
+                for (n, other) in neighbours.iter().enumerate() {
+                    let nearness = 1.0 / ((n + 1) as f64).sqrt();
+                    let weight = if *relation == Relation::ViewedTogether { nearness } else { 1.0 };
+                    self.add(["pair", shop, relation.name(), centre, other], time, weight, true);
+                    self.add(["pair", shop, relation.name(), other, centre], time, weight, true);
+                }
+            }
+            Whole::Basket { shop, items } => {
+                let relation = "bought_together";
+                for (i, r) in items {
+                    let weight = 1.0 / (1.0 + f64::from(*r));
+                    self.add(["total", shop, relation, i, "anchor"], time, weight, *r == 0);
+                    self.add(["total", shop, relation, i, "other"], time, 1.0, true);
+                    for (j, other_r) in items.iter().filter(|(j, _)| j != i) {
+                        self.add(["pair", shop, relation, i, j], time, weight, *r == 0 || *other_r == 0);
+                    }
+                }
+            }
+            Whole::Cross { relation, shop, anchors, others } => {
+                for v in anchors {
+                    self.add(["total", shop, relation.name(), v, "anchor"], time, 1.0, true);
+                }
+                for (o, r) in others {
+                    let weight = 1.0 / (1.0 + f64::from(*r));
+                    self.add(["total", shop, relation.name(), o, "other"], time, weight, *r == 0);
+                    for v in anchors.iter().filter(|v| *v != o) {
+                        self.add(["pair", shop, relation.name(), v, o], time, weight, *r == 0);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// SplitMix64 (Steele, Lea and Flood, 2014).
+struct Seeded(u64);
+
+impl Seeded {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (z ^ (z >> 31)) % bound
+    }
+
+    /// Distinct item names, low numbers more often.
+    fn names(&mut self, max: u64, catalogue: u64) -> Vec<String> {
+        let count = self.below(max) + 1;
+        let mut names: Vec<String> = Vec::new();
+        for _ in 0..count {
+            let top = self.below(catalogue) + 1;
+            let name = format!("i{}", self.below(top));
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names
+    }
+
+    fn whole(&mut self, catalogue: u64) -> Whole {
+        let shop = if self.below(4) == 0 { "b2b" } else { "main" }.to_owned();
+        let relation = Relation::ALL[usize::try_from(self.below(5)).unwrap()];
+        match self.below(4) {
+            0 => Whole::Context { shop, relation },
+            1 => {
+                let mut neighbours = self.names(12, catalogue);
+                let centre = neighbours.pop().unwrap();
+                let relation = if self.below(2) == 0 { Relation::ViewedTogether } else { Relation::CartedTogether };
+                Whole::Star { relation, shop, centre, neighbours }
+            }
+            2 => Whole::Basket { shop, items: self.bought(catalogue, 3) },
+            _ => {
+                let (relation, repeats) = [(Relation::AlsoBought, 1), (Relation::ViewedThenBought, 3)]
+                    [usize::try_from(self.below(2)).unwrap()];
+                Whole::Cross {
+                    relation,
+                    shop,
+                    anchors: self.names(8, catalogue),
+                    others: self.bought(catalogue, repeats),
+                }
+            }
+        }
+    }
+
+    fn bought(&mut self, catalogue: u64, repeats: u64) -> Vec<(String, u32)> {
+        self.names(10, catalogue).into_iter().map(|name| (name, u32::try_from(self.below(repeats)).unwrap())).collect()
+    }
+}
+
+/// Gives `whole` to every partition that `Change` says it goes to.
+fn give(partitions: &mut [Rows], time: i64, whole: &Whole) -> BTreeSet<(Relation, String)> {
+    let mut all_touched = BTreeSet::new();
+    for rows in partitions {
+        let mut touched = Vec::new();
+        give_one(rows, EventTime(time), whole, &mut touched);
+        let distinct: BTreeSet<_> = touched.iter().copied().collect();
+        assert_eq!(distinct.len(), touched.len(), "each once: {touched:?}");
+        all_touched.extend(touched.iter().map(|&(relation, item)| (relation, rows.items().name(item).to_owned())));
+    }
+    all_touched
+}
+
+fn give_one(rows: &mut Rows, time: EventTime, whole: &Whole, touched: &mut Vec<(Relation, ItemId)>) {
+    let (partition, count) = (rows.owner.partition, rows.owner.partitions);
+    let owned = |shop: &str, item: &str| spread(fingerprint(shop, item), count) == partition;
+    let id = |rows: &mut Rows, shop: &str, item: &str| {
+        let shop = rows.items_mut().shop(shop);
+        rows.items_mut().item(shop, item)
+    };
+    match whole {
+        Whole::Context { shop, relation } => {
+            if owned(shop, "") {
+                let shop = rows.items_mut().shop(shop);
+                rows.apply(&Delta { time, change: Change::Context { shop, relation: *relation } }, touched);
+            }
+        }
+        Whole::Star { relation, shop, centre, neighbours } => {
+            let centre_id = id(rows, shop, centre);
+            let ids: Vec<ItemId> = neighbours.iter().map(|name| id(rows, shop, name)).collect();
+            let back: Vec<(ItemId, u32)> = ids
+                .iter()
+                .zip(neighbours)
+                .zip(1..)
+                .filter(|((_, name), _)| owned(shop, name))
+                .map(|((&item, _), d)| (item, d))
+                .collect();
+            if owned(shop, centre) {
+                let change = Change::Star { relation: *relation, centre: centre_id, neighbours: &ids };
+                rows.apply(&Delta { time, change }, touched);
+            } else if !back.is_empty() {
+                let change = Change::StarBack { relation: *relation, centre: centre_id, neighbours: &back };
+                rows.apply(&Delta { time, change }, touched);
+            }
+        }
+        Whole::Basket { shop, items } => {
+            if items.iter().any(|(name, _)| owned(shop, name)) {
+                let items: Vec<Bought> =
+                    items.iter().map(|&(ref name, repeats)| Bought { item: id(rows, shop, name), repeats }).collect();
+                rows.apply(&Delta { time, change: Change::Basket { items: &items } }, touched);
+            }
+        }
+        Whole::Cross { relation, shop, anchors, others } => {
+            let anchors: Vec<ItemId> =
+                anchors.iter().filter(|name| owned(shop, name)).map(|name| id(rows, shop, name)).collect();
+            let wanted = others.iter().filter(|(name, _)| !anchors.is_empty() || owned(shop, name));
+            let others: Vec<Bought> =
+                wanted.map(|&(ref name, repeats)| Bought { item: id(rows, shop, name), repeats }).collect();
+            if !others.is_empty() {
+                let change = Change::Cross { relation: *relation, anchors: &anchors, others: &others };
+                rows.apply(&Delta { time, change }, touched);
+            }
+        }
+    }
+}
+
+fn opened(rules: &CountingRules, count: u32) -> Vec<Rows> {
+    (0..count).map(|n| Rows::new(rules, Partition(n), count)).collect()
+}
+
+/// Everything counted, merged over the partitions; each partition's own part must come sorted.
+fn counted(partitions: &[Rows], as_of: i64) -> BTreeMap<Key, (u64, f64)> {
+    let mut all = BTreeMap::new();
+    for rows in partitions {
+        let held = Relation::ALL.into_iter().flat_map(|relation| rows.anchors(relation));
+        assert!(held.into_iter().all(|anchor| rows.owner.has(anchor)), "a row of another partition");
+        let mut last: Option<Key> = None;
+        rows.for_each_count(Some(EventTime(as_of)), |count| {
+            let line = count.to_string();
+            let fields: Vec<&str> = line.split('\t').collect();
+            let key: Vec<String> = fields[..5].iter().map(|&field| field.to_owned()).collect();
+            let key: Key = <[String; 5]>::try_from(key).unwrap().into();
+            assert!(last.as_ref() < Some(&key), "{last:?} before {key:?}");
+            last = Some(key.clone());
+            let figures = (fields[5].parse().unwrap(), fields[6].parse().unwrap());
+            assert!(all.insert(key, figures).is_none(), "counted by two owners: {line}");
+        });
+    }
+    all
+}
+
+fn compare(seed: u64, half_life_ms: i64, naive: &Naive, seen: &BTreeMap<Key, (u64, f64)>, as_of: i64) {
+    assert_eq!(naive.0.keys().collect::<Vec<_>>(), seen.keys().collect::<Vec<_>>(), "seed {seed}");
+    for (key, (support, events)) in &naive.0 {
+        let decay = |time: i64| ((time - as_of) as f64 / half_life_ms as f64).exp2();
+        let exact: f64 = events.iter().map(|&(time, weight)| weight * decay(time)).sum();
+        let (seen_support, weight) = seen[key];
+        assert_eq!(seen_support, *support, "seed {seed}: {key:?}");
+        let tolerance = if key.0 == "pair" { 1e-5 } else { 1e-9 };
+        let faded = exact < 1e-17 && weight < 1e-17; // underflow is held at 2^-126, and this lies at least 64 above
+        assert!(faded || (weight / exact - 1.0).abs() <= tolerance, "seed {seed}: {key:?} {weight} for {exact}");
+    }
+}
+
+fn incremental_equals_from_scratch(seed: u64, count: u32, half_life_ms: i64, step_ms: u64) {
+    let rules = CountingRules { half_life_ms: [half_life_ms; 5], row_max: None, ..CountingRules::default() };
+    let (mut seeded, mut naive, mut partitions) = (Seeded(seed), Naive::default(), opened(&rules, count));
+    let (mut time, mut latest) = (1_700_000_000_000_i64, 0);
+    for n in 1..=600 {
+        time += i64::try_from(seeded.below(step_ms)).unwrap() - i64::try_from(step_ms / 5).unwrap();
+        let whole = seeded.whole(40);
+        naive.apply(time, &whole);
+        give(&mut partitions, time, &whole);
+        latest = latest.max(time);
+        partitions.iter_mut().for_each(|rows| rows.observe(EventTime(latest)));
+        if n % 100 == 0 {
+            compare(seed, half_life_ms, &naive, &counted(&partitions, latest), latest);
+        }
+    }
+}
+
+#[test]
+fn incremental_counts_equal_counts_from_scratch_at_every_cut() {
+    for seed in 0..6 {
+        incremental_equals_from_scratch(seed, 1, 180 * 86_400_000, 3_600_000);
+        incremental_equals_from_scratch(seed, 3, 60 * 86_400_000, 86_400_000);
+    }
+}
+
+#[test]
+fn counts_survive_landmarks_that_move_many_times() {
+    for seed in 10..14 {
+        incremental_equals_from_scratch(seed, 1, 1000, 3_000); // 600 half-lives, a dozen moves
+        incremental_equals_from_scratch(seed, 3, 7, 100);
+    }
+}
+
+#[test]
+fn touched_are_the_anchors_whose_row_or_anchor_total_changed() {
+    let name = |name: &str| name.to_owned();
+    let shop = name("main");
+    let stars = Whole::Star {
+        relation: Relation::ViewedTogether,
+        shop: shop.clone(),
+        centre: name("a"),
+        neighbours: vec![name("b"), name("c")],
+    };
+    let basket = Whole::Basket { shop: shop.clone(), items: vec![(name("a"), 0), (name("d"), 1)] };
+    let cross = Whole::Cross {
+        relation: Relation::AlsoBought,
+        shop: shop.clone(),
+        anchors: vec![name("e"), name("f")],
+        others: vec![(name("a"), 0)],
+    };
+    let context = Whole::Context { shop, relation: Relation::AlsoBought };
+    for count in [1, 3] {
+        let mut partitions = opened(&CountingRules::default(), count);
+        let mut check = |whole: &Whole, relation: Relation, expected: &str| {
+            let touched = give(&mut partitions, 5, whole);
+            assert!(touched.iter().all(|(touched, _)| *touched == relation));
+            assert_eq!(touched.into_iter().map(|(_, name)| name).collect::<String>(), expected);
+        };
+        check(&stars, Relation::ViewedTogether, "abc");
+        check(&basket, Relation::BoughtTogether, "ad");
+        check(&cross, Relation::AlsoBought, "ef");
+        check(&context, Relation::AlsoBought, "");
+    }
+}
+
+#[test]
+fn a_row_never_exceeds_its_bound_and_what_goes_does_not_depend_on_numbers() {
+    for seed in 0..8 {
+        let rules = CountingRules { half_life_ms: [50_000; 5], row_max: Some(7), ..CountingRules::default() };
+        let mut left = Vec::new();
+        for order in 0..3_u64 {
+            let (mut seeded, mut partitions) = (Seeded(seed), opened(&rules, 1));
+            let rows = &mut partitions[0];
+            let mut ahead = Seeded(order);
+            for _ in 0..order * 60 {
+                let shop = rows.items_mut().shop(if ahead.below(2) == 0 { "main" } else { "b2b" });
+                let name = format!("i{}", ahead.below(60));
+                rows.items_mut().item(shop, &name);
+            }
+            for n in 0..800_i64 {
+                // Many events share one time, so that weights tie.
+                give(&mut partitions, 1_700_000_000_000 + n / 20 * 4000, &seeded.whole(60));
+            }
+            for relation in Relation::ALL {
+                let rows = &partitions[0];
+                let longest = rows.anchors(relation).map(|anchor| rows.row(relation, anchor).len()).max().unwrap();
+                assert_eq!(longest, 7, "seed {seed}: the bound, reached and kept");
+            }
+            assert!(partitions[0].stats().evictions > 100);
+            let counts = counted(&partitions, 1_700_000_000_000);
+            let bits: Vec<_> =
+                counts.into_iter().map(|(key, (support, weight))| (key, support, weight.to_bits())).collect();
+            left.push((bits, partitions[0].stats().evictions));
+        }
+        assert_eq!(left[0], left[1], "seed {seed}");
+        assert_eq!(left[0], left[2], "seed {seed}");
+    }
+}
+
+/// Everything that partitions have to tell, told to all.
+fn tell(partitions: &mut [Rows], step_milli: u32, exact: bool) -> usize {
+    let mut updates = Vec::new();
+    for rows in partitions.iter_mut() {
+        rows.drain_totals(step_milli, exact, &mut updates);
+    }
+    for update in &updates {
+        let line = serde_json::to_string(update).unwrap();
+        let read: TotalUpdate = serde_json::from_str(&line).unwrap();
+        for rows in partitions.iter_mut() {
+            assert_eq!(rows.apply_total(&read), rows.owner.partition.0 != update.partition, "{line}");
+        }
+    }
+    updates.len()
+}
+
+/// How far off the totals are that any partition ranks its rows with, at worst, and how many were compared.
+fn worst_total(partitions: &[Rows], alone: &Rows) -> (f64, usize) {
+    let (mut worst, mut compared) = (0.0_f64, 0);
+    for rows in partitions {
+        for relation in Relation::ALL {
+            for anchor in rows.anchors(relation) {
+                let (row, name) = (rows.row(relation, anchor), rows.items().name(anchor));
+                let exact_anchor =
+                    alone.items().find_item(rows.items().shop_name(rows.items().shop_of(anchor)), name).unwrap();
+                let exact = alone.row(relation, exact_anchor);
+                let mut off = |own: f64, exact: f64| {
+                    compared += 1;
+                    worst = worst.max(if exact > 0.0 { (own / exact - 1.0).abs() } else { own });
+                };
+                off(row.contexts, exact.contexts);
+                off(row.anchor_weight, exact.anchor_weight);
+                for neighbour in row.neighbours() {
+                    let shop = rows.items().shop_name(rows.items().shop_of(neighbour.item));
+                    let same = alone.items().find_item(shop, rows.items().name(neighbour.item)).unwrap();
+                    off(row.other_weight(neighbour.item), exact.other_weight(same));
+                }
+            }
+        }
+    }
+    (worst, compared)
+}
+
+#[test]
+fn totals_that_travel_are_never_further_off_than_a_step_and_exact_when_asked() {
+    for (seed, half_life_ms) in [(1, 86_400_000), (2, 5_000)] {
+        let rules = CountingRules { half_life_ms: [half_life_ms; 5], ..CountingRules::default() };
+        let (mut seeded, mut partitions, mut alone) = (Seeded(seed), opened(&rules, 3), opened(&rules, 1));
+        let (mut told, mut rounds_exact) = (0, 0);
+        for n in 0..1500_i64 {
+            let (time, whole) = (1_700_000_000_000 + n * 1000, seeded.whole(30));
+            give(&mut partitions, time, &whole);
+            give(&mut alone, time, &whole);
+            partitions.iter_mut().for_each(|rows| rows.observe(EventTime(time)));
+            if n % 7 == 0 {
+                told += tell(&mut partitions, 50, false);
+                assert!(worst_total(&partitions, &alone[0]).0 <= 0.05 / 0.95, "seed {seed} event {n}");
+            }
+            if n % 300 == 299 {
+                let (before, _) = worst_total(&partitions, &alone[0]);
+                rounds_exact += tell(&mut partitions, 50, true);
+                let (after, compared) = worst_total(&partitions, &alone[0]);
+                assert!(
+                    after < 1e-12 && compared > 300 && (before > 1e-6 || half_life_ms < 10_000),
+                    "{before} {after}"
+                );
+                assert_eq!(tell(&mut partitions, 50, true), 0, "nothing is told twice");
+            }
+        }
+        assert!(told > 300 && rounds_exact > 20, "{told} {rounds_exact}");
+        let mut none = Vec::new();
+        alone[0].drain_totals(0, true, &mut none);
+        assert!(none.is_empty(), "one partition has nobody to tell");
+    }
+}
+
+#[test]
+fn an_older_saying_and_one_about_own_totals_change_nothing() {
+    let rules = CountingRules::default();
+    let mut rows = Rows::new(&rules, Partition(0), 2);
+    let foreign = (0..).map(|n| format!("i{n}")).find(|name| spread(fingerprint("main", name), 2).0 == 1).unwrap();
+    let own = (0..).map(|n| format!("i{n}")).find(|name| spread(fingerprint("main", name), 2).0 == 0).unwrap();
+    let update = |epoch, sequence, item: &str, weight| TotalUpdate {
+        partition: 1,
+        epoch,
+        sequence,
+        shop: "main".to_owned(),
+        relation: Relation::AlsoBought,
+        item: Some(item.to_owned()),
+        support: 4,
+        weight,
+        landmark: 3,
+    };
+    let weight = |rows: &Rows, name: &str| {
+        rows.totals[Relation::AlsoBought.index()].other(rows.items().find_item("main", name).unwrap()).weight
+    };
+    assert!(rows.apply_total(&update(2, 5, &foreign, 7.0)));
+    assert!(!rows.apply_total(&update(2, 5, &foreign, 8.0)), "the same saying");
+    assert!(!rows.apply_total(&update(1, 9, &foreign, 8.0)), "an older incarnation");
+    assert_eq!(weight(&rows, &foreign), 7.0);
+    assert!(rows.apply_total(&update(3, 1, &foreign, 9.0)));
+    assert!(!rows.apply_total(&update(3, 2, &own, 9.0)), "the liar does not own it");
+    assert!(!rows.apply_total(&update(3, 3, &foreign, f64::NAN)));
+    assert_eq!((weight(&rows, &foreign), weight(&rows, &own)), (9.0, 0.0));
+}
+
+#[test]
+fn reading_decays_to_the_latest_time_seen() {
+    let rules = CountingRules { half_life_ms: [1000; 5], ..CountingRules::default() };
+    let mut partitions = opened(&rules, 1);
+    let items = vec![("a".to_owned(), 0), ("b".to_owned(), 1)];
+    give(&mut partitions, 10_000, &Whole::Basket { shop: "main".to_owned(), items });
+    let rows = &mut partitions[0];
+    rows.observe(EventTime(12_000));
+    rows.observe(EventTime(11_000));
+    let a = rows.items().find_item("main", "a").unwrap();
+    let row = rows.row(Relation::BoughtTogether, a);
+    assert_eq!((row.len(), row.anchor_weight, row.anchor_support, row.now), (1, 0.25, 1, EventTime(12_000)));
+    let pair = row.neighbour(0);
+    assert_eq!((pair.support, pair.weight, row.other_weight(pair.item)), (1, 0.25, 0.25));
+}
+
+#[test]
+fn what_has_faded_is_measured_at_the_latest_time_seen_even_by_an_old_event() {
+    let rules = CountingRules { half_life_ms: [1000; 5], row_max: Some(3), ..CountingRules::default() };
+    let mut partitions = opened(&rules, 1);
+    let mut order = |time: i64, other: &str| {
+        let items = vec![("x".to_owned(), 0), (other.to_owned(), 0)];
+        give(&mut partitions, time, &Whole::Basket { shop: "main".to_owned(), items });
+        let rows = &partitions[0];
+        let row = rows.row(Relation::BoughtTogether, rows.items().find_item("main", "x").unwrap());
+        let mut names: Vec<&str> = row.neighbours().map(|neighbour| rows.items().name(neighbour.item)).collect();
+        names.sort_unstable();
+        names.concat()
+    };
+    assert_eq!(order(1_000_000, "a"), "a");
+    assert_eq!(order(1_000_500, "b"), "ab");
+    assert_eq!(order(1_009_000, "c"), "abc", "a and b are below 0.05 by now, but there is room");
+    assert_eq!(order(1_000_100, "d"), "cd", "at its own time nothing had faded; now a and b have");
+    assert_eq!(partitions[0].stats().evictions, 2);
+}

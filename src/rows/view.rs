@@ -1,0 +1,111 @@
+//! What ranking sees: one row with its totals, everything decayed to the latest time of the partition.
+
+use super::Rows;
+use super::slab::Block;
+use super::totals::Total;
+use crate::event::EventTime;
+use crate::items::{ItemId, Items};
+use crate::relation::Relation;
+
+/// The row of one anchor in one relation. This is what leaves the room.
+#[derive(Clone, Copy)]
+pub struct RowView<'a> {
+    /// The relation.
+    pub relation: Relation,
+    /// Whose row it is.
+    pub anchor: ItemId,
+    /// The time that all weights are decayed to: the latest event time of the partition.
+    pub now: EventTime,
+    /// Weight of the anchor's total; 0 where it was never counted.
+    pub anchor_weight: f64,
+    /// Support of the anchor's total.
+    pub anchor_support: u32,
+    /// Weight of the shop's contexts; 0 where not known yet.
+    pub contexts: f64,
+    /// Names.
+    pub items: &'a Items,
+    /// Empty where there is no row.
+    pairs: Block<'a>,
+    others: &'a [Total],
+    /// Turns a stored weight into a decayed one.
+    scale: f64,
+}
+
+/// One pair of a row.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Neighbour {
+    /// The other item.
+    pub item: ItemId,
+    /// Contexts behind the pair.
+    pub support: u32,
+    /// Decayed weight of the pair.
+    pub weight: f64,
+    /// Day of the latest event, in days since 1970.
+    pub last_seen_day: u16,
+}
+
+impl RowView<'_> {
+    /// How many neighbours there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.pairs.keys.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.pairs.keys.is_empty()
+    }
+
+    /// The neighbours, in no order that means anything.
+    pub fn neighbours(&self) -> impl Iterator<Item = Neighbour> {
+        (0..self.len()).map(|index| self.neighbour(index))
+    }
+
+    /// The neighbour at `index`.
+    ///
+    /// # Panics
+    /// When `index` is not below [`RowView::len`].
+    #[must_use]
+    pub fn neighbour(&self, index: usize) -> Neighbour {
+        Neighbour {
+            item: ItemId(self.pairs.keys[index]),
+            support: self.pairs.support[index],
+            weight: f64::from(f32::from_bits(self.pairs.weights[index])) * self.scale,
+            last_seen_day: self.pairs.day(index),
+        }
+    }
+
+    /// Decayed weight of the other total of `item`; 0 where not known (yet).
+    #[must_use]
+    pub fn other_weight(&self, item: ItemId) -> f64 {
+        self.others.get(item.index()).map_or(0.0, |total| total.weight * self.scale)
+    }
+}
+
+impl Rows {
+    /// The row of `anchor` in `relation`, as it is now.
+    #[must_use]
+    pub fn row(&self, relation: Relation, anchor: ItemId) -> RowView<'_> {
+        let totals = &self.totals[relation.index()];
+        let scale = 1.0 / self.decay[relation.index()].growth(self.now);
+        let anchor_total = totals.anchor(relation, anchor);
+        RowView {
+            relation,
+            anchor,
+            now: self.now,
+            anchor_weight: anchor_total.weight * scale,
+            anchor_support: anchor_total.support,
+            contexts: totals.contexts(self.items.shop_of(anchor).index()).weight * scale,
+            items: &self.items,
+            pairs: self.store.row(relation, anchor).unwrap_or_default(),
+            others: totals.others(),
+            scale,
+        }
+    }
+
+    /// The owned items that have a row in `relation`.
+    pub fn anchors(&self, relation: Relation) -> impl Iterator<Item = ItemId> {
+        self.store.anchors(relation)
+    }
+}

@@ -1,0 +1,382 @@
+//! The intake stage of an instance: records of any number of source partitions in, events blocks out, by user.
+//!
+//! Each source partition keeps its own order; every section says how far its source has been read, and whether it is
+//! behind (design section 2, "Merging a backlog"). Only here is a clock part of what is written, and then it is in the
+//! log for good.
+
+use super::effect::{Effect, Log, StageError};
+use super::{BlockLimits, Left, Work};
+use crate::event::{Action, EventTime, EventType};
+use crate::intake::{Admitted, Intake, Mapping, Reason, Record, Reject};
+use crate::items::{ItemId, Items};
+use crate::position::{NextOffset, Partition, Position, SourcePartition, Span};
+use crate::wire::{EventsWriter, Opening, Origin, SectionHead};
+use std::sync::Arc;
+
+/// A source partition is behind while what is read of it is older than this.
+pub const BEHIND_LAG_MS: i64 = 10_000;
+
+/// A record of a source.
+pub type SourceRecord<'a> = Record<'a>;
+
+/// One source partition that an intake reads.
+#[derive(Clone)]
+pub struct IntakeInput {
+    /// Which.
+    pub source: SourcePartition,
+    /// How its records read.
+    pub mapping: Arc<Mapping>,
+}
+
+/// What became of the records so far.
+#[derive(Clone, Debug, Default)]
+pub struct IntakeTally {
+    /// Events written, by `EventType as usize`.
+    pub accepted: [u64; EventType::ALL.len()],
+    /// Records refused, by [`Reason::index`].
+    pub rejects: [u64; Reason::ALL.len()],
+    /// Null values and skipped types.
+    pub skipped: u64,
+    /// Events whose time lay in the future and was corrected.
+    pub skewed: u64,
+    /// Events that the log held already.
+    pub muted: u64,
+}
+
+impl IntakeTally {
+    /// Records refused, for any reason.
+    #[must_use]
+    pub fn rejected(&self) -> u64 {
+        self.rejects.iter().sum()
+    }
+}
+
+/// What the log is told of a source partition besides positions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Standing {
+    highest: Option<EventTime>,
+    behind: bool,
+    history: bool,
+}
+
+struct Reading {
+    input: IntakeInput,
+    origin: Option<Position>,
+    next: NextOffset,
+    highest: Option<EventTime>,
+    reached: bool,
+    lagging: bool,
+    old: bool,
+}
+
+impl Reading {
+    fn standing(&self, history_ms: Option<i64>) -> Standing {
+        let behind = !self.reached || self.lagging;
+        Standing { highest: self.highest, behind, history: history_ms.is_some() && !self.reached && self.old }
+    }
+}
+
+#[derive(Clone)]
+struct Channel {
+    /// All before this is on the log.
+    sent: Position,
+    told: Option<Standing>,
+    /// Its section in the block under construction.
+    place: Option<usize>,
+}
+
+struct Output {
+    writer: EventsWriter,
+    /// By input.
+    channels: Vec<Channel>,
+}
+
+/// The intake of one instance.
+pub struct IntakeWork {
+    intake: Intake,
+    identity: u64,
+    history_ms: Option<i64>,
+    limits: BlockLimits,
+    log_id: u128,
+    now_ms: Option<i64>,
+    items: Items,
+    event_items: Vec<ItemId>,
+    inputs: Vec<Reading>,
+    outputs: Vec<Output>,
+    tally: IntakeTally,
+}
+
+impl IntakeWork {
+    /// Reads `inputs`, writes `outputs` partitions of the events log. `identity`: fingerprint of what the log depends on
+    /// besides its sources (the user secret). `history_ms`: see design section 2; `None` never silences anything.
+    #[must_use]
+    pub fn new(
+        intake: Intake,
+        inputs: Vec<IntakeInput>,
+        outputs: u32,
+        identity: u64,
+        history_ms: Option<i64>,
+        limits: BlockLimits,
+    ) -> Self {
+        let channel = Channel { sent: Position::default(), told: None, place: None };
+        let channels = vec![channel; inputs.len()];
+        let output = || Output { writer: EventsWriter::default(), channels: channels.clone() };
+        let reading = |input| Reading {
+            input,
+            origin: None,
+            next: NextOffset(0),
+            highest: None,
+            reached: false,
+            lagging: false,
+            old: true,
+        };
+        Self {
+            intake,
+            identity,
+            history_ms,
+            limits,
+            log_id: 0,
+            now_ms: None,
+            items: Items::default(),
+            event_items: Vec::new(),
+            outputs: std::iter::repeat_with(output).take(Partition(outputs).index()).collect(),
+            inputs: inputs.into_iter().map(reading).collect(),
+            tally: IntakeTally::default(),
+        }
+    }
+
+    /// What became of the records so far.
+    #[must_use]
+    pub fn tally(&self) -> &IntakeTally {
+        &self.tally
+    }
+
+    /// The highest event time read of `input`.
+    #[must_use]
+    pub fn highest(&self, input: usize) -> Option<EventTime> {
+        self.inputs[input].highest
+    }
+
+    /// Whether `input` is behind, so that another may have to wait for it.
+    #[must_use]
+    pub fn is_behind(&self, input: usize) -> bool {
+        self.inputs[input].standing(self.history_ms).behind
+    }
+
+    /// Where reading `input` goes on after a restart: before it, every partition of the log has everything.
+    #[must_use]
+    pub fn resume_at(&self, input: usize) -> NextOffset {
+        self.outputs.iter().map(|output| output.channels[input].sent.offset).min().unwrap_or_default()
+    }
+
+    fn number_of(&self, source: &SourcePartition) -> Option<usize> {
+        self.inputs.iter().position(|reading| reading.input.source == *source)
+    }
+
+    fn event(&mut self, input: usize, offset: NextOffset, admitted: &Admitted<'_>, effects: &mut Vec<Effect>) {
+        let Admitted { event, user, partition, skewed } = admitted;
+        let reading = &mut self.inputs[input];
+        reading.highest = reading.highest.max(Some(event.time));
+        let position = Position::start_of(offset);
+        let output = &mut self.outputs[partition.index()];
+        if position < output.channels[input].sent {
+            self.tally.muted += 1;
+            return;
+        }
+        self.tally.skewed += u64::from(*skewed);
+        let event_type = event.action.event_type();
+        self.tally.accepted[event_type as usize] += 1;
+        let shop = self.items.shop(&event.shop);
+        self.event_items.clear();
+        match &event.action {
+            Action::View { item } | Action::Cart { item } => self.event_items.push(self.items.item(shop, item)),
+            Action::Order { items, .. } => {
+                self.event_items.extend(items.iter().map(|item| self.items.item(shop, item)));
+            }
+        }
+        let place = open(output, input, reading, reading.standing(self.history_ms));
+        if let (Some(now_ms), head) = (self.now_ms, output.writer.head(place)) {
+            head.arrived_ms = Some(head.arrived_ms.map_or(now_ms, |first| first.min(now_ms)));
+        }
+        let items = &self.event_items;
+        output.writer.push(place, position, *user, event.key, event.time, event_type, items, &self.items);
+        if output.writer.bytes() >= self.limits.bytes_max || output.writer.entries() >= self.limits.entries_max {
+            // The record at hand is in the block, so the section covers it.
+            self.inputs[input].next = offset.after();
+            self.flush_one(partition.index(), effects);
+        }
+    }
+
+    /// Sends what `output` has collected, and with it how far the sources that are behind have been read.
+    fn flush_one(&mut self, output: usize, effects: &mut Vec<Effect>) {
+        if self.outputs[output].writer.is_empty() {
+            return;
+        }
+        self.add_marks(output, true);
+        let Output { writer, channels } = &mut self.outputs[output];
+        for (channel, reading) in channels.iter_mut().zip(&self.inputs) {
+            let Some(place) = channel.place.take() else { continue };
+            let standing = reading.standing(self.history_ms);
+            let head = writer.head(place);
+            head.span.to = Position::start_of(reading.next).max(head.span.to);
+            (head.highest, head.behind, head.history) = (standing.highest, standing.behind, standing.history);
+            (channel.sent, channel.told) = (head.span.to, Some(standing));
+        }
+        let partition = Partition(u32::try_from(output).unwrap_or(u32::MAX));
+        let block = writer.finish(&self.items);
+        effects.push(Effect::Append { log: Log::Events, partition, block });
+    }
+
+    /// Opens a section for every input of which `output` has not heard the newest.
+    fn add_marks(&mut self, output: usize, only_behind: bool) {
+        let output = &mut self.outputs[output];
+        for (input, reading) in self.inputs.iter().enumerate() {
+            let standing = reading.standing(self.history_ms);
+            let channel = &output.channels[input];
+            let reached = Position::start_of(reading.next);
+            let is_news = channel.told != Some(standing) || (!only_behind && reached > channel.sent);
+            let wanted = is_news && (!only_behind || standing.behind);
+            if wanted && reached >= channel.sent && reading.origin.is_some() {
+                open(output, input, reading, standing);
+            }
+        }
+    }
+
+    fn reject(&mut self, input: usize, offset: NextOffset, reject: Reject, effects: &mut Vec<Effect>) {
+        let reading = &mut self.inputs[input];
+        reading.highest = reading.highest.max(reject.time);
+        self.tally.rejects[reject.reason.index()] += 1;
+        effects.push(Effect::Reject { source: reading.input.source.clone(), offset, reject });
+    }
+
+    /// Whether `input` has fallen behind or caught up, by the age of what was read last. Tells everybody at once.
+    fn watch_lag(&mut self, input: usize, timestamp_ms: Option<i64>, effects: &mut Vec<Effect>) {
+        let (Some(now_ms), Some(timestamp_ms)) = (self.now_ms, timestamp_ms) else { return };
+        let lag_ms = now_ms.saturating_sub(timestamp_ms);
+        let reading = &mut self.inputs[input];
+        let before = reading.standing(self.history_ms);
+        reading.lagging = lag_ms > BEHIND_LAG_MS;
+        reading.old = self.history_ms.is_some_and(|history_ms| lag_ms > history_ms);
+        if (before.behind, before.history) != (reading.standing(self.history_ms).behind, reading.old) {
+            self.mark(effects);
+        }
+    }
+}
+
+/// The section of `input` in `output`'s block; opened if there is none.
+fn open(output: &mut Output, input: usize, reading: &Reading, standing: Standing) -> usize {
+    let channel = &mut output.channels[input];
+    if let Some(place) = channel.place {
+        return place;
+    }
+    let place = output.writer.open(SectionHead {
+        source: reading.input.source.clone(),
+        span: Span { from: channel.sent, to: channel.sent },
+        highest: standing.highest,
+        behind: standing.behind,
+        history: standing.history,
+        arrived_ms: None,
+    });
+    channel.place = Some(place);
+    place
+}
+
+impl Work for IntakeWork {
+    type Record<'a> = SourceRecord<'a>;
+
+    fn left(&mut self, left: &Left<'_>) -> Result<(), StageError> {
+        match *left {
+            Left::LogId(log_id) => self.log_id = log_id,
+            Left::Origin { source, first } => {
+                if let Some(input) = self.number_of(source) {
+                    self.inputs[input].origin = Some(first);
+                    for output in &mut self.outputs {
+                        let channel = &mut output.channels[input];
+                        channel.sent = channel.sent.max(first);
+                    }
+                }
+            }
+            Left::Position { output, source, position } => {
+                if let Some(input) = self.number_of(source) {
+                    let channel = &mut self.outputs[output].channels[input];
+                    channel.sent = channel.sent.max(position);
+                }
+            }
+            Left::List(_) => {}
+        }
+        Ok(())
+    }
+
+    fn opened(&mut self, input: usize, next: NextOffset) {
+        let reading = &mut self.inputs[input];
+        reading.next = next;
+        let first = *reading.origin.get_or_insert(Position::start_of(next));
+        for output in &mut self.outputs {
+            let channel = &mut output.channels[input];
+            channel.sent = channel.sent.max(first);
+        }
+    }
+
+    fn open(&mut self, effects: &mut Vec<Effect>) {
+        let origin = |reading: &Reading| Origin {
+            source: reading.input.source.clone(),
+            first: reading.origin.unwrap_or_default(),
+        };
+        let origins: Vec<Origin> = self.inputs.iter().map(origin).collect();
+        let block = Opening { log_id: self.log_id, store_id: 0, identity: self.identity, origins }.encode();
+        for output in 0..self.outputs.len() {
+            let partition = Partition(u32::try_from(output).unwrap_or(u32::MAX));
+            effects.push(Effect::Append { log: Log::Events, partition, block: block.clone() });
+        }
+    }
+
+    fn record(
+        &mut self,
+        input: usize,
+        offset: NextOffset,
+        record: &SourceRecord<'_>,
+        effects: &mut Vec<Effect>,
+    ) -> Result<(), StageError> {
+        let mapping = Arc::clone(&self.inputs[input].input.mapping);
+        match self.intake.take(&mapping, record, self.now_ms) {
+            Ok(Some(admitted)) => self.event(input, offset, &admitted, effects),
+            Ok(None) => self.tally.skipped += 1,
+            Err(reject) => self.reject(input, offset, reject, effects),
+        }
+        self.inputs[input].next = offset.after();
+        self.watch_lag(input, record.timestamp_ms, effects);
+        Ok(())
+    }
+
+    fn reached(&mut self, input: usize, effects: &mut Vec<Effect>) {
+        self.inputs[input].reached = true;
+        self.mark(effects);
+    }
+
+    fn live(&mut self, _effects: &mut Vec<Effect>) {}
+
+    fn clock(&mut self, now_ms: i64, _effects: &mut Vec<Effect>) -> Result<(), StageError> {
+        self.now_ms = Some(now_ms);
+        Ok(())
+    }
+
+    fn flush(&mut self, effects: &mut Vec<Effect>) {
+        // Nothing more at hand: what lagged has caught up.
+        let lagging = self.inputs.iter_mut().filter(|reading| reading.lagging);
+        if lagging.fold(false, |_, reading| std::mem::take(&mut reading.lagging)) {
+            self.mark(effects);
+        }
+        for output in 0..self.outputs.len() {
+            self.flush_one(output, effects);
+        }
+    }
+
+    fn mark(&mut self, effects: &mut Vec<Effect>) {
+        for output in 0..self.outputs.len() {
+            self.add_marks(output, false);
+            self.flush_one(output, effects);
+        }
+    }
+
+    fn rest(&mut self, _effects: &mut Vec<Effect>) {}
+}

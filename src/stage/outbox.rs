@@ -1,0 +1,246 @@
+//! What windows has for the pairs log, by partition: split by owner, positioned, muted where the log has it already.
+
+use super::effect::{Effect, Log};
+use crate::event::EventTime;
+use crate::items::{ItemId, Items, fingerprint, spread};
+use crate::position::{NextOffset, Partition, Position, SourcePartition, Span};
+use crate::relation::{Bought, Change, Delta};
+use crate::wire::{Opening, Origin, PairsWriter, SectionHead};
+
+/// What the heads of sections say besides positions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Standing {
+    pub(super) highest: Option<EventTime>,
+    pub(super) behind: bool,
+    pub(super) history: bool,
+}
+
+struct Channel {
+    writer: PairsWriter,
+    /// All before this is on the log.
+    sent: Position,
+    /// What the log was told last.
+    told: Option<Standing>,
+    /// How many deltas of the record at hand went here.
+    index: u32,
+}
+
+/// The channels from one events partition to every pairs partition.
+pub(super) struct Outbox {
+    source: SourcePartition,
+    channels: Vec<Channel>,
+    owners: Vec<Partition>,
+    shop_owners: Vec<Partition>,
+    /// The record at hand, or the next one.
+    at: NextOffset,
+    within: bool,
+    arrived_ms: Option<i64>,
+    block_bytes_max: usize,
+    block_entries_max: usize,
+    pub(super) muted: u64,
+    pub(super) deltas: u64,
+    split: Split,
+}
+
+#[derive(Default)]
+struct Split {
+    targets: Vec<Partition>,
+    neighbours: Vec<(ItemId, u32)>,
+    anchors: Vec<ItemId>,
+    others: Vec<Bought>,
+}
+
+impl Outbox {
+    pub(super) fn new(source: SourcePartition, partitions: u32, limits: super::BlockLimits) -> Self {
+        let channel = || Channel { writer: PairsWriter::default(), sent: Position::default(), told: None, index: 0 };
+        Self {
+            source,
+            channels: std::iter::repeat_with(channel).take(Partition(partitions).index()).collect(),
+            owners: Vec::new(),
+            shop_owners: Vec::new(),
+            at: NextOffset(0),
+            within: false,
+            arrived_ms: None,
+            block_bytes_max: limits.bytes_max,
+            block_entries_max: limits.entries_max,
+            muted: 0,
+            deltas: 0,
+            split: Split::default(),
+        }
+    }
+
+    /// The log holds all before `position` on partition `output` already.
+    pub(super) fn resume(&mut self, output: usize, source: &SourcePartition, position: Position) {
+        if *source == self.source {
+            let channel = &mut self.channels[output];
+            channel.sent = channel.sent.max(position);
+        }
+    }
+
+    /// Opening marks for every partition.
+    pub(super) fn open(&self, log_id: u128, identity: u64, effects: &mut Vec<Effect>) {
+        let origins = vec![Origin { source: self.source.clone(), first: Position::default() }];
+        let block = Opening { log_id, store_id: 0, identity, origins }.encode();
+        for output in 0..self.channels.len() {
+            effects.push(append(output, block.clone()));
+        }
+    }
+
+    pub(super) fn start_record(&mut self, at: NextOffset) {
+        (self.at, self.within) = (at, true);
+        for channel in &mut self.channels {
+            channel.index = 0;
+        }
+    }
+
+    /// What is put next arrived at `arrived_ms`, perhaps before the record at hand.
+    pub(super) fn arrived(&mut self, arrived_ms: Option<i64>) {
+        self.arrived_ms = arrived_ms;
+    }
+
+    pub(super) fn end_record(&mut self) {
+        (self.at, self.within) = (self.at.after(), false);
+    }
+
+    /// Where channel `output` has got to.
+    fn reached(&self, output: usize) -> Position {
+        if self.within {
+            Position { offset: self.at, index: self.channels[output].index }
+        } else {
+            Position::start_of(self.at)
+        }
+    }
+
+    /// Sends `delta` to whoever owns a part of it.
+    pub(super) fn put(&mut self, delta: &Delta<'_>, standing: Standing, items: &Items, effects: &mut Vec<Effect>) {
+        if self.channels.len() == 1 {
+            return self.put_to(0, delta, standing, items, effects);
+        }
+        self.learn_owners(items);
+        let mut split = std::mem::take(&mut self.split);
+        let time = delta.time;
+        match delta.change {
+            Change::Context { shop, .. } => {
+                let output = self.shop_owners[shop.index()].index();
+                self.put_to(output, delta, standing, items, effects);
+            }
+            Change::Star { relation, centre, neighbours } => {
+                let own = self.owners[centre.index()];
+                self.put_to(own.index(), delta, standing, items, effects);
+                self.targets_of(&mut split.targets, neighbours.iter().copied());
+                for &target in split.targets.iter().filter(|&&target| target != own) {
+                    let placed = (1_u32..).zip(neighbours).map(|(distance, &item)| (item, distance));
+                    split.neighbours.clear();
+                    split.neighbours.extend(placed.filter(|(item, _)| self.owners[item.index()] == target));
+                    let change = Change::StarBack { relation, centre, neighbours: &split.neighbours };
+                    self.put_to(target.index(), &Delta { time, change }, standing, items, effects);
+                }
+            }
+            Change::StarBack { .. } => {} // made only here
+            Change::Basket { items: basket } => {
+                self.targets_of(&mut split.targets, basket.iter().map(|bought| bought.item));
+                for target in &split.targets {
+                    self.put_to(target.index(), delta, standing, items, effects);
+                }
+            }
+            Change::Cross { relation, anchors, others } => {
+                let all = anchors.iter().copied().chain(others.iter().map(|bought| bought.item));
+                self.targets_of(&mut split.targets, all);
+                for &target in &split.targets {
+                    split.anchors.clear();
+                    split.anchors.extend(anchors.iter().filter(|item| self.owners[item.index()] == target));
+                    split.others.clear();
+                    let needs_all = !split.anchors.is_empty();
+                    split.others.extend(others.iter().filter(|o| needs_all || self.owners[o.item.index()] == target));
+                    let change = Change::Cross { relation, anchors: &split.anchors, others: &split.others };
+                    self.put_to(target.index(), &Delta { time, change }, standing, items, effects);
+                }
+            }
+        }
+        self.split = split;
+    }
+
+    fn targets_of(&self, targets: &mut Vec<Partition>, items: impl Iterator<Item = ItemId>) {
+        targets.clear();
+        targets.extend(items.map(|item| self.owners[item.index()]));
+        targets.sort_unstable();
+        targets.dedup();
+    }
+
+    fn learn_owners(&mut self, items: &Items) {
+        let count = u32::try_from(self.channels.len()).unwrap_or(u32::MAX);
+        for item in items.ids().skip(self.owners.len()) {
+            self.owners.push(spread(items.fingerprint(item), count));
+        }
+        while self.shop_owners.len() < items.shop_count() {
+            let shop = items.shop_at(self.shop_owners.len());
+            self.shop_owners.push(spread(fingerprint(items.shop_name(shop), ""), count));
+        }
+    }
+
+    fn put_to(
+        &mut self,
+        output: usize,
+        delta: &Delta<'_>,
+        standing: Standing,
+        items: &Items,
+        effects: &mut Vec<Effect>,
+    ) {
+        let position = self.reached(output);
+        let channel = &mut self.channels[output];
+        channel.index += 1;
+        if position < channel.sent {
+            self.muted += 1;
+            return;
+        }
+        if channel.writer.head().is_none() {
+            channel.writer.open(head(&self.source, channel.sent, standing, self.arrived_ms));
+        }
+        channel.writer.push(position, delta, items);
+        self.deltas += 1;
+        if channel.writer.bytes() >= self.block_bytes_max || channel.writer.entries() >= self.block_entries_max {
+            self.flush_one(output, standing, items, effects);
+        }
+    }
+
+    fn flush_one(&mut self, output: usize, standing: Standing, items: &Items, effects: &mut Vec<Effect>) {
+        let to = self.reached(output);
+        let channel = &mut self.channels[output];
+        let Some(head) = channel.writer.head() else { return };
+        head.span.to = to;
+        (head.highest, head.behind, head.history) = (standing.highest, standing.behind, standing.history);
+        (channel.sent, channel.told) = (to, Some(standing));
+        effects.push(append(output, channel.writer.finish(items)));
+    }
+
+    /// Sends what has been collected.
+    pub(super) fn flush(&mut self, standing: Standing, items: &Items, effects: &mut Vec<Effect>) {
+        for output in 0..self.channels.len() {
+            self.flush_one(output, standing, items, effects);
+        }
+    }
+
+    /// A section for every partition to which it says something new.
+    pub(super) fn mark(&mut self, standing: Standing, items: &Items, effects: &mut Vec<Effect>) {
+        for output in 0..self.channels.len() {
+            let reached = self.reached(output);
+            let channel = &mut self.channels[output];
+            let replaying = reached < channel.sent;
+            let old_news = reached == channel.sent && channel.told == Some(standing);
+            if channel.writer.is_empty() && !replaying && !old_news {
+                channel.writer.open(head(&self.source, channel.sent, standing, None));
+            }
+            self.flush_one(output, standing, items, effects);
+        }
+    }
+}
+
+fn head(source: &SourcePartition, from: Position, standing: Standing, arrived_ms: Option<i64>) -> SectionHead {
+    let Standing { highest, behind, history } = standing;
+    SectionHead { source: source.clone(), span: Span { from, to: from }, highest, behind, history, arrived_ms }
+}
+
+fn append(output: usize, block: Vec<u8>) -> Effect {
+    let partition = Partition(u32::try_from(output).unwrap_or(u32::MAX));
+    Effect::Append { log: Log::Pairs, partition, block }
+}

@@ -1,0 +1,287 @@
+//! The windows stage on one partition: events blocks in, merged, applied, pairs blocks out.
+//!
+//! What a release emits stands at the position of the record whose reading caused it, so positions on the pairs log do
+//! not depend on how either log was cut into records elsewhere.
+
+use super::effect::{Effect, Log, StageError};
+use super::outbox::{Outbox, Standing};
+use super::{BlockLimits, Identity, Left, Work};
+use crate::event::{EventKey, EventTime, EventType, UserKey};
+use crate::items::{ItemId, Items};
+use crate::position::{NextOffset, Partition, SourcePartition, Verdict};
+use crate::relation::Fate;
+use crate::rules::CountingRules;
+use crate::windows::{Action, Input, Merge, SourceIndex, Windows};
+use crate::wire::{EventEntry, EventItems, EventsBlock, Kind, SectionHead, Translation, kind_of};
+use std::collections::BTreeSet;
+
+/// About what one held event costs besides its order lines.
+const HELD_BYTES: usize = 96;
+
+/// An event that waits for its turn.
+struct Held {
+    user: UserKey,
+    key: EventKey,
+    time: EventTime,
+    items: HeldItems,
+    arrived_ms: Option<i64>,
+}
+
+enum HeldItems {
+    View(ItemId),
+    Cart(ItemId),
+    Order(Box<[ItemId]>),
+}
+
+/// How many events of each type met each fate, and what else the stage saw.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct WindowsTally {
+    /// By `EventType as usize`, then `Fate as usize`.
+    pub fates: [[u64; 5]; EventType::ALL.len()],
+    /// Entries of the events log that had been applied before.
+    pub ledger_duplicates: u64,
+}
+
+/// One partition of the windows stage.
+pub struct WindowsWork {
+    identity: Identity,
+    counting: u64,
+    log_id: u128,
+    items: Items,
+    names: Translation,
+    merge: Merge<Held>,
+    windows: Windows,
+    outbox: Outbox,
+    /// The highest event time that sources told of, and that was released.
+    highest_told: Option<EventTime>,
+    highest_released: Option<EventTime>,
+    behind: BTreeSet<SourcePartition>,
+    history: BTreeSet<SourcePartition>,
+    tally: WindowsTally,
+}
+
+impl WindowsWork {
+    /// Partition `partition` of the events log, writing to `outputs` partitions of the pairs log. `events_identity` is
+    /// the fingerprint that the events log must have been written under.
+    #[must_use]
+    pub fn new(
+        partition: Partition,
+        outputs: u32,
+        rules: &CountingRules,
+        events_identity: u64,
+        merge_bytes_max: usize,
+        limits: BlockLimits,
+    ) -> Self {
+        let source = SourcePartition { source: Log::Events.name().into(), partition };
+        Self {
+            identity: Identity::new(Log::Events, partition, events_identity),
+            counting: rules.fingerprint(),
+            log_id: 0,
+            items: Items::default(),
+            names: Translation::default(),
+            merge: Merge::new(merge_bytes_max),
+            windows: Windows::new(rules),
+            outbox: Outbox::new(source, outputs, limits),
+            highest_told: None,
+            highest_released: None,
+            behind: BTreeSet::new(),
+            history: BTreeSet::new(),
+            tally: WindowsTally::default(),
+        }
+    }
+
+    /// What became of the events so far.
+    #[must_use]
+    pub fn tally(&self) -> &WindowsTally {
+        &self.tally
+    }
+
+    /// Events released because the merge buffer was full.
+    #[must_use]
+    pub fn forced(&self) -> u64 {
+        self.merge.forced()
+    }
+
+    /// Users, items, and bytes of the merge buffer, now.
+    #[must_use]
+    pub fn sizes(&self) -> (usize, usize, usize) {
+        (self.windows.visitors(), self.items.len(), self.merge.bytes())
+    }
+
+    /// Deltas appended, and deltas that the log held already.
+    #[must_use]
+    pub fn appended(&self) -> (u64, u64) {
+        (self.outbox.deltas, self.outbox.muted)
+    }
+
+    fn standing(&self) -> Standing {
+        // What is held has not happened yet for the rows: their `now` must not run ahead of it.
+        let highest = if self.merge.held() == 0 && self.behind.is_empty() {
+            self.highest_told.max(self.highest_released)
+        } else {
+            self.highest_released
+        };
+        Standing { highest, behind: !self.behind.is_empty(), history: !self.history.is_empty() }
+    }
+
+    fn opening(&mut self, offset: NextOffset, block: &[u8]) -> Result<(), StageError> {
+        let opening = self.identity.check(offset, block)?;
+        for origin in &opening.origins {
+            if self.identity.ledger.next(&origin.source).is_none() {
+                self.behind.insert(origin.source.clone());
+            }
+            self.identity.open(offset, origin)?;
+            self.merge.open(&origin.source);
+        }
+        Ok(())
+    }
+
+    fn events(&mut self, offset: NextOffset, bytes: &[u8], effects: &mut Vec<Effect>) -> Result<(), StageError> {
+        let block = EventsBlock::decode(bytes).map_err(|error| self.identity.wire(offset, error))?;
+        self.names.fill(&block.shops, &block.items, &mut self.items);
+        self.outbox.start_record(offset);
+        for section in &block.sections {
+            let head = &section.head;
+            let verdict = self.identity.verdict(offset, head)?;
+            let entries = &block.entries[section.entries.clone()];
+            let Verdict::Apply { from } = verdict else {
+                self.tally.ledger_duplicates += entries.len() as u64;
+                continue;
+            };
+            let source = self.merge.open(&head.source);
+            for entry in entries {
+                if entry.position < from {
+                    self.tally.ledger_duplicates += 1;
+                } else {
+                    self.take(source, &block, entry, head.arrived_ms, effects);
+                }
+            }
+            self.hear(source, head);
+            self.identity.ledger.advance(&head.source, head.span.to);
+        }
+        self.release(effects);
+        self.outbox.end_record();
+        Ok(())
+    }
+
+    /// One event: into the merge, or straight on where nothing could come before it.
+    fn take(
+        &mut self,
+        source: SourceIndex,
+        block: &EventsBlock<'_>,
+        entry: &EventEntry,
+        arrived_ms: Option<i64>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let item = |number: u32| self.names.items[number as usize];
+        let items = match &entry.items {
+            EventItems::One(number) if entry.event_type == EventType::View => HeldItems::View(item(*number)),
+            EventItems::One(number) => HeldItems::Cart(item(*number)),
+            EventItems::Lines(lines) => {
+                HeldItems::Order(block.lines[lines.clone()].iter().map(|&number| item(number)).collect())
+            }
+        };
+        let lines = if let HeldItems::Order(lines) = &items { size_of_val::<[ItemId]>(lines) } else { 0 };
+        let user = block.users[entry.user as usize];
+        let held = Held { user, key: entry.key, time: entry.time, items, arrived_ms };
+        self.merge.push(source, entry.time, entry.event_type, HELD_BYTES + lines, held);
+        if block.sections.len() == 1 && self.merge.bytes() > MERGE_RELEASE_BYTES {
+            self.release(effects);
+        }
+    }
+
+    /// What a section says of its source.
+    fn hear(&mut self, source: SourceIndex, head: &SectionHead) {
+        self.merge.mark(source, head.highest, head.behind);
+        self.highest_told = self.highest_told.max(head.highest);
+        for (set, is_in) in [(&mut self.behind, head.behind), (&mut self.history, head.history)] {
+            if !is_in {
+                set.remove(&head.source);
+            } else if !set.contains(&head.source) {
+                set.insert(head.source.clone());
+            }
+        }
+    }
+
+    fn release(&mut self, effects: &mut Vec<Effect>) {
+        while let Some(held) = self.merge.release() {
+            self.apply(&held, effects);
+        }
+    }
+
+    fn apply(&mut self, held: &Held, effects: &mut Vec<Effect>) {
+        self.highest_released = self.highest_released.max(Some(held.time));
+        let (action, any) = match &held.items {
+            HeldItems::View(item) => (Action::View(*item), *item),
+            HeldItems::Cart(item) => (Action::Cart(*item), *item),
+            HeldItems::Order(lines) => {
+                let Some(&first) = lines.first() else { return }; // the block's decoder refuses an empty order
+                (Action::Order(lines), first)
+            }
+        };
+        let shop = self.items.shop_of(any);
+        let input = Input { user: held.user, key: held.key, time: held.time, shop, action };
+        let standing = self.standing();
+        self.outbox.arrived(held.arrived_ms);
+        let (outbox, items) = (&mut self.outbox, &self.items);
+        let fate = self.windows.apply(&input, &mut |delta| outbox.put(&delta, standing, items, effects));
+        self.tally.fates[action.event_type() as usize][fate_index(fate)] += 1;
+    }
+}
+
+/// A block of one section is merged as it is read whenever more than this is held: nothing else in it could come first.
+const MERGE_RELEASE_BYTES: usize = 1 << 16;
+
+fn fate_index(fate: Fate) -> usize {
+    fate as usize
+}
+
+impl Work for WindowsWork {
+    type Record<'a> = &'a [u8];
+
+    fn left(&mut self, left: &Left<'_>) -> Result<(), StageError> {
+        match *left {
+            Left::LogId(log_id) => self.log_id = log_id,
+            Left::Position { output, source, position } => self.outbox.resume(output, source, position),
+            Left::Origin { .. } | Left::List(_) => {}
+        }
+        Ok(())
+    }
+
+    fn open(&mut self, effects: &mut Vec<Effect>) {
+        self.outbox.open(self.log_id, self.counting, effects);
+    }
+
+    fn record(
+        &mut self,
+        _input: usize,
+        offset: NextOffset,
+        record: &&[u8],
+        effects: &mut Vec<Effect>,
+    ) -> Result<(), StageError> {
+        match kind_of(record).map_err(|error| self.identity.wire(offset, error))? {
+            Kind::Opening => self.opening(offset, record),
+            _ => self.events(offset, record, effects),
+        }
+    }
+
+    fn reached(&mut self, _input: usize, _effects: &mut Vec<Effect>) {}
+
+    fn live(&mut self, _effects: &mut Vec<Effect>) {}
+
+    fn clock(&mut self, _now_ms: i64, _effects: &mut Vec<Effect>) -> Result<(), StageError> {
+        Ok(())
+    }
+
+    fn flush(&mut self, effects: &mut Vec<Effect>) {
+        let standing = self.standing();
+        self.outbox.flush(standing, &self.items, effects);
+    }
+
+    fn mark(&mut self, effects: &mut Vec<Effect>) {
+        let standing = self.standing();
+        self.outbox.mark(standing, &self.items, effects);
+    }
+
+    fn rest(&mut self, _effects: &mut Vec<Effect>) {}
+}

@@ -1,0 +1,78 @@
+//! Distinct items that belong together because no gap between them is too long: a session of views, or a cart.
+
+use crate::event::EventTime;
+use crate::items::ItemId;
+
+/// The open window of a user. It has none until the first event.
+#[derive(Default)]
+pub(super) struct GapWindow {
+    /// Distinct items, in order of first arrival.
+    items: Vec<ItemId>,
+    latest: Option<EventTime>,
+}
+
+/// How an event's time stands to the window.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Arrival {
+    /// Older than the latest by more than the gap: belongs to a window that is gone.
+    Late,
+    /// The first of a new window.
+    Opens,
+    /// Within the gap, either side.
+    Continues,
+}
+
+/// What there is for an item in the window.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// It is in there already.
+    Held,
+    /// It is new, and the window is full.
+    Full,
+    /// It is new.
+    Free,
+}
+
+impl GapWindow {
+    /// Moves the window to an event at `time`. Nothing moves when it is late.
+    pub(super) fn arrive(&mut self, time: EventTime, gap_ms: i64) -> Arrival {
+        match self.latest {
+            Some(latest) if latest.since(time) > gap_ms => Arrival::Late,
+            Some(latest) if time.since(latest) <= gap_ms => {
+                self.latest = Some(latest.max(time));
+                Arrival::Continues
+            }
+            _ => {
+                self.items.clear();
+                self.latest = Some(time);
+                Arrival::Opens
+            }
+        }
+    }
+
+    pub(super) fn place(&self, item: ItemId, max_items: usize) -> Place {
+        if self.items.contains(&item) {
+            Place::Held
+        } else if self.items.len() >= max_items {
+            Place::Full
+        } else {
+            Place::Free
+        }
+    }
+
+    pub(super) fn push(&mut self, item: ItemId) {
+        self.items.push(item);
+    }
+
+    pub(super) fn items(&self) -> &[ItemId] {
+        &self.items
+    }
+
+    /// Closes the window, unless something came in after `time`.
+    pub(super) fn close_at(&mut self, time: EventTime) {
+        if self.latest.is_some_and(|latest| latest <= time) {
+            self.items.clear();
+            self.latest = None;
+        }
+    }
+}

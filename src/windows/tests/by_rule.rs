@@ -1,0 +1,405 @@
+//! One test a rule, in words.
+
+use crate::event::{EventKey, EventTime, EventType, UserKeys};
+use crate::items::{ItemId, Items};
+use crate::relation::{Bought, Change, Delta, Fate, Relation};
+use crate::rules::{CountingRules, DAY_MS};
+use crate::windows::{Action, Input, Windows};
+
+const MINUTE_MS: i64 = 60_000;
+
+/// Windows with names for items, and deltas as text: `views: a > b c` is a star, `bought: a*1 b` a basket in which `a`
+/// has been bought once before, `also: a > b` and `after: a > b*2` crosses, `+views` a context.
+struct Bench {
+    windows: Windows,
+    items: Items,
+    users: UserKeys,
+    user: &'static str,
+}
+
+fn bench() -> Bench {
+    bench_with(|_| {})
+}
+
+fn bench_with(change: impl FnOnce(&mut CountingRules)) -> Bench {
+    let mut rules = CountingRules::default();
+    change(&mut rules);
+    Bench { windows: Windows::new(&rules), items: Items::default(), users: UserKeys::new([0; 16]), user: "u" }
+}
+
+/// What an event came to: its fate (when it was not counted) and its deltas.
+type Said = Vec<String>;
+
+impl Bench {
+    fn view(&mut self, at: i64, item: &str) -> Said {
+        self.apply(at, EventType::View, EventKey::of_content(EventType::View, item, EventTime(at)), item)
+    }
+
+    fn cart(&mut self, at: i64, item: &str) -> Said {
+        self.apply(at, EventType::Cart, EventKey::of_content(EventType::Cart, item, EventTime(at)), item)
+    }
+
+    /// `lines` are separated by spaces.
+    fn order(&mut self, at: i64, lines: &str) -> Said {
+        let key = EventKey::of_content(EventType::Order, lines, EventTime(at));
+        self.apply(at, EventType::Order, key, lines)
+    }
+
+    fn with_id(&mut self, at: i64, event_type: EventType, id: &str, items: &str) -> Said {
+        self.apply(at, event_type, EventKey::of_id(id), items)
+    }
+
+    fn apply(&mut self, at: i64, event_type: EventType, key: EventKey, items: &str) -> Said {
+        let shop = self.items.shop("main");
+        let ids: Vec<ItemId> = items.split(' ').map(|item| self.items.item(shop, item)).collect();
+        let action = match event_type {
+            EventType::View => Action::View(ids[0]),
+            EventType::Cart => Action::Cart(ids[0]),
+            EventType::Order => Action::Order(&ids),
+        };
+        let input = Input { user: self.users.key("main", self.user), key, time: EventTime(at), shop, action };
+        let mut said = Vec::new();
+        let fate = self.windows.apply(&input, &mut |delta| {
+            assert_eq!(delta.time, EventTime(at));
+            said.push(text(&self.items, &delta));
+        });
+        if fate != Fate::Counted {
+            assert!(said.is_empty(), "{fate:?} gave {said:?}");
+            said.push(format!("{fate:?}"));
+        }
+        said
+    }
+}
+
+fn short(relation: Relation) -> &'static str {
+    match relation {
+        Relation::BoughtTogether => "bought",
+        Relation::AlsoBought => "also",
+        Relation::ViewedTogether => "views",
+        Relation::ViewedThenBought => "after",
+        Relation::CartedTogether => "cart",
+    }
+}
+
+fn text(items: &Items, delta: &Delta<'_>) -> String {
+    let names = |ids: &[ItemId]| ids.iter().map(|&id| items.name(id)).collect::<Vec<_>>().join(" ");
+    let bought = |bought: &[Bought]| {
+        let one = |b: &Bought| match b.repeats {
+            0 => items.name(b.item).to_owned(),
+            n => format!("{}*{n}", items.name(b.item)),
+        };
+        bought.iter().map(one).collect::<Vec<_>>().join(" ")
+    };
+    match delta.change {
+        Change::Context { relation, .. } => format!("+{}", short(relation)),
+        Change::Star { relation, centre, neighbours } => {
+            format!("{}: {} > {}", short(relation), items.name(centre), names(neighbours)).trim_end().to_owned()
+        }
+        Change::StarBack { .. } => "back".to_owned(),
+        Change::Basket { items } => format!("bought: {}", bought(items)),
+        Change::Cross { relation, anchors, others } => {
+            format!("{}: {} > {}", short(relation), names(anchors), bought(others))
+        }
+    }
+}
+
+const NOTHING: Said = Vec::new();
+
+// Views.
+
+#[test]
+fn a_new_item_of_a_session_pairs_with_those_before_it_nearest_first() {
+    let mut shop = bench();
+    assert_eq!(shop.view(0, "a"), ["+views", "views: a >"]);
+    assert_eq!(shop.view(1, "b"), ["views: b > a"]);
+    assert_eq!(shop.view(2, "c"), ["views: c > b a"]);
+}
+
+#[test]
+fn only_the_pair_window_most_recently_first_viewed_items_are_neighbours() {
+    let mut shop = bench_with(|rules| rules.pair_window = 2);
+    shop.view(0, "a");
+    shop.view(1, "b");
+    shop.view(2, "c");
+    shop.view(3, "a"); // seen again, but first viewed longest ago
+    assert_eq!(shop.view(4, "d"), ["views: d > c b"]);
+}
+
+#[test]
+fn a_reload_counts_nothing() {
+    let mut shop = bench();
+    shop.view(0, "a");
+    assert_eq!(shop.view(1, "a"), NOTHING);
+}
+
+#[test]
+fn a_reload_keeps_the_session_open() {
+    let mut shop = bench();
+    shop.view(0, "a");
+    shop.view(20 * MINUTE_MS, "a");
+    assert_eq!(shop.view(40 * MINUTE_MS, "b"), ["views: b > a"]);
+}
+
+#[test]
+fn a_session_closes_after_more_than_the_gap_and_not_at_it() {
+    let mut shop = bench();
+    shop.view(0, "a");
+    assert_eq!(shop.view(30 * MINUTE_MS, "b"), ["views: b > a"]);
+    assert_eq!(shop.view(60 * MINUTE_MS + 1, "c"), ["+views", "views: c >"]);
+}
+
+#[test]
+fn a_view_within_the_gap_before_the_latest_joins_the_session_and_an_older_one_is_late() {
+    let mut shop = bench();
+    shop.view(100 * MINUTE_MS, "a");
+    assert_eq!(shop.view(70 * MINUTE_MS, "b"), ["views: b > a"]);
+    assert_eq!(shop.view(70 * MINUTE_MS - 1, "c"), ["Late"]);
+    assert_eq!(shop.windows.tally().late, 1);
+}
+
+#[test]
+fn a_late_view_changes_nothing_but_its_id_is_remembered() {
+    let mut shop = bench();
+    shop.view(100 * MINUTE_MS, "a");
+    assert_eq!(shop.with_id(0, EventType::View, "x", "b"), ["Late"]);
+    assert_eq!(shop.with_id(101 * MINUTE_MS, EventType::View, "x", "b"), ["Duplicate"]);
+    assert_eq!(shop.order(MINUTE_MS, "o"), ["+bought", "bought: o"], "the late view of b is not a recent view");
+}
+
+#[test]
+fn a_full_session_counts_no_more_but_an_overlong_view_moves_its_time_and_recency() {
+    let mut shop = bench_with(|rules| rules.session_max_items = 2);
+    shop.view(0, "a");
+    shop.view(1, "b");
+    assert_eq!(shop.view(20 * MINUTE_MS, "c"), ["Overlong"]);
+    assert_eq!(shop.view(40 * MINUTE_MS, "a"), NOTHING, "the overlong view kept the session open");
+    assert_eq!(shop.order(41 * MINUTE_MS, "o")[2..], ["+after", "after: b c a > o"]);
+    assert_eq!(shop.view(71 * MINUTE_MS, "c"), ["+views", "views: c >"]);
+}
+
+// Recent views.
+
+#[test]
+fn an_order_meets_what_was_viewed_within_the_horizon_before_it_and_not_after() {
+    let mut shop = bench();
+    shop.view(0, "a");
+    shop.view(1, "b");
+    shop.view(DAY_MS, "c");
+    assert_eq!(shop.order(DAY_MS + 1, "o"), ["+bought", "bought: o", "+after", "after: b c > o"]);
+    assert_eq!(shop.order(DAY_MS - 1, "p")[4..], ["+after", "after: a b > p"]);
+}
+
+#[test]
+fn an_order_without_recent_views_is_no_context_of_viewed_then_bought() {
+    let mut shop = bench();
+    shop.view(0, "a");
+    assert_eq!(shop.order(DAY_MS + 1, "o"), ["+bought", "bought: o"]);
+}
+
+#[test]
+fn only_the_last_recent_max_items_are_remembered_and_a_view_again_makes_an_item_recent() {
+    let mut shop = bench_with(|rules| rules.recent_max = 2);
+    shop.view(0, "a");
+    shop.view(1, "b");
+    shop.view(2, "a");
+    shop.view(3, "c");
+    assert_eq!(shop.order(4, "o")[2..], ["+after", "after: a c > o"]);
+}
+
+#[test]
+fn the_time_of_a_recent_view_never_goes_back() {
+    let mut shop = bench();
+    shop.view(20 * MINUTE_MS, "a");
+    shop.view(5 * MINUTE_MS, "a"); // arrives later, happened before
+    assert_eq!(shop.order(10 * MINUTE_MS, "o"), ["+bought", "bought: o"]);
+}
+
+// Carts.
+
+#[test]
+fn a_new_item_of_a_cart_pairs_with_all_that_is_in_it_until_it_is_full() {
+    let mut shop = bench_with(|rules| rules.cart_max = 2);
+    assert_eq!(shop.cart(0, "a"), ["+cart", "cart: a >"]);
+    assert_eq!(shop.cart(1, "b"), ["cart: b > a"]);
+    assert_eq!(shop.cart(2, "a"), NOTHING);
+    assert_eq!(shop.cart(3, "c"), ["Overlong"]);
+}
+
+#[test]
+fn an_order_empties_the_cart_unless_something_was_added_after_it() {
+    let mut shop = bench();
+    shop.cart(10, "a");
+    shop.order(9, "x");
+    assert_eq!(shop.cart(11, "b"), ["cart: b > a"]);
+    shop.order(11, "y");
+    assert_eq!(shop.cart(12, "c"), ["+cart", "cart: c >"]);
+}
+
+#[test]
+fn a_cart_is_left_after_more_than_the_gap_and_an_older_addition_is_late() {
+    let mut shop = bench();
+    shop.cart(0, "a");
+    assert_eq!(shop.cart(DAY_MS, "b"), ["cart: b > a"]);
+    assert_eq!(shop.cart(2 * DAY_MS + 1, "c"), ["+cart", "cart: c >"]);
+    assert_eq!(shop.cart(DAY_MS, "d"), ["Late"]);
+    assert_eq!(shop.cart(DAY_MS + 1, "e"), ["cart: e > c"]);
+}
+
+// Orders.
+
+#[test]
+fn a_basket_holds_each_item_once_in_order_of_first_line() {
+    assert_eq!(bench().order(0, "b a b c a"), ["+bought", "bought: b a c"]);
+}
+
+#[test]
+fn an_order_of_one_item_counts_too() {
+    assert_eq!(bench().order(0, "a"), ["+bought", "bought: a"]);
+}
+
+#[test]
+fn a_bulk_order_empties_the_cart_and_counts_for_nothing_else() {
+    let mut shop = bench_with(|rules| rules.basket_max = 2);
+    shop.cart(0, "a");
+    shop.view(0, "v");
+    assert_eq!(shop.order(1, "a b c"), ["Bulk"]);
+    assert_eq!(shop.cart(2, "d"), ["+cart", "cart: d >"]);
+    assert_eq!(shop.order(3, "a b a b")[..2], ["+bought", "bought: a b"], "the bulk order is no earlier purchase");
+    assert_eq!(shop.windows.tally().bulk, 1);
+}
+
+#[test]
+fn repeats_count_earlier_orders_and_start_anew_after_the_horizon() {
+    let mut shop = bench();
+    let bought = |shop: &mut Bench, day: i64| shop.order(day * DAY_MS, "a")[1].clone();
+    assert_eq!(bought(&mut shop, 0), "bought: a");
+    assert_eq!(bought(&mut shop, 100), "bought: a*1");
+    assert_eq!(bought(&mut shop, 280), "bought: a*2");
+    assert_eq!(shop.order(460 * DAY_MS + 1, "a")[1], "bought: a");
+    assert_eq!(bought(&mut shop, 461), "bought: a*1");
+}
+
+#[test]
+fn repeats_count_by_arrival_so_an_older_order_that_comes_later_is_a_repeat() {
+    let mut shop = bench();
+    shop.order(100 * DAY_MS, "a");
+    assert_eq!(shop.order(0, "a")[1], "bought: a*1");
+    assert_eq!(shop.order(280 * DAY_MS, "a")[1], "bought: a*2", "the latest time stays day 100");
+}
+
+#[test]
+fn only_the_last_purchases_max_items_are_remembered() {
+    let mut shop = bench_with(|rules| rules.purchases_max = 2);
+    shop.order(0, "a b");
+    shop.order(1, "a");
+    shop.order(2, "c");
+    assert_eq!(shop.order(3, "a b c")[1], "bought: a*2 b c*1", "b was touched longest ago");
+}
+
+// Across orders.
+
+#[test]
+fn earlier_purchases_lead_to_new_ones_most_recent_first() {
+    let mut shop = bench();
+    shop.order(0, "a b");
+    shop.order(1, "c");
+    assert_eq!(shop.order(2, "d e"), ["+bought", "bought: d e", "+also", "also: c b a > d e"]);
+}
+
+#[test]
+fn what_is_in_the_order_is_left_out_before_the_cut() {
+    let mut shop = bench_with(|rules| rules.also_max = 2);
+    shop.order(0, "a b c");
+    assert_eq!(shop.order(1, "c d")[2..], ["+also", "also: b a > d"]);
+}
+
+#[test]
+fn an_order_of_repeats_only_or_without_earlier_purchases_leads_to_nothing() {
+    let mut shop = bench();
+    assert_eq!(shop.order(0, "a b").len(), 2);
+    assert_eq!(shop.order(1, "a").len(), 2);
+    assert_eq!(shop.order(2, "a b").len(), 2);
+}
+
+#[test]
+fn a_purchase_beyond_the_horizon_leads_to_nothing_and_a_later_one_does() {
+    let mut shop = bench();
+    shop.order(0, "a");
+    shop.order(1, "b");
+    assert_eq!(shop.order(90 * DAY_MS + 1, "c")[2..], ["+also", "also: b > c"]);
+    assert_eq!(shop.order(90 * DAY_MS, "d")[2..], ["+also", "also: c b a > d"], "an order that arrives late");
+}
+
+#[test]
+fn an_item_viewed_and_bought_is_its_own_anchor_and_repeats_are_kept() {
+    let mut shop = bench();
+    shop.order(0, "a");
+    shop.view(1, "a");
+    assert_eq!(shop.order(2, "a b"), ["+bought", "bought: a*1 b", "+after", "after: a > a*1 b"]);
+}
+
+// Duplicates.
+
+#[test]
+fn an_id_among_the_last_ones_is_a_duplicate_and_an_older_one_is_not() {
+    let mut shop = bench_with(|rules| rules.dedup_ids = 2);
+    shop.with_id(0, EventType::View, "1", "a");
+    shop.with_id(1, EventType::View, "2", "b");
+    assert_eq!(shop.with_id(2, EventType::View, "1", "x"), ["Duplicate"]);
+    shop.with_id(3, EventType::View, "3", "c");
+    assert_eq!(shop.with_id(4, EventType::View, "1", "d"), ["views: d > c b a"]);
+    assert_eq!(shop.windows.tally().duplicate, 1);
+    assert_eq!(shop.windows.tally().accepted(), 4);
+}
+
+#[test]
+fn views_and_carts_share_their_ids_and_orders_have_their_own() {
+    let mut shop = bench();
+    shop.with_id(0, EventType::View, "1", "a");
+    assert_eq!(shop.with_id(1, EventType::Cart, "1", "a"), ["Duplicate"]);
+    assert_eq!(shop.with_id(1, EventType::Order, "1", "o").len(), 4);
+    assert_eq!(shop.with_id(1, EventType::Order, "1", "o"), ["Duplicate"]);
+    assert_eq!(shop.windows.tally().events, [1, 1, 2]);
+}
+
+#[test]
+fn without_an_id_the_same_item_at_the_same_time_is_a_duplicate() {
+    let mut shop = bench();
+    shop.view(0, "a");
+    assert_eq!(shop.view(0, "a"), ["Duplicate"]);
+    assert_eq!(shop.cart(0, "a").len(), 2);
+}
+
+// Users.
+
+#[test]
+fn users_do_not_meet() {
+    let mut shop = bench();
+    shop.view(0, "a");
+    shop.user = "w";
+    assert_eq!(shop.view(0, "b"), ["+views", "views: b >"]);
+    assert_eq!(shop.windows.visitors(), 2);
+}
+
+#[test]
+fn a_user_silent_for_longer_than_the_horizon_is_forgotten() {
+    let mut shop = bench();
+    shop.with_id(0, EventType::View, "1", "a");
+    shop.user = "w";
+    shop.view(400 * DAY_MS, "b");
+    assert_eq!(shop.windows.visitors(), 2);
+    shop.view(400 * DAY_MS + 1, "b"); // the same day: nothing is reclaimed yet, but u is a new user from here on
+    shop.user = "u";
+    assert_eq!(shop.with_id(400 * DAY_MS + 2, EventType::View, "1", "a").len(), 2, "its ids are forgotten too");
+    shop.view(801 * DAY_MS, "a");
+    assert_eq!(shop.windows.visitors(), 1, "w was reclaimed");
+}
+
+#[test]
+#[should_panic(expected = "without lines")]
+fn an_order_without_lines_is_a_broken_invariant() {
+    let mut windows = Windows::new(&CountingRules::default());
+    let user = UserKeys::new([0; 16]).key("main", "u");
+    let (key, time, shop) = (EventKey(1), EventTime(0), Items::default().shop("main"));
+    windows.apply(&Input { user, key, time, shop, action: Action::Order(&[]) }, &mut |_| {});
+}

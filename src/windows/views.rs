@@ -1,0 +1,78 @@
+//! The rules for views: `viewed_together`, and what is remembered for `viewed_then_bought`.
+
+use super::Input;
+use super::gap_window::{Arrival, Place};
+use super::visitors::Visitor;
+use crate::event::EventTime;
+use crate::items::ItemId;
+use crate::relation::{Change, Delta, Fate, Relation};
+use crate::rules::CountingRules;
+
+const RELATION: Relation = Relation::ViewedTogether;
+
+pub(super) fn view(
+    visitor: &mut Visitor,
+    input: &Input<'_>,
+    item: ItemId,
+    rules: &CountingRules,
+    neighbours: &mut Vec<ItemId>,
+    sink: &mut impl FnMut(Delta<'_>),
+) -> Fate {
+    let time = input.time;
+    match visitor.session.arrive(time, rules.session_gap_ms) {
+        Arrival::Late => return Fate::Late,
+        Arrival::Opens => sink(Delta { time, change: Change::Context { shop: input.shop, relation: RELATION } }),
+        Arrival::Continues => {}
+    }
+    visitor.recent_views.touch(item, time, rules.recent_max);
+    match visitor.session.place(item, rules.session_max_items) {
+        Place::Held => return Fate::Counted, // a reload is not a signal
+        Place::Full => return Fate::Overlong,
+        Place::Free => {}
+    }
+    neighbours.clear();
+    neighbours.extend(visitor.session.items().iter().rev().take(rules.pair_window));
+    sink(Delta { time, change: Change::Star { relation: RELATION, centre: item, neighbours } });
+    visitor.session.push(item);
+    Fate::Counted
+}
+
+#[derive(Clone, Copy)]
+struct Seen {
+    item: ItemId,
+    time: EventTime,
+}
+
+/// The distinct items a user viewed last, over sessions; the newest stands last.
+#[derive(Default)]
+pub(super) struct RecentViews {
+    views: Vec<Seen>,
+}
+
+impl RecentViews {
+    /// `item` was viewed at `time`: it becomes the most recent by arrival. Its time never goes back.
+    fn touch(&mut self, item: ItemId, time: EventTime, max: usize) {
+        if let Some(place) = self.views.iter().rposition(|seen| seen.item == item) {
+            let time = self.views[place].time.max(time);
+            self.views[place..].rotate_left(1);
+            self.put_last(Seen { item, time });
+        } else if self.views.len() < max {
+            self.views.push(Seen { item, time });
+        } else if max > 0 {
+            self.views.rotate_left(1);
+            self.put_last(Seen { item, time });
+        }
+    }
+
+    fn put_last(&mut self, seen: Seen) {
+        if let Some(last) = self.views.last_mut() {
+            *last = seen;
+        }
+    }
+
+    /// The items viewed at most `horizon_ms` before `time`, and not after it.
+    pub(super) fn before(&self, time: EventTime, horizon_ms: i64) -> impl Iterator<Item = ItemId> {
+        let within = move |seen: &&Seen| (0..=horizon_ms).contains(&time.since(seen.time));
+        self.views.iter().filter(within).map(|seen| seen.item)
+    }
+}

@@ -1,0 +1,205 @@
+//! Events blocks: what intake gives to windows.
+
+use super::block::{Section, SectionHead, SectionWriter, read_sections, read_sources, write_sections, write_sources};
+use super::dictionary::{self, Dictionary};
+use super::frame::{Kind, WireError, body, seal, start};
+use super::varint::{Reader, put, put_count};
+use crate::event::{EventKey, EventTime, EventType, UserKey};
+use crate::items::{ItemId, Items};
+use crate::position::{Position, SourcePartition};
+use hashbrown::HashMap;
+use std::ops::Range;
+
+const VIEW: u8 = 0;
+const CART: u8 = 1;
+const ORDER: u8 = 2;
+
+/// Collects events of any number of source partitions into blocks for one partition of the events log.
+#[derive(Default)]
+pub struct EventsWriter {
+    dictionary: Dictionary,
+    users: Vec<UserKey>,
+    user_numbers: HashMap<UserKey, u32>,
+    sections: Vec<SectionWriter>,
+}
+
+impl EventsWriter {
+    /// The section of `source`, if the block under construction has one.
+    pub fn section(&mut self, source: &SourcePartition) -> Option<&mut SectionHead> {
+        self.sections.iter_mut().map(|s| &mut s.head).find(|head| head.source == *source)
+    }
+
+    /// Opens a section; its `span.to` may be moved until the block is finished. Returns its place in the block.
+    pub fn open(&mut self, head: SectionHead) -> usize {
+        self.sections.push(SectionWriter::new(head));
+        self.sections.len() - 1
+    }
+
+    /// The head of the section at `place`.
+    pub fn head(&mut self, place: usize) -> &mut SectionHead {
+        &mut self.sections[place].head
+    }
+
+    /// Adds an event to the section at `place`; moves the section's end behind it. `items` holds the names.
+    #[allow(clippy::too_many_arguments)] // an event, its place, and the table of its names
+    pub fn push(
+        &mut self,
+        place: usize,
+        position: Position,
+        user: UserKey,
+        key: EventKey,
+        time: EventTime,
+        event_type: EventType,
+        event_items: &[ItemId],
+        items: &Items,
+    ) {
+        let next = u32::try_from(self.users.len()).unwrap_or(u32::MAX);
+        let user = *self.user_numbers.entry(user).or_insert_with(|| {
+            self.users.push(user);
+            next
+        });
+        let section = &mut self.sections[place];
+        section.place(position, time);
+        section.head.span.to = section.head.span.to.max(position.after());
+        let out = &mut section.bytes;
+        out.push(match event_type {
+            EventType::View => VIEW,
+            EventType::Cart => CART,
+            EventType::Order => ORDER,
+        });
+        put(out, u64::from(user));
+        out.extend_from_slice(&key.0.to_le_bytes());
+        if event_type == EventType::Order {
+            put_count(out, event_items.len());
+        }
+        for &item in event_items {
+            put(&mut self.sections[place].bytes, self.dictionary.item(item, items));
+        }
+    }
+
+    /// About how many bytes the block would have.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.dictionary.bytes()
+            + 16 * self.users.len()
+            + self.sections.iter().map(|s| s.bytes.len() + 64).sum::<usize>()
+    }
+
+    /// How many events the block holds.
+    #[must_use]
+    pub fn entries(&self) -> usize {
+        self.sections.iter().map(|s| s.entries).sum()
+    }
+
+    /// Whether the block would hold nothing at all, not even a mark.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.sections.is_empty()
+    }
+
+    /// The block, and a fresh start.
+    pub fn finish(&mut self, items: &Items) -> Vec<u8> {
+        let mut block = start(Kind::Events);
+        write_sources(&self.sections, &mut block);
+        self.dictionary.write(items, &mut block);
+        put_count(&mut block, self.users.len());
+        for user in &self.users {
+            block.extend_from_slice(&user.0.to_le_bytes());
+        }
+        write_sections(&self.sections, &mut block);
+        self.dictionary.clear();
+        self.users.clear();
+        self.user_numbers.clear();
+        self.sections.clear();
+        seal(block)
+    }
+}
+
+/// The items of an event, by their numbers in the block's dictionary.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EventItems {
+    /// Of a view or an addition to the cart.
+    One(u32),
+    /// Of an order: places in [`EventsBlock::lines`].
+    Lines(Range<usize>),
+}
+
+/// One event as read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventEntry {
+    /// Where it stands in its source partition.
+    pub position: Position,
+    /// When it happened.
+    pub time: EventTime,
+    /// Number of the user in [`EventsBlock::users`].
+    pub user: u32,
+    /// What tells it from a re-sent one.
+    pub key: EventKey,
+    /// What kind it is.
+    pub event_type: EventType,
+    /// What it is about.
+    pub items: EventItems,
+}
+
+/// An events block as read. Names borrow from the record.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EventsBlock<'a> {
+    /// Shop names.
+    pub shops: Vec<&'a str>,
+    /// Items: number of the shop, name.
+    pub items: Vec<(u32, &'a str)>,
+    /// Users.
+    pub users: Vec<UserKey>,
+    /// One section a source partition.
+    pub sections: Vec<Section>,
+    /// The entries of all sections, in their order.
+    pub entries: Vec<EventEntry>,
+    /// Items of orders.
+    pub lines: Vec<u32>,
+}
+
+impl<'a> EventsBlock<'a> {
+    /// Reads a block.
+    ///
+    /// # Errors
+    /// When the bytes are no whole events block.
+    pub fn decode(block: &'a [u8]) -> Result<Self, WireError> {
+        let mut reader = Reader::new(body(block, Kind::Events)?);
+        let sources = read_sources(&mut reader)?;
+        let (shops, items) = dictionary::read(&mut reader)?;
+        let user_count = reader.count(16)?;
+        let mut users = Vec::with_capacity(user_count);
+        for _ in 0..user_count {
+            users.push(UserKey(u128::from_le_bytes(reader.fixed()?)));
+        }
+        let (mut entries, mut lines) = (Vec::new(), Vec::new());
+        let sections = read_sections(&mut reader, sources, |reader, position, time| {
+            let event_type = match reader.byte()? {
+                VIEW => EventType::View,
+                CART => EventType::Cart,
+                ORDER => EventType::Order,
+                _ => return Err(reader.error("unknown event type")),
+            };
+            let user = reader.reference(user_count)?;
+            let key = EventKey(u64::from_le_bytes(reader.fixed()?));
+            let event_items = if event_type == EventType::Order {
+                let from = lines.len();
+                for _ in 0..reader.count(1)? {
+                    lines.push(reader.reference(items.len())?);
+                }
+                if lines.len() == from {
+                    return Err(reader.error("order without lines"));
+                }
+                EventItems::Lines(from..lines.len())
+            } else {
+                EventItems::One(reader.reference(items.len())?)
+            };
+            entries.push(EventEntry { position, time, user, key, event_type, items: event_items });
+            Ok(())
+        })?;
+        if !reader.is_at_end() {
+            return Err(reader.error("bytes after the end"));
+        }
+        Ok(Self { shops, items, users, sections, entries, lines })
+    }
+}

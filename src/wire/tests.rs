@@ -1,0 +1,222 @@
+use super::*;
+use crate::event::{EventKey, EventTime, EventType, UserKey};
+use crate::items::{ItemId, Items};
+use crate::position::{NextOffset, Span};
+use crate::relation::{Bought, Change, Delta, Relation};
+use proptest::prelude::*;
+
+fn at(offset: u64, index: u32) -> Position {
+    Position { offset: NextOffset(offset), index }
+}
+
+fn head(source: &str, from: Position) -> SectionHead {
+    SectionHead {
+        source: SourcePartition::new(source, 3),
+        span: Span { from, to: from },
+        highest: Some(EventTime(1_700_000_000_000)),
+        behind: true,
+        history: false,
+        arrived_ms: Some(1_700_000_000_500),
+    }
+}
+
+fn named() -> (Items, Vec<ItemId>) {
+    let mut items = Items::default();
+    let (main, b2b) = (items.shop("main"), items.shop("b2b"));
+    let ids = vec![items.item(main, "sku-1"), items.item(main, "\u{e9}-\u{4ef6}"), items.item(b2b, "sku-1")];
+    (items, ids)
+}
+
+fn events_block() -> Vec<u8> {
+    let (items, ids) = named();
+    let mut writer = EventsWriter::default();
+    let place = writer.open(head("shop", at(40, 0)));
+    let (u, v) = (UserKey(7), UserKey(u128::MAX));
+    let time = EventTime(1_700_000_000_000);
+    writer.push(place, at(40, 0), u, EventKey(1), time, EventType::View, &ids[..1], &items);
+    writer.push(place, at(41, 2), v, EventKey(2), EventTime(time.0 - 5), EventType::Cart, &ids[2..], &items);
+    writer.push(place, at(300, 0), u, EventKey(3), time, EventType::Order, &ids, &items);
+    writer.head(place).span.to = at(301, 0);
+    let mut other = head("carts", at(0, 0));
+    (other.highest, other.behind, other.history, other.arrived_ms) = (None, false, true, None);
+    writer.open(other);
+    writer.finish(&items)
+}
+
+fn changes(ids: &[ItemId], items: &Items, mut each: impl FnMut(Change<'_>)) {
+    let shop = items.shop_of(ids[2]);
+    let bought = [Bought { item: ids[0], repeats: 0 }, Bought { item: ids[1], repeats: 300 }];
+    each(Change::Context { shop, relation: Relation::CartedTogether });
+    each(Change::Star { relation: Relation::ViewedTogether, centre: ids[0], neighbours: &ids[1..] });
+    each(Change::Star { relation: Relation::CartedTogether, centre: ids[0], neighbours: &[] });
+    each(Change::StarBack { relation: Relation::ViewedTogether, centre: ids[1], neighbours: &[(ids[0], 20)] });
+    each(Change::Basket { items: &bought });
+    each(Change::Cross { relation: Relation::ViewedThenBought, anchors: &ids[..2], others: &bought });
+    each(Change::Cross { relation: Relation::AlsoBought, anchors: &[], others: &bought[..1] });
+}
+
+fn pairs_block() -> Vec<u8> {
+    let (items, ids) = named();
+    let mut writer = PairsWriter::default();
+    writer.open(head("events", at(7, 1)));
+    let mut index = 1;
+    changes(&ids, &items, |change| {
+        writer.push(at(7, index), &Delta { time: EventTime(1_700_000_000_000 + i64::from(index)), change }, &items);
+        index += 1;
+    });
+    writer.finish(&items)
+}
+
+fn opening() -> Opening {
+    let origin = |name: &str, offset| Origin { source: SourcePartition::new(name, 0), first: at(offset, 0) };
+    Opening { log_id: 1 << 100, store_id: 0, identity: 99, origins: vec![origin("a", 0), origin("b", 1 << 40)] }
+}
+
+#[test]
+fn an_events_block_reads_as_it_was_written() {
+    let bytes = events_block();
+    let block = EventsBlock::decode(&bytes).unwrap();
+    assert_eq!((block.sections.len(), block.entries.len(), block.users.len()), (2, 3, 2));
+    let first = &block.sections[0];
+    assert_eq!(first.head.source, SourcePartition::new("shop", 3));
+    assert_eq!(first.head.span, Span { from: at(40, 0), to: at(301, 0) });
+    assert_eq!((first.head.behind, first.head.history), (true, false));
+    assert_eq!(first.head.arrived_ms, Some(1_700_000_000_500));
+    let second = &block.sections[1];
+    assert_eq!((second.head.highest, second.head.behind, second.head.history), (None, false, true));
+    assert_eq!(second.entries, 3..3, "a section without entries is a mark");
+    let positions: Vec<_> = block.entries.iter().map(|entry| entry.position).collect();
+    assert_eq!(positions, [at(40, 0), at(41, 2), at(300, 0)]);
+    assert_eq!(block.entries[1].time, EventTime(1_699_999_999_995));
+    assert_eq!(block.entries[2].items, EventItems::Lines(0..3));
+    let name = |number: u32| block.items[number as usize];
+    let lines: Vec<_> =
+        block.lines.iter().map(|&number| (block.shops[name(number).0 as usize], name(number).1)).collect();
+    assert_eq!(lines, [("main", "sku-1"), ("main", "\u{e9}-\u{4ef6}"), ("b2b", "sku-1")]);
+    assert_eq!(block.users[block.entries[1].user as usize], UserKey(u128::MAX));
+}
+
+#[test]
+fn a_pairs_block_gives_the_deltas_that_were_put_in() {
+    let (bytes, (items, ids)) = (pairs_block(), named());
+    let block = PairsBlock::decode(&bytes).unwrap();
+    let mut table = Items::default();
+    table.shop("elsewhere first"); // numbers differ from the writer's, names do not
+    let (mut names, mut scratch) = (Translation::default(), DeltaScratch::default());
+    names.fill(&block.shops, &block.items, &mut table);
+    let spelled = |items: &Items, change: &Change<'_>| {
+        let mut text = format!("{change:?}");
+        for id in items.ids() {
+            text =
+                text.replace(&format!("{id:?}"), &format!("{}/{}", items.shop_name(items.shop_of(id)), items.name(id)));
+        }
+        text.replace(&format!("{:?}", items.find_shop("b2b").unwrap()), "b2b")
+    };
+    let mut want = Vec::new();
+    changes(&ids, &items, |change| want.push(spelled(&items, &change)));
+    let got: Vec<_> = block
+        .entries
+        .iter()
+        .map(|entry| block.with_delta(entry, &names, &mut scratch, |delta| spelled(&table, &delta.change)))
+        .collect();
+    assert_eq!(got, want);
+    assert_eq!(block.sections[0].head.span.to, at(7, 8));
+}
+
+/// The bytes of format 1. A change here is another format: give it another version, and keep reading this one.
+#[test]
+fn the_bytes_of_format_1_are_these() {
+    let hash = |bytes: &[u8]| (bytes.len(), xxhash_rust::xxh3::xxh3_64(bytes));
+    assert_eq!(
+        [hash(&events_block()), hash(&pairs_block()), hash(&opening().encode())],
+        [(166, 17_907_477_813_526_305_727), (135, 1_333_564_049_067_530_011), (68, 10_829_263_472_352_372_765)]
+    );
+    assert_eq!(&events_block()[..4], b"slE\x01");
+}
+
+#[test]
+fn an_opening_mark_reads_as_it_was_written() {
+    assert_eq!(Opening::decode(&opening().encode()), Ok(opening()));
+}
+
+#[test]
+fn section_ends_are_what_a_restarting_writer_must_know() {
+    let ends = section_ends(&events_block()).unwrap();
+    assert_eq!(ends, [(SourcePartition::new("shop", 3), at(301, 0)), (SourcePartition::new("carts", 3), at(0, 0))]);
+    assert_eq!(section_ends(&pairs_block()).unwrap(), [(SourcePartition::new("events", 3), at(7, 8))]);
+    assert_eq!(section_ends(&opening().encode()).unwrap()[1], (SourcePartition::new("b", 0), at(1 << 40, 0)));
+}
+
+#[test]
+fn any_one_changed_byte_is_noticed() {
+    for block in [events_block(), pairs_block(), opening().encode()] {
+        for place in 0..block.len() {
+            for flip in [1, 0x80] {
+                let mut damaged = block.clone();
+                damaged[place] ^= flip;
+                assert!(section_ends(&damaged).is_err(), "byte {place} flipped by {flip:#x}");
+            }
+        }
+        for length in 0..block.len() {
+            assert!(section_ends(&block[..length]).is_err(), "cut at {length}");
+        }
+    }
+}
+
+#[test]
+fn errors_say_what_is_wrong() {
+    let mut newer = events_block();
+    newer[3] = 9;
+    assert_eq!(kind_of(&newer), Err(WireError::Version { found: 9 }));
+    assert!(matches!(EventsBlock::decode(&pairs_block()), Err(WireError::Kind { found: 'P', .. })));
+    assert!(matches!(kind_of(b"{\"a\":1}....."), Err(WireError::Magic { .. })));
+    let mut damaged = pairs_block();
+    let last = damaged.len() - 1;
+    damaged[last] ^= 1;
+    assert!(matches!(PairsBlock::decode(&damaged), Err(WireError::Checksum { .. })));
+}
+
+/// A frame with a right checksum around any body: what the checksum cannot catch.
+fn framed(kind: u8, body: &[u8]) -> Vec<u8> {
+    let mut block = vec![b's', b'l', kind, 1];
+    block.extend_from_slice(&xxhash_rust::xxh3::xxh3_64(body).to_le_bytes());
+    block.extend_from_slice(body);
+    block
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    #[test]
+    fn any_body_is_read_or_refused(kind in prop::sample::select(vec![b'E', b'P', b'O']), body in prop::collection::vec(any::<u8>(), 0..200)) {
+        let _ = section_ends(&framed(kind, &body));
+    }
+
+    #[test]
+    fn a_damaged_body_is_read_or_refused(which in 0..3_usize, place in any::<prop::sample::Index>(), byte in any::<u8>(), cut in any::<prop::sample::Index>()) {
+        let (kind, block) = vec![(b'E', events_block()), (b'P', pairs_block()), (b'O', opening().encode())].swap_remove(which);
+        let mut body = block[12..].to_vec();
+        let place = place.index(body.len());
+        body[place] = byte;
+        let _ = section_ends(&framed(kind, &body));
+        body.truncate(cut.index(body.len()));
+        let _ = section_ends(&framed(kind, &body));
+    }
+
+    #[test]
+    fn entries_keep_their_places_and_times(steps in prop::collection::vec((0_u64..1 << 40, 0_u32..5, any::<i64>()), 0..50)) {
+        let (items, ids) = named();
+        let mut writer = EventsWriter::default();
+        let place = writer.open(head("s", at(0, 0)));
+        let (mut offset, mut want) = (0, Vec::new());
+        for (step, index, time) in steps {
+            offset += step + 1;
+            want.push((at(offset, index), EventTime(time)));
+            writer.push(place, at(offset, index), UserKey(1), EventKey(1), EventTime(time), EventType::View, &ids[..1], &items);
+        }
+        let bytes = writer.finish(&items);
+        let block = EventsBlock::decode(&bytes).unwrap();
+        let got: Vec<_> = block.entries.iter().map(|entry| (entry.position, entry.time)).collect();
+        prop_assert_eq!(got, want);
+    }
+}

@@ -1,0 +1,155 @@
+//! Seeded random events of a tiny, skewed shop: few users and items, so that everything the rules treat apart happens
+//! often. Duplicates, events without id, late events, bulk and repeat orders, full sessions and carts, and times that lie
+//! exactly on the edges of gaps and horizons, one ms before and one after.
+
+#![allow(dead_code)] // each test that includes this file uses a part of it
+
+use super::recount::{Event, Kind, Rules};
+
+/// How the shop is made.
+#[derive(Clone, Debug)]
+pub struct Shape {
+    pub users: u64,
+    pub items: u64,
+    /// Lines of the largest orders.
+    pub lines_max: u64,
+    /// Steps of time that matter: gaps and horizons of the rules.
+    pub edges_ms: Vec<i64>,
+    /// Whether events may be sent again, come late, or have no lines.
+    pub calm: bool,
+}
+
+impl Shape {
+    /// Small enough for `rules` to be hit from all sides.
+    pub fn of(rules: &Rules) -> Self {
+        let mut edges_ms = vec![rules.session_gap, rules.view_to_order, rules.cart_gap];
+        edges_ms.extend([rules.repeat_horizon, rules.also_horizon]);
+        let lines_max = u64::try_from(rules.basket_max).unwrap().min(12) + 3;
+        Self { users: 4, items: 14, lines_max, edges_ms, calm: false }
+    }
+}
+
+/// The seeds `0..count`, or only the one in the environment variable `SAMENLOOP_SEED`, to try a failure again.
+pub fn seeds(count: u64) -> Vec<u64> {
+    match std::env::var("SAMENLOOP_SEED") {
+        Ok(seed) => vec![seed.parse().expect("SAMENLOOP_SEED is a number")],
+        Err(_) => (0..count).collect(),
+    }
+}
+
+/// SplitMix64 (Steele, Lea and Flood, 2014).
+#[derive(Clone, Debug)]
+pub struct Random(u64);
+
+impl Random {
+    pub fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    pub fn below(&mut self, bound: u64) -> u64 {
+        self.next() % bound
+    }
+
+    pub fn chance(&mut self, percent: u64) -> bool {
+        self.below(100) < percent
+    }
+
+    /// Below `bound`, the small ones far more often.
+    pub fn skewed(&mut self, bound: u64) -> u64 {
+        let most = self.below(bound) + 1;
+        self.below(most)
+    }
+}
+
+/// `count` events in order of arrival.
+pub fn events(seed: u64, count: usize, shape: &Shape) -> Vec<Event> {
+    let mut random = Random::new(seed);
+    let mut now_ms = 1_700_000_000_000;
+    let mut events: Vec<Event> = Vec::with_capacity(count);
+    while events.len() < count {
+        now_ms += step(&mut random, shape);
+        let again = (!shape.calm && random.chance(8) && !events.is_empty()).then(|| {
+            let back = random.skewed(u64::try_from(events.len().min(30)).unwrap());
+            events.len() - 1 - usize::try_from(back).unwrap()
+        });
+        let event = match again {
+            Some(place) => again_or_reused(&mut random, &events[place], now_ms),
+            None => fresh(&mut random, shape, now_ms, events.len(), &events),
+        };
+        events.push(event);
+    }
+    events
+}
+
+fn step(random: &mut Random, shape: &Shape) -> i64 {
+    let edge = shape.edges_ms[usize::try_from(random.below(shape.edges_ms.len() as u64)).unwrap()];
+    match random.below(40) {
+        0 => edge,
+        1 => edge + 1,
+        2 => edge - 1,
+        3 => i64::try_from(random.below(u64::try_from(2 * edge).unwrap())).unwrap(),
+        4..14 => 0,
+        _ => i64::try_from(random.below(u64::try_from(shape.edges_ms.iter().min().unwrap() / 8).unwrap())).unwrap(),
+    }
+}
+
+/// The same event once more, or another one under its id.
+fn again_or_reused(random: &mut Random, earlier: &Event, now_ms: i64) -> Event {
+    let mut event = earlier.clone();
+    if random.chance(25) {
+        event.ts = now_ms;
+    }
+    event
+}
+
+fn fresh(random: &mut Random, shape: &Shape, now_ms: i64, number: usize, earlier: &[Event]) -> Event {
+    let ts = if !shape.calm && random.chance(12) { now_ms - step(random, shape) } else { now_ms };
+    let (shop, user) = match earlier.last() {
+        Some(last) if random.chance(90) => (last.shop.clone(), last.user.clone()), // visits come in bursts
+        _ => {
+            let shop = if random.chance(85) { "main" } else { "b2b" };
+            (shop.to_owned(), format!("u{}", random.skewed(shape.users)))
+        }
+    };
+    let kind = match random.below(10) {
+        0..6 => Kind::View { item: item(random, shape) },
+        6..8 => Kind::Cart { item: item(random, shape) },
+        _ => Kind::Order { order_id: format!("o{number}"), lines: lines(random, shape, &user, earlier) },
+    };
+    Event { id: random.chance(70).then(|| format!("e{number}")), kind, shop, user, ts }
+}
+
+fn item(random: &mut Random, shape: &Shape) -> String {
+    let number = if random.chance(50) { random.skewed(shape.items) } else { random.below(shape.items) };
+    match number {
+        0 => "é/件".to_owned(),
+        n => format!("i{n}"),
+    }
+}
+
+/// New lines, or those of an earlier order by the same user and one more.
+fn lines(random: &mut Random, shape: &Shape, user: &str, earlier: &[Event]) -> Vec<String> {
+    if !shape.calm && random.chance(4) {
+        return Vec::new();
+    }
+    if random.chance(30) {
+        let same = earlier.iter().rev().filter(|event| event.user == user).find_map(|event| match &event.kind {
+            Kind::Order { lines, .. } if !lines.is_empty() => Some(lines.clone()),
+            _ => None,
+        });
+        if let Some(mut lines) = same {
+            lines.push(item(random, shape));
+            return lines;
+        }
+    }
+    let most = random.below(shape.lines_max) + 1;
+    (0..=random.below(most)).map(|_| item(random, shape)).collect()
+}
