@@ -102,7 +102,7 @@ pub(super) fn run(_args: DemoArgs, _settings: Settings) -> anyhow::Result<Outcom
 }
 
 #[cfg(test)]
-mod tests {
+mod gates {
     use super::*;
     use crate::config::Layers;
 
