@@ -136,6 +136,9 @@ impl<T: Transport, S: Sink> Pipeline<T, S> {
         each_record(&mut self.transport, Log::Lists, partition, |_, record| {
             Ok(stage.handle(Fact::Left(Left::List(record)), &mut effects)?)
         })?;
+        each_record(&mut self.transport, Log::Totals, Partition(0), |_, record| {
+            Ok(stage.handle(Fact::Left(Left::Total(record)), &mut effects)?)
+        })?;
         for (input, log, partition) in [(PAIRS, Log::Pairs, partition), (TOTALS, Log::Totals, Partition(0))] {
             let (next, until) = self.transport.bounds(log, partition)?;
             stage.handle(Fact::Opened { input, next, until: Some(until) }, &mut effects)?;

@@ -302,7 +302,7 @@ impl Work for IntakeWork {
                     channel.sent = channel.sent.max(position);
                 }
             }
-            Left::List(_) => {}
+            Left::List(_) | Left::Total(_) => {}
         }
         Ok(())
     }

@@ -78,6 +78,8 @@ pub enum Left<'a> {
     },
     /// A record of this partition's lists: what was published last under its key.
     List(&'a [u8]),
+    /// A record of the totals log, of any partition.
+    Total(&'a [u8]),
 }
 
 /// All that can happen to a stage.

@@ -1,15 +1,22 @@
 //! The rows stage on one partition: pairs blocks in, counted; lists and totals out.
+//!
+//! Counting never waits for ranking: a delta marks its rows, and a row is ranked when the clock says that it is due.
+//! While the stage catches up, or a source reads history, lists and totals stay silent; then everything is due once.
 
 use super::effect::{Effect, Log, StageError};
 use super::{Identity, Left, Work};
-use crate::event::EventTime;
 use crate::items::ItemId;
 use crate::position::{NextOffset, Partition, SourcePartition, Verdict};
+use crate::publish::{Due, ListRecord, News, Publisher, Stamp};
+use crate::rank::{Explanation, List, Ranker, explain};
 use crate::relation::Relation;
-use crate::rows::Rows;
+use crate::rows::{Rows, TotalUpdate};
 use crate::rules::{CountingRules, ListRules, PublishRules};
-use crate::wire::{DeltaScratch, Kind, PairsBlock, SectionHead, Translation, kind_of};
+use crate::wire::{DeltaScratch, Kind, PairEntry, PairsBlock, SectionHead, Translation, kind_of};
 use std::collections::BTreeSet;
+
+/// Number of the input that brings pairs blocks; every other one brings totals.
+const PAIRS: usize = 0;
 
 /// What publishing goes by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,35 +38,76 @@ pub struct RowsSetup {
     pub clocked: Clocked,
 }
 
-/// What the stage did so far.
+/// What the stage did so far. Arrays are by [`Relation::index`].
 #[derive(Clone, Debug, Default)]
 pub struct RowsTally {
     /// Entries of the pairs log that had been applied before.
     pub ledger_duplicates: u64,
+    /// Rows ranked.
+    pub ranked: [u64; Relation::COUNT],
+    /// Lists published.
+    pub published: [u64; Relation::COUNT],
+    /// Tombstones published.
+    pub tombstones: [u64; Relation::COUNT],
+    /// Ranked lists that said nothing new.
+    pub suppressed: [u64; Relation::COUNT],
+    /// Totals told to other partitions.
+    pub totals_told: u64,
 }
 
 /// One partition of the rows stage.
 pub struct RowsWork {
+    partition: Partition,
     identity: Identity,
     rows: Rows,
     names: Translation,
     scratch: DeltaScratch,
     touched: Vec<(Relation, ItemId)>,
+    lists: [Option<Ranker>; Relation::COUNT],
+    list: List,
+    due: Due,
+    publisher: Publisher,
+    clocked: Clocked,
+    clock_ms: i64,
+    total_step_milli: u32,
+    updates: Vec<TotalUpdate>,
+    /// Sources that read history.
     history: BTreeSet<SourcePartition>,
+    is_live: bool,
+    was_silent: bool,
+    /// Whether anything has come since the last rest.
+    moved: bool,
+    /// The highest epoch that a predecessor published under.
+    epoch_left: Option<u64>,
     tally: RowsTally,
 }
 
 impl RowsWork {
     /// Partition `partition` of `partitions` of the pairs log.
     #[must_use]
-    pub fn new(partition: Partition, partitions: u32, counting: &CountingRules, _setup: &RowsSetup) -> Self {
+    pub fn new(partition: Partition, partitions: u32, counting: &CountingRules, setup: &RowsSetup) -> Self {
+        let RowsSetup { lists, publish, clocked } = setup;
+        let ranker = |rules: &ListRules| rules.enabled.then(|| Ranker::new(rules.clone()));
         Self {
+            partition,
             identity: Identity::new(Log::Pairs, partition, counting.fingerprint()),
             rows: Rows::new(counting, partition, partitions),
             names: Translation::default(),
             scratch: DeltaScratch::default(),
             touched: Vec::new(),
+            lists: lists.each_ref().map(ranker),
+            list: List::empty(Relation::BoughtTogether, ItemId(0)),
+            due: Due::new(publish),
+            publisher: Publisher::new(publish.min_score_step_milli),
+            clocked: *clocked,
+            clock_ms: i64::MIN,
+            total_step_milli: publish.total_step_milli,
+            updates: Vec::new(),
             history: BTreeSet::new(),
+            is_live: false,
+            was_silent: true,
+            moved: false,
+            epoch_left: None,
             tally: RowsTally::default(),
         }
     }
@@ -76,8 +124,36 @@ impl RowsWork {
         &self.tally
     }
 
+    /// Bytes held for publishing: the due queue. (What subscribers were told is held too: 8 bytes a shown entry.)
+    #[must_use]
+    pub fn due_bytes(&self) -> usize {
+        self.due.bytes()
+    }
+
+    /// The row behind a list, entry by entry; `None` when the item has never been met or the list is off.
+    #[must_use]
+    pub fn explain(&self, relation: Relation, shop: &str, item: &str) -> Option<Explanation> {
+        let item = self.rows.items().find_item(shop, item)?;
+        let rules = self.lists[relation.index()].as_ref()?.rules();
+        Some(explain(&self.rows.row(relation, item), rules))
+    }
+
     /// Publishes every list as it stands, news or not.
-    pub fn publish_all(&mut self, _effects: &mut Vec<Effect>) {}
+    pub fn publish_all(&mut self, effects: &mut Vec<Effect>) {
+        for relation in Relation::ALL {
+            let anchors: Vec<ItemId> = self.rows.anchors(relation).collect();
+            for anchor in anchors {
+                if self.rank(relation, anchor) && !self.list.is_empty() {
+                    let stamp = self.publisher.stamp(relation, anchor).unwrap_or_default();
+                    effects.push(self.publication(stamp, None));
+                }
+            }
+        }
+    }
+
+    fn is_silent(&self) -> bool {
+        !self.is_live || !self.history.is_empty()
+    }
 
     fn opening(&mut self, offset: NextOffset, block: &[u8]) -> Result<(), StageError> {
         let opening = self.identity.check(offset, block)?;
@@ -97,36 +173,178 @@ impl RowsWork {
             for entry in entries {
                 if entry.position < from {
                     self.tally.ledger_duplicates += 1;
-                    continue;
+                } else {
+                    self.apply(&block, entry, head, effects);
                 }
-                let (rows, touched) = (&mut self.rows, &mut self.touched);
-                block.with_delta(entry, &self.names, &mut self.scratch, |delta| rows.apply(delta, touched));
-                self.touched.clear();
             }
             self.hear(head, effects);
             self.identity.ledger.advance(&head.source, head.span.to);
         }
+        self.tell_totals(false, effects);
         Ok(())
     }
 
-    fn hear(&mut self, head: &SectionHead, _effects: &mut Vec<Effect>) {
-        self.rows.observe(head.highest.unwrap_or(EventTime::MIN));
+    fn apply(&mut self, block: &PairsBlock<'_>, entry: &PairEntry, head: &SectionHead, effects: &mut Vec<Effect>) {
+        self.moved = true;
+        let arrived_ms = match self.clocked {
+            Clocked::Events => {
+                self.publish_due(entry.time.0, effects);
+                entry.time.0
+            }
+            Clocked::Wall => head.arrived_ms.unwrap_or(self.clock_ms),
+        };
+        let (rows, touched) = (&mut self.rows, &mut self.touched);
+        block.with_delta(entry, &self.names, &mut self.scratch, |delta| rows.apply(delta, touched));
+        let is_silent = self.is_silent();
+        for (relation, item) in self.touched.drain(..) {
+            if self.lists[relation.index()].is_none() {
+                continue;
+            }
+            if is_silent {
+                self.due.know(relation, item);
+            } else {
+                self.due.mark(relation, item, arrived_ms, self.clock_ms);
+            }
+        }
+    }
+
+    fn hear(&mut self, head: &SectionHead, effects: &mut Vec<Effect>) {
+        if let Some(highest) = head.highest {
+            if self.clocked == Clocked::Events {
+                self.publish_due(highest.0, effects);
+            }
+            self.moved |= highest > self.rows.now();
+            self.rows.observe(highest);
+        }
         if !head.history {
             self.history.remove(&head.source);
         } else if !self.history.contains(&head.source) {
             self.history.insert(head.source.clone());
         }
+        self.watch_silence();
     }
+
+    /// When silence ends, everything is due once.
+    fn watch_silence(&mut self) {
+        let is_silent = self.is_silent();
+        if self.was_silent && !is_silent {
+            self.due.sweep_all(self.clock_ms);
+        }
+        self.was_silent = is_silent;
+    }
+
+    fn total(&mut self, bytes: &[u8]) -> Result<(), StageError> {
+        let update = read_total(bytes)?;
+        self.moved |= self.rows.apply_total(&update);
+        Ok(())
+    }
+
+    /// Tells the other partitions which totals have moved. Returns whether there were any.
+    fn tell_totals(&mut self, exact: bool, effects: &mut Vec<Effect>) -> bool {
+        if self.is_silent() {
+            return false;
+        }
+        self.rows.drain_totals(self.total_step_milli, exact, &mut self.updates);
+        let any = !self.updates.is_empty();
+        self.tally.totals_told += self.updates.len() as u64;
+        for update in self.updates.drain(..) {
+            let item = update.item.as_deref().unwrap_or_default();
+            let key = [&update.shop, update.relation.name(), item].join("/").into_bytes();
+            // Plain texts and finite numbers always serialise.
+            let value = serde_json::to_vec(&update).unwrap_or_default();
+            effects.push(Effect::Broadcast { key, value });
+        }
+        any
+    }
+
+    /// Ranks and publishes what is due at `clock_ms`.
+    fn publish_due(&mut self, clock_ms: i64, effects: &mut Vec<Effect>) {
+        if clock_ms <= self.clock_ms {
+            return;
+        }
+        self.clock_ms = clock_ms;
+        if !self.is_silent() {
+            self.publish_ready(effects);
+        }
+    }
+
+    fn publish_ready(&mut self, effects: &mut Vec<Effect>) {
+        while let Some(row) = self.due.pop(self.clock_ms) {
+            if !self.rank(row.relation, row.item) {
+                continue;
+            }
+            let relation = row.relation.index();
+            self.tally.ranked[relation] += 1;
+            match self.publisher.offer(&self.list) {
+                News::List(stamp) => {
+                    self.tally.published[relation] += 1;
+                    effects.push(self.publication(stamp, row.since_ms));
+                }
+                News::Tombstone(stamp) => {
+                    self.tally.tombstones[relation] += 1;
+                    effects.push(self.publication(stamp, row.since_ms));
+                }
+                News::Suppressed => self.tally.suppressed[relation] += 1,
+                News::Nothing => {}
+            }
+        }
+    }
+
+    /// Ranks a row into `self.list`; says whether its list is on.
+    fn rank(&mut self, relation: Relation, anchor: ItemId) -> bool {
+        let Some(ranker) = &mut self.lists[relation.index()] else { return false };
+        ranker.rank_into(&self.rows.row(relation, anchor), &mut self.list);
+        true
+    }
+
+    fn publication(&self, stamp: Stamp, since_ms: Option<i64>) -> Effect {
+        let record = ListRecord::of(&self.list, self.rows.items(), stamp);
+        let mut json = Vec::with_capacity(256 * (record.entries.len() + record.reserve.len() + 1));
+        record.write_json(&mut json);
+        Effect::Publish {
+            partition: self.partition,
+            relation: self.list.relation,
+            key: record.key(),
+            tombstone: record.tombstone,
+            record: json,
+            waited_ms: since_ms.map(|since_ms| self.clock_ms.saturating_sub(since_ms).max(0)),
+        }
+    }
+}
+
+fn read_total(bytes: &[u8]) -> Result<TotalUpdate, StageError> {
+    serde_json::from_slice(bytes).map_err(|error| StageError::Foreign { log: Log::Totals, what: error.to_string() })
 }
 
 impl Work for RowsWork {
     type Record<'a> = &'a [u8];
 
-    fn left(&mut self, _left: &Left<'_>) -> Result<(), StageError> {
+    fn left(&mut self, left: &Left<'_>) -> Result<(), StageError> {
+        let epoch = match left {
+            Left::List(record) => {
+                let record: ListRecord<'_> = serde_json::from_slice(record)
+                    .map_err(|error| StageError::Foreign { log: Log::Lists, what: error.to_string() })?;
+                self.publisher.restore(&record, self.rows.items_mut());
+                record.epoch
+            }
+            Left::Total(record) => {
+                let update = read_total(record)?;
+                if update.partition != self.partition.0 {
+                    return Ok(());
+                }
+                update.epoch
+            }
+            Left::LogId(_) | Left::Origin { .. } | Left::Position { .. } => return Ok(()),
+        };
+        self.epoch_left = self.epoch_left.max(Some(epoch));
         Ok(())
     }
 
-    fn open(&mut self, _effects: &mut Vec<Effect>) {}
+    fn open(&mut self, _effects: &mut Vec<Effect>) {
+        let epoch = self.epoch_left.map_or(0, |left| left.saturating_add(1));
+        self.rows.claim(epoch);
+        self.publisher.claim(epoch);
+    }
 
     fn record(
         &mut self,
@@ -135,8 +353,8 @@ impl Work for RowsWork {
         record: &&[u8],
         effects: &mut Vec<Effect>,
     ) -> Result<(), StageError> {
-        if input != 0 {
-            return Ok(());
+        if input != PAIRS {
+            return self.total(record);
         }
         match kind_of(record).map_err(|error| self.identity.wire(offset, error))? {
             Kind::Opening => self.opening(offset, record),
@@ -146,9 +364,15 @@ impl Work for RowsWork {
 
     fn reached(&mut self, _input: usize, _effects: &mut Vec<Effect>) {}
 
-    fn live(&mut self, _effects: &mut Vec<Effect>) {}
+    fn live(&mut self, _effects: &mut Vec<Effect>) {
+        self.is_live = true;
+        self.watch_silence();
+    }
 
-    fn clock(&mut self, _now_ms: i64, _effects: &mut Vec<Effect>) -> Result<(), StageError> {
+    fn clock(&mut self, now_ms: i64, effects: &mut Vec<Effect>) -> Result<(), StageError> {
+        if self.clocked == Clocked::Wall {
+            self.publish_due(now_ms, effects);
+        }
         Ok(())
     }
 
@@ -156,5 +380,20 @@ impl Work for RowsWork {
 
     fn mark(&mut self, _effects: &mut Vec<Effect>) {}
 
-    fn rest(&mut self, _effects: &mut Vec<Effect>) {}
+    /// First exact totals go out; when there are none to tell, every row is ranked.
+    fn rest(&mut self, effects: &mut Vec<Effect>) {
+        if self.is_silent() || !self.moved || self.tell_totals(true, effects) {
+            return;
+        }
+        self.moved = false;
+        if self.clocked == Clocked::Events {
+            // As live, where rest comes when nothing has come for so long that no row cools any more.
+            self.clock_ms = self.clock_ms.max(self.rows.now().0).saturating_add(REST_MS);
+        }
+        self.due.sweep_all(self.clock_ms);
+        self.publish_ready(effects);
+    }
 }
+
+/// How far rest lies behind the last event where the clock is the events'. Any time over `min_interval` does.
+const REST_MS: i64 = 10_000;

@@ -243,7 +243,7 @@ impl Work for WindowsWork {
         match *left {
             Left::LogId(log_id) => self.log_id = log_id,
             Left::Position { output, source, position } => self.outbox.resume(output, source, position),
-            Left::Origin { .. } | Left::List(_) => {}
+            Left::Origin { .. } | Left::List(_) | Left::Total(_) => {}
         }
         Ok(())
     }

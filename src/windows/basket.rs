@@ -10,7 +10,8 @@ pub(super) struct Basket {
     items: Vec<Bought>,
     /// Per item, the latest time it was bought, this order included.
     latest: Vec<EventTime>,
-    /// Open addressing, linear probing, at most half full: place in `items` plus one, 0 is free.
+    /// Open addressing, linear probing: place in `items` plus one, 0 is free. At most an eighth full, because nearly
+    /// all of the up to `purchases_max` look-ups of an order find nothing.
     slots: Vec<u32>,
 }
 
@@ -26,7 +27,7 @@ impl Basket {
         self.latest.clear();
         let most = lines.len().min(basket_max.saturating_add(1));
         self.slots.clear();
-        self.slots.resize((2 * most).next_power_of_two().max(2), 0);
+        self.slots.resize((8 * most).next_power_of_two(), 0);
         for &item in lines {
             let Err(free) = self.search(item) else { continue };
             if self.items.len() == basket_max {

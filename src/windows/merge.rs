@@ -21,6 +21,9 @@ use crate::position::SourcePartition;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 
+/// Room for this many events is kept in a source's buffer that has run empty; a backlog's is given back.
+const KEPT_EVENTS_MAX: usize = 1024;
+
 /// A source partition's number in one [`Merge`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SourceIndex(u32);
@@ -167,6 +170,8 @@ impl<T> Merge<T> {
         let released = source.held.pop_front()?;
         if let Some(next) = head(source, lowest.index) {
             self.heads.push(Reverse(next));
+        } else if source.held.capacity() > KEPT_EVENTS_MAX {
+            source.held = VecDeque::new();
         }
         self.renew_bound(lowest.index);
         self.held -= 1;

@@ -20,10 +20,14 @@ pub(super) struct Customer {
 #[derive(Clone, Copy)]
 struct Purchase {
     item: ItemId,
-    /// Orders that held it, since the last pause longer than the repeat horizon.
+    /// Orders that held it, since the last pause longer than the repeat horizon. [`IN_THIS_ORDER`] between the look
+    /// back of an order and its record.
     times: u32,
     latest: EventTime,
 }
+
+/// Stands in `times` of what the order under work holds: it is about to be recorded anew. Nothing is bought 0 times.
+const IN_THIS_ORDER: u32 = 0;
 
 /// Distinct items bought, with how often and when last.
 #[derive(Default)]
@@ -34,20 +38,21 @@ pub(super) struct Purchases {
 impl Purchases {
     /// Tells `basket` how often each of its items was bought before an order at `time`, and gathers in `before` the
     /// most recent other purchases within the horizon: filter first, cut after. An order may arrive after a later one,
-    /// so an age can be negative; that is within every horizon.
+    /// so an age can be negative; that is within every horizon. [`Purchases::record`] must follow.
     pub(super) fn look_back(
-        &self,
+        &mut self,
         basket: &mut Basket,
         time: EventTime,
         rules: &CountingRules,
         before: &mut Vec<ItemId>,
     ) {
         before.clear();
-        for purchase in self.bought.iter().rev() {
+        for purchase in self.bought.iter_mut().rev() {
             let age_ms = time.since(purchase.latest);
             if let Some(place) = basket.find(purchase.item) {
                 let repeats = if age_ms <= rules.repeat_horizon_ms { purchase.times } else { 0 };
                 basket.bought_before(place, repeats, purchase.latest);
+                purchase.times = IN_THIS_ORDER;
             } else if before.len() < rules.also_max && age_ms <= rules.also_horizon_ms {
                 before.push(purchase.item);
             }
@@ -56,7 +61,7 @@ impl Purchases {
 
     /// The items of `basket` become the most recent ones, a later line more recent; the oldest beyond `max` go.
     pub(super) fn record(&mut self, basket: &Basket, max: usize) {
-        self.bought.retain(|purchase| basket.find(purchase.item).is_none());
+        self.bought.retain(|purchase| purchase.times != IN_THIS_ORDER);
         self.bought.extend(basket.with_latest().map(|(bought, latest)| Purchase {
             item: bought.item,
             times: bought.repeats.saturating_add(1),
