@@ -14,6 +14,7 @@ mod check;
 mod layers;
 mod problem;
 mod raw;
+mod source;
 mod units;
 
 pub use layers::{CONFIG_FILE_VARIABLE, Flag, Layers};
@@ -142,7 +143,7 @@ pub struct SourceSettings {
     pub file: Option<String>,
     /// Topic it is read from.
     pub topic: Option<String>,
-    /// How its records become events: `type`, `format`, `fields`.
+    /// How its records become events: `type`, `format`, `fields`. Known to compile.
     pub mapping: MappingSpec,
 }
 
@@ -216,20 +217,6 @@ impl UserSecret {
 impl fmt::Debug for UserSecret {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(if self.is_set() { "***" } else { "none" })
-    }
-}
-
-impl SourceSettings {
-    fn to_table(&self) -> toml::Table {
-        let mut table = toml::Table::new();
-        table.insert("name".to_owned(), self.name.clone().into());
-        for (key, value) in [("file", &self.file), ("topic", &self.topic)] {
-            if let Some(value) = value {
-                table.insert(key.to_owned(), value.clone().into());
-            }
-        }
-        table.extend(toml::Table::try_from(&self.mapping).unwrap_or_default()); // plain texts: it always can be
-        table
     }
 }
 

@@ -156,6 +156,24 @@ fn flags_win_over_the_environment_over_the_file_over_the_defaults() {
 }
 
 #[test]
+fn sets_before_and_after_the_command_all_count() {
+    let ended = end(&mut samenloop(&[
+        "--set",
+        "counting.row_max=17",
+        "--set",
+        "counting.cart_max=7",
+        "config",
+        "--set",
+        "counting.cart_max=9",
+        "--set",
+        "publish.sweep=2h",
+    ]));
+    for line in ["row_max = 17", "cart_max = 9", "sweep = \"2h\""] {
+        assert!(ended.stdout.lines().any(|shown| shown == line), "{line} is not in {}", ended.stdout);
+    }
+}
+
+#[test]
 fn the_settings_in_force_can_be_printed_and_used_and_hide_the_secret() {
     let folder = tempfile::tempdir().unwrap();
     let secret = folder.path().join("secret");

@@ -1,6 +1,6 @@
 //! `samenloop config`: the settings in force.
 
-use super::{Outcome, output};
+use super::{Outcome, Sets, output};
 use crate::config::{ANNOTATED, Settings};
 use clap::Args;
 use std::io::Write as _;
@@ -14,6 +14,8 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_help = HELP)]
 pub(crate) struct ConfigArgs {
+    #[command(flatten)]
+    pub(super) sets: Sets,
     /// Print the annotated file of all settings with their defaults instead
     #[arg(long)]
     defaults: bool,

@@ -1,6 +1,6 @@
 //! `samenloop evaluate`: how good the lists are, by a split in time.
 
-use super::Outcome;
+use super::{Outcome, Sets};
 use crate::config::Settings;
 use crate::rules::Measure;
 use clap::{Args, ValueEnum};
@@ -17,6 +17,8 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_help = HELP)]
 pub(crate) struct EvaluateArgs {
+    #[command(flatten)]
+    pub(super) sets: Sets,
     /// Events as JSON lines, plain, .gz or .zst
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,

@@ -1,6 +1,6 @@
 //! `samenloop inspect`: the row behind a list, entry by entry.
 
-use super::Outcome;
+use super::{Outcome, Sets};
 use crate::config::Settings;
 use crate::event::SHOP_DEFAULT;
 use crate::relation::Relation;
@@ -20,6 +20,8 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_help = HELP)]
 pub(crate) struct InspectArgs {
+    #[command(flatten)]
+    pub(super) sets: Sets,
     /// The product
     pub(crate) item: String,
     /// Events to count first, as JSON lines, plain, .gz or .zst

@@ -38,19 +38,18 @@ Examples:
 struct Cli {
     #[command(flatten)]
     globals: Globals,
+    #[command(flatten)]
+    sets: Sets,
     #[command(subcommand)]
     command: Command,
 }
 
 /// Flags that every command has.
 #[derive(Debug, Args)]
-pub(crate) struct Globals {
+struct Globals {
     /// Settings file, TOML [default: the one that SAMENLOOP_CONFIG names, if any]
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Set one setting, as in counting.session_gap=20m
-    #[arg(long = "set", global = true, value_name = "KEY=VALUE", value_parser = settings::key_and_value)]
-    set: Vec<(String, String)>,
     /// off, error, warn, info, debug or trace
     #[arg(long, global = true, value_name = "LEVEL")]
     log_level: Option<String>,
@@ -60,6 +59,14 @@ pub(crate) struct Globals {
     /// Only errors on stderr, no progress
     #[arg(long, short, global = true, conflicts_with = "log_level")]
     quiet: bool,
+}
+
+/// `--set`, before and after the command: a global flag would forget the ones before it.
+#[derive(Debug, Args)]
+pub(crate) struct Sets {
+    /// Set one setting, as in counting.session_gap=20m; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = settings::key_and_value)]
+    set: Vec<(String, String)>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -103,7 +110,11 @@ pub fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> anyhow::Result<Outcome> {
-    let settings = settings::load(&cli.globals, cli.command.settings())?;
+    let mut flags = cli.sets.settings();
+    flags.extend(cli.command.sets().settings());
+    flags.extend(cli.globals.settings()); // a flag with a name of its own wins over --set
+    flags.extend(cli.command.settings());
+    let settings = settings::load(cli.globals.config, flags)?;
     telemetry::start(settings.log)?;
     match cli.command {
         Command::Demo(args) => demo::run(args, settings),
@@ -114,7 +125,33 @@ fn run(cli: Cli) -> anyhow::Result<Outcome> {
     }
 }
 
+impl Sets {
+    fn settings(&self) -> Vec<Flag> {
+        self.set.iter().map(|(key, value)| settings::flag("--set", key, value)).collect()
+    }
+}
+
+impl Globals {
+    fn settings(&self) -> Vec<Flag> {
+        let mut flags = Vec::new();
+        flags.extend(self.log_level.as_ref().map(|level| settings::flag("--log-level", "log.level", level)));
+        flags.extend(self.log_format.as_ref().map(|format| settings::flag("--log-format", "log.format", format)));
+        flags.extend(self.quiet.then(|| settings::flag("--quiet", "log.level", "error")));
+        flags
+    }
+}
+
 impl Command {
+    fn sets(&self) -> &Sets {
+        match self {
+            Self::Demo(args) => &args.sets,
+            Self::Replay(args) => &args.sets,
+            Self::Evaluate(args) => &args.sets,
+            Self::Inspect(args) => &args.sets,
+            Self::Config(args) => &args.sets,
+        }
+    }
+
     /// The settings that flags of the command stand for.
     fn settings(&self) -> Vec<Flag> {
         match self {

@@ -6,7 +6,7 @@
 use super::counts::{tallies, write_counts};
 use super::output::{self, stdout};
 use super::sources::{EventFile, event_files, read_all};
-use super::{Outcome, assembly, files, settings, telemetry};
+use super::{Outcome, Sets, assembly, files, settings, telemetry};
 use crate::config::{Flag, Settings};
 use crate::edge::{MemoryLog, Pipeline, Publication, Sink};
 use crate::event::EventTime;
@@ -40,6 +40,8 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_help = HELP)]
 pub(crate) struct ReplayArgs {
+    #[command(flatten)]
+    pub(super) sets: Sets,
     /// Events as JSON lines, plain, .gz or .zst; - is stdin
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,

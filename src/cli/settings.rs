@@ -1,21 +1,19 @@
 //! Where settings come from: the file, the environment and the flags are read here, `config` puts them together.
 
-use super::{Globals, UsageError};
+use super::UsageError;
 use crate::config::{CONFIG_FILE_VARIABLE, Flag, Layers, Settings};
 use anyhow::Context as _;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-/// The settings in force: defaults, file, environment, `--set`, then the named flags of the command.
-pub(super) fn load(globals: &Globals, command_flags: Vec<Flag>) -> anyhow::Result<Settings> {
-    let file = globals
-        .config
-        .clone()
-        .or_else(|| std::env::var_os(CONFIG_FILE_VARIABLE).filter(|name| !name.is_empty()).map(PathBuf::from));
+/// The settings in force: defaults, the file (or the one that the environment names), environment, flags.
+pub(super) fn load(file: Option<PathBuf>, flags: Vec<Flag>) -> anyhow::Result<Settings> {
+    let named = || std::env::var_os(CONFIG_FILE_VARIABLE).filter(|name| !name.is_empty()).map(PathBuf::from);
+    let file = file.or_else(named);
     let layers = Layers {
         file: file.map(|path| read(&path).map(|text| (path.display().to_string(), text))).transpose()?,
         environment: environment(std::env::vars_os())?,
-        flags: global_flags(globals).into_iter().chain(command_flags).collect(),
+        flags,
     };
     let mut settings = Settings::load(&layers)?;
     if let Some(path) = settings.intake.user_secret_file.clone() {
@@ -41,16 +39,6 @@ pub(super) fn flag(flag: &'static str, key: &str, value: impl ToString) -> Flag 
 /// `--partitions N`: of both logs.
 pub(super) fn partitions(count: u32) -> [Flag; 2] {
     ["logs.events_partitions", "logs.pairs_partitions"].map(|key| flag("--partitions", key, count))
-}
-
-fn global_flags(globals: &Globals) -> Vec<Flag> {
-    let mut flags: Vec<Flag> = globals.set.iter().map(|(key, value)| flag("--set", key, value)).collect();
-    flags.extend(globals.log_level.as_ref().map(|level| flag("--log-level", "log.level", level)));
-    flags.extend(globals.log_format.as_ref().map(|format| flag("--log-format", "log.format", format)));
-    if globals.quiet {
-        flags.push(flag("--quiet", "log.level", "error"));
-    }
-    flags
 }
 
 fn read(path: &Path) -> anyhow::Result<String> {

@@ -3,9 +3,9 @@
 use super::layers::Merged;
 use super::problem::{ConfigError, Layer, Problem};
 use super::raw::{RawCounting, RawIntake, RawList, RawSettings};
+use super::source;
 use super::units::{Bytes, Decimal, Duration};
 use super::{HttpSettings, IntakeSettings, LogSettings, LogsSettings, Settings, SourceSettings, UserSecret};
-use crate::intake::MappingSpec;
 use crate::relation::Relation;
 use crate::rules::{CountingRules, DAY_MS, ListRules, PublishRules};
 use std::collections::{BTreeMap, BTreeSet};
@@ -235,69 +235,22 @@ impl Check<'_> {
     }
 
     fn sources(&mut self, tables: &[toml::Table]) -> Vec<SourceSettings> {
+        let layer = self.layer("source");
         let mut names = BTreeSet::new();
         let mut sources = Vec::with_capacity(tables.len());
         for (index, table) in tables.iter().enumerate() {
-            match source(table) {
-                Ok(source) if names.insert(source.name.clone()) => sources.push(source),
-                Ok(source) => {
-                    self.refuse_source(
-                        index,
-                        format!("an earlier source is called {:?} too: names are unique", source.name),
-                    );
-                }
-                Err(reason) => self.refuse_source(index, reason),
+            let (source, mut reasons) = source::read(table);
+            if !source.name.is_empty() && !names.insert(source.name.clone()) {
+                reasons.push("an earlier source has the same name".to_owned());
             }
+            let setting = match source.name.as_str() {
+                "" => format!("source number {}", index + 1),
+                name => format!("source {name:?}"),
+            };
+            let problem = |reason| Problem::Limit { setting: setting.clone(), layer: layer.clone(), reason };
+            self.problems.extend(reasons.into_iter().map(problem));
+            sources.push(source);
         }
         sources
     }
-
-    fn refuse_source(&mut self, index: usize, reason: String) {
-        let layer = self.layer("source");
-        self.problems.push(Problem::Limit { setting: format!("[[source]] number {}", index + 1), layer, reason });
-    }
-}
-
-/// A source's own keys apart, the rest is the mapping.
-fn source(table: &toml::Table) -> Result<SourceSettings, String> {
-    let mut mapping = table.clone();
-    let mut text = |key: &str| match mapping.remove(key) {
-        None => Ok(None),
-        Some(toml::Value::String(text)) if !text.is_empty() => Ok(Some(text)),
-        Some(_) => Err(format!("{key} must be a text that is not empty")),
-    };
-    let (name, file, topic) = (text("name")?, text("file")?, text("topic")?);
-    let name = name.ok_or("has no name")?;
-    if file.is_some() && topic.is_some() {
-        return Err(format!("source {name:?} has both a file and a topic: set one"));
-    }
-    let mapping = mapping_spec(&name, mapping)?;
-    Ok(SourceSettings { name, file, topic, mapping })
-}
-
-/// The mapping of source `name`; it must hold no unknown key, and compile.
-fn mapping_spec(name: &str, table: toml::Table) -> Result<MappingSpec, String> {
-    let mut unknown = None;
-    let spec: MappingSpec = serde_ignored::deserialize(toml::Value::Table(table), |path| {
-        unknown.get_or_insert_with(|| path.to_string());
-    })
-    .map_err(|error| format!("source {name:?}: {}", error.to_string().trim_end()))?;
-    if let Some(key) = unknown {
-        let near = nearest_mapping_key(&key).map_or_else(String::new, |known| format!("; did you mean {known}?"));
-        return Err(format!("source {name:?}: unknown setting {key}{near}"));
-    }
-    spec.compile().map_err(|error| format!("source {name:?}: {error}"))?;
-    Ok(spec)
-}
-
-fn nearest_mapping_key(wrong: &str) -> Option<String> {
-    let defaults = toml::Table::try_from(MappingSpec::default()).ok()?;
-    let fields = defaults.get("fields").and_then(toml::Value::as_table).into_iter().flat_map(toml::Table::keys);
-    let known = ["name", "file", "topic"].into_iter().map(str::to_owned).chain(defaults.keys().cloned());
-    let known = known.chain(fields.map(|field| format!("fields.{field}")));
-    known
-        .map(|key| (strsim::jaro_winkler(&key, wrong), key))
-        .filter(|(likeness, _)| *likeness > 0.7)
-        .max_by(|x, y| x.0.total_cmp(&y.0))
-        .map(|(_, key)| key)
 }

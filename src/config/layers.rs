@@ -216,17 +216,17 @@ fn leaves(table: &Table) -> Vec<(String, &Value)> {
 }
 
 /// The keys that exist.
-struct Keys {
+pub(super) struct Keys {
     all: Vec<String>,
 }
 
 impl Keys {
-    fn of(defaults: &Table) -> Self {
+    pub(super) fn of(defaults: &Table) -> Self {
         Self { all: leaves(defaults).into_iter().map(|(key, _)| key).collect() }
     }
 
     /// The key, or the section, that `wrong` was most likely meant to be.
-    fn nearest(&self, wrong: &str) -> Option<String> {
+    pub(super) fn nearest(&self, wrong: &str) -> Option<String> {
         let last = wrong.rsplit('.').next().unwrap_or(wrong);
         let in_other_section = || {
             let mut same = self.all.iter().filter(|key| key.rsplit('.').next() == Some(last));

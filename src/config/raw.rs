@@ -19,7 +19,7 @@ pub(super) struct RawSettings {
     pub(super) http: RawHttp,
     pub(super) log: RawLog,
     pub(super) logs: RawLogs,
-    /// Tables of their own, read by `SourceSettings`.
+    /// Read one by one, by `source`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) source: Vec<toml::Table>,
 }
@@ -170,7 +170,7 @@ impl From<&Settings> for RawSettings {
             http: RawHttp::from(&settings.http),
             log: RawLog::from(&settings.log),
             logs: RawLogs::from(&settings.logs),
-            source: settings.sources.iter().map(super::SourceSettings::to_table).collect(),
+            source: settings.sources.iter().map(super::source::to_table).collect(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Layers, messages and limits, from the outside.
 
 use super::*;
+use crate::intake::TypeSpec;
 use std::collections::BTreeSet;
 
 fn file(text: &str) -> Layers {
@@ -287,29 +288,62 @@ fn printed_settings_load_to_the_same() {
 
 #[test]
 fn sources_have_a_name_of_their_own_and_one_place() {
-    let sources =
-        Settings::load(&file("[[source]]\nname = \"web\"\nfile = \"a.jsonl\"\ntype = \"view\"")).unwrap().sources;
-    assert_eq!((sources[0].name.as_str(), sources[0].file.as_deref()), ("web", Some("a.jsonl")));
-    assert_eq!(sources[0].mapping.event_type, crate::intake::TypeSpec::Fixed("view".to_owned()));
+    let text = "[[source]]\nname = \"web\"\nfile = \"a.jsonl\"\ntype = \"view\"\nfields = { item = \"/sku\" }";
+    let sources = Settings::load(&file(text)).unwrap().sources;
+    assert_eq!(
+        (sources[0].name.as_str(), sources[0].file.as_deref(), &sources[0].topic),
+        ("web", Some("a.jsonl"), &None)
+    );
+    let mapping = MappingSpec { event_type: TypeSpec::Fixed("view".to_owned()), ..MappingSpec::default() };
+    assert_eq!((&sources[0].mapping.event_type, sources[0].mapping.format), (&mapping.event_type, mapping.format));
+    assert_ne!(sources[0].mapping.fields.item, mapping.fields.item);
     for (text, expected) in [
-        ("[[source]]\nfile = \"a\"", "[[source]] number 1 (file shop.toml): has no name"),
-        ("[[source]]\nname = 3", "[[source]] number 1 (file shop.toml): name must be a text that is not empty"),
+        ("[[source]]\nfile = \"a\"", "source number 1 (file shop.toml): has no name"),
+        ("[[source]]\nname = 3", "source number 1 (file shop.toml): name must be a text that is not empty"),
         (
             "[[source]]\nname = \"web\"\n[[source]]\nname = \"web\"",
-            "[[source]] number 2 (file shop.toml): an earlier source is called \"web\" too: names are unique",
+            "source \"web\" (file shop.toml): an earlier source has the same name",
         ),
         (
             "[[source]]\nname = \"web\"\nfile = \"a\"\ntopic = \"b\"",
-            "[[source]] number 1 (file shop.toml): source \"web\" has both a file and a topic: set one",
+            "source \"web\" (file shop.toml): has both a file and a topic: set one",
         ),
-        (
-            "[[source]]\nname = \"web\"\nfields = { itme = \"/sku\" }",
-            "[[source]] number 1 (file shop.toml): source \"web\": unknown setting fields.itme; did you mean fields.item?",
-        ),
-        ("[[source]]\nname = \"web\"\nfields = { item = \"sku\" }", "x"),
     ] {
         assert_eq!(refused(&file(text)), expected);
     }
+}
+
+#[test]
+fn a_mapping_that_cannot_be_right_is_refused_with_its_source() {
+    for (line, expected) in [
+        ("formt = \"json\"", "unknown setting formt; did you mean format?"),
+        ("fields = { usr = \"/u\" }", "unknown setting fields.usr; did you mean fields.user?"),
+        ("fields = { user = \"u\" }", "fields.user: "),
+        ("type = \"visit\"", "type: "),
+        ("format = \"xml\"", "unknown variant `xml`"),
+    ] {
+        let refusal = refused(&file(&format!("[[source]]\nname = \"web\"\n{line}")));
+        assert!(refusal.starts_with(&format!("source \"web\" (file shop.toml): {expected}")), "{line}: {refusal}");
+        assert_eq!(refusal.lines().count(), 1, "{refusal}");
+    }
+}
+
+#[test]
+fn the_examples_of_sources_can_be_loaded() {
+    let (_, example) = ANNOTATED.split_once("# [[source]]").unwrap();
+    let example = format!("[[source]]{}", example.replace("\n# ", "\n"));
+    let example = Settings::load(&file(&example)).unwrap();
+    assert_eq!((example.sources[0].name.as_str(), example.sources[0].mapping.fields.user.0.len()), ("shop", 2));
+    let blocks = include_str!("../../docs/mapping.md").split("```toml\n").skip(1);
+    let sources =
+        blocks.filter(|block| block.starts_with("[[source]]")).map(|block| block.split("```").next().unwrap());
+    let sources: Vec<usize> = sources.map(|text| Settings::load(&file(text)).unwrap().sources.len()).collect();
+    assert!(sources.len() >= 3 && sources.iter().all(|count| *count >= 1), "{sources:?}");
+}
+
+#[test]
+fn sources_cannot_be_set_by_the_environment() {
+    assert!(refused(&variables(&[("SAMENLOOP_SOURCE__0__NAME", "web")])).contains("unknown setting source.0.name"));
 }
 
 #[test]

@@ -1,3 +1,5 @@
+//! The bytes of blocks: golden, round trips, and damage.
+
 use super::*;
 use crate::event::{EventKey, EventTime, EventType, UserKey};
 use crate::items::{ItemId, Items};

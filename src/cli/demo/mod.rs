@@ -17,7 +17,7 @@ pub mod typeset;
 pub mod live;
 pub mod summary;
 
-use super::{Outcome, settings};
+use super::{Outcome, Sets, settings};
 use crate::config::{Flag, Settings};
 use crate::relation::Relation;
 use clap::{Args, ValueEnum};
@@ -33,6 +33,8 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_help = HELP)]
 pub(crate) struct DemoArgs {
+    #[command(flatten)]
+    pub(super) sets: Sets,
     /// Stop after so many events [default: at Ctrl-C]
     #[arg(long, value_name = "N")]
     pub(crate) events: Option<u64>,
@@ -100,7 +102,7 @@ pub(super) fn run(_args: DemoArgs, _settings: Settings) -> anyhow::Result<Outcom
 }
 
 #[cfg(test)]
-mod tests {
+mod gates {
     use super::*;
     use crate::config::Layers;
 

@@ -1,3 +1,5 @@
+//! The screen of the demo, drawn from made-up frames.
+
 use super::live::{Delay, EntryView, Frame, Live, ProductView, Tallies, change_text, render};
 use super::summary::{self, Summary};
 use super::truth::Verdict;

@@ -1,3 +1,5 @@
+//! The simulated shop: what it plants, and that a seed gives the same events again.
+
 use super::catalogue::Shelf;
 use super::naive::Naive;
 use super::noise::Damage;

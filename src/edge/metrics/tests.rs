@@ -1,3 +1,5 @@
+//! The metrics, as they are scraped.
+
 use super::*;
 use crate::edge::health::StageName;
 use crate::event::EventType;

@@ -1,3 +1,5 @@
+//! The merge of a backlog, at its rules and under random input.
+
 use super::*;
 use proptest::prelude::*;
 use std::collections::BTreeSet;

@@ -1,0 +1,64 @@
+//! One `[[source]]`: its name and place, and the mapping that intake reads records by.
+
+use super::SourceSettings;
+use super::layers::Keys;
+use crate::intake::MappingSpec;
+use toml::{Table, Value};
+
+/// Keys of a source that are not its mapping's.
+const OWN_KEYS: [&str; 3] = ["name", "file", "topic"];
+
+/// Reads a source; the second part is what is wrong with it, empty when it can be used.
+pub(super) fn read(table: &Table) -> (SourceSettings, Vec<String>) {
+    let mut reasons = Vec::new();
+    let mut rest = table.clone();
+    let [name, file, topic] = OWN_KEYS.map(|key| match rest.remove(key) {
+        Some(Value::String(text)) if !text.is_empty() => Some(text),
+        None => None,
+        Some(_) => {
+            reasons.push(format!("{key} must be a text that is not empty"));
+            None
+        }
+    });
+    if name.is_none() && !table.contains_key("name") {
+        reasons.push("has no name".to_owned());
+    }
+    if file.is_some() && topic.is_some() {
+        reasons.push("has both a file and a topic: set one".to_owned());
+    }
+    let mapping = mapping(rest, &mut reasons);
+    (SourceSettings { name: name.unwrap_or_default(), file, topic, mapping }, reasons)
+}
+
+/// The source as it would be written in a file.
+pub(super) fn to_table(source: &SourceSettings) -> Table {
+    // A mapping is made of texts, lists and tables: it can always be written.
+    let mut table = Table::try_from(&source.mapping).unwrap_or_default();
+    for (key, value) in OWN_KEYS.into_iter().zip([Some(&source.name), source.file.as_ref(), source.topic.as_ref()]) {
+        table.extend(value.map(|value| (key.to_owned(), Value::String(value.clone()))));
+    }
+    table
+}
+
+fn mapping(table: Table, reasons: &mut Vec<String>) -> MappingSpec {
+    let mut unknown = Vec::new();
+    let read =
+        serde_ignored::deserialize::<_, _, MappingSpec>(Value::Table(table), |path| unknown.push(path.to_string()));
+    let mut known = Table::try_from(MappingSpec::default()).unwrap_or_default();
+    known.extend(OWN_KEYS.map(|key| (key.to_owned(), Value::String(String::new()))));
+    let keys = Keys::of(&known);
+    for key in unknown {
+        let hint = keys.nearest(&key).map(|nearest| format!("; did you mean {nearest}?")).unwrap_or_default();
+        reasons.push(format!("unknown setting {key}{hint}"));
+    }
+    match read {
+        Ok(mapping) => {
+            reasons.extend(mapping.compile().err().map(|error| error.to_string()));
+            mapping
+        }
+        Err(error) => {
+            reasons.push(error.message().trim().replace('\n', "; "));
+            MappingSpec::default()
+        }
+    }
+}
