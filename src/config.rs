@@ -264,7 +264,7 @@ impl Default for LogSettings {
 
 impl Default for LogsSettings {
     fn default() -> Self {
-        Self { events_partitions: 1, pairs_partitions: 1, block_records: 1024, block_bytes: 256 << 10 }
+        Self { events_partitions: 1, pairs_partitions: 1, block_records: 65_536, block_bytes: 512 << 10 }
     }
 }
 

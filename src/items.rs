@@ -2,7 +2,7 @@
 //!
 //! Invariants: numbers are dense and never reused; they are private to one table, so nothing that leaves a partition
 //! (logs, lists, order of ties) may depend on them. Fingerprints are the same everywhere and for ever.
-//! Absent: forgetting. A table grows with the catalogue, about 80 bytes an item.
+//! Absent: forgetting. A table grows with the catalogue, about 50 bytes an item.
 
 use crate::position::Partition;
 use hashbrown::HashTable;
@@ -62,9 +62,23 @@ pub fn spread(fingerprint: u64, count: u32) -> Partition {
 }
 
 struct Entry {
-    shop: ShopId,
     fingerprint: u64,
-    name: Box<str>,
+    /// Where its name starts in `Items::names`, times 2^16, plus the name's length.
+    name: u64,
+    shop: ShopId,
+}
+
+impl Entry {
+    /// Names are at most 2^16 - 1 bytes long, and 2^48 bytes in all: ids are shorter, memory is smaller.
+    fn new(shop: ShopId, fingerprint: u64, start: usize, length: usize) -> Self {
+        assert!(length < 1 << 16, "an id is at most ID_BYTES_MAX bytes long");
+        Self { fingerprint, name: (start as u64) << 16 | length as u64, shop }
+    }
+
+    fn range(&self) -> std::ops::Range<usize> {
+        let start = usize::try_from(self.name >> 16).unwrap_or(usize::MAX);
+        start..start + usize::from((self.name & 0xFFFF) as u16)
+    }
 }
 
 /// The shops and items that one partition of a stage has met.
@@ -72,6 +86,8 @@ struct Entry {
 pub struct Items {
     shops: Vec<Box<str>>,
     entries: Vec<Entry>,
+    /// All item names, one behind the other: less memory than a box each, and fewer cache misses.
+    names: String,
     index: HashTable<u32>,
 }
 
@@ -102,7 +118,8 @@ impl Items {
             return known;
         }
         let id = small(self.entries.len());
-        self.entries.push(Entry { shop, fingerprint, name: Box::from(item) });
+        self.entries.push(Entry::new(shop, fingerprint, self.names.len(), item.len()));
+        self.names.push_str(item);
         let entries = &self.entries;
         self.index.insert_unique(fingerprint, id, |&other| entries[other as usize].fingerprint);
         ItemId(id)
@@ -118,7 +135,9 @@ impl Items {
     fn find(&self, shop: ShopId, item: &str, fingerprint: u64) -> Option<ItemId> {
         let same = |&id: &u32| {
             let entry = &self.entries[id as usize];
-            entry.fingerprint == fingerprint && entry.shop == shop && &*entry.name == item
+            entry.fingerprint == fingerprint
+                && entry.shop == shop
+                && self.names.as_bytes()[entry.range()] == *item.as_bytes()
         };
         self.index.find(fingerprint, same).map(|&id| ItemId(id))
     }
@@ -132,7 +151,7 @@ impl Items {
     /// The name of an item.
     #[must_use]
     pub fn name(&self, item: ItemId) -> &str {
-        &self.entries[item.index()].name
+        &self.names[self.entries[item.index()].range()]
     }
 
     /// The shop an item belongs to.

@@ -38,7 +38,7 @@ pub struct BlockLimits {
 
 impl Default for BlockLimits {
     fn default() -> Self {
-        Self { bytes_max: 256 << 10, entries_max: 10_000 }
+        Self { bytes_max: 512 << 10, entries_max: 65_536 }
     }
 }
 
