@@ -33,7 +33,7 @@ fn check_ways(rules: &CountingRules, seeds: u64) {
             for is_lazy in [false, true] {
                 check(rules, seeds, 4, |seed, _| Shape {
                     partitions,
-                    cut,
+                    block_entries: if cut { 1 } else { 50 },
                     resend,
                     lazy: is_lazy.then_some((seed, 70)),
                     ..Shape::new(rules)
@@ -58,7 +58,7 @@ fn counts_equal_the_recount_at_many_cuts_whatever_the_shape_of_the_logs() {
     let rules = tiny_rules();
     check(&rules, 40, 20, |seed, random| Shape {
         partitions: u32::try_from(random.below(7)).unwrap() + 1,
-        cut: random.chance(50),
+        block_entries: if random.chance(50) { 1 } else { 50 },
         resend: random.chance(50),
         lazy: random.chance(50).then_some((seed, 90)),
         ..Shape::new(&rules)

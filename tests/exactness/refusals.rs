@@ -12,7 +12,7 @@ const ONLY: Partition = Partition(0);
 /// A rig at rest after some events in blocks of one record.
 fn rested() -> (Shape, Rig) {
     let rules = default_rules();
-    let shape = Shape { cut: true, ..Shape::new(&rules) };
+    let shape = Shape { block_entries: 1, ..Shape::new(&rules) };
     let events = shop::events(7, 120, &shop::Shape::of(&naive_rules(&rules)));
     let mut rig = Rig::open(&shape, &[events]);
     while rig.feed(0).unwrap() {}
@@ -43,9 +43,8 @@ fn assert_stopped(rig: &mut Rig, log: Log, offset: u64) {
         _ => (rig.pipeline.rows()[0].phase().clone(), rig.pipeline.rows()[0].next(0)),
     };
     assert_eq!((phase, next), (Phase::Stopped, NextOffset(offset)));
-    let ends = |rig: &mut Rig| {
-        [Log::Pairs, Log::Lists].map(|log| rig.pipeline.transport_mut().bounds(log, ONLY).unwrap().1)
-    };
+    let ends =
+        |rig: &mut Rig| [Log::Pairs, Log::Lists].map(|log| rig.pipeline.transport_mut().bounds(log, ONLY).unwrap().1);
     let before = ends(rig);
     for _ in 0..2 {
         let error = rig.pipeline.flush().unwrap_err().to_string();

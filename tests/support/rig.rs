@@ -27,8 +27,8 @@ pub struct Shape {
     pub partitions: u32,
     /// Names of the sources; one input each.
     pub sources: Vec<&'static str>,
-    /// Blocks of one record.
-    pub cut: bool,
+    /// Entries of a block.
+    pub block_entries: usize,
     /// Blocks sent twice.
     pub resend: bool,
     /// Percentage of fetches that give less than there is, or nothing; by this seed.
@@ -47,7 +47,7 @@ impl Shape {
             rules: rules.clone(),
             partitions: 1,
             sources: vec!["shop"],
-            cut: false,
+            block_entries: 50,
             resend: false,
             lazy: None,
             merge_bytes_max: 256 << 20,
@@ -71,7 +71,7 @@ impl Shape {
             counting: self.rules.clone(),
             merge_bytes_max: self.merge_bytes_max,
             rows: RowsSetup { lists: self.lists.clone(), publish: self.publish, clocked: self.clocked },
-            limits: BlockLimits { entries_max: if self.cut { 1 } else { 50 }, ..BlockLimits::default() },
+            limits: BlockLimits { entries_max: self.block_entries, ..BlockLimits::default() },
         }
     }
 
@@ -353,8 +353,7 @@ impl Rig {
     /// The same of the pairs log.
     pub fn pair_entries(&mut self) -> Entries {
         let mut entries = Entries::default();
-        let (mut items, mut names, mut scratch) =
-            (Items::default(), Translation::default(), DeltaScratch::default());
+        let (mut items, mut names, mut scratch) = (Items::default(), Translation::default(), DeltaScratch::default());
         self.each_block(Log::Pairs, |partition, bytes| {
             let block = PairsBlock::decode(bytes).unwrap();
             names.fill(&block.shops, &block.items, &mut items);
