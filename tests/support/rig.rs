@@ -429,10 +429,11 @@ fn told(delta: &Delta<'_>, items: &Items) -> String {
     format!("{} {what}", delta.time.0)
 }
 
-fn parsed(line: &str) -> Row {
+/// A line of counts.
+pub fn parsed(line: &str) -> Row {
     let fields: Vec<&str> = line.split('\t').collect();
     let [kind, shop, relation, x, y, support, weight] = fields[..] else { panic!("seven fields: {line}") };
-    let kind = ["pair", "total", "contexts"].into_iter().find(|&known| known == kind).unwrap();
+    let kind = ["pair", "total", "contexts", "tally"].into_iter().find(|&known| known == kind).unwrap();
     let (support, weight) = (support.parse().unwrap(), weight.parse().unwrap());
     let [shop, relation, x, y] = [shop, relation, x, y].map(str::to_owned);
     Row { kind, shop, relation, x, y, support, weight }
