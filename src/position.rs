@@ -200,7 +200,10 @@ impl Ledger {
         if span.from > line.next {
             return Err(LedgerError::Gap { source_partition: source.clone(), expected: line.next, found: span.from });
         }
-        if span.to < line.next { Ok(Verdict::Duplicate) } else { Ok(Verdict::Apply { from: line.next }) }
+        // A section that ends where the ledger stands is news only as a mark, which covers nothing: one that was sent
+        // again would tell how its source stood back then.
+        let is_old = span.to < line.next || (span.to == line.next && span.from < span.to);
+        if is_old { Ok(Verdict::Duplicate) } else { Ok(Verdict::Apply { from: line.next }) }
     }
 
     /// All up to `to` has been applied. Never moves backwards.
@@ -242,10 +245,12 @@ mod tests {
         let span = Span { from: at(5, 0), to: at(9, 2) };
         assert_eq!(ledger.check(&source, span), Ok(Verdict::Apply { from: at(5, 0) }));
         ledger.advance(&source, span.to);
+        assert_eq!(ledger.check(&source, span), Ok(Verdict::Duplicate), "sent again");
+        let mark = Span { from: at(9, 2), to: at(9, 2) };
         assert_eq!(
-            ledger.check(&source, span),
+            ledger.check(&source, mark),
             Ok(Verdict::Apply { from: at(9, 2) }),
-            "its end: nothing is left of it"
+            "nothing in it, but it is heard"
         );
         let overlapping = Span { from: at(7, 0), to: at(12, 0) };
         assert_eq!(ledger.check(&source, overlapping), Ok(Verdict::Apply { from: at(9, 2) }));

@@ -5,7 +5,7 @@
 
 use super::counts::{tallies, write_counts};
 use super::output::{self, stdout};
-use super::sources::{EventFile, event_files, read_all};
+use super::sources::{EventFile, TURN_LINES, event_files, read_all};
 use super::{Outcome, Sets, assembly, files, settings, telemetry};
 use crate::config::{Flag, Settings};
 use crate::edge::{MemoryLog, Pipeline, Publication, Sink};
@@ -93,7 +93,7 @@ pub(super) fn run(args: ReplayArgs, settings: Settings) -> anyhow::Result<Outcom
     };
     let mut pipeline = Pipeline::open(setup, log, sink)?;
     let started = Instant::now();
-    let lines = read(&args, &files, &mut pipeline, telemetry::shows_progress(settings.log))?;
+    let lines = read(&args, &files, &mut pipeline, &settings)?;
     pipeline.rest()?;
     let seconds = started.elapsed().as_secs_f64();
 
@@ -118,13 +118,27 @@ fn read(
     args: &ReplayArgs,
     files: &[EventFile],
     pipeline: &mut Pipeline<MemoryLog, ReplaySink>,
-    shows_progress: bool,
+    settings: &Settings,
 ) -> anyhow::Result<u64> {
     let read = Arc::new(AtomicU64::new(0));
+    let shows_progress = telemetry::shows_progress(settings.log);
     let bar = if shows_progress { progress_bar(&args.files) } else { ProgressBar::hidden() };
     pipeline.intake_clock(now_ms())?; // future times are corrected by it
-    let lines = read_all(files, pipeline, &read, |_, _| {
+    // Full blocks of several partitions would each cover another stretch of time, and the rows' clock would leap. Live,
+    // nothing waits for a block to fill: so here all partitions are brought to the same time whenever a list may be due.
+    let is_split = settings.logs.events_partitions.max(settings.logs.pairs_partitions) > 1;
+    let step_ms = (args.changes.is_some() && is_split).then_some(settings.publish.min_interval_ms.max(1));
+    let turn_lines = if step_ms.is_some() { 1 } else { TURN_LINES };
+    let mut flushed_at: Option<EventTime> = None;
+    let lines = read_all(files, pipeline, &read, turn_lines, |pipeline, _| {
         bar.set_position(read.load(Ordering::Relaxed));
+        let Some(step_ms) = step_ms else { return Ok(true) };
+        let intake = pipeline.intake().work();
+        let highest = (0..files.len()).filter_map(|input| intake.highest(input)).max();
+        if highest.is_some_and(|now| flushed_at.is_none_or(|at| now.since(at) >= step_ms)) {
+            flushed_at = highest;
+            pipeline.flush()?;
+        }
         Ok(true)
     });
     bar.finish_and_clear();

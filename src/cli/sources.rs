@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 /// How many lines are read of one file before the next is looked at.
-const TURN_LINES: usize = 256;
+pub(super) const TURN_LINES: u64 = 256;
 
 /// Source name of a file that no configured source stands behind.
 const PLAIN_SOURCE: &str = "file";
@@ -73,12 +73,13 @@ struct Reading {
     ended: bool,
 }
 
-/// Reads all files to their ends: always on with the one whose events are oldest. `each_turn` is called between turns
-/// with how many lines have been read, and ends the reading early when it returns `false`.
+/// Reads all files to their ends: always on with the one whose events are oldest, for a turn of `turn_lines`. `each_turn`
+/// is called between turns with how many lines have been read, and ends the reading early when it returns `false`.
 pub(super) fn read_all<T: Transport, S: Sink>(
     files: &[EventFile],
     pipeline: &mut Pipeline<T, S>,
     progress: &Arc<AtomicU64>,
+    turn_lines: u64,
     mut each_turn: impl FnMut(&mut Pipeline<T, S>, u64) -> anyhow::Result<bool>,
 ) -> anyhow::Result<u64> {
     let mut readings = Vec::with_capacity(files.len());
@@ -91,7 +92,7 @@ pub(super) fn read_all<T: Transport, S: Sink>(
     loop {
         let open = readings.iter().enumerate().filter(|(_, reading)| !reading.ended).map(|(input, _)| input);
         let Some(input) = open.min_by_key(|&input| pipeline.intake().work().highest(input)) else { break };
-        lines += read_turn(input, &mut readings[input], pipeline)?;
+        lines += read_turn(input, &mut readings[input], turn_lines, pipeline)?;
         if !each_turn(pipeline, lines)? {
             break;
         }
@@ -102,16 +103,17 @@ pub(super) fn read_all<T: Transport, S: Sink>(
 fn read_turn<T: Transport, S: Sink>(
     input: usize,
     reading: &mut Reading,
+    turn_lines: u64,
     pipeline: &mut Pipeline<T, S>,
 ) -> anyhow::Result<u64> {
-    for turn in 0..TURN_LINES {
+    for turn in 0..turn_lines {
         let Some((number, line)) = reading.file.next()? else {
             reading.ended = true;
             pipeline.end_input(input)?;
-            return Ok(turn as u64);
+            return Ok(turn);
         };
         let record = Record { topic: &reading.topic, value: Some(line), ..Record::default() };
         pipeline.feed(input, NextOffset(number), record)?;
     }
-    Ok(TURN_LINES as u64)
+    Ok(turn_lines)
 }

@@ -4,7 +4,7 @@
 //! transport gives back, never what another stage holds.
 //! Absent: threads and groups (one pipeline holds every partition), and the clock: its holder brings it.
 
-use super::transport::{Fetched, Transport};
+use super::transport::{Fetched, Transport, TransportError};
 use crate::intake::{Record, Reject};
 use crate::position::{NextOffset, Partition, SourcePartition};
 use crate::relation::Relation;
@@ -17,6 +17,9 @@ use crate::{intake::Intake, rules::CountingRules};
 
 /// How many records a stage takes at a time.
 const FETCH_RECORDS_MAX: usize = 16;
+
+/// How often in a row a log may give nothing although it has not ended, before it counts as broken.
+const EMPTY_FETCHES_MAX: u32 = 1_000;
 
 /// Input of rows that brings deltas, and the one that brings totals.
 const PAIRS: usize = 0;
@@ -418,10 +421,9 @@ fn new_intake<T: Transport>(setup: &Setup, transport: &mut T) -> anyhow::Result<
     Ok(stage)
 }
 
-/// Tells a stage what its predecessors left on the log that it writes: the log's id, each source's origin, and how far
-/// each partition of the log has got.
+/// Tells a stage what its predecessors left on the log that it writes: their opening marks, and how far each partition
+/// of the log has got.
 fn tell_left<W: Work, T: Transport>(stage: &mut Stage<W>, log: Log, transport: &mut T) -> anyhow::Result<()> {
-    let mut log_id = None;
     for output in 0..transport.partitions(log) {
         let partition = Partition(output);
         each_record(transport, log, partition, |offset, block| {
@@ -429,10 +431,7 @@ fn tell_left<W: Work, T: Transport>(stage: &mut Stage<W>, log: Log, transport: &
             let tell = |stage: &mut Stage<W>, left: Left<'_>| stage.handle(Fact::Left(left), &mut Vec::new());
             if kind_of(block).map_err(damaged)? == Kind::Opening {
                 let opening = Opening::decode(block).map_err(damaged)?;
-                log_id = log_id.or(Some(opening.log_id));
-                for origin in &opening.origins {
-                    tell(stage, Left::Origin { source: &origin.source, first: origin.first })?;
-                }
+                tell(stage, Left::Opening { partition, offset, opening: &opening })?;
             }
             for (source, position) in section_ends(block).map_err(damaged)? {
                 tell(stage, Left::Position { output: partition.index(), source: &source, position })?;
@@ -440,12 +439,11 @@ fn tell_left<W: Work, T: Transport>(stage: &mut Stage<W>, log: Log, transport: &
             Ok(())
         })?;
     }
-    let log_id = log_id.unwrap_or_else(rand::random);
-    stage.handle(Fact::Left(Left::LogId(log_id)), &mut Vec::new())?;
+    stage.handle(Fact::Left(Left::NewLogId(rand::random())), &mut Vec::new())?;
     Ok(())
 }
 
-/// Every record that a partition holds.
+/// Every record that a partition holds. To stop short of its end would be to forget what predecessors did.
 fn each_record<T: Transport>(
     transport: &mut T,
     log: Log,
@@ -454,10 +452,19 @@ fn each_record<T: Transport>(
 ) -> anyhow::Result<()> {
     let (mut next, end) = transport.bounds(log, partition)?;
     let mut fetched = Vec::new();
+    let mut empty_fetches = 0;
     while next < end {
         fetched.clear();
         transport.fetch(log, partition, next, FETCH_RECORDS_MAX, &mut fetched)?;
-        let Some(last) = fetched.last() else { return Ok(()) };
+        let Some(last) = fetched.last() else {
+            empty_fetches += 1;
+            if empty_fetches == EMPTY_FETCHES_MAX {
+                let what = format!("no record comes from offset {} on, but the log ends at {}", next.0, end.0);
+                return Err(TransportError { log, partition, what }.into());
+            }
+            continue;
+        };
+        empty_fetches = 0;
         next = last.offset.after();
         for record in &fetched {
             if let Some(value) = &record.value {

@@ -129,6 +129,22 @@ pub enum StageError {
         /// The id found here.
         found: u128,
     },
+    /// A source starts again beyond what the log holds of it: records between would be lost unseen.
+    #[error(
+        "{source_partition} would go on at {found}, but the events log holds it up to {expected} only: records between \
+         are missing. Read it again from {expected}, or, where it no longer holds them, start a new events log"
+    )]
+    Skipped {
+        /// The source.
+        source_partition: SourcePartition,
+        /// Up to where every partition of the log holds it.
+        expected: u64,
+        /// Where reading would go on.
+        found: u64,
+    },
+    /// It has stopped before; its state may hold a part of what it stopped at.
+    #[error("the stage has stopped after an error: drop it and open it anew on what its log holds")]
+    Stopped,
     /// Written under other rules.
     #[error(
         "{log}-{partition} at offset {offset}: written under rules {found:016x}, in force are {own:016x}: set the \

@@ -1,8 +1,43 @@
-//! Whether the log being read is the one it must be: its id, the rules it was written under, its chain of positions.
+//! Whether a log is the one it must be: its id, the rules it was written under, and for its reader the chain of
+//! positions. A writer looks before it appends anything: a mark of other rules in a log's midst could never be taken back.
 
 use super::effect::{Log, StageError};
 use crate::position::{Ledger, NextOffset, Partition, Verdict};
 use crate::wire::{Opening, Origin, SectionHead, WireError};
+
+/// The writer's side of an internal log: what its predecessors' opening marks say.
+pub(super) struct Authorship {
+    log: Log,
+    own: u64,
+    log_id: Option<u128>,
+}
+
+impl Authorship {
+    /// No mark seen yet; the log must have been written under `own`.
+    pub(super) fn new(log: Log, own: u64) -> Self {
+        Self { log, own, log_id: None }
+    }
+
+    /// Takes note of an opening mark that a predecessor left.
+    pub(super) fn check(
+        &mut self,
+        partition: Partition,
+        offset: NextOffset,
+        opening: &Opening,
+    ) -> Result<(), StageError> {
+        check(self.log, partition, offset, &mut self.log_id, self.own, opening)
+    }
+
+    /// The log's id; `new` becomes it when no predecessor left one.
+    pub(super) fn settle(&mut self, new: u128) {
+        self.log_id.get_or_insert(new);
+    }
+
+    /// An opening mark of this writer.
+    pub(super) fn opening(&self, origins: Vec<Origin>) -> Vec<u8> {
+        Opening { log_id: self.log_id.unwrap_or_default(), store_id: 0, identity: self.own, origins }.encode()
+    }
+}
 
 /// The reader's side of one partition of an internal log.
 pub(super) struct Identity {
@@ -26,14 +61,7 @@ impl Identity {
     /// Reads an opening mark and refuses it when it is another log's.
     pub(super) fn check(&mut self, offset: NextOffset, block: &[u8]) -> Result<Opening, StageError> {
         let opening = Opening::decode(block).map_err(|error| self.wire(offset, error))?;
-        let (log, partition) = (self.log, self.partition);
-        let first = *self.log_id.get_or_insert(opening.log_id);
-        if first != opening.log_id {
-            return Err(StageError::OtherLog { log, partition, offset, first, found: opening.log_id });
-        }
-        if opening.identity != self.own {
-            return Err(StageError::OtherRules { log, partition, offset, own: self.own, found: opening.identity });
-        }
+        check(self.log, self.partition, offset, &mut self.log_id, self.own, &opening)?;
         Ok(opening)
     }
 
@@ -51,4 +79,22 @@ impl Identity {
         let (log, partition) = (self.log, self.partition);
         self.ledger.check(&head.source, head.span).map_err(|error| StageError::Ledger { log, partition, offset, error })
     }
+}
+
+fn check(
+    log: Log,
+    partition: Partition,
+    offset: NextOffset,
+    log_id: &mut Option<u128>,
+    own: u64,
+    opening: &Opening,
+) -> Result<(), StageError> {
+    let first = *log_id.get_or_insert(opening.log_id);
+    if first != opening.log_id {
+        return Err(StageError::OtherLog { log, partition, offset, first, found: opening.log_id });
+    }
+    if opening.identity != own {
+        return Err(StageError::OtherRules { log, partition, offset, own, found: opening.identity });
+    }
+    Ok(())
 }

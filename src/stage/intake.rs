@@ -5,12 +5,12 @@
 //! log for good.
 
 use super::effect::{Effect, Log, StageError};
-use super::{BlockLimits, Left, Work};
+use super::{Authorship, BlockLimits, Left, Work};
 use crate::event::{Action, EventTime, EventType};
 use crate::intake::{Admitted, Intake, Mapping, Reason, Record, Reject};
 use crate::items::{ItemId, Items};
 use crate::position::{NextOffset, Partition, Position, SourcePartition, Span};
-use crate::wire::{EventsWriter, Opening, Origin, SectionHead};
+use crate::wire::{EventsWriter, Origin, SectionHead};
 use std::sync::Arc;
 
 /// A source partition is behind while what is read of it is older than this.
@@ -94,10 +94,9 @@ struct Output {
 /// The intake of one instance.
 pub struct IntakeWork {
     intake: Intake,
-    identity: u64,
+    authorship: Authorship,
     history_ms: Option<i64>,
     limits: BlockLimits,
-    log_id: u128,
     now_ms: Option<i64>,
     items: Items,
     event_items: Vec<ItemId>,
@@ -132,10 +131,9 @@ impl IntakeWork {
         };
         Self {
             intake,
-            identity,
+            authorship: Authorship::new(Log::Events, identity),
             history_ms,
             limits,
-            log_id: 0,
             now_ms: None,
             items: Items::default(),
             event_items: Vec::new(),
@@ -167,6 +165,15 @@ impl IntakeWork {
     #[must_use]
     pub fn resume_at(&self, input: usize) -> NextOffset {
         self.outputs.iter().map(|output| output.channels[input].sent.offset).min().unwrap_or_default()
+    }
+
+    /// `input` starts at `first`, unless it has started before.
+    fn start(&mut self, input: usize, first: Position) {
+        let first = *self.inputs[input].origin.get_or_insert(first);
+        for output in &mut self.outputs {
+            let channel = &mut output.channels[input];
+            channel.sent = channel.sent.max(first);
+        }
     }
 
     fn number_of(&self, source: &SourcePartition) -> Option<usize> {
@@ -257,7 +264,8 @@ impl IntakeWork {
         let before = reading.standing(self.history_ms);
         reading.lagging = lag_ms > BEHIND_LAG_MS;
         reading.old = self.history_ms.is_some_and(|history_ms| lag_ms > history_ms);
-        if (before.behind, before.history) != (reading.standing(self.history_ms).behind, reading.old) {
+        let after = reading.standing(self.history_ms);
+        if (before.behind, before.history) != (after.behind, after.history) {
             self.mark(effects);
         }
     }
@@ -286,13 +294,12 @@ impl Work for IntakeWork {
 
     fn left(&mut self, left: &Left<'_>) -> Result<(), StageError> {
         match *left {
-            Left::LogId(log_id) => self.log_id = log_id,
-            Left::Origin { source, first } => {
-                if let Some(input) = self.number_of(source) {
-                    self.inputs[input].origin = Some(first);
-                    for output in &mut self.outputs {
-                        let channel = &mut output.channels[input];
-                        channel.sent = channel.sent.max(first);
+            Left::NewLogId(log_id) => self.authorship.settle(log_id),
+            Left::Opening { partition, offset, opening } => {
+                self.authorship.check(partition, offset, opening)?;
+                for Origin { source, first } in &opening.origins {
+                    if let Some(input) = self.number_of(source) {
+                        self.start(input, *first);
                     }
                 }
             }
@@ -307,14 +314,16 @@ impl Work for IntakeWork {
         Ok(())
     }
 
-    fn opened(&mut self, input: usize, next: NextOffset) {
-        let reading = &mut self.inputs[input];
-        reading.next = next;
-        let first = *reading.origin.get_or_insert(Position::start_of(next));
-        for output in &mut self.outputs {
-            let channel = &mut output.channels[input];
-            channel.sent = channel.sent.max(first);
+    fn opened(&mut self, input: usize, next: NextOffset) -> Result<(), StageError> {
+        let reading = &self.inputs[input];
+        let expected = self.resume_at(input);
+        if reading.origin.is_some() && next > expected {
+            let source_partition = reading.input.source.clone();
+            return Err(StageError::Skipped { source_partition, expected: expected.0, found: next.0 });
         }
+        self.inputs[input].next = next;
+        self.start(input, Position::start_of(next));
+        Ok(())
     }
 
     fn open(&mut self, effects: &mut Vec<Effect>) {
@@ -322,8 +331,7 @@ impl Work for IntakeWork {
             source: reading.input.source.clone(),
             first: reading.origin.unwrap_or_default(),
         };
-        let origins: Vec<Origin> = self.inputs.iter().map(origin).collect();
-        let block = Opening { log_id: self.log_id, store_id: 0, identity: self.identity, origins }.encode();
+        let block = self.authorship.opening(self.inputs.iter().map(origin).collect());
         for output in 0..self.outputs.len() {
             let partition = Partition(u32::try_from(output).unwrap_or(u32::MAX));
             effects.push(Effect::Append { log: Log::Events, partition, block: block.clone() });

@@ -20,9 +20,10 @@ pub use intake::{IntakeInput, IntakeTally, IntakeWork, SourceRecord};
 pub use rows::{Clocked, RowsSetup, RowsTally, RowsWork};
 pub use windows::{WindowsTally, WindowsWork};
 
-use identity::Identity;
+use identity::{Authorship, Identity};
 
-use crate::position::{NextOffset, Position, SourcePartition};
+use crate::position::{NextOffset, Partition, Position, SourcePartition};
+use crate::wire::Opening;
 
 /// How often a stage appends progress marks, by its clock.
 pub const MARK_INTERVAL_MS: i64 = 1_000;
@@ -53,13 +54,24 @@ pub enum Phase {
     Live,
     /// Being taken away: what was in hand has been flushed, nothing more is taken in.
     Drained,
+    /// After an error: its state may hold a part of a record, so nothing that it says counts any more.
+    Stopped,
 }
 
 /// Something that a predecessor of this stage left behind.
 #[derive(Clone, Debug)]
 pub enum Left<'a> {
-    /// The random id of the log this stage writes, from its first opening mark (or a new one).
-    LogId(u128),
+    /// A random id for the log this stage writes, should no opening mark have given it one.
+    NewLogId(u128),
+    /// An opening mark on the log that this stage writes.
+    Opening {
+        /// Its partition.
+        partition: Partition,
+        /// Where it stands.
+        offset: NextOffset,
+        /// The mark.
+        opening: &'a Opening,
+    },
     /// The newest position of `source` that partition `output` of that log holds.
     Position {
         /// Partition of the log that this stage writes.
@@ -68,13 +80,6 @@ pub enum Left<'a> {
         source: &'a SourcePartition,
         /// All before it is there already.
         position: Position,
-    },
-    /// Where the log's first opening mark said that `source` starts.
-    Origin {
-        /// Whose origin.
-        source: &'a SourcePartition,
-        /// The first position.
-        first: Position,
     },
     /// A record of this partition's lists: what was published last under its key.
     List(&'a [u8]),
@@ -134,7 +139,12 @@ pub trait Work {
     /// When it cannot be this stage's.
     fn left(&mut self, left: &Left<'_>) -> Result<(), StageError>;
     /// An input starts at `next`.
-    fn opened(&mut self, _input: usize, _next: NextOffset) {}
+    ///
+    /// # Errors
+    /// When what lies before it is not all there.
+    fn opened(&mut self, _input: usize, _next: NextOffset) -> Result<(), StageError> {
+        Ok(())
+    }
     /// Restoring is over for all inputs: the first effects.
     fn open(&mut self, effects: &mut Vec<Effect>);
     /// Applies one record.
@@ -213,11 +223,24 @@ impl<W: Work> Stage<W> {
     /// Takes in one fact; what follows from it is appended to `effects`.
     ///
     /// # Errors
-    /// When the stage must stop: its state is then to be dropped.
+    /// When the stage must stop: nothing follows from this fact, nor from any after it, and its state is to be dropped.
     pub fn handle(&mut self, fact: Fact<'_, W::Record<'_>>, effects: &mut Vec<Effect>) -> Result<(), StageError> {
+        if self.phase == Phase::Stopped {
+            return Err(StageError::Stopped);
+        }
+        let before = effects.len();
+        let taken = self.take(fact, effects);
+        if taken.is_err() {
+            self.phase = Phase::Stopped;
+            effects.truncate(before);
+        }
+        taken
+    }
+
+    fn take(&mut self, fact: Fact<'_, W::Record<'_>>, effects: &mut Vec<Effect>) -> Result<(), StageError> {
         match fact {
             Fact::Left(left) => self.work.left(&left)?,
-            Fact::Opened { input, next, until } => self.opened(input, next, until, effects),
+            Fact::Opened { input, next, until } => self.opened(input, next, until, effects)?,
             Fact::Record { input, offset, record } => self.record(input, offset, &record, effects)?,
             Fact::Ended { input } => self.reached(input, effects),
             Fact::Clock { now_ms } => self.clock(now_ms, effects)?,
@@ -236,9 +259,15 @@ impl<W: Work> Stage<W> {
         Ok(())
     }
 
-    fn opened(&mut self, input: usize, next: NextOffset, until: Option<NextOffset>, effects: &mut Vec<Effect>) {
+    fn opened(
+        &mut self,
+        input: usize,
+        next: NextOffset,
+        until: Option<NextOffset>,
+        effects: &mut Vec<Effect>,
+    ) -> Result<(), StageError> {
+        self.work.opened(input, next)?;
         self.inputs[input] = Input { next, until, opened: true, reached: false };
-        self.work.opened(input, next);
         if self.phase == Phase::Restoring && self.inputs.iter().all(|input| input.opened) {
             self.phase = Phase::CatchingUp;
             self.work.open(effects);
@@ -248,6 +277,7 @@ impl<W: Work> Stage<W> {
                 self.check_reached(input, effects);
             }
         }
+        Ok(())
     }
 
     fn record(
@@ -291,7 +321,9 @@ impl<W: Work> Stage<W> {
 
     fn clock(&mut self, now_ms: i64, effects: &mut Vec<Effect>) -> Result<(), StageError> {
         self.work.clock(now_ms, effects)?;
-        if matches!(self.phase, Phase::CatchingUp | Phase::Live) && now_ms >= self.next_mark_ms {
+        // A clock that was put back must not keep marks away until it has caught up with itself.
+        let is_due = now_ms >= self.next_mark_ms || now_ms < self.next_mark_ms.saturating_sub(MARK_INTERVAL_MS);
+        if matches!(self.phase, Phase::CatchingUp | Phase::Live) && is_due {
             self.next_mark_ms = now_ms.saturating_add(MARK_INTERVAL_MS);
             self.work.mark(effects);
         }

@@ -1,11 +1,12 @@
 //! What windows has for the pairs log, by partition: split by owner, positioned, muted where the log has it already.
 
+use super::Authorship;
 use super::effect::{Effect, Log};
 use crate::event::EventTime;
 use crate::items::{ItemId, Items, fingerprint, spread};
 use crate::position::{NextOffset, Partition, Position, SourcePartition, Span};
 use crate::relation::{Bought, Change, Delta};
-use crate::wire::{Opening, Origin, PairsWriter, SectionHead};
+use crate::wire::{Origin, PairsWriter, SectionHead};
 
 /// What the heads of sections say besides positions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,9 +79,8 @@ impl Outbox {
     }
 
     /// Opening marks for every partition.
-    pub(super) fn open(&self, log_id: u128, identity: u64, effects: &mut Vec<Effect>) {
-        let origins = vec![Origin { source: self.source.clone(), first: Position::default() }];
-        let block = Opening { log_id, store_id: 0, identity, origins }.encode();
+    pub(super) fn open(&self, authorship: &Authorship, effects: &mut Vec<Effect>) {
+        let block = authorship.opening(vec![Origin { source: self.source.clone(), first: Position::default() }]);
         for output in 0..self.channels.len() {
             effects.push(append(output, block.clone()));
         }

@@ -170,6 +170,10 @@ impl RowsWork {
                 self.tally.ledger_duplicates += entries.len() as u64;
                 continue;
             };
+            if head.history && !self.history.contains(&head.source) {
+                self.history.insert(head.source.clone()); // from the first entry on; its end counts from the last
+                self.watch_silence();
+            }
             for entry in entries {
                 if entry.position < from {
                     self.tally.ledger_duplicates += 1;
@@ -218,8 +222,6 @@ impl RowsWork {
         }
         if !head.history {
             self.history.remove(&head.source);
-        } else if !self.history.contains(&head.source) {
-            self.history.insert(head.source.clone());
         }
         self.watch_silence();
     }
@@ -334,7 +336,7 @@ impl Work for RowsWork {
                 }
                 update.epoch
             }
-            Left::LogId(_) | Left::Origin { .. } | Left::Position { .. } => return Ok(()),
+            Left::NewLogId(_) | Left::Opening { .. } | Left::Position { .. } => return Ok(()),
         };
         self.epoch_left = self.epoch_left.max(Some(epoch));
         Ok(())

@@ -5,7 +5,7 @@
 
 use super::effect::{Effect, Log, StageError};
 use super::outbox::{Outbox, Standing};
-use super::{BlockLimits, Identity, Left, Work};
+use super::{Authorship, BlockLimits, Identity, Left, Work};
 use crate::event::{EventKey, EventTime, EventType, UserKey};
 use crate::items::{ItemId, Items};
 use crate::position::{NextOffset, Partition, SourcePartition, Verdict};
@@ -45,8 +45,7 @@ pub struct WindowsTally {
 /// One partition of the windows stage.
 pub struct WindowsWork {
     identity: Identity,
-    counting: u64,
-    log_id: u128,
+    authorship: Authorship,
     items: Items,
     names: Translation,
     merge: Merge<Held>,
@@ -75,8 +74,7 @@ impl WindowsWork {
         let source = SourcePartition { source: Log::Events.name().into(), partition };
         Self {
             identity: Identity::new(Log::Events, partition, events_identity),
-            counting: rules.fingerprint(),
-            log_id: 0,
+            authorship: Authorship::new(Log::Pairs, rules.fingerprint()),
             items: Items::default(),
             names: Translation::default(),
             merge: Merge::new(merge_bytes_max),
@@ -149,6 +147,7 @@ impl WindowsWork {
                 continue;
             };
             let source = self.merge.open(&head.source);
+            self.grow_silent(head);
             for entry in entries {
                 if entry.position < from {
                     self.tally.ledger_duplicates += 1;
@@ -190,15 +189,23 @@ impl WindowsWork {
         }
     }
 
-    /// What a section says of its source.
+    /// A source that reads history silences the lists from its first entry on: what follows from it may leave before the
+    /// section has been read to its end.
+    fn grow_silent(&mut self, head: &SectionHead) {
+        for (set, is_in) in [(&mut self.behind, head.behind), (&mut self.history, head.history)] {
+            if is_in && !set.contains(&head.source) {
+                set.insert(head.source.clone());
+            }
+        }
+    }
+
+    /// What a section says of its source, once all of it has been taken in.
     fn hear(&mut self, source: SourceIndex, head: &SectionHead) {
         self.merge.mark(source, head.highest, head.behind);
         self.highest_told = self.highest_told.max(head.highest);
         for (set, is_in) in [(&mut self.behind, head.behind), (&mut self.history, head.history)] {
             if !is_in {
                 set.remove(&head.source);
-            } else if !set.contains(&head.source) {
-                set.insert(head.source.clone());
             }
         }
     }
@@ -241,15 +248,16 @@ impl Work for WindowsWork {
 
     fn left(&mut self, left: &Left<'_>) -> Result<(), StageError> {
         match *left {
-            Left::LogId(log_id) => self.log_id = log_id,
+            Left::NewLogId(log_id) => self.authorship.settle(log_id),
+            Left::Opening { partition, offset, opening } => self.authorship.check(partition, offset, opening)?,
             Left::Position { output, source, position } => self.outbox.resume(output, source, position),
-            Left::Origin { .. } | Left::List(_) | Left::Total(_) => {}
+            Left::List(_) | Left::Total(_) => {}
         }
         Ok(())
     }
 
     fn open(&mut self, effects: &mut Vec<Effect>) {
-        self.outbox.open(self.log_id, self.counting, effects);
+        self.outbox.open(&self.authorship, effects);
     }
 
     fn record(

@@ -1,0 +1,21 @@
+//! Exactly once on the in-process log: whatever is sent again, cut, delayed, taken away or restarted, the counts are those
+//! of a naive recount, or the stage stops and says why. All seeded; `SAMENLOOP_SEED` tries a seed again.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // tests
+
+#[path = "exactness/logs.rs"]
+mod logs;
+#[path = "exactness/merging.rs"]
+mod merging;
+#[path = "exactness/publishing.rs"]
+mod publishing;
+#[path = "support/recount.rs"]
+mod recount;
+#[path = "exactness/refusals.rs"]
+mod refusals;
+#[path = "exactness/restarts.rs"]
+mod restarts;
+#[path = "support/rig.rs"]
+mod rig;
+#[path = "support/shop.rs"]
+mod shop;

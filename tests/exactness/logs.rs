@@ -1,0 +1,82 @@
+//! Blocks sent twice, cut at one record, and read in any order: no count changes.
+
+use crate::rig::{Rig, Shape, assert_counts, default_rules, naive_rules, tiny_rules};
+use crate::shop::{self, Random};
+use samenloop::rules::CountingRules;
+
+const EVENTS: usize = 400;
+
+/// Counts the events of each seed through all stages and compares with the recount at `cuts` points.
+fn check(rules: &CountingRules, seeds: u64, cuts: usize, shape: impl Fn(u64, &mut Random) -> Shape) {
+    let naive = naive_rules(rules);
+    for seed in shop::seeds(seeds) {
+        let mut random = Random::new(seed);
+        let events = shop::events(seed, EVENTS, &shop::Shape::of(&naive));
+        let mut rig = Rig::open(&shape(seed, &mut random), std::slice::from_ref(&events));
+        for n in 1..=EVENTS {
+            assert!(rig.feed(0).unwrap());
+            if n % (EVENTS / cuts) == 0 {
+                rig.settle().unwrap();
+                assert_counts(&rig, &events[..n], &naive, &format!("after {n} events, SAMENLOOP_SEED={seed}"));
+            }
+        }
+        rig.end().unwrap();
+        rig.rest().unwrap();
+        assert_counts(&rig, &events, &naive, &format!("at rest, SAMENLOOP_SEED={seed}"));
+    }
+}
+
+/// All four ways to cut and resend, on 1, 2, 3 and 7 partitions, in order and in any order.
+fn check_ways(rules: &CountingRules, seeds: u64) {
+    for partitions in [1, 2, 3, 7] {
+        for (cut, resend) in [(false, false), (true, false), (false, true), (true, true)] {
+            for is_lazy in [false, true] {
+                check(rules, seeds, 4, |seed, _| Shape {
+                    partitions,
+                    block_entries: if cut { 1 } else { 50 },
+                    resend,
+                    lazy: is_lazy.then_some((seed, 70)),
+                    ..Shape::new(rules)
+                });
+            }
+        }
+    }
+}
+
+#[test]
+fn blocks_sent_twice_cut_at_one_record_or_read_in_any_order_change_no_count() {
+    check_ways(&default_rules(), 2);
+}
+
+#[test]
+fn nor_do_they_with_tiny_limits() {
+    check_ways(&tiny_rules(), 3);
+}
+
+#[test]
+fn counts_equal_the_recount_at_many_cuts_whatever_the_shape_of_the_logs() {
+    let rules = tiny_rules();
+    check(&rules, 40, 20, |seed, random| Shape {
+        partitions: u32::try_from(random.below(7)).unwrap() + 1,
+        block_entries: if random.chance(50) { 1 } else { 50 },
+        resend: random.chance(50),
+        lazy: random.chance(50).then_some((seed, 90)),
+        ..Shape::new(&rules)
+    });
+}
+
+#[test]
+fn a_log_sent_twice_is_told_in_the_tally_of_duplicates() {
+    let rules = default_rules();
+    let events = shop::events(1, EVENTS, &shop::Shape::of(&naive_rules(&rules)));
+    for resend in [false, true] {
+        let mut rig = Rig::open(&Shape { resend, ..Shape::new(&rules) }, std::slice::from_ref(&events));
+        rig.feed_all(&mut Random::new(1)).unwrap();
+        rig.rest().unwrap();
+        let windows = rig.pipeline.windows()[0].work().tally().ledger_duplicates;
+        let rows = rig.pipeline.rows()[0].work().tally().ledger_duplicates;
+        let accepted: u64 = rig.pipeline.intake().work().tally().accepted.iter().sum();
+        let (deltas, _) = rig.pipeline.windows()[0].work().appended();
+        assert_eq!((windows, rows), if resend { (accepted, deltas) } else { (0, 0) });
+    }
+}

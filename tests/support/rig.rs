@@ -1,0 +1,530 @@
+//! A pipeline on in-process logs under test: fed by event, flushed, restarted, damaged, its logs read entry by entry.
+
+#![allow(dead_code)] // each test that includes this file uses a part of it
+
+use super::recount::{self, Event, Kind, Row, Rules};
+use super::shop::Random;
+use samenloop::edge::{Fetched, MemoryLog, Pipeline, Publication, Setup, Sink, Transport, TransportError};
+use samenloop::event::{EventType, UserKeys};
+use samenloop::intake::{Intake, MappingSpec, Record, Reject, TimeRules};
+use samenloop::items::Items;
+use samenloop::position::{NextOffset, Partition, SourcePartition};
+use samenloop::relation::{Change, Delta, Fate, Relation};
+use samenloop::rules::{CountingRules, ListRules, PublishRules};
+use samenloop::stage::{BlockLimits, Clocked, IntakeInput, Log, RowsSetup};
+use samenloop::wire::{DeltaScratch, EventItems, EventsBlock, Kind as BlockKind, PairsBlock, Translation, kind_of};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+use std::sync::Arc;
+
+pub use samenloop::stage::Phase;
+
+/// What differs between rigs.
+#[derive(Clone)]
+pub struct Shape {
+    pub rules: CountingRules,
+    pub partitions: u32,
+    /// Names of the sources; one input each.
+    pub sources: Vec<&'static str>,
+    /// Entries of a block.
+    pub block_entries: usize,
+    /// Blocks sent twice.
+    pub resend: bool,
+    /// Percentage of fetches that give less than there is, or nothing; by this seed.
+    pub lazy: Option<(u64, u64)>,
+    pub merge_bytes_max: usize,
+    pub history_ms: Option<i64>,
+    pub clocked: Clocked,
+    pub lists: [ListRules; Relation::COUNT],
+    pub publish: PublishRules,
+    pub secret: u8,
+}
+
+impl Shape {
+    pub fn new(rules: &CountingRules) -> Self {
+        Self {
+            rules: rules.clone(),
+            partitions: 1,
+            sources: vec!["shop"],
+            block_entries: 50,
+            resend: false,
+            lazy: None,
+            merge_bytes_max: 256 << 20,
+            history_ms: None,
+            clocked: Clocked::Wall,
+            lists: ListRules::defaults(),
+            publish: PublishRules::default(),
+            secret: 0,
+        }
+    }
+
+    pub fn setup(&self) -> Setup {
+        let secret = [self.secret; 16];
+        let mapping = Arc::new(MappingSpec::default().compile().unwrap());
+        let input = |name: &&str| IntakeInput { source: SourcePartition::new(name, 0), mapping: Arc::clone(&mapping) };
+        Setup {
+            intake: Intake::new(TimeRules::default(), UserKeys::new(secret), self.partitions),
+            events_identity: u64::from(self.secret),
+            inputs: self.sources.iter().map(input).collect(),
+            history_ms: self.history_ms,
+            counting: self.rules.clone(),
+            merge_bytes_max: self.merge_bytes_max,
+            rows: RowsSetup { lists: self.lists.clone(), publish: self.publish, clocked: self.clocked },
+            limits: BlockLimits { entries_max: self.block_entries, ..BlockLimits::default() },
+        }
+    }
+
+    pub fn log(&self) -> LazyLog {
+        let mut log = MemoryLog::new(self.partitions, self.partitions).keeping();
+        if self.resend {
+            log = log.resending();
+        }
+        let (seed, percent) = self.lazy.unwrap_or_default();
+        LazyLog { log: Rc::new(RefCell::new(log)), random: Random::new(seed), percent }
+    }
+}
+
+/// A log that often gives less than it holds, so that stages run in any order. Clones are the same log.
+#[derive(Clone)]
+pub struct LazyLog {
+    pub log: Rc<RefCell<MemoryLog>>,
+    random: Random,
+    percent: u64,
+}
+
+impl Transport for LazyLog {
+    fn partitions(&self, log: Log) -> u32 {
+        self.log.borrow().partitions(log)
+    }
+
+    fn bounds(&mut self, log: Log, partition: Partition) -> Result<(NextOffset, NextOffset), TransportError> {
+        self.log.borrow_mut().bounds(log, partition)
+    }
+
+    fn fetch(
+        &mut self,
+        log: Log,
+        partition: Partition,
+        from: NextOffset,
+        records_max: usize,
+        into: &mut Vec<Fetched>,
+    ) -> Result<(), TransportError> {
+        let records_max = match self.random.chance(self.percent) {
+            true => usize::try_from(self.random.below(3)).unwrap(),
+            false => records_max,
+        };
+        self.log.borrow_mut().fetch(log, partition, from, records_max, into)
+    }
+
+    fn append(
+        &mut self,
+        log: Log,
+        partition: Partition,
+        key: Option<&[u8]>,
+        value: Option<Vec<u8>>,
+    ) -> Result<(), TransportError> {
+        self.log.borrow_mut().append(log, partition, key, value)
+    }
+
+    fn release(&mut self, log: Log, partition: Partition, to: NextOffset) {
+        self.log.borrow_mut().release(log, partition, to);
+    }
+}
+
+/// A list as it was published.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Published {
+    pub partition: u32,
+    pub key: String,
+    pub tombstone: bool,
+    pub record: serde_json::Value,
+    /// What the clock of the rig said.
+    pub at_ms: i64,
+}
+
+impl Published {
+    pub fn stamp(&self) -> (u64, u64) {
+        (self.record["epoch"].as_u64().unwrap(), self.record["sequence"].as_u64().unwrap())
+    }
+
+    /// Item and score of what is shown.
+    pub fn shown(&self) -> Vec<(String, f64)> {
+        let entries = self.record["entries"].as_array().unwrap();
+        entries.iter().map(|e| (e["item"].as_str().unwrap().to_owned(), e["score"].as_f64().unwrap())).collect()
+    }
+}
+
+/// All that was heard.
+#[derive(Default)]
+pub struct Heard {
+    pub lists: Vec<Published>,
+    pub rejects: BTreeSet<(SourcePartition, NextOffset)>,
+    pub clock_ms: i64,
+}
+
+impl Sink for Heard {
+    fn list(&mut self, publication: &Publication<'_>) -> anyhow::Result<()> {
+        let record: serde_json::Value = serde_json::from_slice(publication.record)?;
+        self.lists.push(Published {
+            partition: publication.partition.0,
+            key: publication.key.to_owned(),
+            tombstone: publication.tombstone,
+            record,
+            at_ms: self.clock_ms,
+        });
+        Ok(())
+    }
+
+    fn reject(&mut self, source: &SourcePartition, offset: NextOffset, _reject: &Reject) -> anyhow::Result<()> {
+        self.rejects.insert((source.clone(), offset));
+        Ok(())
+    }
+}
+
+/// A pipeline, and the files it is fed from.
+pub struct Rig {
+    pub pipeline: Pipeline<LazyLog, Heard>,
+    /// By input: lines, with the record's timestamp.
+    pub files: Vec<Vec<(String, Option<i64>)>>,
+    pub fed: Vec<usize>,
+}
+
+impl Rig {
+    /// One input a file of events.
+    pub fn open(shape: &Shape, files: &[Vec<Event>]) -> Self {
+        let lines = |events: &Vec<Event>| events.iter().map(|event| (line(event), None)).collect();
+        Self::over(shape, shape.log(), files.iter().map(lines).collect()).unwrap()
+    }
+
+    /// On a log that may hold something already.
+    pub fn over(shape: &Shape, log: LazyLog, files: Vec<Vec<(String, Option<i64>)>>) -> anyhow::Result<Self> {
+        assert_eq!(shape.sources.len(), files.len());
+        let pipeline = Pipeline::open(shape.setup(), log, Heard::default())?;
+        let mut rig = Self { pipeline, fed: vec![0; files.len()], files };
+        rig.open_inputs()?;
+        Ok(rig)
+    }
+
+    fn open_inputs(&mut self) -> anyhow::Result<()> {
+        for input in 0..self.files.len() {
+            let next = self.pipeline.resume_at(input);
+            self.fed[input] = usize::try_from(next.0)?;
+            self.pipeline.open_input(input, next, None)?;
+        }
+        Ok(())
+    }
+
+    /// Feeds the next line of `input`; says whether there was one.
+    pub fn feed(&mut self, input: usize) -> anyhow::Result<bool> {
+        let Some((line, timestamp_ms)) = self.files[input].get(self.fed[input]) else { return Ok(false) };
+        let record = Record { value: Some(line.as_bytes()), timestamp_ms: *timestamp_ms, ..Record::default() };
+        self.pipeline.feed(input, NextOffset(self.fed[input] as u64), record)?;
+        self.fed[input] += 1;
+        Ok(true)
+    }
+
+    /// Feeds the rest of all inputs, in turns of random length, and ends them.
+    pub fn feed_all(&mut self, random: &mut Random) -> anyhow::Result<()> {
+        while let Some(input) = self.pick(random) {
+            for _ in 0..=random.below(20) {
+                self.feed(input)?;
+            }
+        }
+        self.end()
+    }
+
+    /// An input that has something left.
+    pub fn pick(&self, random: &mut Random) -> Option<usize> {
+        let left: Vec<usize> = (0..self.files.len()).filter(|&n| self.fed[n] < self.files[n].len()).collect();
+        (!left.is_empty()).then(|| left[usize::try_from(random.below(left.len() as u64)).unwrap()])
+    }
+
+    pub fn end(&mut self) -> anyhow::Result<()> {
+        (0..self.files.len()).try_for_each(|input| self.pipeline.end_input(input))
+    }
+
+    /// All that was fed goes through all stages, whatever the log gives at a time.
+    pub fn settle(&mut self) -> anyhow::Result<()> {
+        let percent = std::mem::take(&mut self.pipeline.transport_mut().percent);
+        self.pipeline.flush()?;
+        self.pipeline.transport_mut().percent = percent;
+        Ok(())
+    }
+
+    /// To rest: exact totals, every row ranked.
+    pub fn rest(&mut self) -> anyhow::Result<()> {
+        let percent = std::mem::take(&mut self.pipeline.transport_mut().percent);
+        self.pipeline.rest()?;
+        self.pipeline.transport_mut().percent = percent;
+        Ok(())
+    }
+
+    pub fn clock(&mut self, now_ms: i64) -> anyhow::Result<()> {
+        self.pipeline.sink_mut().clock_ms = now_ms;
+        self.pipeline.clock(now_ms)
+    }
+
+    /// Drops a stage (0 windows, 1 rows, 2 intake, 3 all) and opens it on what the logs hold.
+    pub fn restart(&mut self, which: u64, partition: u32) -> anyhow::Result<()> {
+        let partitions = self.pipeline.windows().len();
+        match which {
+            0 => self.pipeline.restart_windows(Partition(partition)),
+            1 => self.pipeline.restart_rows(Partition(partition)),
+            2 => {
+                self.pipeline.restart_intake()?;
+                self.open_inputs()
+            }
+            _ => {
+                self.restart(2, 0)?;
+                for partition in 0..u32::try_from(partitions)? {
+                    self.restart(0, partition)?;
+                    self.restart(1, partition)?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Every list as it stands, by key.
+    pub fn final_lists(&mut self) -> BTreeMap<String, serde_json::Value> {
+        let heard = std::mem::take(&mut self.pipeline.sink_mut().lists);
+        self.pipeline.publish_all().unwrap();
+        let all = std::mem::replace(&mut self.pipeline.sink_mut().lists, heard);
+        let strip = |list: Published| {
+            let mut record = list.record;
+            record.as_object_mut().unwrap().retain(|name, _| name != "epoch" && name != "sequence");
+            (list.key, record)
+        };
+        all.into_iter().filter(|list| !list.tombstone).map(strip).collect()
+    }
+
+    /// All counts and tallies, in the recount's form.
+    pub fn rows(&self, as_of_ms: i64) -> Vec<Row> {
+        let mut rows = Vec::new();
+        for stage in self.pipeline.rows() {
+            let as_of = Some(samenloop::event::EventTime(as_of_ms));
+            stage.work().rows().for_each_count(as_of, |count| rows.push(parsed(&count.to_string())));
+        }
+        let fates = |fate: Fate| -> u64 {
+            let of_stage = |stage: &samenloop::stage::Stage<samenloop::stage::WindowsWork>| -> u64 {
+                EventType::ALL.iter().map(|&t| stage.work().tally().fates[t as usize][fate as usize]).sum()
+            };
+            self.pipeline.windows().iter().map(of_stage).sum()
+        };
+        let others = [Fate::Counted, Fate::Bulk, Fate::Late, Fate::Overlong];
+        let all = [
+            ("accepted", others.into_iter().map(fates).sum()),
+            ("bulk", fates(Fate::Bulk)),
+            ("duplicate", fates(Fate::Duplicate)),
+            ("late", fates(Fate::Late)),
+            ("overlong", fates(Fate::Overlong)),
+        ];
+        let tally = |(name, n): (&'static str, u64)| recount::tally_row(name, i64::try_from(n).unwrap());
+        rows.extend(all.into_iter().filter(|(_, n)| *n > 0).map(tally));
+        recount::sort(&mut rows);
+        rows
+    }
+
+    /// Every entry of the events log: by source position, as text. Panics when one is there twice with other content.
+    pub fn event_entries(&mut self) -> Entries {
+        let mut entries = Entries::default();
+        self.each_block(Log::Events, |partition, bytes| {
+            let block = EventsBlock::decode(bytes).unwrap();
+            for section in &block.sections {
+                for entry in &block.entries[section.entries.clone()] {
+                    let name = |number: u32| {
+                        let (shop, item) = block.items[number as usize];
+                        format!("{}/{item}", block.shops[shop as usize])
+                    };
+                    let items: Vec<_> = match &entry.items {
+                        EventItems::One(number) => vec![name(*number)],
+                        EventItems::Lines(lines) => block.lines[lines.clone()].iter().map(|&n| name(n)).collect(),
+                    };
+                    let user = block.users[entry.user as usize];
+                    let text = format!("{:?} {:?} {:?} {user:?} {items:?}", entry.time, entry.key, entry.event_type);
+                    entries.add(format!("{partition} {} {}", section.head.source, entry.position), text);
+                }
+            }
+        });
+        entries
+    }
+
+    /// The same of the pairs log.
+    pub fn pair_entries(&mut self) -> Entries {
+        let mut entries = Entries::default();
+        let (mut items, mut names, mut scratch) = (Items::default(), Translation::default(), DeltaScratch::default());
+        self.each_block(Log::Pairs, |partition, bytes| {
+            let block = PairsBlock::decode(bytes).unwrap();
+            names.fill(&block.shops, &block.items, &mut items);
+            for section in &block.sections {
+                for entry in &block.entries[section.entries.clone()] {
+                    let text = block.with_delta(entry, &names, &mut scratch, |delta| told(delta, &items));
+                    entries.add(format!("{partition} {} {}", section.head.source, entry.position), text);
+                }
+            }
+        });
+        entries
+    }
+
+    /// All blocks of an internal log but opening marks.
+    pub fn each_block(&mut self, log: Log, mut each: impl FnMut(u32, &[u8])) {
+        let mut transport = self.pipeline.transport_mut().log.borrow_mut();
+        for partition in 0..transport.partitions(log) {
+            transport.tamper(log, Partition(partition), |records| {
+                for record in records.iter().flatten().filter(|r| kind_of(r).unwrap() != BlockKind::Opening) {
+                    each(partition, record);
+                }
+            });
+        }
+    }
+}
+
+/// Entries by position, and how often any was there again.
+#[derive(Default, Debug, PartialEq)]
+pub struct Entries {
+    pub by_position: BTreeMap<String, String>,
+    pub again: usize,
+}
+
+impl Entries {
+    /// Asserts that nothing is there again, and that the rest is what `want` has.
+    pub fn assert_equal(&self, want: &Self, context: &str) {
+        assert_eq!(self.again, 0, "{context}: appended again");
+        let other = want.by_position.iter().find(|(position, text)| self.by_position.get(*position) != Some(text));
+        let other = other.map(|(position, text)| (position, text, self.by_position.get(position)));
+        assert_eq!(other, None, "{context}: (position, want, got)");
+        assert_eq!(self.by_position.len(), want.by_position.len(), "{context}: too many");
+    }
+
+    fn add(&mut self, position: String, text: String) {
+        if let Some(before) = self.by_position.insert(position.clone(), text.clone()) {
+            assert_eq!(before, text, "two contents at {position}");
+            self.again += 1;
+        }
+    }
+}
+
+fn told(delta: &Delta<'_>, items: &Items) -> String {
+    let name = |item| format!("{}/{}", items.shop_name(items.shop_of(item)), items.name(item));
+    let bought = |all: &[samenloop::relation::Bought]| -> Vec<_> {
+        all.iter().map(|bought| (name(bought.item), bought.repeats)).collect()
+    };
+    let what = match delta.change {
+        Change::Context { shop, relation } => format!("context {} {relation:?}", items.shop_name(shop)),
+        Change::Star { relation, centre, neighbours } => {
+            let others: Vec<_> = neighbours.iter().map(|&item| name(item)).collect();
+            format!("star {relation:?} {} {others:?}", name(centre))
+        }
+        Change::StarBack { relation, centre, neighbours } => {
+            let others: Vec<_> = neighbours.iter().map(|&(item, distance)| (name(item), distance)).collect();
+            format!("back {relation:?} {} {others:?}", name(centre))
+        }
+        Change::Basket { items } => format!("basket {:?}", bought(items)),
+        Change::Cross { relation, anchors, others } => {
+            let anchors: Vec<_> = anchors.iter().map(|&item| name(item)).collect();
+            format!("cross {relation:?} {anchors:?} {:?}", bought(others))
+        }
+    };
+    format!("{} {what}", delta.time.0)
+}
+
+/// A line of counts.
+pub fn parsed(line: &str) -> Row {
+    let fields: Vec<&str> = line.split('\t').collect();
+    let [kind, shop, relation, x, y, support, weight] = fields[..] else { panic!("seven fields: {line}") };
+    let kind = ["pair", "total", "contexts", "tally"].into_iter().find(|&known| known == kind).unwrap();
+    let (support, weight) = (support.parse().unwrap(), weight.parse().unwrap());
+    let [shop, relation, x, y] = [shop, relation, x, y].map(str::to_owned);
+    Row { kind, shop, relation, x, y, support, weight }
+}
+
+/// The first difference: pairs to 1e-5 (they are held as f32), all else to 1e-9. Refused events are told apart: they
+/// have no place on a log.
+pub fn difference(want: &[Row], got: &[Row]) -> Option<String> {
+    let part = |rows: &[Row], pairs: bool| -> Vec<Row> {
+        let wanted = |row: &&Row| (row.kind == "pair") == pairs && row.relation != "rejected";
+        rows.iter().filter(wanted).cloned().collect()
+    };
+    recount::difference(&part(want, true), &part(got, true), 1e-5)
+        .or_else(|| recount::difference(&part(want, false), &part(got, false), 1e-9))
+}
+
+/// Asserts that the rig's counts are those of a naive recount of `events`.
+pub fn assert_counts(rig: &Rig, events: &[Event], naive: &Rules, context: &str) {
+    let mut recount = recount::Recount::new(naive.clone());
+    events.iter().for_each(|event| recount.event(event));
+    let as_of = recount.latest();
+    assert_eq!(difference(&recount.rows(as_of), &rig.rows(as_of)), None, "{context}");
+}
+
+/// An event as `samenloop` reads it without any mapping.
+pub fn line(event: &Event) -> String {
+    let mut value = serde_json::json!({ "shop": event.shop, "user": event.user, "ts": event.ts });
+    if let Some(id) = &event.id {
+        value["event_id"] = id.as_str().into();
+    }
+    let (event_type, field, what) = match &event.kind {
+        Kind::View { item } => ("view", "item", item.as_str().into()),
+        Kind::Cart { item } => ("cart", "item", item.as_str().into()),
+        Kind::Order { order_id, lines } => {
+            value["order_id"] = order_id.as_str().into();
+            let lines = lines.iter().map(|item| serde_json::json!({ "item": item })).collect();
+            ("order", "lines", serde_json::Value::Array(lines))
+        }
+    };
+    value["type"] = event_type.into();
+    value[field] = what;
+    value.to_string()
+}
+
+/// The naive recount's form of `rules`.
+pub fn naive_rules(rules: &CountingRules) -> Rules {
+    Rules {
+        session_gap: rules.session_gap_ms,
+        session_max_items: rules.session_max_items,
+        pair_window: rules.pair_window,
+        recent_max: rules.recent_max,
+        view_to_order: rules.view_to_order_ms,
+        cart_gap: rules.cart_gap_ms,
+        cart_max: rules.cart_max,
+        basket_max: rules.basket_max,
+        repeat_horizon: rules.repeat_horizon_ms,
+        purchases_max: rules.purchases_max,
+        also_max: rules.also_max,
+        also_horizon: rules.also_horizon_ms,
+        dedup_ids: rules.dedup_ids,
+        half_life_bought_together: rules.half_life(Relation::BoughtTogether),
+        half_life_also_bought: rules.half_life(Relation::AlsoBought),
+        half_life_viewed_together: rules.half_life(Relation::ViewedTogether),
+        half_life_viewed_then_bought: rules.half_life(Relation::ViewedThenBought),
+        half_life_carted_together: rules.half_life(Relation::CartedTogether),
+    }
+}
+
+/// The default rules, but nothing is forgotten and no row is pruned: the recount does neither.
+pub fn default_rules() -> CountingRules {
+    CountingRules { forget_after_ms: i64::MAX, row_max: None, ..CountingRules::default() }
+}
+
+/// Every limit small, every horizon short and different.
+pub fn tiny_rules() -> CountingRules {
+    CountingRules {
+        session_gap_ms: 40_000,
+        session_max_items: 5,
+        pair_window: 3,
+        recent_max: 3,
+        view_to_order_ms: 90_000,
+        cart_gap_ms: 70_000,
+        cart_max: 3,
+        basket_max: 4,
+        repeat_horizon_ms: 300_000,
+        purchases_max: 6,
+        also_max: 3,
+        also_horizon_ms: 200_000,
+        dedup_ids: 4,
+        half_life_ms: [5_000_000, 4_000_000, 3_000_000, 2_000_000, 1_000_000],
+        row_max: None,
+        ..CountingRules::default()
+    }
+}
