@@ -79,6 +79,17 @@ pub(super) fn read_all<T: Transport, S: Sink>(
     files: &[EventFile],
     pipeline: &mut Pipeline<T, S>,
     progress: &Arc<AtomicU64>,
+    each_turn: impl FnMut(&mut Pipeline<T, S>, u64) -> anyhow::Result<bool>,
+) -> anyhow::Result<u64> {
+    read_chosen(files, pipeline, progress, |_, _| true, each_turn)
+}
+
+/// The same for some of the lines: `is_wanted` is asked by the number of the file and of the line, both from 0.
+pub(super) fn read_chosen<T: Transport, S: Sink>(
+    files: &[EventFile],
+    pipeline: &mut Pipeline<T, S>,
+    progress: &Arc<AtomicU64>,
+    is_wanted: impl Fn(usize, u64) -> bool,
     mut each_turn: impl FnMut(&mut Pipeline<T, S>, u64) -> anyhow::Result<bool>,
 ) -> anyhow::Result<u64> {
     let mut readings = Vec::with_capacity(files.len());
@@ -91,7 +102,7 @@ pub(super) fn read_all<T: Transport, S: Sink>(
     loop {
         let open = readings.iter().enumerate().filter(|(_, reading)| !reading.ended).map(|(input, _)| input);
         let Some(input) = open.min_by_key(|&input| pipeline.intake().work().highest(input)) else { break };
-        lines += read_turn(input, &mut readings[input], pipeline)?;
+        lines += read_turn(input, &mut readings[input], pipeline, &is_wanted)?;
         if !each_turn(pipeline, lines)? {
             break;
         }
@@ -103,6 +114,7 @@ fn read_turn<T: Transport, S: Sink>(
     input: usize,
     reading: &mut Reading,
     pipeline: &mut Pipeline<T, S>,
+    is_wanted: &impl Fn(usize, u64) -> bool,
 ) -> anyhow::Result<u64> {
     for turn in 0..TURN_LINES {
         let Some((number, line)) = reading.file.next()? else {
@@ -110,6 +122,9 @@ fn read_turn<T: Transport, S: Sink>(
             pipeline.end_input(input)?;
             return Ok(turn as u64);
         };
+        if !is_wanted(input, number) {
+            continue;
+        }
         let record = Record { topic: &reading.topic, value: Some(line), ..Record::default() };
         pipeline.feed(input, NextOffset(number), record)?;
     }
