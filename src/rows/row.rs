@@ -241,6 +241,28 @@ mod tests {
         }
     }
 
+    proptest! {
+        /// Against a model that sorts all pairs, wherever in the row those stand that go.
+        #[test]
+        fn a_full_row_drops_what_sorting_says(weights in prop::collection::vec(1_u8..4, 100)) {
+            let names: Vec<String> = (0..=100).map(|n| format!("i{n}")).collect();
+            let (mut store, items, ids) = store(48, &names.iter().map(String::as_str).collect::<Vec<_>>());
+            let mut model: Vec<(u8, u64, String)> = Vec::new();
+            for (weight, &other) in weights.into_iter().zip(&ids[1..]) {
+                if model.len() == 48 {
+                    model.sort();
+                    model.drain(..3);
+                }
+                model.push((weight, items.fingerprint(other), items.name(other).to_owned()));
+                let increment = Increment { weight: f64::from(weight), support: 1, day: 1 };
+                store.add(Relation::BoughtTogether, ids[0], other, increment, 0.5, &items);
+            }
+            let mut expected: Vec<String> = model.into_iter().map(|(_, _, name)| name).collect();
+            expected.sort();
+            prop_assert_eq!(names_of(&store, &items, ids[0]), expected);
+        }
+    }
+
     fn store(row_max: usize, names: &[&str]) -> (RowStore, Items, Vec<ItemId>) {
         let mut items = Items::default();
         let shop = items.shop("main");
