@@ -5,7 +5,7 @@
 
 use super::counts::{tallies, write_counts};
 use super::output::{self, stdout};
-use super::sources::{EventFile, TURN_LINES, event_files, read_all};
+use super::sources::{EventFile, Turns, event_files, read_all};
 use super::{Outcome, Sets, assembly, files, settings, telemetry};
 use crate::config::{Flag, Settings};
 use crate::edge::{MemoryLog, Pipeline, Publication, Sink};
@@ -128,9 +128,12 @@ fn read(
     // nothing waits for a block to fill: so here all partitions are brought to the same time whenever a list may be due.
     let is_split = settings.logs.events_partitions.max(settings.logs.pairs_partitions) > 1;
     let step_ms = (args.changes.is_some() && is_split).then_some(settings.publish.min_interval_ms.max(1));
-    let turn_lines = if step_ms.is_some() { 1 } else { TURN_LINES };
+    let mut turns = Turns::of(settings);
+    if step_ms.is_some() {
+        turns.lines = 1;
+    }
     let mut flushed_at: Option<EventTime> = None;
-    let lines = read_all(files, pipeline, &read, turn_lines, |pipeline, _| {
+    let lines = read_all(files, pipeline, &read, &turns, |pipeline, _| {
         bar.set_position(read.load(Ordering::Relaxed));
         let Some(step_ms) = step_ms else { return Ok(true) };
         let intake = pipeline.intake().work();

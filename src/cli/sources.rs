@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 /// How many lines are read of one file before the next is looked at.
-pub(super) const TURN_LINES: u64 = 256;
+const TURN_LINES: u64 = 256;
 
 /// Source name of a file that no configured source stands behind.
 const PLAIN_SOURCE: &str = "file";
@@ -73,13 +73,31 @@ struct Reading {
     ended: bool,
 }
 
-/// Reads all files to their ends: always on with the one whose events are oldest, for a turn of `turn_lines`. `each_turn`
-/// is called between turns with how many lines have been read, and ends the reading early when it returns `false`.
+/// How files are read.
+pub(super) struct Turns<'a> {
+    /// How many lines are read of one file before the next is looked at.
+    pub(super) lines: u64,
+    /// How far, in ms of event time, a file may be ahead of the one that is furthest behind before it waits.
+    pub(super) align_ms: i64,
+    /// Which lines are read at all, by the number of the file and of the line, both from 0.
+    pub(super) is_wanted: &'a dyn Fn(usize, u64) -> bool,
+}
+
+impl Turns<'_> {
+    /// Every line.
+    pub(super) fn of(settings: &Settings) -> Self {
+        Self { lines: TURN_LINES, align_ms: settings.intake.align_ms, is_wanted: &|_, _| true }
+    }
+}
+
+/// Reads all files to their ends: on with the one at hand, until it is too far ahead of the one whose events are oldest.
+/// `each_turn` is called between turns with how many lines have been read, and ends the reading early when it returns
+/// `false`.
 pub(super) fn read_all<T: Transport, S: Sink>(
     files: &[EventFile],
     pipeline: &mut Pipeline<T, S>,
     progress: &Arc<AtomicU64>,
-    turn_lines: u64,
+    turns: &Turns<'_>,
     mut each_turn: impl FnMut(&mut Pipeline<T, S>, u64) -> anyhow::Result<bool>,
 ) -> anyhow::Result<u64> {
     let mut readings = Vec::with_capacity(files.len());
@@ -88,11 +106,10 @@ pub(super) fn read_all<T: Transport, S: Sink>(
         readings.push(Reading { topic: file.name().to_owned(), file, ended: false });
         pipeline.open_input(input, NextOffset(0), None)?;
     }
-    let mut lines = 0;
-    loop {
-        let open = readings.iter().enumerate().filter(|(_, reading)| !reading.ended).map(|(input, _)| input);
-        let Some(input) = open.min_by_key(|&input| pipeline.intake().work().highest(input)) else { break };
-        lines += read_turn(input, &mut readings[input], turn_lines, pipeline)?;
+    let (mut lines, mut at_hand) = (0, 0);
+    while let Some(input) = next_input(&readings, at_hand, turns.align_ms, pipeline) {
+        at_hand = input;
+        lines += read_turn(input, &mut readings[input], turns, pipeline)?;
         if !each_turn(pipeline, lines)? {
             break;
         }
@@ -100,20 +117,41 @@ pub(super) fn read_all<T: Transport, S: Sink>(
     Ok(lines)
 }
 
+/// The file to read on in; `None` when all have ended.
+fn next_input<T: Transport, S: Sink>(
+    readings: &[Reading],
+    at_hand: usize,
+    align_ms: i64,
+    pipeline: &Pipeline<T, S>,
+) -> Option<usize> {
+    let highest = |input: usize| pipeline.intake().work().highest(input);
+    let open = readings.iter().enumerate().filter(|(_, reading)| !reading.ended).map(|(input, _)| input);
+    let slowest = open.min_by_key(|&input| highest(input))?;
+    let goes_on = !readings.get(at_hand)?.ended
+        && match (highest(at_hand), highest(slowest)) {
+            (Some(own), Some(slowest)) => own.since(slowest) <= align_ms,
+            (own, slowest) => own == slowest,
+        };
+    Some(if goes_on { at_hand } else { slowest })
+}
+
 fn read_turn<T: Transport, S: Sink>(
     input: usize,
     reading: &mut Reading,
-    turn_lines: u64,
+    turns: &Turns<'_>,
     pipeline: &mut Pipeline<T, S>,
 ) -> anyhow::Result<u64> {
-    for turn in 0..turn_lines {
+    for turn in 0..turns.lines {
         let Some((number, line)) = reading.file.next()? else {
             reading.ended = true;
             pipeline.end_input(input)?;
             return Ok(turn);
         };
+        if !(turns.is_wanted)(input, number) {
+            continue;
+        }
         let record = Record { topic: &reading.topic, value: Some(line), ..Record::default() };
         pipeline.feed(input, NextOffset(number), record)?;
     }
-    Ok(turn_lines)
+    Ok(turns.lines)
 }

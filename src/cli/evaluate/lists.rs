@@ -1,0 +1,111 @@
+//! Lists to ask: who stands in them, in which order, with which rank value.
+//!
+//! Those of the settings' measure are taken from the records that would be published, as a subscriber has them; the rank
+//! value is recomputed from a record's own figures. Those of other measures are ranked anew from the same counts.
+
+use super::history::History;
+use crate::items::{ItemId, Items};
+use crate::publish::{EntryRecord, ListRecord};
+use crate::rank::{Figures, List, Ranker};
+use crate::rows::Rows;
+use crate::rules::{ListRules, Measure};
+
+/// An entry of a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Candidate {
+    pub(super) item: ItemId,
+    /// Rank value in thousandths.
+    pub(super) rank_milli: i64,
+}
+
+/// Lists by anchor, in the numbers of a [`History`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Lists(Vec<Vec<Candidate>>);
+
+impl Lists {
+    /// The list of `anchor`; empty where there is none.
+    pub(super) fn of(&self, anchor: ItemId) -> &[Candidate] {
+        self.0.get(anchor.index()).map_or(&[], Vec::as_slice)
+    }
+
+    #[cfg(test)]
+    pub(super) fn from_parts(lists: Vec<Vec<Candidate>>) -> Self {
+        Self(lists)
+    }
+
+    /// How many there are.
+    pub(super) fn count(&self) -> usize {
+        self.0.iter().filter(|list| !list.is_empty()).count()
+    }
+
+    /// Adds a published record, with the rank values that its rules give its figures.
+    pub(super) fn add_record(&mut self, record: &ListRecord<'_>, rules: &ListRules, names: &Items) {
+        let entries = record.entries.iter().chain(&record.reserve);
+        let list = entries.map(|entry| (&*entry.item, rank_milli(entry, rules)));
+        self.add(&record.shop, &record.item, list, names);
+    }
+
+    /// Ranks every row of `rows` by `rules`.
+    pub(super) fn add_ranked(&mut self, rows: &Rows, rules: &ListRules, names: &Items) {
+        let mut ranker = Ranker::new(rules.clone());
+        let mut list = List::empty(rules.relation, ItemId(0));
+        let anchors: Vec<ItemId> = rows.anchors(rules.relation).collect();
+        for anchor in anchors {
+            ranker.rank_into(&rows.row(rules.relation, anchor), &mut list);
+            let items = rows.items();
+            let entries = list.entries.iter().map(|entry| (items.name(entry.item), entry.rank_milli));
+            self.add(items.shop_name(items.shop_of(anchor)), items.name(anchor), entries, names);
+        }
+    }
+
+    fn add<'a>(&mut self, shop: &str, anchor: &str, list: impl Iterator<Item = (&'a str, i64)>, names: &Items) {
+        // Whatever was counted has been read before.
+        let Some(anchor) = names.find_item(shop, anchor) else { return };
+        let known = list
+            .filter_map(|(name, rank_milli)| names.find_item(shop, name).map(|item| Candidate { item, rank_milli }));
+        let list: Vec<Candidate> = known.collect();
+        if self.0.len() <= anchor.index() {
+            self.0.resize(anchor.index() + 1, Vec::new());
+        }
+        self.0[anchor.index()] = list;
+    }
+}
+
+/// The rank value of an entry, from what its record says.
+#[expect(clippy::cast_possible_truncation, reason = "a float cast saturates, and no rank value comes near the ends")]
+fn rank_milli(entry: &EntryRecord<'_>, rules: &ListRules) -> i64 {
+    let figures = Figures::new(entry.weight, entry.anchor_weight, entry.other_weight, entry.contexts);
+    let value = match rules.measure {
+        Measure::Score => figures.score() * (figures.contexts / figures.other).powf(rules.specificity),
+        Measure::Count => figures.pair,
+        Measure::Cosine => 100.0 * figures.pair / (figures.anchor * figures.other).sqrt(),
+        Measure::Lift => figures.lift(),
+        Measure::Llr => figures.llr_root(),
+    };
+    (value * 1000.0 + 0.5).floor() as i64
+}
+
+/// How often each item was ordered, or viewed, in a part of the history: the baseline that knows no pairs.
+pub(super) struct Popularity {
+    /// Most popular first, then by name.
+    ranking: Vec<ItemId>,
+}
+
+impl Popularity {
+    /// Of the items as they come.
+    pub(super) fn of(items: impl Iterator<Item = ItemId>, history: &History) -> Self {
+        let names = &history.items;
+        let mut counts = vec![0_u64; names.len()];
+        items.for_each(|item| counts[item.index()] += 1);
+        let mut ranking: Vec<ItemId> = names.ids().filter(|item| counts[item.index()] > 0).collect();
+        ranking
+            .sort_by(|&x, &y| counts[y.index()].cmp(&counts[x.index()]).then_with(|| names.name(x).cmp(names.name(y))));
+        Self { ranking }
+    }
+
+    /// The place of `wanted`, from 1, among the first `at` that are not in `shown`.
+    pub(super) fn place(&self, wanted: ItemId, shown: &[ItemId], at: usize) -> Option<usize> {
+        let candidates = self.ranking.iter().filter(|item| **item == wanted || !shown.contains(item));
+        candidates.take(at).position(|&item| item == wanted).map(|before| before + 1)
+    }
+}

@@ -1,0 +1,106 @@
+//! Counting the training part through the stages of the service, and the lists that come of it.
+
+use super::history::{History, Line};
+use super::lists::Lists;
+use super::report::Held;
+use crate::cli::assembly;
+use crate::cli::sources::{EventFile, Turns, read_all};
+use crate::config::Settings;
+use crate::edge::{MemoryLog, Pipeline, Publication, Sink};
+use crate::intake::Reject;
+use crate::position::{NextOffset, SourcePartition};
+use crate::publish::ListRecord;
+use crate::rules::ListRules;
+use crate::stage::Clocked;
+use anyhow::Context as _;
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+/// A pipeline at rest that has counted the training part.
+pub(super) struct Trained<'a> {
+    pipeline: Pipeline<MemoryLog, Published>,
+    rules: ListRules,
+    history: &'a History,
+}
+
+impl<'a> Trained<'a> {
+    /// Counts `lines` of `files`, and nothing else of them, with `rules` as the only list.
+    pub(super) fn count(
+        files: &[EventFile],
+        settings: &Settings,
+        rules: &ListRules,
+        lines: &HashSet<Line>,
+        history: &'a History,
+        clock_ms: i64,
+    ) -> anyhow::Result<Self> {
+        let mut settings = settings.clone();
+        settings.lists.iter_mut().for_each(|list| list.enabled = false);
+        settings.lists[rules.relation.index()] = rules.clone();
+        let inputs = files.iter().map(|file| file.input.clone()).collect();
+        let setup = assembly::setup(&settings, inputs, Clocked::Wall);
+        let log = MemoryLog::new(settings.logs.events_partitions, settings.logs.pairs_partitions);
+        let mut pipeline = Pipeline::open(setup, log, Published::default())?;
+        pipeline.intake_clock(clock_ms)?;
+        let progress = Arc::new(AtomicU64::new(0));
+        let is_wanted = |input, number| lines.contains(&Line { input, number });
+        let turns = Turns { is_wanted: &is_wanted, ..Turns::of(&settings) };
+        read_all(files, &mut pipeline, &progress, &turns, |_, _| Ok(true))?;
+        pipeline.rest()?;
+        Ok(Self { pipeline, rules: rules.clone(), history })
+    }
+
+    /// The lists as they are published.
+    pub(super) fn published(&mut self) -> anyhow::Result<Lists> {
+        self.pipeline.sink_mut().records = Some(Vec::new());
+        self.pipeline.publish_all()?;
+        let mut lists = Lists::default();
+        for record in self.pipeline.sink_mut().records.take().unwrap_or_default() {
+            let record: ListRecord<'_> = serde_json::from_slice(&record).context("a published list cannot be read")?;
+            lists.add_record(&record, &self.rules, &self.history.items);
+        }
+        Ok(lists)
+    }
+
+    /// The same counts, ranked by other rules of the same relation.
+    pub(super) fn ranked(&self, rules: &ListRules) -> Lists {
+        let mut lists = Lists::default();
+        for stage in self.pipeline.rows() {
+            lists.add_ranked(stage.work().rows(), rules, &self.history.items);
+        }
+        lists
+    }
+
+    /// What training left, for a report that shows `published` lists.
+    pub(super) fn held(&self, published: usize) -> Held {
+        let mut held = Held { published, rows: 0, pairs: 0, evictions: 0 };
+        for stage in self.pipeline.rows() {
+            let rows = stage.work().rows();
+            for anchor in rows.anchors(self.rules.relation) {
+                held.rows += 1;
+                held.pairs += rows.row(self.rules.relation, anchor).len();
+            }
+            held.evictions += rows.stats().evictions;
+        }
+        held
+    }
+}
+
+/// Keeps what is published, while asked to.
+#[derive(Default)]
+struct Published {
+    records: Option<Vec<Vec<u8>>>,
+}
+
+impl Sink for Published {
+    fn list(&mut self, publication: &Publication<'_>) -> anyhow::Result<()> {
+        if let Some(records) = self.records.as_mut().filter(|_| !publication.tombstone) {
+            records.push(publication.record.to_vec());
+        }
+        Ok(())
+    }
+
+    fn reject(&mut self, source: &SourcePartition, _offset: NextOffset, reject: &Reject) -> anyhow::Result<()> {
+        anyhow::bail!("{}: a line that could be used before cannot be now: {reject}", source.source)
+    }
+}
