@@ -4,16 +4,16 @@
 //! transport gives back, never what another stage holds.
 //! Absent: threads and groups (one pipeline holds every partition), and the clock: its holder brings it.
 
+use super::left::{each_record, tell_left};
 use super::transport::{Fetched, Transport};
 use crate::intake::{Record, Reject};
 use crate::position::{NextOffset, Partition, SourcePartition};
 use crate::relation::Relation;
 use crate::stage::{
-    BlockLimits, Effect, Fact, IntakeInput, IntakeWork, Left, Log, RowsSetup, RowsWork, Stage, StageError, WindowsWork,
-    Work,
+    BlockLimits, Effect, Fact, IntakeInput, IntakeWork, Left, Log, RowsSetup, RowsWork, Stage, WindowsWork,
 };
-use crate::wire::{Kind, Opening, kind_of, section_ends};
 use crate::{intake::Intake, rules::CountingRules};
+use std::collections::BTreeMap;
 
 /// How many records a stage takes at a time.
 const FETCH_RECORDS_MAX: usize = 16;
@@ -54,6 +54,15 @@ pub trait Sink {
     fn reject(&mut self, source: &SourcePartition, offset: NextOffset, reject: &Reject) -> anyhow::Result<()>;
 }
 
+/// What was appended to a log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Appended {
+    /// Records.
+    pub records: u64,
+    /// Bytes of their values.
+    pub bytes: u64,
+}
+
 /// All that a pipeline is made of.
 #[derive(Clone)]
 pub struct Setup {
@@ -85,6 +94,7 @@ pub struct Pipeline<T, S> {
     rows: Vec<Stage<RowsWork>>,
     effects: Vec<Effect>,
     fetched: Vec<Fetched>,
+    appended: BTreeMap<Log, Appended>,
 }
 
 impl<T: Transport, S: Sink> Pipeline<T, S> {
@@ -103,6 +113,7 @@ impl<T: Transport, S: Sink> Pipeline<T, S> {
             rows: Vec::new(),
             effects: Vec::new(),
             fetched: Vec::new(),
+            appended: BTreeMap::new(),
         };
         for partition in 0..pipeline.transport.partitions(Log::Events) {
             let stage = pipeline.open_windows(Partition(partition))?;
@@ -360,15 +371,15 @@ impl<T: Transport, S: Sink> Pipeline<T, S> {
         for effect in effects.drain(..) {
             match effect {
                 Effect::Append { log, partition, block } => {
-                    self.transport.append(log, partition, None, Some(block))?;
+                    self.append(log, partition, None, block)?;
                 }
                 Effect::Broadcast { key, value } => {
-                    self.transport.append(Log::Totals, Partition(0), Some(&key), Some(value))?;
+                    self.append(Log::Totals, Partition(0), Some(&key), value)?;
                 }
                 Effect::Publish { partition, relation, key, record, tombstone, waited_ms } => {
                     let list = Publication { partition, relation, key: &key, record: &record, tombstone, waited_ms };
                     self.sink.list(&list)?;
-                    self.transport.append(Log::Lists, partition, Some(key.as_bytes()), Some(record))?;
+                    self.append(Log::Lists, partition, Some(key.as_bytes()), record)?;
                     let (_, end) = self.transport.bounds(Log::Lists, partition)?;
                     self.transport.release(Log::Lists, partition, end);
                 }
@@ -376,6 +387,25 @@ impl<T: Transport, S: Sink> Pipeline<T, S> {
             }
         }
         Ok(effects)
+    }
+
+    fn append(&mut self, log: Log, partition: Partition, key: Option<&[u8]>, value: Vec<u8>) -> anyhow::Result<()> {
+        let appended = self.appended.entry(log).or_default();
+        appended.records += 1;
+        appended.bytes += value.len() as u64;
+        Ok(self.transport.append(log, partition, key, Some(value))?)
+    }
+
+    /// What this pipeline appended to `log`.
+    #[must_use]
+    pub fn appended(&self, log: Log) -> Appended {
+        self.appended.get(&log).copied().unwrap_or_default()
+    }
+
+    /// The inputs, in their order.
+    #[must_use]
+    pub fn inputs(&self) -> &[IntakeInput] {
+        &self.setup.inputs
     }
 
     /// The intake, to ask.
@@ -404,6 +434,11 @@ impl<T: Transport, S: Sink> Pipeline<T, S> {
     }
 
     /// The sink, to ask.
+    pub fn sink(&self) -> &S {
+        &self.sink
+    }
+
+    /// The sink, to change what it does.
     pub fn sink_mut(&mut self) -> &mut S {
         &mut self.sink
     }
@@ -416,54 +451,4 @@ fn new_intake<T: Transport>(setup: &Setup, transport: &mut T) -> anyhow::Result<
     let mut stage = Stage::new(work, inputs.len());
     tell_left(&mut stage, Log::Events, transport)?;
     Ok(stage)
-}
-
-/// Tells a stage what its predecessors left on the log that it writes: the log's id, each source's origin, and how far
-/// each partition of the log has got.
-fn tell_left<W: Work, T: Transport>(stage: &mut Stage<W>, log: Log, transport: &mut T) -> anyhow::Result<()> {
-    let mut log_id = None;
-    for output in 0..transport.partitions(log) {
-        let partition = Partition(output);
-        each_record(transport, log, partition, |offset, block| {
-            let damaged = |error| StageError::Wire { log, partition, offset, error };
-            let tell = |stage: &mut Stage<W>, left: Left<'_>| stage.handle(Fact::Left(left), &mut Vec::new());
-            if kind_of(block).map_err(damaged)? == Kind::Opening {
-                let opening = Opening::decode(block).map_err(damaged)?;
-                log_id = log_id.or(Some(opening.log_id));
-                for origin in &opening.origins {
-                    tell(stage, Left::Origin { source: &origin.source, first: origin.first })?;
-                }
-            }
-            for (source, position) in section_ends(block).map_err(damaged)? {
-                tell(stage, Left::Position { output: partition.index(), source: &source, position })?;
-            }
-            Ok(())
-        })?;
-    }
-    let log_id = log_id.unwrap_or_else(rand::random);
-    stage.handle(Fact::Left(Left::LogId(log_id)), &mut Vec::new())?;
-    Ok(())
-}
-
-/// Every record that a partition holds.
-fn each_record<T: Transport>(
-    transport: &mut T,
-    log: Log,
-    partition: Partition,
-    mut each: impl FnMut(NextOffset, &[u8]) -> anyhow::Result<()>,
-) -> anyhow::Result<()> {
-    let (mut next, end) = transport.bounds(log, partition)?;
-    let mut fetched = Vec::new();
-    while next < end {
-        fetched.clear();
-        transport.fetch(log, partition, next, FETCH_RECORDS_MAX, &mut fetched)?;
-        let Some(last) = fetched.last() else { return Ok(()) };
-        next = last.offset.after();
-        for record in &fetched {
-            if let Some(value) = &record.value {
-                each(record.offset, value)?;
-            }
-        }
-    }
-    Ok(())
 }

@@ -4,6 +4,7 @@
 //! zero. A row is pruned only when an insertion finds it full.
 //! Absent: what a key is called, and how weights decay.
 
+use super::RelationStats;
 use super::decay::{accumulate, narrow, power_of_two};
 use super::slab::{Block, BlockMut, Place, ROW_PAIRS_MAX, Slabs};
 use crate::items::{ItemId, Items};
@@ -31,16 +32,14 @@ pub(super) struct RowStore {
     heads: [Vec<Head>; Relation::COUNT],
     slabs: Slabs,
     row_max: usize,
-    rows: usize,
-    pairs: usize,
-    evictions: u64,
+    held: [RelationStats; Relation::COUNT],
 }
 
 impl RowStore {
     pub(super) fn new(row_max: Option<usize>) -> Self {
         let row_max = row_max.unwrap_or(ROW_PAIRS_MAX).clamp(1, ROW_PAIRS_MAX);
         let heads = std::array::from_fn(|_| Vec::new());
-        Self { heads, slabs: Slabs::new(), row_max, rows: 0, pairs: 0, evictions: 0 }
+        Self { heads, slabs: Slabs::new(), row_max, held: Default::default() }
     }
 
     /// Adds to the pair (anchor, other). What lies below `faded` (a stored weight) goes first when the row is full.
@@ -60,17 +59,17 @@ impl RowStore {
         let mut head = heads[anchor.index()];
         if !bump(&mut self.slabs, head, other, increment) {
             if head.length as usize >= self.row_max {
-                self.prune(&mut head, faded, items);
+                self.prune(relation, &mut head, faded, items);
             }
-            self.push(&mut head, other, increment);
+            self.push(relation, &mut head, other, increment);
             self.heads[relation.index()][anchor.index()] = head;
         }
     }
 
-    fn push(&mut self, head: &mut Head, other: ItemId, increment: Increment) {
+    fn push(&mut self, relation: Relation, head: &mut Head, other: ItemId, increment: Increment) {
         let length = head.length as usize;
         if length == 0 {
-            self.rows += 1;
+            self.held[relation.index()].rows += 1;
             head.place = self.slabs.take(0);
         } else if length == self.slabs.capacity(head.place.class) {
             head.place = self.slabs.widen(head.place, length);
@@ -81,11 +80,11 @@ impl RowStore {
         block.support[length] = increment.support;
         block.set_day(length, increment.day);
         head.length += 1;
-        self.pairs += 1;
+        self.held[relation.index()].pairs += 1;
     }
 
     /// Makes room in a full row: all that has faded, else the one that [`victim`] names.
-    fn prune(&mut self, head: &mut Head, faded: f64, items: &Items) {
+    fn prune(&mut self, relation: Relation, head: &mut Head, faded: f64, items: &Items) {
         let mut block = self.slabs.block_mut(head.place);
         let full = head.length as usize;
         let mut length = full;
@@ -97,10 +96,11 @@ impl RowStore {
             length -= 1;
             block.copy_within(length, index);
         }
-        self.evictions += (full - length) as u64;
-        self.pairs -= full - length;
+        let held = &mut self.held[relation.index()];
+        held.evictions += (full - length) as u64;
+        held.pairs -= full - length;
         if length == 0 {
-            self.rows -= 1;
+            held.rows -= 1;
             self.slabs.give_back(head.place);
         }
         head.length = u32::try_from(length).unwrap_or(0); // shorter than before
@@ -129,16 +129,9 @@ impl RowStore {
         }
     }
 
-    pub(super) fn rows(&self) -> usize {
-        self.rows
-    }
-
-    pub(super) fn pairs(&self) -> usize {
-        self.pairs
-    }
-
-    pub(super) fn evictions(&self) -> u64 {
-        self.evictions
+    /// What is held and was dropped, by relation; updates are counted by whoever adds.
+    pub(super) fn held(&self) -> &[RelationStats; Relation::COUNT] {
+        &self.held
     }
 
     pub(super) fn bytes(&self) -> usize {
@@ -264,7 +257,9 @@ mod tests {
         assert_eq!(add(6, 1.5), "defg");
         assert_eq!(add(4, 1.0), "defg", "a pair that is there needs no room");
         assert_eq!(add(7, 9.0), "defh", "g was the lightest");
-        assert_eq!((store.evictions(), store.pairs(), store.rows()), (3, 4, 1));
+        let held = store.held()[Relation::BoughtTogether.index()];
+        assert_eq!((held.evictions, held.pairs, held.rows), (3, 4, 1));
+        assert_eq!(store.held()[Relation::AlsoBought.index()], RelationStats::default());
     }
 
     #[test]
@@ -299,7 +294,8 @@ mod tests {
             let figures = (f32::from_bits(block.weights[index]), block.support[index], block.day(index));
             assert_eq!(figures, (f32::from(n) + 1.0, u32::from(n), n));
         }
-        assert_eq!((store.rows(), store.pairs()), (1, 700));
+        let held = store.held()[Relation::AlsoBought.index()];
+        assert_eq!((held.rows, held.pairs), (1, 700));
     }
 
     #[test]
