@@ -79,7 +79,7 @@ fn wrong_usage_ends_with_2_and_says_what_was_meant() {
         (&["evaluate", "x.jsonl", "--split", "1.5"], "must be between 0 and 1"),
         (&["evaluate", "x.jsonl", "--measures", "score,cosin"], "unknown variant `cosin`, expected one of `score`"),
         (&["inspect", "x", "--list", "bought"], "bought-after-viewing"),
-        (&["demo", "--without", "taste"], "possible values: support, llr, lift, bulk, session"),
+        (&["demo", "--without", "taste"], "possible values: support, llr, lift, chance, bulk, repeat, session"),
         (
             &["config", "--set", "counting.sesion_gap=1m"],
             "error: flag --set: unknown setting counting.sesion_gap; did you mean counting.session_gap?",

@@ -13,10 +13,10 @@ mod next_view;
 mod report;
 
 use super::output::stdout;
-use super::replay::now_ms;
 use super::sources::{EventFile, event_files};
 use super::{Outcome, Sets, UsageError, assembly};
 use crate::config::Settings;
+use crate::edge::watch::now_ms;
 use crate::relation::Relation;
 use crate::rules::{DAY_MS, ListRules, Measure};
 use crate::stage::Clocked;

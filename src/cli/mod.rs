@@ -7,13 +7,13 @@
 
 mod assembly;
 mod config;
-mod counts;
 mod demo;
 mod evaluate;
 mod files;
 mod inspect;
 pub mod output;
 mod replay;
+mod serving;
 mod settings;
 mod sources;
 pub mod telemetry;
@@ -62,7 +62,7 @@ struct Globals {
 }
 
 /// `--set`, before and after the command: a global flag would forget the ones before it.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(crate) struct Sets {
     /// Set one setting, as in counting.session_gap=20m; may be repeated
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = settings::key_and_value)]

@@ -3,12 +3,12 @@
 //! The files are the sources, the logs are in memory, the stages are those of the service; only the clock differs: with
 //! `--changes` it is the events' own, without it lists stay silent until all has been read, as with any long backlog.
 
-use super::counts::{tallies, write_counts};
 use super::output::{self, stdout};
 use super::sources::{EventFile, Turns, event_files, read_all};
 use super::{Outcome, Sets, assembly, files, settings, telemetry};
 use crate::config::{Flag, Settings};
-use crate::edge::{MemoryLog, Pipeline, Publication, Sink};
+use crate::edge::watch::now_ms;
+use crate::edge::{MemoryLog, Pipeline, Publication, Sink, tallies, write_counts};
 use crate::event::EventTime;
 use crate::intake::{Reason, Reject};
 use crate::position::{NextOffset, SourcePartition};
@@ -22,7 +22,7 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 /// How many rejects are told one by one; the rest is only counted.
 const REJECTS_TOLD_MAX: u64 = 100;
@@ -156,12 +156,6 @@ fn progress_bar(paths: &[PathBuf]) -> ProgressBar {
         bar.set_style(style);
     }
     bar
-}
-
-/// Milliseconds since 1970, by this machine's clock.
-pub(super) fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 fn create(path: &Path) -> anyhow::Result<Box<dyn Write>> {

@@ -55,6 +55,8 @@ pub enum PartitionState {
     Live,
     /// Being handed over.
     Draining,
+    /// After an error: what it holds counts no more.
+    Stopped,
 }
 
 impl PartitionState {
@@ -66,6 +68,7 @@ impl PartitionState {
             Self::CatchingUp { .. } => "catching_up",
             Self::Live => "live",
             Self::Draining => "draining",
+            Self::Stopped => "stopped",
         }
     }
 }

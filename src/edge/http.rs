@@ -2,7 +2,7 @@
 //!
 //! The server lives on a thread of its own (one tokio runtime, current thread); workers never see it, but for the
 //! questions in their queue ([`super::query`]). Every wait and size has a limit ([`Limits`]).
-//! Absent: TLS, authentication, writing. It listens where it is told, loopback by default; a proxy does the rest.
+//! Absent: TLS, authentication, writing. It listens where it is told (by default the settings say loopback); a proxy does the rest.
 
 mod answer;
 mod body;
@@ -16,15 +16,12 @@ use super::view::ListView;
 use crate::relation::Relation;
 use axum::Router;
 use connections::Connections;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 use std::{fmt, io, thread};
 use tokio::sync::{Semaphore, oneshot};
-
-/// Where to listen unless told otherwise: this machine only.
-pub const LISTEN_DEFAULT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9464);
 
 /// Longest path and query of a request, in bytes: an item of 256 bytes, percent-encoded, and room for the rest.
 pub const URI_BYTES_MAX: usize = 4096;

@@ -5,6 +5,8 @@
 //! metrics, health, the view of published lists, questions to workers, and HTTP in front of them.
 //! Absent: Kafka and snapshots, which come behind the same traits.
 
+mod answers;
+mod left;
 mod memory;
 mod pipeline;
 mod transport;
@@ -15,7 +17,9 @@ pub mod http;
 pub mod metrics;
 pub mod query;
 pub mod view;
+pub mod watch;
 
+pub use answers::{answer, events_of, explain_row, tallies, write_counts};
 pub use memory::MemoryLog;
-pub use pipeline::{Pipeline, Publication, Setup, Sink};
+pub use pipeline::{Appended, Pipeline, Publication, Setup, Sink};
 pub use transport::{Fetched, Transport, TransportError};

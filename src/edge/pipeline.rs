@@ -4,22 +4,19 @@
 //! transport gives back, never what another stage holds.
 //! Absent: threads and groups (one pipeline holds every partition), and the clock: its holder brings it.
 
-use super::transport::{Fetched, Transport, TransportError};
+use super::left::{each_record, tell_left};
+use super::transport::{Fetched, Transport};
 use crate::intake::{Record, Reject};
 use crate::position::{NextOffset, Partition, SourcePartition};
 use crate::relation::Relation;
 use crate::stage::{
-    BlockLimits, Effect, Fact, IntakeInput, IntakeWork, Left, Log, RowsSetup, RowsWork, Stage, StageError, WindowsWork,
-    Work,
+    BlockLimits, Effect, Fact, IntakeInput, IntakeWork, Left, Log, RowsSetup, RowsWork, Stage, WindowsWork,
 };
-use crate::wire::{Kind, Opening, kind_of, section_ends};
 use crate::{intake::Intake, rules::CountingRules};
+use std::collections::BTreeMap;
 
 /// How many records a stage takes at a time.
 const FETCH_RECORDS_MAX: usize = 16;
-
-/// How often in a row a log may give nothing although it has not ended, before it counts as broken.
-const EMPTY_FETCHES_MAX: u32 = 1_000;
 
 /// Input of rows that brings deltas, and the one that brings totals.
 const PAIRS: usize = 0;
@@ -57,6 +54,15 @@ pub trait Sink {
     fn reject(&mut self, source: &SourcePartition, offset: NextOffset, reject: &Reject) -> anyhow::Result<()>;
 }
 
+/// What was appended to a log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Appended {
+    /// Records.
+    pub records: u64,
+    /// Bytes of their values.
+    pub bytes: u64,
+}
+
 /// All that a pipeline is made of.
 #[derive(Clone)]
 pub struct Setup {
@@ -88,6 +94,7 @@ pub struct Pipeline<T, S> {
     rows: Vec<Stage<RowsWork>>,
     effects: Vec<Effect>,
     fetched: Vec<Fetched>,
+    appended: BTreeMap<Log, Appended>,
 }
 
 impl<T: Transport, S: Sink> Pipeline<T, S> {
@@ -106,6 +113,7 @@ impl<T: Transport, S: Sink> Pipeline<T, S> {
             rows: Vec::new(),
             effects: Vec::new(),
             fetched: Vec::new(),
+            appended: BTreeMap::new(),
         };
         for partition in 0..pipeline.transport.partitions(Log::Events) {
             let stage = pipeline.open_windows(Partition(partition))?;
@@ -363,15 +371,15 @@ impl<T: Transport, S: Sink> Pipeline<T, S> {
         for effect in effects.drain(..) {
             match effect {
                 Effect::Append { log, partition, block } => {
-                    self.transport.append(log, partition, None, Some(block))?;
+                    self.append(log, partition, None, block)?;
                 }
                 Effect::Broadcast { key, value } => {
-                    self.transport.append(Log::Totals, Partition(0), Some(&key), Some(value))?;
+                    self.append(Log::Totals, Partition(0), Some(&key), value)?;
                 }
                 Effect::Publish { partition, relation, key, record, tombstone, waited_ms } => {
                     let list = Publication { partition, relation, key: &key, record: &record, tombstone, waited_ms };
                     self.sink.list(&list)?;
-                    self.transport.append(Log::Lists, partition, Some(key.as_bytes()), Some(record))?;
+                    self.append(Log::Lists, partition, Some(key.as_bytes()), record)?;
                     let (_, end) = self.transport.bounds(Log::Lists, partition)?;
                     self.transport.release(Log::Lists, partition, end);
                 }
@@ -379,6 +387,25 @@ impl<T: Transport, S: Sink> Pipeline<T, S> {
             }
         }
         Ok(effects)
+    }
+
+    fn append(&mut self, log: Log, partition: Partition, key: Option<&[u8]>, value: Vec<u8>) -> anyhow::Result<()> {
+        let appended = self.appended.entry(log).or_default();
+        appended.records += 1;
+        appended.bytes += value.len() as u64;
+        Ok(self.transport.append(log, partition, key, Some(value))?)
+    }
+
+    /// What this pipeline appended to `log`.
+    #[must_use]
+    pub fn appended(&self, log: Log) -> Appended {
+        self.appended.get(&log).copied().unwrap_or_default()
+    }
+
+    /// The inputs, in their order.
+    #[must_use]
+    pub fn inputs(&self) -> &[IntakeInput] {
+        &self.setup.inputs
     }
 
     /// The intake, to ask.
@@ -407,6 +434,11 @@ impl<T: Transport, S: Sink> Pipeline<T, S> {
     }
 
     /// The sink, to ask.
+    pub fn sink(&self) -> &S {
+        &self.sink
+    }
+
+    /// The sink, to change what it does.
     pub fn sink_mut(&mut self) -> &mut S {
         &mut self.sink
     }
@@ -419,58 +451,4 @@ fn new_intake<T: Transport>(setup: &Setup, transport: &mut T) -> anyhow::Result<
     let mut stage = Stage::new(work, inputs.len());
     tell_left(&mut stage, Log::Events, transport)?;
     Ok(stage)
-}
-
-/// Tells a stage what its predecessors left on the log that it writes: their opening marks, and how far each partition
-/// of the log has got.
-fn tell_left<W: Work, T: Transport>(stage: &mut Stage<W>, log: Log, transport: &mut T) -> anyhow::Result<()> {
-    for output in 0..transport.partitions(log) {
-        let partition = Partition(output);
-        each_record(transport, log, partition, |offset, block| {
-            let damaged = |error| StageError::Wire { log, partition, offset, error };
-            let tell = |stage: &mut Stage<W>, left: Left<'_>| stage.handle(Fact::Left(left), &mut Vec::new());
-            if kind_of(block).map_err(damaged)? == Kind::Opening {
-                let opening = Opening::decode(block).map_err(damaged)?;
-                tell(stage, Left::Opening { partition, offset, opening: &opening })?;
-            }
-            for (source, position) in section_ends(block).map_err(damaged)? {
-                tell(stage, Left::Position { output: partition.index(), source: &source, position })?;
-            }
-            Ok(())
-        })?;
-    }
-    stage.handle(Fact::Left(Left::NewLogId(rand::random())), &mut Vec::new())?;
-    Ok(())
-}
-
-/// Every record that a partition holds. To stop short of its end would be to forget what predecessors did.
-fn each_record<T: Transport>(
-    transport: &mut T,
-    log: Log,
-    partition: Partition,
-    mut each: impl FnMut(NextOffset, &[u8]) -> anyhow::Result<()>,
-) -> anyhow::Result<()> {
-    let (mut next, end) = transport.bounds(log, partition)?;
-    let mut fetched = Vec::new();
-    let mut empty_fetches = 0;
-    while next < end {
-        fetched.clear();
-        transport.fetch(log, partition, next, FETCH_RECORDS_MAX, &mut fetched)?;
-        let Some(last) = fetched.last() else {
-            empty_fetches += 1;
-            if empty_fetches == EMPTY_FETCHES_MAX {
-                let what = format!("no record comes from offset {} on, but the log ends at {}", next.0, end.0);
-                return Err(TransportError { log, partition, what }.into());
-            }
-            continue;
-        };
-        empty_fetches = 0;
-        next = last.offset.after();
-        for record in &fetched {
-            if let Some(value) = &record.value {
-                each(record.offset, value)?;
-            }
-        }
-    }
-    Ok(())
 }

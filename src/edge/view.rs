@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub struct Published {
     /// The record, JSON, byte for byte as it went out.
     pub record: Bytes,
-    /// When it was published: the log's clock.
+    /// When it was published, by the clock of whoever did.
     pub at: EventTime,
 }
 

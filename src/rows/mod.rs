@@ -43,7 +43,7 @@ pub struct Rows {
     travel: Travel,
     min_weight: f64,
     now: EventTime,
-    pair_updates: u64,
+    pair_updates: [u64; Relation::COUNT],
 }
 
 /// How much a partition holds and has done.
@@ -57,6 +57,21 @@ pub struct RowsStats {
     pub bytes: usize,
     /// Items met, owned or not.
     pub items: usize,
+    /// Pairs dropped from full rows, ever.
+    pub evictions: u64,
+    /// Directed pair updates, ever.
+    pub pair_updates: u64,
+    /// The same, by [`Relation::index`].
+    pub by_relation: [RelationStats; Relation::COUNT],
+}
+
+/// What a partition holds and has done of one relation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RelationStats {
+    /// Rows with at least one neighbour.
+    pub rows: usize,
+    /// Pairs held.
+    pub pairs: usize,
     /// Pairs dropped from full rows, ever.
     pub evictions: u64,
     /// Directed pair updates, ever.
@@ -96,7 +111,7 @@ impl Rows {
             travel: Travel::default(),
             min_weight: f64::from(rules.min_weight_millionths) / 1e6,
             now: EventTime::MIN,
-            pair_updates: 0,
+            pair_updates: [0; Relation::COUNT],
         }
     }
 
@@ -169,13 +184,18 @@ impl Rows {
     #[must_use]
     pub fn stats(&self) -> RowsStats {
         let totals: usize = self.totals.iter().map(Totals::bytes).sum();
+        let mut by_relation = *self.store.held();
+        for (stats, &pair_updates) in by_relation.iter_mut().zip(&self.pair_updates) {
+            stats.pair_updates = pair_updates;
+        }
         RowsStats {
-            rows: self.store.rows(),
-            pairs: self.store.pairs(),
+            rows: by_relation.iter().map(|stats| stats.rows).sum(),
+            pairs: by_relation.iter().map(|stats| stats.pairs).sum(),
             bytes: self.store.bytes() + totals + self.owner.bytes() + self.travel.bytes(),
             items: self.items.len(),
-            evictions: self.store.evictions(),
-            pair_updates: self.pair_updates,
+            evictions: by_relation.iter().map(|stats| stats.evictions).sum(),
+            pair_updates: by_relation.iter().map(|stats| stats.pair_updates).sum(),
+            by_relation,
         }
     }
 
@@ -241,7 +261,7 @@ impl Rows {
     }
 
     fn count_pair(&mut self, unit: Unit, anchor: ItemId, other: ItemId, weight: f64, support: u32) {
-        self.pair_updates += 1;
+        self.pair_updates[unit.relation.index()] += 1;
         self.store.add(unit.relation, anchor, other, unit.times(weight, support), unit.faded, &self.items);
     }
 

@@ -6,6 +6,7 @@
 //! times as often (`docs/evaluation.md` has the figures).
 //! Absent: what a key is called, and how weights decay.
 
+use super::RelationStats;
 use super::decay::{accumulate, narrow, power_of_two};
 use super::slab::{Block, BlockMut, Place, ROW_PAIRS_MAX, Slabs};
 use crate::items::{ItemId, Items};
@@ -38,16 +39,14 @@ pub(super) struct RowStore {
     row_max: usize,
     /// Scratch of pruning: numbers of pairs.
     order: Vec<u32>,
-    rows: usize,
-    pairs: usize,
-    evictions: u64,
+    held: [RelationStats; Relation::COUNT],
 }
 
 impl RowStore {
     pub(super) fn new(row_max: Option<usize>) -> Self {
         let row_max = row_max.unwrap_or(ROW_PAIRS_MAX).clamp(1, ROW_PAIRS_MAX);
         let heads = std::array::from_fn(|_| Vec::new());
-        Self { heads, slabs: Slabs::new(), row_max, order: Vec::new(), rows: 0, pairs: 0, evictions: 0 }
+        Self { heads, slabs: Slabs::new(), row_max, order: Vec::new(), held: Default::default() }
     }
 
     /// Adds to the pair (anchor, other). What lies below `faded` (a stored weight) goes first when the row is full.
@@ -67,17 +66,17 @@ impl RowStore {
         let mut head = heads[anchor.index()];
         if !bump(&mut self.slabs, head, other, increment) {
             if head.length as usize >= self.row_max {
-                self.prune(&mut head, faded, items);
+                self.prune(relation, &mut head, faded, items);
             }
-            self.push(&mut head, other, increment);
+            self.push(relation, &mut head, other, increment);
             self.heads[relation.index()][anchor.index()] = head;
         }
     }
 
-    fn push(&mut self, head: &mut Head, other: ItemId, increment: Increment) {
+    fn push(&mut self, relation: Relation, head: &mut Head, other: ItemId, increment: Increment) {
         let length = head.length as usize;
         if length == 0 {
-            self.rows += 1;
+            self.held[relation.index()].rows += 1;
             head.place = self.slabs.take(0);
         } else if length == self.slabs.capacity(head.place.class) {
             head.place = self.slabs.widen(head.place, length);
@@ -88,11 +87,11 @@ impl RowStore {
         block.support[length] = increment.support;
         block.set_day(length, increment.day);
         head.length += 1;
-        self.pairs += 1;
+        self.held[relation.index()].pairs += 1;
     }
 
     /// Makes room in a full row: all that has faded, else the lightest of the row, 1 / [`PRUNED_SHARE`] of its bound.
-    fn prune(&mut self, head: &mut Head, faded: f64, items: &Items) {
+    fn prune(&mut self, relation: Relation, head: &mut Head, faded: f64, items: &Items) {
         let mut block = self.slabs.block_mut(head.place);
         let full = head.length as usize;
         let length = if f64::from(f32::from_bits(smallest(&block.weights[..full]))) < faded {
@@ -100,10 +99,11 @@ impl RowStore {
         } else {
             drop_lightest(&mut block, full, (self.row_max / PRUNED_SHARE).max(1), items, &mut self.order)
         };
-        self.evictions += (full - length) as u64;
-        self.pairs -= full - length;
+        let held = &mut self.held[relation.index()];
+        held.evictions += (full - length) as u64;
+        held.pairs -= full - length;
         if length == 0 {
-            self.rows -= 1;
+            held.rows -= 1;
             self.slabs.give_back(head.place);
         }
         head.length = u32::try_from(length).unwrap_or(0); // shorter than before
@@ -132,16 +132,9 @@ impl RowStore {
         }
     }
 
-    pub(super) fn rows(&self) -> usize {
-        self.rows
-    }
-
-    pub(super) fn pairs(&self) -> usize {
-        self.pairs
-    }
-
-    pub(super) fn evictions(&self) -> u64 {
-        self.evictions
+    /// What is held and was dropped, by relation; updates are counted by whoever adds.
+    pub(super) fn held(&self) -> &[RelationStats; Relation::COUNT] {
+        &self.held
     }
 
     pub(super) fn bytes(&self) -> usize {
@@ -293,7 +286,9 @@ mod tests {
         assert_eq!(add(6, 1.5), "defg");
         assert_eq!(add(4, 1.0), "defg", "a pair that is there needs no room");
         assert_eq!(add(7, 9.0), "defh", "g was the lightest");
-        assert_eq!((store.evictions(), store.pairs(), store.rows()), (3, 4, 1));
+        let held = store.held()[Relation::BoughtTogether.index()];
+        assert_eq!((held.evictions, held.pairs, held.rows), (3, 4, 1));
+        assert_eq!(store.held()[Relation::AlsoBought.index()], RelationStats::default());
     }
 
     #[test]
@@ -307,9 +302,10 @@ mod tests {
                 let weight = f64::from(n * 5 % (u32::try_from(row_max).unwrap() + 1));
                 store.add(Relation::BoughtTogether, ids[0], other, increment(weight.max(0.5)), 0.1, &items);
             }
-            assert_eq!(store.evictions(), 0, "there was room");
+            assert_eq!(store.held()[Relation::BoughtTogether.index()].evictions, 0, "there was room");
             store.add(Relation::BoughtTogether, ids[0], ids[49], increment(0.2), 0.1, &items);
-            assert_eq!((store.evictions(), store.pairs()), (gone, row_max + 1 - usize::try_from(gone).unwrap()));
+            let held = store.held()[Relation::BoughtTogether.index()];
+            assert_eq!((held.evictions, held.pairs), (gone, row_max + 1 - usize::try_from(gone).unwrap()));
             let block = store.row(Relation::BoughtTogether, ids[0]).unwrap();
             let mut weights: Vec<f32> = block.weights.iter().map(|&bits| f32::from_bits(bits)).collect();
             weights.sort_by(f32::total_cmp);
@@ -335,7 +331,7 @@ mod tests {
                     let other = items.item(shop, other);
                     store.add(Relation::BoughtTogether, anchor, other, increment, 0.0, &items);
                 }
-                assert!(store.evictions() > 0);
+                assert!(store.held()[Relation::BoughtTogether.index()].evictions > 0);
                 left.push(names_of(&store, &items, anchor));
             }
             assert_eq!(left[0], left[1], "{row_max}");
@@ -360,7 +356,7 @@ mod tests {
             }
             let increment = Increment { weight: 1.0, support: 1, day: 1 };
             store.add(Relation::BoughtTogether, ids[0], ids[70], increment, 0.0, &items);
-            assert_eq!(store.evictions(), 4);
+            assert_eq!(store.held()[Relation::BoughtTogether.index()].evictions, 4);
             left.push(names_of(&store, &items, ids[0]));
         }
         assert_eq!(left[0], left[1]);
@@ -380,7 +376,8 @@ mod tests {
             let figures = (f32::from_bits(block.weights[index]), block.support[index], block.day(index));
             assert_eq!(figures, (f32::from(n) + 1.0, u32::from(n), n));
         }
-        assert_eq!((store.rows(), store.pairs()), (1, 700));
+        let held = store.held()[Relation::AlsoBought.index()];
+        assert_eq!((held.rows, held.pairs), (1, 700));
     }
 
     #[test]

@@ -63,6 +63,7 @@ pub struct RowsWork {
     names: Translation,
     scratch: DeltaScratch,
     touched: Vec<(Relation, ItemId)>,
+    rules: [ListRules; Relation::COUNT],
     lists: [Option<Ranker>; Relation::COUNT],
     list: List,
     due: Due,
@@ -95,6 +96,7 @@ impl RowsWork {
             names: Translation::default(),
             scratch: DeltaScratch::default(),
             touched: Vec::new(),
+            rules: lists.clone(),
             lists: lists.each_ref().map(ranker),
             list: List::empty(Relation::BoughtTogether, ItemId(0)),
             due: Due::new(publish),
@@ -130,12 +132,11 @@ impl RowsWork {
         self.due.bytes()
     }
 
-    /// The row behind a list, entry by entry; `None` when the item has never been met or the list is off.
+    /// The row behind a list, entry by entry, also where the list is off; `None` when the item has never been met.
     #[must_use]
     pub fn explain(&self, relation: Relation, shop: &str, item: &str) -> Option<Explanation> {
         let item = self.rows.items().find_item(shop, item)?;
-        let rules = self.lists[relation.index()].as_ref()?.rules();
-        Some(explain(&self.rows.row(relation, item), rules))
+        Some(explain(&self.rows.row(relation, item), &self.rules[relation.index()]))
     }
 
     /// Publishes every list as it stands, news or not.

@@ -114,8 +114,6 @@ pub struct Frame {
     pub events_per_second: f64,
     /// What became of the events.
     pub tallies: Tallies,
-    /// How far the lists are behind the newest event, in ms.
-    pub behind_ms: Option<f64>,
     /// From event to list.
     pub delay: Option<Delay>,
     /// Where the HTTP endpoint is.
@@ -183,8 +181,7 @@ fn list_figures(frame: &Frame) -> Vec<Line> {
     let mut lines = vec![figures("lists").then(Tone::Plain, &published)];
     let Some(delay) = frame.delay else { return lines };
     let line = figures("delay").then(Tone::Plain, "event to list ").then(Tone::Strong, &delay_text(delay));
-    let behind = frame.behind_ms.map_or_else(String::new, |ms| format!(" · lists {} behind", milliseconds(ms)));
-    lines.push(line.then(Tone::Plain, &behind));
+    lines.push(line);
     lines
 }
 

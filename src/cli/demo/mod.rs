@@ -16,75 +16,66 @@ pub mod truth;
 pub mod typeset;
 pub mod live;
 pub mod summary;
+mod gates;
+mod plan;
+mod write;
+mod sink;
+mod picture;
+mod worker;
+mod run;
 
 use super::{Outcome, Sets, settings};
 use crate::config::{Flag, Settings};
-use crate::relation::Relation;
-use clap::{Args, ValueEnum};
+use clap::Args;
+use gates::Gate;
 use std::path::PathBuf;
 
 const HELP: &str = "\
+On a terminal it shows twelve weeks of the shop as fast as they can be counted, then goes on slowly until Ctrl-C. Elsewhere it
+ends with a summary on stdout. Everything is in memory and gone at the end.
+
 Examples:
   samenloop demo
-  samenloop demo --events 200000 --without lift
+  samenloop demo --events 200000 --without chance
+  samenloop demo --events 50000 --rate 5000
   samenloop demo --events 300000 --seed 7 --write events.jsonl";
 
 /// Runs a simulated shop with planted complements, bulk orders and a crawler, and shows the lists as they change.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(after_help = HELP)]
 pub(crate) struct DemoArgs {
     #[command(flatten)]
     pub(super) sets: Sets,
-    /// Stop after so many events [default: at Ctrl-C]
-    #[arg(long, value_name = "N")]
+    /// Stop after so many events [default: on a terminal at Ctrl-C, else 300000]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) events: Option<u64>,
+    /// So many events a second [default: the first 300000 at full speed, then slow enough to read]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), conflicts_with = "write")]
+    pub(crate) rate: Option<u64>,
     /// Another shop
     #[arg(long, value_name = "SEED", default_value_t = 1)]
     pub(crate) seed: u64,
     /// Switch a gate off, to see the harm; may be repeated
     #[arg(long, value_name = "GATE", value_enum)]
     pub(crate) without: Vec<Gate>,
-    /// Write the events to a file as JSON lines instead
-    #[arg(long, value_name = "FILE")]
+    /// Write the events to a file as JSON lines instead; - is stdout
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["without", "stay", "listen", "partitions"])]
     pub(crate) write: Option<PathBuf>,
+    /// Views of a large shop and nothing else: what speed is measured with
+    #[arg(long)]
+    pub(crate) views_only: bool,
+    /// Where simulated time starts, in ms since 1970: the same start gives the same events
+    #[arg(long, value_name = "MS", hide = true)]
+    pub(crate) start: Option<i64>,
+    /// After the summary, keep the HTTP endpoint up until Ctrl-C
+    #[arg(long)]
+    pub(crate) stay: bool,
     /// Partitions of both logs
     #[arg(long, value_name = "N")]
     pub(crate) partitions: Option<u32>,
     /// Host and port of the HTTP endpoint
     #[arg(long, value_name = "HOST:PORT")]
     pub(crate) listen: Option<String>,
-}
-
-/// What keeps wrong entries out of lists.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Gate {
-    /// Fewest contexts behind an entry
-    Support,
-    /// Surprise behind an entry
-    Llr,
-    /// Together more often than by chance
-    Lift,
-    /// Orders of very many items make no pairs
-    Bulk,
-    /// Only the first items of a session count
-    Session,
-}
-
-impl Gate {
-    /// The settings that switch it off.
-    fn off(self) -> Vec<Flag> {
-        let every_list = |name: &str, value: &str| {
-            let keys = Relation::ALL.map(|relation| format!("lists.{}.{name}", relation.list_name()));
-            keys.iter().map(|key| settings::flag("--without", key, value)).collect()
-        };
-        match self {
-            Self::Support => every_list("min_support", "1"),
-            Self::Llr => every_list("min_llr_root", "off"),
-            Self::Lift => every_list("lift_above_one", "false"),
-            Self::Bulk => vec![settings::flag("--without", "counting.basket_max", 10_000)],
-            Self::Session => vec![settings::flag("--without", "counting.session_max_items", 1000)],
-        }
-    }
 }
 
 impl DemoArgs {
@@ -97,23 +88,12 @@ impl DemoArgs {
     }
 }
 
-pub(super) fn run(_args: DemoArgs, _settings: Settings) -> anyhow::Result<Outcome> {
-    anyhow::bail!("demo is not built yet")
-}
-
-#[cfg(test)]
-mod gates {
-    use super::*;
-    use crate::config::Layers;
-
-    #[test]
-    fn each_gate_can_be_switched_off() {
-        for gate in Gate::value_variants() {
-            let layers = Layers { flags: gate.off(), ..Layers::default() };
-            let settings = Settings::load(&layers).unwrap();
-            assert_ne!(settings, Settings::default(), "{gate:?}");
-        }
+pub(super) fn run(args: DemoArgs, settings: Settings) -> anyhow::Result<Outcome> {
+    match &args.write {
+        Some(path) => write::run(&args, path)?,
+        None => run::run(&args, &settings)?,
     }
+    Ok(Outcome::Done) // broken events are part of the show
 }
 
 #[cfg(test)]
@@ -122,3 +102,5 @@ mod naive;
 mod tests;
 #[cfg(test)]
 mod screen_tests;
+#[cfg(test)]
+mod served_tests;

@@ -2,12 +2,14 @@
 
 use super::live::{Delay, ProductView, Tallies, delay_text, figures, named, product_lines};
 use super::truth::{TOP, Verdict, Wrong};
-use super::typeset::{Line, Tone, date_time, grouped, percent, rounded};
+use super::typeset::{Line, Tone, counted, date_time, grouped, milliseconds, percent, rounded};
 
 /// Columns used at most.
 const WIDTH_MAX: usize = 130;
 /// Entries shown of each example.
 const ENTRIES_MAX: usize = 4;
+/// What explains the order of entries.
+const ORDER: &str = "Lists go by score and rarity, so that best sellers do not lead every one of them.";
 
 /// All that the summary tells.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -20,7 +22,9 @@ pub struct Summary {
     pub stopped: bool,
     /// Simulated time, from and to, in ms since 1970.
     pub simulated_ms: (i64, i64),
-    /// How long it took, in seconds.
+    /// Events by which speed was measured: all, or those that came at full speed.
+    pub measured_events: u64,
+    /// How long those took, in seconds.
     pub seconds: f64,
     /// What became of the events.
     pub tallies: Tallies,
@@ -28,8 +32,12 @@ pub struct Summary {
     pub rejects: Vec<(String, u64)>,
     /// From event to list.
     pub delay: Option<Delay>,
+    /// A list goes out at most once in this time, in ms.
+    pub min_interval_ms: f64,
     /// How the lists compare with the truth.
     pub verdict: Verdict,
+    /// The same with every rule on, where some were off.
+    pub with_all: Option<Verdict>,
     /// Lists to look at.
     pub examples: Vec<ProductView>,
     /// Where the HTTP endpoint is, while it is up.
@@ -42,8 +50,14 @@ pub fn render(summary: &Summary, width: usize) -> Vec<Line> {
     let width = width.min(WIDTH_MAX);
     let mut lines = vec![title(summary), Line::default()];
     lines.extend(what_happened(summary));
-    lines.push(Line::default());
-    lines.extend(judgement(summary));
+    if summary.tallies.orders > 0 {
+        lines.push(Line::default());
+        lines.extend(judgement(summary));
+    }
+    if !summary.examples.is_empty() {
+        lines.push(Line::default());
+        lines.push(Line::of(Tone::Faint, ORDER));
+    }
     for example in &summary.examples {
         lines.push(Line::default());
         lines.extend(product_lines(example, ENTRIES_MAX, width));
@@ -66,11 +80,16 @@ fn title(summary: &Summary) -> Line {
 fn what_happened(summary: &Summary) -> Vec<Line> {
     let tallies = &summary.tallies;
     let (from_ms, to_ms) = summary.simulated_ms;
-    let rate = tallies.events as f64 / summary.seconds.max(1e-3);
+    let rate = summary.measured_events as f64 / summary.seconds.max(1e-3);
+    let all = if summary.measured_events == tallies.events {
+        String::new()
+    } else {
+        format!("{}, of them ", grouped(tallies.events))
+    };
     let kinds = [("views", tallies.views), ("carts", tallies.carts), ("orders", tallies.orders)];
     let mut lines = vec![
         figures("events")
-            .then(Tone::Plain, &format!("{} in {:.1} s: ", grouped(tallies.events), summary.seconds))
+            .then(Tone::Plain, &format!("{all}{} in {:.1} s: ", grouped(summary.measured_events), summary.seconds))
             .then(Tone::Strong, &format!("{} events/s", rounded(rate))),
         figures("simulated").then(Tone::Plain, &format!("{} to {}", date_time(from_ms), date_time(to_ms))),
         figures("counted").then(Tone::Plain, &named(kinds)),
@@ -86,7 +105,8 @@ fn what_happened(summary: &Summary) -> Vec<Line> {
     lines.push(figures("lists").then(Tone::Plain, &published));
     let delay =
         summary.delay.map(|delay| figures("delay").then(Tone::Plain, &format!("event to list {}", delay_text(delay))));
-    lines.extend(delay);
+    let often = format!("  a list goes out at most once in {}", milliseconds(summary.min_interval_ms));
+    lines.extend(delay.map(|line| line.then(Tone::Faint, &often)));
     lines
 }
 
@@ -117,10 +137,32 @@ fn judgement(summary: &Summary) -> Vec<Line> {
             percent(chance, bought)
         ),
     ));
-    if !summary.without.is_empty() {
-        lines.push(Line::of(Tone::Faint, "Run it again with every rule on to see what this one keeps out."));
-    }
+    lines.extend(summary.with_all.iter().flat_map(|with_all| harm(summary, with_all)));
     lines
+}
+
+/// What became worse, in words.
+fn harm(summary: &Summary, with_all: &Verdict) -> Vec<Line> {
+    let verdict = &summary.verdict;
+    let changes: Vec<String> = [
+        (verdict.wrong_in_all(), with_all.wrong_in_all(), "wrong entry", "wrong entries"),
+        (verdict.by_chance, with_all.by_chance, "entry by chance", "entries by chance"),
+        (verdict.found_in_top, with_all.found_in_top, "complement found", "complements found"),
+    ]
+    .into_iter()
+    .filter(|(now, before, _, _)| now != before)
+    .map(|(now, before, one, many)| {
+        let which = if now > before { " more " } else { " fewer " };
+        counted(u64::from(now.abs_diff(before)), one, many).replacen(' ', which, 1)
+    })
+    .collect();
+    if changes.is_empty() {
+        return vec![figures("harm").then(Tone::Plain, "none: the other rules keep the same entries out")];
+    }
+    let before = [with_all.wrong_in_all(), with_all.by_chance, with_all.found_in_top];
+    let [wrong, by_chance, found] = before.map(|number| grouped(u64::from(number)));
+    let with_all = format!("with every rule on {wrong} are wrong, {by_chance} by chance, {found} complements found");
+    vec![figures("harm").then(Tone::Strong, &changes.join(", ")), figures("").then(Tone::Faint, &with_all)]
 }
 
 fn next_steps(summary: &Summary) -> Vec<Line> {

@@ -103,6 +103,7 @@ impl<'a> Truth<'a> {
     }
 
     /// Best sellers that replace each other: article numbers.
+    #[cfg(test)]
     pub fn substitutes(&self) -> impl Iterator<Item = (&'a str, &'a str)> + '_ {
         let id = |item: u32| self.catalogue.product(item).id.as_str();
         self.catalogue.rivals().iter().map(move |&(one, other)| (id(one), id(other)))

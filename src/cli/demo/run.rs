@@ -1,0 +1,78 @@
+//! The demonstration's main thread: endpoint up, worker off, then the screen until the summary.
+
+use super::DemoArgs;
+use super::live::{Live, has_colours};
+use super::plan::Plan;
+use super::summary;
+use super::worker::{Picture, Show, Worker, open};
+use crate::cli::output::stdout;
+use crate::cli::{serving, telemetry};
+use crate::config::Settings;
+use crate::edge::view::ListView;
+use crate::edge::watch::{Watch, now_ms};
+use console::Term;
+use std::io::Write as _;
+use std::sync::atomic::AtomicBool;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::{Arc, LazyLock};
+use std::thread;
+
+/// Set by Ctrl-C.
+static STOP: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
+
+pub(super) fn run(args: &DemoArgs, settings: &Settings) -> anyhow::Result<()> {
+    let live = telemetry::shows_progress(settings.log).then(|| Live::new(Term::buffered_stdout())).flatten();
+    let view = Arc::<ListView>::default();
+    let pipeline = open(settings, &view)?;
+    let (watch, state) = Watch::new("demo", &pipeline, Arc::clone(&view), serving::published_lists(settings))?;
+    let server = serving::start(settings, state, args.listen.is_none())?;
+    serving::stop_at_signal(&STOP)?;
+    let show = Show {
+        plan: Plan::new(args, live.is_some(), now_ms()),
+        without: args.without.clone(),
+        stay: args.stay && server.is_some(),
+        url: server.as_ref().map(|server| format!("http://{}", server.address())),
+        frames: live.is_some(),
+    };
+    let (screen, pictures) = sync_channel(1);
+    let worker = Worker { show, settings, pipeline, watch, view, screen, stop: &STOP };
+    thread::scope(|scope| {
+        let worker = thread::Builder::new().name("demo".to_owned()).spawn_scoped(scope, || worker.run())?;
+        let shown = show_all(live, &pictures);
+        drop(pictures); // a worker that still has a picture to show ends
+        let Ok(ended) = worker.join() else { anyhow::bail!("the worker panicked; see above") };
+        ended.and(shown)
+    })
+}
+
+/// Shows pictures until the worker has none.
+fn show_all(mut live: Option<Live>, pictures: &Receiver<Picture>) -> anyhow::Result<()> {
+    while let Ok(picture) = pictures.recv() {
+        match picture {
+            Picture::Frame(frame) => {
+                if let Some(live) = &mut live {
+                    live.draw(&frame)?;
+                }
+            }
+            Picture::Summary(summary) => {
+                if let Some(live) = live.take() {
+                    live.finish()?;
+                }
+                print(&summary)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn print(summary: &summary::Summary) -> anyhow::Result<()> {
+    let term = Term::stdout();
+    let width = if term.is_term() { usize::from(term.size().1).saturating_sub(1) } else { usize::MAX };
+    let coloured = has_colours(&term);
+    let mut out = stdout();
+    for line in summary::render(summary, width) {
+        writeln!(out, "{}", if coloured { line.coloured() } else { line.plain() })?;
+    }
+    out.flush()?;
+    Ok(())
+}

@@ -1,0 +1,87 @@
+//! Rows from a running instance, over HTTP.
+
+use crate::relation::Relation;
+use anyhow::{Context as _, bail};
+use serde::Deserialize;
+use std::fmt::Write as _;
+use std::io::ErrorKind;
+use std::time::Duration;
+use ureq::Agent;
+
+/// An instance answers within 30 s or says that it cannot.
+const ANSWER_MAX: Duration = Duration::from_secs(40);
+/// A row of 65,536 neighbours, as JSON.
+const ROW_BYTES_MAX: u64 = 64 << 20;
+
+/// An error as the endpoint tells it.
+#[derive(Deserialize)]
+struct Refusal {
+    error: String,
+    message: String,
+}
+
+/// The row of each relation, as JSON.
+pub(super) fn rows(url: &str, shop: &str, relations: &[Relation], item: &str) -> anyhow::Result<Vec<String>> {
+    let url = url.trim_end_matches('/');
+    let config = Agent::config_builder().http_status_as_error(false).timeout_global(Some(ANSWER_MAX));
+    let agent: Agent = config.proxy(None).max_redirects(0).build().into(); // the instance itself, nobody between
+    let row = |relation: &Relation| {
+        row(&agent, &format!("{url}/v1/rows/{}/{}/{}", encode(shop), relation.list_name(), encode(item)), url)
+    };
+    relations.iter().map(row).collect()
+}
+
+fn row(agent: &Agent, path: &str, url: &str) -> anyhow::Result<String> {
+    let mut response = agent.get(path).call().map_err(|error| explain(error, url))?;
+    let status = response.status();
+    let reader = response.body_mut().with_config().limit(ROW_BYTES_MAX);
+    let text = reader.read_to_string().with_context(|| format!("{url}: the answer could not be read"))?;
+    if status.is_success() {
+        return Ok(text);
+    }
+    match serde_json::from_str::<Refusal>(&text) {
+        Ok(Refusal { error, message }) => bail!("{url}: {error}: {message}"),
+        Err(_) => bail!("{url}: answers with status {status}; is it samenloop?"),
+    }
+}
+
+fn explain(error: ureq::Error, url: &str) -> anyhow::Error {
+    let refused = matches!(&error, ureq::Error::Io(error) if error.kind() == ErrorKind::ConnectionRefused);
+    let told = if refused {
+        format!(
+            "{url}: nothing listens there; start one (samenloop demo --stay), name another with --url, or give files: \
+             samenloop inspect ITEM FILE"
+        )
+    } else {
+        format!("{url}: cannot be asked")
+    };
+    if refused { anyhow::Error::msg(told) } else { anyhow::Error::from(error).context(told) }
+}
+
+/// Percent-encodes all but what is plain in every part of a path.
+fn encode(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for &byte in text.as_bytes() {
+        // Dots too: a client tidies `..` away.
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'~') {
+            out.push(char::from(byte));
+        } else {
+            let _ = write!(out, "%{byte:02X}"); // a String takes everything
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_id_is_one_part_of_a_path() {
+        for (id, expected) in
+            [("sku-1_~", "sku-1_~"), ("a/b", "a%2Fb"), ("..", "%2E%2E"), ("é ?#%", "%C3%A9%20%3F%23%25")]
+        {
+            assert_eq!(encode(id), expected);
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! Rows from files: they are counted first, in this process, by the stages of the service.
+
+use super::InspectArgs;
+use crate::cli::sources::{EventFile, Turns, event_files, read_all};
+use crate::cli::{Outcome, assembly, output};
+use crate::config::Settings;
+use crate::edge::query::RowAnswer;
+use crate::edge::watch::now_ms;
+use crate::edge::{MemoryLog, Pipeline, Publication, Sink, explain_row};
+use crate::intake::Reject;
+use crate::position::{NextOffset, SourcePartition};
+use crate::relation::Relation;
+use crate::stage::Clocked;
+use anyhow::bail;
+use std::collections::BTreeMap;
+
+/// How many rejects are told one by one.
+const REJECTS_TOLD_MAX: u64 = 10;
+
+/// The row of each relation, as JSON.
+pub(super) fn rows(
+    args: &InspectArgs,
+    settings: &Settings,
+    relations: &[Relation],
+) -> anyhow::Result<(Vec<String>, Outcome)> {
+    let files = event_files(&args.files, settings)?;
+    let inputs = files.iter().map(|file| file.input.clone()).collect();
+    let log = MemoryLog::new(settings.logs.events_partitions, settings.logs.pairs_partitions);
+    let mut pipeline = Pipeline::open(assembly::setup(settings, inputs, Clocked::Wall), log, Rejects::of(&files))?;
+    pipeline.intake_clock(now_ms())?; // future times are corrected by it
+    read_all(&files, &mut pipeline, &std::sync::Arc::default(), &Turns::of(settings), |_, _| Ok(true))?;
+    pipeline.rest()?; // totals are exact everywhere
+    let rejected = pipeline.intake().work().tally().rejected();
+    output::note_more_rejects(rejected, REJECTS_TOLD_MAX);
+    let mut rows = Vec::with_capacity(relations.len());
+    for &relation in relations {
+        match explain_row(&pipeline, &args.shop, relation, &args.item) {
+            RowAnswer::Found(row) => rows.push(row),
+            RowAnswer::NoSuchItem | RowAnswer::NotHere => bail!(
+                "item {:?} of shop {:?} is in no event of these files that counts; is its id written as in the events?",
+                args.item,
+                args.shop
+            ),
+        }
+    }
+    Ok((rows, if rejected > 0 { Outcome::DoneWithRejects } else { Outcome::Done }))
+}
+
+/// Tells the first rejects; lists go nowhere.
+struct Rejects {
+    names: BTreeMap<SourcePartition, String>,
+    told: u64,
+}
+
+impl Rejects {
+    fn of(files: &[EventFile]) -> Self {
+        let names = files.iter().map(|file| (file.input.source.clone(), file.path.display().to_string()));
+        Self { names: names.collect(), told: 0 }
+    }
+}
+
+impl Sink for Rejects {
+    fn list(&mut self, _publication: &Publication<'_>) -> anyhow::Result<()> {
+        Ok(())
+    }
+
+    fn reject(&mut self, source: &SourcePartition, offset: NextOffset, reject: &Reject) -> anyhow::Result<()> {
+        if self.told < REJECTS_TOLD_MAX {
+            self.told += 1;
+            output::note_reject(self.names.get(source).map_or("?", String::as_str), offset.after().0, reject);
+        }
+        Ok(())
+    }
+}

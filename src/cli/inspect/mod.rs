@@ -1,0 +1,95 @@
+//! `samenloop inspect`: the row behind a list, entry by entry.
+//!
+//! A running instance is asked over HTTP; files are counted here first. Both give the same JSON, and the table is made of
+//! that, so they cannot differ in form.
+
+mod ask;
+mod count;
+mod table;
+
+use super::{Outcome, Sets, output};
+use crate::config::Settings;
+use crate::event::SHOP_DEFAULT;
+use crate::relation::Relation;
+use anyhow::Context as _;
+use clap::Args;
+use clap::builder::PossibleValuesParser;
+use std::io::Write as _;
+use std::path::PathBuf;
+use table::Row;
+
+const HELP: &str = "\
+Without files it asks a running instance. Places: 1 is the first entry shown, r1 the first in reserve; an entry without
+place failed the gate beside it (rank: it passed them all, but the list was full).
+
+Examples:
+  samenloop inspect 84879
+  samenloop inspect 84879 --list bought-together --url http://127.0.0.1:9180
+  samenloop inspect 84879 events.jsonl";
+
+/// Shows every candidate of an item's lists, how it was weighed, and the gate that each rejected one failed.
+#[derive(Debug, Args)]
+#[command(after_help = HELP)]
+pub(crate) struct InspectArgs {
+    #[command(flatten)]
+    pub(super) sets: Sets,
+    /// The product
+    pub(crate) item: String,
+    /// Events to count first, as JSON lines, plain, .gz or .zst
+    #[arg(value_name = "FILE", conflicts_with = "url")]
+    pub(crate) files: Vec<PathBuf>,
+    /// Its shop
+    #[arg(long, default_value = SHOP_DEFAULT)]
+    pub(crate) shop: String,
+    /// One list only
+    #[arg(long, value_parser = PossibleValuesParser::new(Relation::ALL.map(Relation::list_name)))]
+    pub(crate) list: Option<String>,
+    /// The instance to ask [default: the one at http.listen]
+    #[arg(long, value_name = "URL")]
+    pub(crate) url: Option<String>,
+    /// Print the rows as JSON, one a line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+pub(super) fn run(args: InspectArgs, settings: Settings) -> anyhow::Result<Outcome> {
+    let relations: Vec<Relation> = match &args.list {
+        Some(name) => Relation::of_list(name).into_iter().collect(),
+        None => Relation::ALL.to_vec(),
+    };
+    let (rows, outcome) = if args.files.is_empty() {
+        let url = args.url.clone().unwrap_or_else(|| format!("http://{}", settings.http.listen));
+        (ask::rows(&url, &args.shop, &relations, &args.item)?, Outcome::Done)
+    } else {
+        count::rows(&args, &settings, &relations)?
+    };
+    let mut out = output::stdout();
+    if args.json {
+        for row in &rows {
+            writeln!(out, "{row}")?;
+        }
+    } else {
+        print(&rows, args.list.is_some(), &mut out)?;
+    }
+    out.flush()?;
+    Ok(outcome)
+}
+
+/// The tables; empty ones only where one list was asked for, or all are.
+fn print(rows: &[String], one_list: bool, out: &mut impl std::io::Write) -> anyhow::Result<()> {
+    let read = |row: &String| serde_json::from_str(row).context("the answer is no row: another version of samenloop?");
+    let rows = rows.iter().map(read).collect::<anyhow::Result<Vec<Row>>>()?;
+    let shown: Vec<&Row> = rows.iter().filter(|row| one_list || !row.candidates.is_empty()).collect();
+    if let (Some(row), true) = (rows.first(), shown.is_empty()) {
+        writeln!(out, "{} is known, but nothing was viewed, put into a cart or bought with it yet.", row.item)?;
+    }
+    for (n, row) in shown.into_iter().enumerate() {
+        if n > 0 {
+            writeln!(out)?;
+        }
+        for line in table::lines(row) {
+            writeln!(out, "{line}")?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,192 @@
+//! A row as a table for people. The form is that of `/v1/rows`.
+
+use serde::Deserialize;
+
+/// A row as the endpoint gives it. What is not finite came as null.
+#[derive(Debug, Deserialize)]
+pub(super) struct Row {
+    shop: String,
+    list: String,
+    pub(super) item: String,
+    as_of: i64,
+    anchor_support: u32,
+    anchor_weight: f64,
+    contexts: f64,
+    measure: String,
+    specificity: f64,
+    min_support: u32,
+    min_llr_root: Option<f64>,
+    lift_above_one: bool,
+    pub(super) candidates: Vec<Candidate>,
+}
+
+/// A neighbour.
+#[derive(Debug, Deserialize)]
+pub(super) struct Candidate {
+    item: String,
+    place: Option<Place>,
+    gate: Option<String>,
+    support: u32,
+    weight: f64,
+    other_weight: f64,
+    confidence: Option<f64>,
+    lift: Option<f64>,
+    llr_root: Option<f64>,
+    score: Option<f64>,
+    last_seen: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Place {
+    Shown(usize),
+    Reserve(usize),
+}
+
+const HEADINGS: [&str; 11] = [
+    "place",
+    "item",
+    "score",
+    "support",
+    "weight",
+    "other",
+    "confidence",
+    "lift",
+    "LLR root",
+    "last seen",
+    "gate failed",
+];
+
+/// Columns of text, which start at the left; the others are numbers.
+const LEFT: [usize; 3] = [1, 9, 10];
+
+/// The lines of the table, with the anchor's totals and the gates above it.
+pub(super) fn lines(row: &Row) -> Vec<String> {
+    let time = jiff::Timestamp::from_millisecond(row.as_of)
+        .map_or_else(|_| "?".to_owned(), |time| time.strftime("%Y-%m-%d %H:%M UTC").to_string());
+    let mut lines = vec![
+        format!("{} of {} in shop {}, as of {time}", row.list, plain(&row.item), plain(&row.shop)),
+        format!(
+            "anchor weight {}, support {}; {} contexts in the shop",
+            number(row.anchor_weight),
+            row.anchor_support,
+            number(row.contexts)
+        ),
+        gates(row),
+    ];
+    if row.candidates.is_empty() {
+        lines.push("No candidates.".to_owned());
+        return lines;
+    }
+    lines.push(String::new());
+    let cells: Vec<[String; HEADINGS.len()]> =
+        std::iter::once(HEADINGS.map(str::to_owned)).chain(row.candidates.iter().map(cells)).collect();
+    let widths: Vec<usize> = (0..HEADINGS.len())
+        .map(|column| cells.iter().map(|line| console::measure_text_width(&line[column])).max().unwrap_or(0))
+        .collect();
+    lines.extend(cells.iter().map(|line| aligned(line, &widths)));
+    lines
+}
+
+fn gates(row: &Row) -> String {
+    let mut gates = vec![format!("support ≥ {}", row.min_support)];
+    if row.lift_above_one {
+        gates.push("lift > 1".to_owned());
+    }
+    gates.extend(row.min_llr_root.map(|root| format!("LLR root ≥ {root}")));
+    let order = match row.measure.as_str() {
+        "score" => format!("score × rarity^{}", row.specificity),
+        measure => measure.to_owned(),
+    };
+    format!("gates: {}; ordered by {order}", gates.join(", "))
+}
+
+fn cells(candidate: &Candidate) -> [String; HEADINGS.len()] {
+    let place = match candidate.place {
+        Some(Place::Shown(place)) => place.to_string(),
+        Some(Place::Reserve(place)) => format!("r{place}"),
+        None => "–".to_owned(),
+    };
+    [
+        place,
+        plain(&candidate.item),
+        decimals(candidate.score, 1),
+        candidate.support.to_string(),
+        number(candidate.weight),
+        number(candidate.other_weight),
+        candidate.confidence.map_or_else(|| "–".to_owned(), |confidence| format!("{:.1} %", 100.0 * confidence)),
+        decimals(candidate.lift, 2),
+        decimals(candidate.llr_root, 2),
+        candidate.last_seen.clone(),
+        candidate.gate.clone().unwrap_or_default(),
+    ]
+}
+
+fn aligned(cells: &[String; HEADINGS.len()], widths: &[usize]) -> String {
+    let mut line = String::new();
+    for (column, (cell, &width)) in cells.iter().zip(widths).enumerate() {
+        let blank = " ".repeat(width.saturating_sub(console::measure_text_width(cell)));
+        let gap = if column == 0 { "" } else { "  " };
+        let cell = if LEFT.contains(&column) { format!("{cell}{blank}") } else { format!("{blank}{cell}") };
+        line.push_str(gap);
+        line.push_str(&cell);
+    }
+    line.truncate(line.trim_end().len());
+    line
+}
+
+fn decimals(value: Option<f64>, count: usize) -> String {
+    value.map_or_else(|| "–".to_owned(), |value| format!("{value:.count$}"))
+}
+
+/// A weight, to four figures that mean something.
+fn number(weight: f64) -> String {
+    match weight {
+        weight if weight >= 1000.0 => format!("{weight:.0}"),
+        weight if weight >= 100.0 => format!("{weight:.1}"),
+        weight => format!("{weight:.2}"),
+    }
+}
+
+/// An id that cannot steer the terminal.
+fn plain(id: &str) -> String {
+    id.chars().map(|c| if c.is_control() { '\u{FFFD}' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROW: &str = r#"{"shop":"main","list":"bought-together","item":"84879","as_of":1750000000000,"anchor_support":412,
+        "anchor_weight":312.41,"contexts":9876.5,"measure":"score","specificity":0.5,"min_support":3,"min_llr_root":2.5,
+        "lift_above_one":true,"candidates":[
+        {"item":"10\u001b[31m","place":{"shown":1},"gate":null,"support":146,"weight":150.0,"other_weight":170.25,
+         "confidence":0.48015,"lift":27.712,"llr_root":45.2,"score":42.681,"rank_milli":325000,"last_seen":"2025-06-14"},
+        {"item":"é","place":{"reserve":2},"gate":null,"support":12,"weight":9.5,"other_weight":1700.0,
+         "confidence":0.0304,"lift":1.8,"llr_root":2.6,"score":1.6,"rank_milli":3800,"last_seen":"2025-06-01"},
+        {"item":"z","place":null,"gate":"totals","support":3,"weight":2.0,"other_weight":0.0,
+         "confidence":0.0064,"lift":null,"llr_root":0.0,"score":0.1,"rank_milli":0,"last_seen":"2025-05-01"}]}"#;
+
+    #[test]
+    fn a_row_reads_as_a_table() {
+        let row: Row = serde_json::from_str(ROW).unwrap();
+        let text = lines(&row).join("\n");
+        let expected = "\
+bought-together of 84879 in shop main, as of 2025-06-15 15:06 UTC
+anchor weight 312.4, support 412; 9876 contexts in the shop
+gates: support ≥ 3, lift > 1, LLR root ≥ 2.5; ordered by score × rarity^0.5
+
+place  item     score  support  weight  other  confidence   lift  LLR root  last seen   gate failed
+    1  10\u{FFFD}[31m   42.7      146   150.0  170.2      48.0 %  27.71     45.20  2025-06-14
+   r2  é          1.6       12    9.50   1700       3.0 %   1.80      2.60  2025-06-01
+    –  z          0.1        3    2.00   0.00       0.6 %      –      0.00  2025-05-01  totals";
+        assert_eq!(text, expected, "\n{text}");
+    }
+
+    #[test]
+    fn a_row_without_neighbours_says_so() {
+        let mut row: Row = serde_json::from_str(ROW).unwrap();
+        row.candidates.clear();
+        assert_eq!(lines(&row).last().map(String::as_str), Some("No candidates."));
+    }
+}

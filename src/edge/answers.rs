@@ -1,0 +1,115 @@
+//! Answers to what HTTP and `inspect` ask of a pipeline: the row behind a list, and all counts as text.
+//!
+//! Absent: state of its own. A question is answered from what the stages hold at that moment.
+
+use super::counts::{COUNTS_BYTES_MAX, CountsWriter};
+use super::pipeline::{Pipeline, Sink};
+use super::query::{CountsAnswer, CountsTooLarge, Query, RowAnswer};
+use super::transport::Transport;
+use crate::event::EventTime;
+use crate::items::{fingerprint, spread};
+use crate::relation::{Fate, Relation};
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+/// Answers one question.
+pub fn answer<T: Transport, S: Sink>(pipeline: &Pipeline<T, S>, query: Query) {
+    match query {
+        Query::Row { shop, relation, item, reply } => reply.send(explain_row(pipeline, &shop, relation, &item)),
+        Query::Counts { as_of, reply } => {
+            if reply.is_wanted() {
+                reply.send(counts(pipeline, as_of));
+            }
+        }
+    }
+}
+
+/// The row of an item, from the partition that owns it.
+pub fn explain_row<T: Transport, S: Sink>(
+    pipeline: &Pipeline<T, S>,
+    shop: &str,
+    relation: Relation,
+    item: &str,
+) -> RowAnswer {
+    let stages = pipeline.rows();
+    let partition = spread(fingerprint(shop, item), u32::try_from(stages.len()).unwrap_or(u32::MAX));
+    let Some(stage) = stages.get(partition.index()) else { return RowAnswer::NotHere };
+    match stage.work().explain(relation, shop, item) {
+        // Texts and numbers always serialise; one that is not finite is null.
+        Some(explanation) => RowAnswer::Found(serde_json::to_string(&explanation).unwrap_or_default()),
+        None => RowAnswer::NoSuchItem,
+    }
+}
+
+fn counts<T: Transport, S: Sink>(pipeline: &Pipeline<T, S>, as_of: Option<EventTime>) -> CountsAnswer {
+    let mut writer = CountsWriter::default();
+    let written = count_lines(pipeline, as_of, COUNTS_BYTES_MAX)
+        .and_then(|lines| lines.iter().try_for_each(|line| writer.write_all(line.as_bytes())).map_err(too_large));
+    written?;
+    writer.finish()
+}
+
+fn too_large(_: io::Error) -> CountsTooLarge {
+    CountsTooLarge { bytes_max: COUNTS_BYTES_MAX }
+}
+
+/// Writes every count, decayed to `as_of` (or to the latest event time), sorted by the bytes of its lines. The lines are
+/// held in memory to be sorted: about 60 bytes a directed pair.
+///
+/// # Errors
+/// When `out` cannot be written.
+pub fn write_counts<T: Transport, S: Sink>(
+    pipeline: &Pipeline<T, S>,
+    as_of: Option<EventTime>,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    for line in count_lines(pipeline, as_of, usize::MAX).map_err(io::Error::other)? {
+        out.write_all(line.as_bytes())?;
+    }
+    out.flush()
+}
+
+fn count_lines<T: Transport, S: Sink>(
+    pipeline: &Pipeline<T, S>,
+    as_of: Option<EventTime>,
+    bytes_max: usize,
+) -> Result<Vec<String>, CountsTooLarge> {
+    let latest = pipeline.rows().iter().map(|stage| stage.work().rows().now()).max();
+    let (mut lines, mut bytes) = (Vec::new(), 0_usize);
+    for stage in pipeline.rows() {
+        stage.work().rows().for_each_count(as_of.or(latest), |count| {
+            if bytes <= bytes_max {
+                let line = format!("{count}\n");
+                bytes = bytes.saturating_add(line.len());
+                lines.push(line);
+            }
+        });
+    }
+    if bytes > bytes_max {
+        return Err(CountsTooLarge { bytes_max });
+    }
+    lines.extend(tallies(pipeline).into_iter().map(|(name, count)| format!("tally\t*\t{name}\t*\t*\t{count}\t0\n")));
+    lines.sort_unstable();
+    Ok(lines)
+}
+
+/// What became of the events: those that are not 0.
+pub fn tallies<T: Transport, S: Sink>(pipeline: &Pipeline<T, S>) -> BTreeMap<&'static str, u64> {
+    let of = |fate: Fate| events_of(pipeline, fate);
+    let accepted = of(Fate::Counted) + of(Fate::Late) + of(Fate::Overlong) + of(Fate::Bulk);
+    let all = [
+        ("accepted", accepted),
+        ("bulk", of(Fate::Bulk)),
+        ("duplicate", of(Fate::Duplicate)),
+        ("late", of(Fate::Late)),
+        ("overlong", of(Fate::Overlong)),
+        ("rejected", pipeline.intake().work().tally().rejected()),
+    ];
+    all.into_iter().filter(|&(_, count)| count > 0).collect()
+}
+
+/// How many events met `fate`.
+pub fn events_of<T: Transport, S: Sink>(pipeline: &Pipeline<T, S>, fate: Fate) -> u64 {
+    let by_type = pipeline.windows().iter().flat_map(|stage| &stage.work().tally().fates);
+    by_type.map(|by_fate| by_fate[fate as usize]).sum()
+}

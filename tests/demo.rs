@@ -1,0 +1,272 @@
+//! The demonstration and `inspect` as processes: the summary, what HTTP serves meanwhile, and that both agree.
+
+#![allow(clippy::unwrap_used, clippy::panic)] // tests
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The program, with none of the settings of whoever runs the tests.
+fn samenloop(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_samenloop"));
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("SAMENLOOP_")) {
+        command.env_remove(name);
+    }
+    command.args(arguments);
+    command
+}
+
+/// Runs to the end; gives the exit code, stdout and stderr.
+fn end(arguments: &[&str]) -> (Option<i32>, String, String) {
+    let output = samenloop(arguments).stdin(Stdio::null()).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    let (stdout, stderr) = (text(output.stdout), text(output.stderr));
+    assert!(!stderr.contains("panicked"), "{stderr}");
+    (output.status.code(), stdout, stderr)
+}
+
+/// A demonstration that stays up after its summary. Killed when a test fails.
+struct Staying {
+    child: Child,
+    url: String,
+    summary: String,
+}
+
+impl Staying {
+    fn start(arguments: &[&str]) -> Self {
+        let mut all = vec!["demo", "--stay", "--listen", "127.0.0.1:0"];
+        all.extend(arguments);
+        let mut child =
+            samenloop(&all).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut url = None;
+        let mut stderr = BufReader::new(child.stderr.take().unwrap());
+        while url.is_none() {
+            let mut line = String::new();
+            assert!(stderr.read_line(&mut line).unwrap() > 0, "no address on stderr");
+            url = line.trim().split_once("address=").map(|(_, address)| format!("http://{address}"));
+        }
+        // The rest of stderr must go somewhere, or the process may wait for it.
+        std::thread::spawn(move || stderr.read_to_string(&mut String::new()));
+        let mut summary = String::new();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        while !summary.contains("samenloop replay events.jsonl") {
+            assert!(stdout.read_line(&mut summary).unwrap() > 0, "no summary: {summary}");
+        }
+        Self { child, url: url.unwrap(), summary }
+    }
+
+    fn get(&self, path: &str) -> (u16, String) {
+        let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).proxy(None).build().into();
+        let mut response = agent.get(format!("{}{path}", self.url)).call().unwrap();
+        (response.status().as_u16(), response.body_mut().read_to_string().unwrap())
+    }
+
+    /// Ctrl-C; gives the exit code.
+    fn interrupt(mut self) -> Option<i32> {
+        let killed = Command::new("kill").args(["-INT", &self.child.id().to_string()]).status().unwrap();
+        assert!(killed.success());
+        let deadline = Instant::now() + PATIENCE;
+        while Instant::now() < deadline {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.code();
+            }
+            std::thread::yield_now();
+        }
+        panic!("it does not end at Ctrl-C");
+    }
+}
+
+impl Drop for Staying {
+    fn drop(&mut self) {
+        let _ = self.child.kill(); // already gone when all went well
+        let _ = self.child.wait();
+    }
+}
+
+/// A number of the summary: behind `word` in the line that starts with `label`.
+fn figure(summary: &str, label: &str, word: &str) -> u64 {
+    let line =
+        summary.lines().find(|line| line.starts_with(label)).unwrap_or_else(|| panic!("no {label} in {summary}"));
+    let (_, rest) = line.split_once(word).unwrap_or_else(|| panic!("no {word} in {line}"));
+    let digits: String = rest.trim_start().chars().take_while(|c| c.is_ascii_digit() || *c == ',').collect();
+    digits.replace(',', "").parse().unwrap_or_else(|_| panic!("no number behind {word} in {line}"))
+}
+
+/// The sum of a metric over the lines that hold `label`. Every line of the text must parse.
+fn metric(text: &str, name: &str, label: &str) -> u64 {
+    let mut sum = 0.0;
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        let (series, value) = line.rsplit_once(' ').unwrap();
+        let value: f64 = value.parse().unwrap_or_else(|_| panic!("no number in {line}"));
+        if series.split('{').next() == Some(name) && series.contains(label) {
+            sum += value;
+        }
+    }
+    format!("{sum}").parse().unwrap()
+}
+
+#[test]
+fn without_a_terminal_it_ends_with_a_summary() {
+    let (code, stdout, stderr) = end(&["demo", "--events", "20000", "--listen", "127.0.0.1:0"]);
+    assert_eq!(code, Some(0), "{stderr}");
+    for part in
+        ["20,000 in ", " events/s", "rejects ", "event to list p50 ", "planted ones are in the top 4", "customers;"]
+    {
+        assert!(stdout.contains(part), "no {part:?} in\n{stdout}");
+    }
+    assert!(!stdout.contains('\x1b') && !stderr.contains('\x1b'), "no colours and no cursor in a pipe");
+    assert_eq!(figure(&stdout, "wrong", "wrong"), 0);
+    assert!(figure(&stdout, "complements", "complements") >= 60, "{stdout}");
+}
+
+#[test]
+fn what_is_served_agrees_with_the_summary() {
+    let demo = Staying::start(&["--events", "20000", "--partitions", "3"]);
+    let (status, metrics) = demo.get("/metrics");
+    assert_eq!(status, 200);
+    for (label, word, name, fate) in [
+        ("lists", "published", "samenloop_lists_published_total", ""),
+        ("lists", "suppressed", "samenloop_lists_suppressed_total", ""),
+        ("set aside", "sent twice", "samenloop_windows_events_total", "fate=\"duplicate\""),
+        ("set aside", "bulk orders", "samenloop_windows_events_total", "fate=\"bulk\""),
+        ("set aside", "rejected", "samenloop_rejects_total", ""),
+        ("rejects", "bad_json", "samenloop_rejects_total", "reason=\"bad_json\""),
+        ("counted", "views", "samenloop_windows_events_total", "type=\"view\",fate=\"counted\""),
+    ] {
+        let label_order = fate.split(',').rev().collect::<Vec<_>>().join(","); // labels are written by name
+        let expected = figure(&demo.summary, label, word);
+        let tombstones = if word == "published" { metric(&metrics, "samenloop_tombstones_total", "") } else { 0 };
+        assert_eq!(metric(&metrics, name, &label_order) + tombstones, expected, "{label} {word}\n{}", demo.summary);
+        assert!(expected > 0, "{label} {word} is 0: the case proves nothing");
+    }
+    let (status, ready) = demo.get("/readyz");
+    assert_eq!((status, ready.as_str()), (200, r#"{"partitions":7,"ready":true}"#));
+    assert_eq!(demo.get("/livez").0, 200);
+    let path = demo.summary.lines().find_map(|line| line.trim().strip_prefix("curl ")).unwrap();
+    let path = path.strip_prefix(&demo.url).unwrap();
+    let (status, list) = demo.get(path);
+    assert_eq!(status, 200, "{list}");
+    let list: serde_json::Value = serde_json::from_str(&list).unwrap();
+    let (status, row) = demo.get(&path.replace("/lists/", "/rows/"));
+    assert_eq!(status, 200, "{row}");
+    let row: serde_json::Value = serde_json::from_str(&row).unwrap();
+    assert_eq!(list["entries"][0]["item"], row["candidates"][0]["item"]);
+    let (status, refusal) = demo.get("/v1/rows/main/bought-together/nobody-knows");
+    assert_eq!(status, 404, "{refusal}");
+    assert_eq!(demo.interrupt(), Some(0));
+}
+
+#[test]
+fn a_gate_that_is_off_does_harm_and_the_summary_says_how_much() {
+    let (code, with_all, _) = end(&["demo", "-q", "--events", "40000", "--set", "http.enabled=false"]);
+    assert_eq!((code, figure(&with_all, "wrong", "wrong")), (Some(0), 0));
+    let (code, stdout, stderr) =
+        end(&["demo", "-q", "--events", "40000", "--set", "http.enabled=false", "--without", "bulk"]);
+    assert_eq!((code, stderr.as_str()), (Some(0), ""));
+    assert!(stdout.contains("without bulk"), "{stdout}");
+    let wrong = figure(&stdout, "wrong", "bulk orders");
+    assert!(wrong > 100, "{stdout}");
+    assert_eq!(figure(&stdout, "harm", "harm"), figure(&stdout, "wrong", "wrong"), "all of it is more\n{stdout}");
+    let found = figure(&with_all, "complements", "complements");
+    assert!(stdout.contains("with every rule on 0 are wrong"), "{stdout}");
+    assert!(stdout.contains(&format!("{found} complements found")), "as it was with all of them\n{stdout}");
+}
+
+#[test]
+fn written_events_are_the_same_each_time_and_can_be_replayed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("events.jsonl");
+    let file = path.to_str().unwrap();
+    let (code, stdout, stderr) = end(&["demo", "--events", "20000", "--write", file]);
+    assert_eq!((code, stdout.as_str(), stderr.as_str()), (Some(0), "", ""));
+    let (_, again, _) = end(&["demo", "--events", "20000", "--write", "-"]);
+    assert_eq!(fs::read_to_string(&path).unwrap(), again);
+    let (_, other, _) = end(&["demo", "--events", "20000", "--seed", "2", "--write", "-"]);
+    assert_ne!(again, other);
+    let (code, lists, stderr) = end(&["replay", file, "--lists", "-"]);
+    assert_eq!(code, Some(3), "broken events are in it: {stderr}");
+    assert!(lists.lines().count() > 100);
+    let (_, views, _) = end(&["demo", "--events", "1000", "--views-only", "--write", "-"]);
+    assert_eq!(views.lines().filter(|line| line.contains(r#""type":"view""#)).count(), 1000);
+}
+
+#[test]
+fn inspect_tells_the_same_from_files_and_from_a_running_instance() {
+    let shop = ["--events", "5000", "--seed", "4", "--start", "1700000000000"];
+    let demo = Staying::start(&shop);
+    let path = demo.summary.lines().find_map(|line| line.trim().strip_prefix("curl ")).unwrap();
+    let item = &path.rsplit('/').next().unwrap().to_owned();
+    let (code, table, stderr) = end(&["inspect", item, "--url", &demo.url, "--list", "viewed-together"]);
+    assert_eq!((code, stderr.as_str()), (Some(0), ""));
+    assert!(table.starts_with(&format!("viewed-together of {item} in shop main")), "{table}");
+    assert!(
+        table.contains("gates: support ≥ 1; ordered by score × rarity^0.25") && table.contains("last seen"),
+        "{table}"
+    );
+    let (code, json, _) = end(&["inspect", item, "--url", &demo.url, "--list", "viewed-together", "--json"]);
+    assert_eq!(code, Some(0));
+    assert_eq!(json.trim_end(), demo.get(&format!("/v1/rows/main/viewed-together/{item}")).1);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("events.jsonl");
+    let file = path.to_str().unwrap();
+    assert_eq!(end(&[&["demo", "--write", file], &shop[..]].concat()).0, Some(0));
+    let (code, from_file, _) = end(&["inspect", item, file, "--list", "viewed-together"]);
+    assert_eq!((code, from_file), (Some(3), table), "the same events, the same row; broken ones are in the file");
+    let (_, from_file, _) = end(&["inspect", item, file, "--list", "viewed-together", "--json"]);
+    assert_eq!(from_file, json);
+    let (code, _, stderr) = end(&["inspect", "nobody-knows", "--url", &demo.url]);
+    assert_eq!(code, Some(1));
+    assert!(stderr.contains("no_such_item") && stderr.contains("has not been seen"), "{stderr}");
+    let url = demo.url.clone();
+    assert_eq!(demo.interrupt(), Some(0));
+    let (code, _, stderr) = end(&["inspect", item, "--url", &url]);
+    assert_eq!(code, Some(1));
+    assert!(stderr.contains("nothing listens there; start one"), "{stderr}");
+}
+
+#[test]
+fn inspect_from_files_names_the_gate_that_each_candidate_failed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("orders.jsonl");
+    let mut lines = String::new();
+    let mut order = |user: u32, items: &[&str]| {
+        let items: Vec<String> = items.iter().map(|item| format!(r#"{{"item":"{item}"}}"#)).collect();
+        let ts = 1_700_000_000_000_u64 + u64::from(user) * 60_000;
+        lines.push_str(&format!(
+            "{{\"event_id\":\"o{user}\",\"type\":\"order\",\"user\":\"u{user}\",\"ts\":{ts},\"order_id\":\"{user}\",\"lines\":[{}]}}\n",
+            items.join(",")
+        ));
+    };
+    (0..20).for_each(|user| order(user, &["drill", "bits"]));
+    (20..22).for_each(|user| order(user, &["drill", "paper"]));
+    (22..60).for_each(|user| order(user, &["paper", "pens"]));
+    fs::write(&path, &lines).unwrap();
+    let (code, table, stderr) = end(&["inspect", "drill", path.to_str().unwrap(), "--list", "bought-together"]);
+    assert_eq!(code, Some(0), "{stderr}");
+    let rows: BTreeMap<&str, Vec<&str>> = table
+        .lines()
+        .skip(5)
+        .map(|line| line.split_whitespace().collect::<Vec<_>>())
+        .map(|row| (row[1], row))
+        .collect();
+    assert_eq!((rows["bits"][0], rows["bits"][3], rows["bits"].len()), ("1", "20", 11), "{table}");
+    assert_eq!((rows["paper"][0], rows["paper"].last().copied()), ("–", Some("support")), "{table}");
+    let (code, json, _) = end(&["inspect", "drill", path.to_str().unwrap(), "--json"]);
+    assert_eq!((code, json.lines().count()), (Some(0), 5), "a row for each list");
+    let (code, _, stderr) = end(&["inspect", "hammer", path.to_str().unwrap()]);
+    assert_eq!(code, Some(1));
+    assert!(stderr.contains("\"hammer\"") && stderr.contains("in no event of these files"), "{stderr}");
+}
+
+#[test]
+fn a_port_in_use_is_said_and_what_to_do() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let (code, stdout, stderr) = end(&["demo", "--events", "1000", "--listen", &address]);
+    assert_eq!((code, stdout.as_str()), (Some(1), ""));
+    assert!(stderr.contains(&format!("http on {address}: the port is in use; give another with --listen")), "{stderr}");
+}
