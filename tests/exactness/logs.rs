@@ -1,7 +1,8 @@
 //! Blocks sent twice, cut at one record, and read in any order: no count changes.
 
-use crate::rig::{Rig, Shape, assert_counts, default_rules, naive_rules, tiny_rules};
+use crate::rig::{Rig, Shape, assert_counts, default_rules, line, naive_rules, tiny_rules};
 use crate::shop::{self, Random};
+use samenloop::position::Partition;
 use samenloop::rules::CountingRules;
 
 const EVENTS: usize = 400;
@@ -78,5 +79,47 @@ fn a_log_sent_twice_is_told_in_the_tally_of_duplicates() {
         let accepted: u64 = rig.pipeline.intake().work().tally().accepted.iter().sum();
         let (deltas, _) = rig.pipeline.windows()[0].work().appended();
         assert_eq!((windows, rows), if resend { (accepted, deltas) } else { (0, 0) });
+    }
+}
+
+/// A paused owner that wakes up: two pipelines write the same logs, their blocks cut at other places, so that sections
+/// overlap in part.
+#[test]
+fn two_writers_at_once_count_once() {
+    for rules in [default_rules(), tiny_rules()] {
+        let naive = naive_rules(&rules);
+        for seed in shop::seeds(10) {
+            let mut random = Random::new(seed);
+            let events = shop::events(seed, EVENTS, &shop::Shape::of(&naive));
+            let partitions = u32::try_from(random.below(3)).unwrap() + 1;
+            let shape = |block_entries| Shape { partitions, block_entries, ..Shape::new(&rules) };
+            let log = shape(1).log();
+            let lines: Vec<_> = events.iter().map(|event| (line(event), None)).collect();
+            let open = |entries| Rig::over(&shape(entries), log.clone(), vec![lines.clone()]).unwrap();
+            let mut both = [open(7), open(11)];
+            while both.iter().any(|rig| rig.fed[0] < EVENTS) {
+                let rig = &mut both[usize::try_from(random.below(2)).unwrap()];
+                for _ in 0..random.below(40) {
+                    rig.feed(0).unwrap();
+                }
+                if random.chance(20) {
+                    rig.settle().unwrap();
+                }
+            }
+            for rig in &mut both {
+                rig.end().unwrap();
+                rig.settle().unwrap();
+            }
+            let context = format!("{partitions} partitions, SAMENLOOP_SEED={seed}");
+            for rig in &mut both {
+                rig.rest().unwrap();
+                assert_counts(rig, &events, &naive, &context);
+                for partition in 0..partitions {
+                    rig.pipeline.restart_rows(Partition(partition)).unwrap();
+                }
+                assert_counts(rig, &events, &naive, &format!("{context}, read again"));
+            }
+            assert!(both[0].pair_entries().again > 50, "{context}: hardly anything was written twice");
+        }
     }
 }

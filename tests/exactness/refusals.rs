@@ -1,10 +1,10 @@
 //! Logs that are not what they must be: the stage stops, says at which position and what to do, and applies nothing after.
 
-use crate::rig::{Phase, Rig, Shape, default_rules, line, naive_rules};
+use crate::rig::{Rig, Shape, default_rules, line, naive_rules};
 use crate::shop;
 use samenloop::edge::Transport as _;
 use samenloop::position::{NextOffset, Partition};
-use samenloop::stage::Log;
+use samenloop::stage::{Log, Phase};
 use samenloop::wire::{EventsBlock, Kind, Opening, PairsBlock, kind_of};
 
 const ONLY: Partition = Partition(0);

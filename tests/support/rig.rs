@@ -18,8 +18,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
-pub use samenloop::stage::Phase;
-
 /// What differs between rigs.
 #[derive(Clone)]
 pub struct Shape {
