@@ -90,7 +90,7 @@ const VALUE_WIDTH: usize = 9;
 const FIGURE_WIDTH: usize = 18;
 
 impl Report {
-    /// The report as text, lines of which fit 100 columns.
+    /// The report as text.
     pub(super) fn to_text(&self) -> String {
         let Self { task, list, trained, tested, lists, errors_over, .. } = self;
         let settings: Vec<String> = self.settings.iter().map(|(name, value)| format!("{name} = {value}")).collect();
