@@ -245,7 +245,6 @@ fn broken_lines_are_refused_with_a_reason_and_the_rest_is_exact() {
 mod memory {
     use super::*;
     use command::samenloop;
-    use std::io::Write as _;
     use std::process::Stdio;
     use std::thread;
     use std::time::{Duration, Instant};
