@@ -12,7 +12,7 @@ use std::sync::Arc;
 struct PartitionLog {
     /// Offset of the first record held.
     first: NextOffset,
-    records: VecDeque<Option<Arc<[u8]>>>,
+    records: VecDeque<Option<Arc<Vec<u8>>>>,
     bytes_held: usize,
     blocks_appended: u64,
     bytes_appended: u64,
@@ -76,7 +76,7 @@ impl MemoryLog {
     }
 
     /// Takes away or changes records, for tests of what a damaged log does.
-    pub fn tamper(&mut self, log: Log, partition: Partition, tamper: impl FnOnce(&mut VecDeque<Option<Arc<[u8]>>>)) {
+    pub fn tamper(&mut self, log: Log, partition: Partition, tamper: impl FnOnce(&mut VecDeque<Option<Arc<Vec<u8>>>>)) {
         if let Some(place) = self.logs.get_mut(&log).and_then(|partitions| partitions.get_mut(partition.index())) {
             tamper(&mut place.records);
         }
@@ -130,7 +130,7 @@ impl Transport for MemoryLog {
         value: Option<Vec<u8>>,
     ) -> Result<(), TransportError> {
         let copies = if self.resend && matches!(log, Log::Events | Log::Pairs) { 2 } else { 1 };
-        let value: Option<Arc<[u8]>> = value.map(Arc::from);
+        let value: Option<Arc<Vec<u8>>> = value.map(Arc::new);
         let bytes = value.as_ref().map_or(0, |value| value.len());
         let place = self.place(log, partition)?;
         for _ in 0..copies {

@@ -349,7 +349,7 @@ impl<T: Transport, S: Sink> Pipeline<T, S> {
         fetched.clear();
         self.transport.fetch(log, partition, from, FETCH_RECORDS_MAX, &mut fetched)?;
         for Fetched { offset, value } in &fetched {
-            each(self, *offset, value.as_deref().unwrap_or_default())?;
+            each(self, *offset, value.as_ref().map_or(&[][..], |value| value))?;
         }
         let (read, last) = (fetched.len(), fetched.last().map(|record| record.offset.after()));
         self.fetched = fetched;

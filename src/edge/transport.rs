@@ -10,7 +10,7 @@ pub struct Fetched {
     /// Where it stands.
     pub offset: NextOffset,
     /// Its value; `None` is a tombstone.
-    pub value: Option<Arc<[u8]>>,
+    pub value: Option<Arc<Vec<u8>>>,
 }
 
 /// Why a log cannot be used any more. The process starts again from what the log holds.
