@@ -29,6 +29,17 @@ impl Default for TimeRules {
     }
 }
 
+/// What an event's own time is held against.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Now {
+    /// The caller's clock in ms since 1970, if future times are to be corrected by it.
+    pub clock_ms: Option<i64>,
+    /// The latest event time read of the source so far. A time in the future is corrected to it where the record has no
+    /// timestamp (the line of a file): the clock would make the end of last year's file the present day, and decay all
+    /// that stands in it.
+    pub read_to: Option<EventTime>,
+}
+
 /// What turns decoded events into accepted ones.
 #[derive(Clone)]
 pub struct Intake {
@@ -61,8 +72,7 @@ impl Intake {
         Self { rules, keys, partitions }
     }
 
-    /// Decodes `record` and admits its event; `None` when it is to be skipped. `clock_ms` is the caller's clock, if a
-    /// future time is to be corrected by it.
+    /// Decodes `record` and admits its event; `None` when it is to be skipped. A time in the future is corrected by `now`.
     ///
     /// # Errors
     /// [`Reject`], its `time` corrected.
@@ -70,12 +80,12 @@ impl Intake {
         &self,
         mapping: &'a Mapping,
         record: &Record<'a>,
-        clock_ms: Option<i64>,
+        now: Now,
     ) -> Result<Option<Admitted<'a>>, Reject> {
         match mapping.decode(record) {
             Ok(None) => Ok(None),
-            Ok(Some(decoded)) => self.admit(decoded, record.timestamp_ms, clock_ms).map(Some),
-            Err(reject) => Err(self.settle(reject, record.timestamp_ms, clock_ms)),
+            Ok(Some(decoded)) => self.admit(decoded, record.timestamp_ms, now).map(Some),
+            Err(reject) => Err(self.settle(reject, record.timestamp_ms, now)),
         }
     }
 
@@ -83,13 +93,8 @@ impl Intake {
     ///
     /// # Errors
     /// [`Reject`] when its time lies before the earliest one accepted.
-    pub fn admit<'a>(
-        &self,
-        decoded: Decoded<'a>,
-        timestamp_ms: Option<i64>,
-        clock_ms: Option<i64>,
-    ) -> Result<Admitted<'a>, Reject> {
-        let Some((time, skewed)) = self.correct(decoded.own_time, timestamp_ms, clock_ms) else {
+    pub fn admit<'a>(&self, decoded: Decoded<'a>, timestamp_ms: Option<i64>, now: Now) -> Result<Admitted<'a>, Reject> {
+        let Some((time, skewed)) = self.correct(decoded.own_time, timestamp_ms, now) else {
             return Err(self.too_early(decoded.own_time, decoded.time_unit));
         };
         let user = self.keys.key(&decoded.shop, &decoded.user);
@@ -100,22 +105,25 @@ impl Intake {
 
     /// A reject of [`Mapping::decode`], its time corrected like an event's, or dropped where that would be refused.
     #[must_use]
-    pub fn settle(&self, reject: Reject, timestamp_ms: Option<i64>, clock_ms: Option<i64>) -> Reject {
-        let time = reject.time.and_then(|own| self.correct(own, timestamp_ms, clock_ms)).map(|(time, _)| time);
+    pub fn settle(&self, reject: Reject, timestamp_ms: Option<i64>, now: Now) -> Reject {
+        let time = reject.time.and_then(|own| self.correct(own, timestamp_ms, now)).map(|(time, _)| time);
         Reject { time, ..reject }
     }
 
     /// The time that counts, and whether it is another than the event's own; `None` when it is too early.
-    fn correct(&self, own: EventTime, timestamp_ms: Option<i64>, clock_ms: Option<i64>) -> Option<(EventTime, bool)> {
+    fn correct(&self, own: EventTime, timestamp_ms: Option<i64>, now: Now) -> Option<(EventTime, bool)> {
         let earliest = self.rules.earliest_time_ms;
         if own.0 < earliest {
             return None;
         }
         // A timestamp that would itself be refused says nothing about the event.
         let bounds =
-            [timestamp_ms, clock_ms].into_iter().flatten().filter(|bound| (earliest..=TIME_MAX_MS).contains(bound));
+            [timestamp_ms, now.clock_ms].into_iter().flatten().filter(|bound| (earliest..=TIME_MAX_MS).contains(bound));
         match bounds.min() {
-            Some(bound) if own.0 > bound.saturating_add(self.rules.max_ahead_ms) => Some((EventTime(bound), true)),
+            Some(bound) if own.0 > bound.saturating_add(self.rules.max_ahead_ms) => {
+                let read_to = now.read_to.filter(|read_to| timestamp_ms.is_none() && read_to.0 <= bound);
+                Some((read_to.unwrap_or(EventTime(bound)), true))
+            }
             _ => Some((own, false)),
         }
     }

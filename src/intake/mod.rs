@@ -23,7 +23,7 @@ mod value;
 #[cfg(test)]
 mod tests;
 
-pub use admit::{Admitted, Intake, TimeRules};
+pub use admit::{Admitted, Intake, Now, TimeRules};
 pub use decode::Decoded;
 pub use mapping::{Mapping, MappingError};
 pub use reject::{Reason, Reject};

@@ -22,11 +22,11 @@ fn record(json: &str) -> Record<'_> {
 }
 
 fn event<'a>(mapping: &'a Mapping, json: &'a str) -> Admitted<'a> {
-    intake().take(mapping, &record(json), None).unwrap().unwrap()
+    intake().take(mapping, &record(json), Now::default()).unwrap().unwrap()
 }
 
 fn reject(mapping: &Mapping, json: &str) -> Reject {
-    intake().take(mapping, &record(json), None).unwrap_err()
+    intake().take(mapping, &record(json), Now::default()).unwrap_err()
 }
 
 fn items(action: &Action<'_>) -> Vec<String> {
@@ -293,12 +293,20 @@ fn a_time_far_ahead_is_corrected_to_the_earlier_of_timestamp_and_clock() {
         let json = format!(r#"{{"type":"view","user":"u","ts":{},"item":"i"}}"#, MORNING_MS + own);
         let at = |offset: i64| MORNING_MS + offset;
         let record = Record { timestamp_ms: timestamp.map(at), ..record(&json) };
-        let admitted = intake().take(&mapping, &record, clock.map(at)).unwrap().unwrap();
+        let admitted =
+            intake().take(&mapping, &record, Now { clock_ms: clock.map(at), read_to: None }).unwrap().unwrap();
         assert_eq!(
             (admitted.event.time, admitted.skewed),
             (EventTime(at(time)), skewed),
             "{own} {timestamp:?} {clock:?}"
         );
+        if skewed {
+            let read_to = Some(EventTime(at(-hour)));
+            let corrected =
+                intake().take(&mapping, &record, Now { clock_ms: clock.map(at), read_to }).unwrap().unwrap();
+            let want = if timestamp.is_none() { -hour } else { time };
+            assert_eq!(corrected.event.time, EventTime(at(want)), "a file's line is as old as its file");
+        }
         let own_key = EventKey::of_content(EventType::View, "i", EventTime(at(own)));
         assert_eq!(admitted.event.key, own_key, "the key is made before the correction");
     }
@@ -308,7 +316,12 @@ fn a_time_far_ahead_is_corrected_to_the_earlier_of_timestamp_and_clock() {
 fn a_reject_with_a_good_time_reports_it_corrected() {
     let mapping = mapping("");
     let empty = |time_ms: i64| format!(r#"{{"type":"order","user":"u","ts":{time_ms},"lines":[]}}"#);
-    let time = |time_ms: i64| intake().take(&mapping, &record(&empty(time_ms)), Some(MORNING_MS)).unwrap_err().time;
+    let time = |time_ms: i64| {
+        intake()
+            .take(&mapping, &record(&empty(time_ms)), Now { clock_ms: Some(MORNING_MS), read_to: None })
+            .unwrap_err()
+            .time
+    };
     assert_eq!(time(MORNING_MS - 5), Some(EventTime(MORNING_MS - 5)));
     assert_eq!(time(MORNING_MS * 2), Some(EventTime(MORNING_MS)), "a reject from 2077 must not move the source there");
     assert_eq!(time(1_700_000_000), None, "1970");

@@ -61,18 +61,26 @@ pub(super) fn narrow(weight: f64) -> f32 {
 }
 
 /// Bits of an `f64` behind those that an `f32` holds.
-const SPARE_BITS: u64 = (1 << 29) - 1;
+const BEHIND_F32: u64 = (1 << 29) - 1;
+/// Of these, the ones that are not kept.
+const DROPPED_BITS: u32 = 13;
 
-/// `stored` + `weight` as an `f32`, rounded up in as many cases of `support` as the remainder says.
+/// A weight as it is stored: an `f32`, cut, and the next 16 bits. The `f32` alone is what is read.
 ///
-/// Rounding to the nearest goes the same way each time when many equal weights meet, as in a rush of orders within an hour, and
-/// is then off by 1e-4 at a weight of 10,000. So the threshold walks: it is the fractional part of the golden ratio times
-/// the support, which spreads evenly over any stretch of counts. It depends on content only, and not on the landmark.
+/// An `f32` alone is not enough to add to: rounding goes the same way each time when many equal weights meet, as with
+/// weekly repeat orders, and is then off by 1e-3 at a weight of 1,000. With 16 bits more it is off by less than 1e-6 after a million additions.
 #[must_use]
-pub(super) fn accumulate(stored: f32, weight: f64, support: u32) -> f32 {
-    let threshold = u64::from(support).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 35;
-    let sum = (f64::from(stored) + weight).to_bits();
-    narrow(f64::from_bits((sum + threshold) & !SPARE_BITS))
+pub(super) fn split(weight: f64) -> (f32, u16) {
+    let rounded = weight.to_bits().saturating_add(1 << (DROPPED_BITS - 1));
+    let coarse = narrow(f64::from_bits(rounded & !BEHIND_F32));
+    (coarse, u16::try_from((rounded >> DROPPED_BITS) & 0xFFFF).unwrap_or(0)) // masked: it fits
+}
+
+/// The stored weight plus `weight`. The rounding looks at mantissas alone, so it knows no landmark.
+#[must_use]
+pub(super) fn accumulate(coarse: f32, fine: u16, weight: f64) -> (f32, u16) {
+    let stored = f64::from_bits(f64::from(coarse).to_bits() | u64::from(fine) << DROPPED_BITS);
+    split(stored + weight)
 }
 
 /// Decay of one relation: its half-life and where its landmark stands.
@@ -178,29 +186,35 @@ mod tests {
     }
 
     /// How far off a pair is that is counted `count` times.
-    fn drift(count: u32, weight: impl Fn(u32) -> f64, support: impl Fn(u32) -> u32) -> f64 {
-        let (mut stored, mut exact) = (0.0_f32, 0.0_f64);
-        for n in 1..=count {
-            stored = accumulate(stored, weight(n), support(n));
+    fn drift(count: u32, weight: impl Fn(u32) -> f64) -> f64 {
+        let ((mut coarse, mut fine), mut exact) = (split(weight(1)), weight(1));
+        for n in 2..=count {
+            (coarse, fine) = accumulate(coarse, fine, weight(n));
             exact += weight(n);
         }
-        (f64::from(stored) / exact - 1.0).abs()
+        (f64::from(coarse) / exact - 1.0).abs()
     }
 
     #[test]
     fn a_rush_of_equal_weights_does_not_drift() {
         for scale in [1.0003, 1.2345, 1.4321, 1.7171, 1.9999] {
-            let moment = |_: u32| scale;
-            let day = |n: u32| scale * (f64::from(n) / 100_000.0 / 60.0).exp2();
             let half_life = |n: u32| scale * (f64::from(n) / 100_000.0).exp2();
             let near = |n: u32| scale / f64::from(n * 7 % 20 + 1).sqrt();
-            let repeats = |n: u32| scale / f64::from(n % 4 + 1);
-            for count in [1000, 10_000, 100_000] {
-                assert!(drift(count, moment, |n| n) < 1e-5, "at one moment: {scale} {count}");
-                assert!(drift(count, day, |n| n) < 1e-5, "within a day: {scale} {count}");
-                assert!(drift(count, half_life, |n| n) < 1e-5, "within a half-life: {scale} {count}");
-                assert!(drift(count, near, |n| n) < 1e-5, "nearness: {scale} {count}");
-                assert!(drift(count, repeats, |n| n / 4) < 1e-5, "repeat orders, no support: {scale} {count}");
+            for count in [1000, 10_000, 1_000_000] {
+                assert!(drift(count, |_| scale) < 1e-6, "at one moment: {scale} {count}");
+                assert!(drift(count, half_life) < 1e-6, "over half-lives: {scale} {count}");
+                assert!(drift(count, near) < 1e-6, "nearness: {scale} {count}");
+            }
+        }
+    }
+
+    #[test]
+    fn weekly_repeat_orders_do_not_drift() {
+        for customers in [1_u32, 20, 21, 55, 144, 987, 4_000] {
+            let weekly = |n: u32| (f64::from(n / customers) * 7.0 / 180.0).exp2() / f64::from(n / customers + 1);
+            for weeks in [60, 100, 250] {
+                let off = drift(customers * weeks, weekly);
+                assert!(off < 1e-6, "{customers} customers, {weeks} weeks: {off:e}");
             }
         }
     }
@@ -208,13 +222,14 @@ mod tests {
     proptest! {
         #[test]
         fn accumulating_is_exact_where_it_can_be_and_knows_no_landmark(
-            stored in 1_u16.., added in 1_u16.., support in any::<u32>(), shift in -40_i64..40, odd in 1.0..2.0_f64,
+            stored in 1_u16.., added in 1_u16.., fine in any::<u16>(), shift in -40_i64..40, odd in 1.0..2.0_f64,
         ) {
-            prop_assert_eq!(accumulate(f32::from(stored), f64::from(added), support), f32::from(stored) + f32::from(added));
+            let whole = (f32::from(stored) + f32::from(added), 0);
+            prop_assert_eq!(accumulate(f32::from(stored), 0, f64::from(added)), whole);
             let factor = power_of_two(shift);
-            let here = f64::from(accumulate(f32::from(stored), odd, support));
-            let there = f64::from(accumulate(narrow(f64::from(stored) * factor), odd * factor, support));
-            prop_assert_eq!((here * factor).to_bits(), there.to_bits());
+            let here = accumulate(f32::from(stored), fine, odd);
+            let there = accumulate(narrow(f64::from(stored) * factor), fine, odd * factor);
+            prop_assert_eq!((f64::from(here.0) * factor, here.1), (f64::from(there.0), there.1));
         }
     }
 

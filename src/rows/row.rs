@@ -7,7 +7,7 @@
 //! Absent: what a key is called, and how weights decay.
 
 use super::RelationStats;
-use super::decay::{accumulate, narrow, power_of_two};
+use super::decay::{accumulate, narrow, power_of_two, split};
 use super::slab::{Block, BlockMut, Place, ROW_PAIRS_MAX, Slabs};
 use crate::items::{ItemId, Items};
 use crate::relation::Relation;
@@ -83,9 +83,11 @@ impl RowStore {
         }
         let mut block = self.slabs.block_mut(head.place);
         block.keys[length] = other.0;
-        block.weights[length] = narrow(increment.weight).to_bits();
+        let (coarse, fine) = split(increment.weight);
+        block.weights[length] = coarse.to_bits();
         block.support[length] = increment.support;
         block.set_day(length, increment.day);
+        block.set_fine(length, fine);
         head.length += 1;
         self.held[relation.index()].pairs += 1;
     }
@@ -150,10 +152,11 @@ fn bump(slabs: &mut Slabs, head: Head, other: ItemId, increment: Increment) -> b
     }
     let mut block = slabs.block_mut(head.place);
     let Some(index) = find(&block.keys[..head.length as usize], other.0) else { return false };
-    let support = block.support[index].saturating_add(increment.support);
-    block.support[index] = support;
+    block.support[index] = block.support[index].saturating_add(increment.support);
     let stored = f32::from_bits(block.weights[index]);
-    block.weights[index] = accumulate(stored, increment.weight, support).to_bits();
+    let (coarse, fine) = accumulate(stored, block.fine(index), increment.weight);
+    block.weights[index] = coarse.to_bits();
+    block.set_fine(index, fine);
     if block.day(index) < increment.day {
         block.set_day(index, increment.day);
     }
@@ -303,13 +306,13 @@ mod tests {
                 store.add(Relation::BoughtTogether, ids[0], other, increment(weight.max(0.5)), 0.1, &items);
             }
             assert_eq!(store.held()[Relation::BoughtTogether.index()].evictions, 0, "there was room");
-            store.add(Relation::BoughtTogether, ids[0], ids[49], increment(0.2), 0.1, &items);
+            store.add(Relation::BoughtTogether, ids[0], ids[49], increment(0.25), 0.1, &items);
             let held = store.held()[Relation::BoughtTogether.index()];
             assert_eq!((held.evictions, held.pairs), (gone, row_max + 1 - usize::try_from(gone).unwrap()));
             let block = store.row(Relation::BoughtTogether, ids[0]).unwrap();
             let mut weights: Vec<f32> = block.weights.iter().map(|&bits| f32::from_bits(bits)).collect();
             weights.sort_by(f32::total_cmp);
-            assert_eq!(weights[0], 0.2, "the newcomer, though it is the lightest of all");
+            assert_eq!(weights[0], 0.25, "the newcomer, though it is the lightest of all");
             assert!(weights[1] > f32::from(u16::try_from(gone).unwrap()), "{row_max}: {weights:?}");
         }
     }

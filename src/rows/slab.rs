@@ -1,7 +1,7 @@
 //! Memory of rows: blocks of a few fixed sizes, cut from pages, with a free list for each size.
 //!
 //! A block holds the pairs of one row as a structure of arrays in one piece: keys, weights (the bits of an `f32`), supports, and
-//! days (two to a word). A row of four pairs is 56 bytes: one cache line or two. Pages are never moved, so growth
+//! tails (a day, and the next 16 bits of the weight). A row of four pairs is 64 bytes: one cache line or two. Pages are never moved, so growth
 //! copies one row at a time and never the whole state.
 //! Absent: returning pages to the system; a freed block serves the next row of its size.
 
@@ -44,22 +44,22 @@ impl Class {
         let (page, from) = self.locate(slot);
         let (keys, rest) = self.pages[page][from..from + words(self.capacity)].split_at(self.capacity);
         let (weights, rest) = rest.split_at(self.capacity);
-        let (support, days) = rest.split_at(self.capacity);
-        Block { keys: &keys[..length], weights: &weights[..length], support: &support[..length], days }
+        let (support, tails) = rest.split_at(self.capacity);
+        Block { keys: &keys[..length], weights: &weights[..length], support: &support[..length], tails }
     }
 
     fn block_mut(&mut self, slot: u32) -> BlockMut<'_> {
         let (page, from) = self.locate(slot);
         let (keys, rest) = self.pages[page][from..from + words(self.capacity)].split_at_mut(self.capacity);
         let (weights, rest) = rest.split_at_mut(self.capacity);
-        let (support, days) = rest.split_at_mut(self.capacity);
-        BlockMut { keys, weights, support, days }
+        let (support, tails) = rest.split_at_mut(self.capacity);
+        BlockMut { keys, weights, support, tails }
     }
 }
 
-/// Words of a block: three for key, weight and support, and half a word for the day.
+/// Words of a block: four a pair.
 fn words(capacity: usize) -> usize {
-    capacity * 3 + capacity / 2
+    capacity * 4
 }
 
 /// All blocks of one partition.
@@ -112,7 +112,7 @@ impl Slabs {
         new.keys[..length].copy_from_slice(old.keys);
         new.weights[..length].copy_from_slice(old.weights);
         new.support[..length].copy_from_slice(old.support);
-        new.days[..old.days.len()].copy_from_slice(old.days);
+        new.tails[..old.tails.len()].copy_from_slice(old.tails);
         self.give_back(place);
         wider
     }
@@ -141,12 +141,12 @@ pub(super) struct Block<'a> {
     /// Bits of positive `f32`s, which order as the numbers do.
     pub(super) weights: &'a [u32],
     pub(super) support: &'a [u32],
-    days: &'a [u32],
+    tails: &'a [u32],
 }
 
 impl Block<'_> {
     pub(super) fn day(&self, index: usize) -> u16 {
-        day_of(self.days[index / 2], index)
+        low(self.tails[index])
     }
 }
 
@@ -155,18 +155,25 @@ pub(super) struct BlockMut<'a> {
     pub(super) keys: &'a mut [u32],
     pub(super) weights: &'a mut [u32],
     pub(super) support: &'a mut [u32],
-    days: &'a mut [u32],
+    tails: &'a mut [u32],
 }
 
 impl BlockMut<'_> {
     pub(super) fn day(&self, index: usize) -> u16 {
-        day_of(self.days[index / 2], index)
+        low(self.tails[index])
     }
 
     pub(super) fn set_day(&mut self, index: usize, day: u16) {
-        let word = &mut self.days[index / 2];
-        let shift = index % 2 * 16;
-        *word = *word & !(0xFFFF << shift) | u32::from(day) << shift;
+        self.tails[index] = self.tails[index] & 0xFFFF_0000 | u32::from(day);
+    }
+
+    /// The 16 bits of a weight behind those of its `f32`.
+    pub(super) fn fine(&self, index: usize) -> u16 {
+        low(self.tails[index] >> 16)
+    }
+
+    pub(super) fn set_fine(&mut self, index: usize, fine: u16) {
+        self.tails[index] = self.tails[index] & 0xFFFF | u32::from(fine) << 16;
     }
 
     /// Overwrites pair `to` with pair `from`.
@@ -174,12 +181,12 @@ impl BlockMut<'_> {
         self.keys[to] = self.keys[from];
         self.weights[to] = self.weights[from];
         self.support[to] = self.support[from];
-        self.set_day(to, self.day(from));
+        self.tails[to] = self.tails[from];
     }
 }
 
-fn day_of(word: u32, index: usize) -> u16 {
-    u16::try_from(word >> (index % 2 * 16) & 0xFFFF).unwrap_or(0) // masked: it fits
+fn low(word: u32) -> u16 {
+    u16::try_from(word & 0xFFFF).unwrap_or(0) // masked: it fits
 }
 
 #[cfg(test)]
@@ -202,6 +209,8 @@ mod tests {
             block.support.fill(mark);
             for index in 0..block.keys.len() {
                 block.set_day(index, u16::try_from(mark).unwrap());
+                block.set_fine(index, u16::try_from(mark + 7).unwrap());
+                assert_eq!(block.fine(index), u16::try_from(mark + 7).unwrap());
             }
         }
         for (mark, place) in (0_u32..).zip(&places) {

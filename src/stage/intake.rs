@@ -7,7 +7,7 @@
 use super::effect::{Effect, Log, StageError};
 use super::{Authorship, BlockLimits, Left, Work};
 use crate::event::{Action, EventTime, EventType};
-use crate::intake::{Admitted, Intake, Mapping, Reason, Record, Reject};
+use crate::intake::{Admitted, Intake, Mapping, Now, Reason, Record, Reject};
 use crate::items::{ItemId, Items};
 use crate::position::{NextOffset, Partition, Position, SourcePartition, Span};
 use crate::wire::{EventsWriter, Origin, SectionHead};
@@ -346,7 +346,8 @@ impl Work for IntakeWork {
         effects: &mut Vec<Effect>,
     ) -> Result<(), StageError> {
         let mapping = Arc::clone(&self.inputs[input].input.mapping);
-        match self.intake.take(&mapping, record, self.now_ms) {
+        let now = Now { clock_ms: self.now_ms, read_to: self.inputs[input].highest };
+        match self.intake.take(&mapping, record, now) {
             Ok(Some(admitted)) => self.event(input, offset, &admitted, effects),
             Ok(None) => self.tally.skipped += 1,
             Err(reject) => self.reject(input, offset, reject, effects),

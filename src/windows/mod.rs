@@ -28,7 +28,7 @@ pub use merge::{Merge, SourceIndex};
 use crate::event::{EventKey, EventTime, EventType, UserKey};
 use crate::items::{ItemId, ShopId};
 use crate::relation::{Bought, Delta, Fate};
-use crate::rules::CountingRules;
+use crate::rules::{CountingRules, DAY_MS};
 use basket::Basket;
 use visitors::{Visitor, Visitors};
 
@@ -142,20 +142,24 @@ impl Windows {
     /// On an order without items, which intake refuses.
     pub fn apply(&mut self, input: &Input<'_>, sink: &mut impl FnMut(Delta<'_>)) -> Fate {
         self.move_on(input.time);
-        let visitor = self.visitors.meet(input.user, input.time, self.now, self.rules.forget_after_ms);
+        let visitor = self.visitors.meet(input.user, input.time, self.rules.forget_after_ms);
         let fate = react(visitor, input, &self.rules, &mut self.scratch, sink);
         self.tally.add(input.action.event_type(), fate);
         fate
     }
 
-    /// `now` is the latest event time seen. Each day of it, who has been silent for too long is let go.
+    /// Each day of event time, who has been silent for too long is let go. One event moves this clock by a day at most: a
+    /// single time that lies years ahead must not make strangers of everybody.
     fn move_on(&mut self, time: EventTime) {
+        if self.now == EventTime::MIN {
+            self.now = time;
+        }
         if time <= self.now {
             return;
         }
-        let new_day = time.day() > self.now.day();
-        self.now = time;
-        if new_day {
+        let day = self.now.day();
+        self.now = time.min(EventTime(self.now.0.saturating_add(DAY_MS)));
+        if self.now.day() > day {
             self.visitors.reclaim(self.now, self.rules.forget_after_ms);
         }
     }

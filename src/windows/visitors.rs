@@ -1,7 +1,8 @@
 //! Who has been seen: a dense table of visitors, found by user.
 //!
-//! Invariant: a user silent for longer than the horizon is met as new, whether or not the memory has been reclaimed. So
-//! when reclaiming happens, and in which order visitors lie, decides nothing.
+//! Invariant: a user silent for longer than the horizon, by the times of the user's own events, is met as new, whether or
+//! not the memory has been reclaimed. In which order visitors lie decides nothing. When reclaiming happens decides only over
+//! events that come later than the horizon after everybody else's (see [`super::Windows`]).
 
 use super::gap_window::GapWindow;
 use super::purchases::Customer;
@@ -53,19 +54,13 @@ pub(super) struct Visitors {
 
 impl Visitors {
     /// The visitor for an event of `user` at `time`, new or known.
-    pub(super) fn meet(
-        &mut self,
-        user: UserKey,
-        time: EventTime,
-        now: EventTime,
-        forget_after_ms: i64,
-    ) -> &mut Visitor {
+    pub(super) fn meet(&mut self, user: UserKey, time: EventTime, forget_after_ms: i64) -> &mut Visitor {
         self.all_seen_since = Some(self.all_seen_since.map_or(time, |since| since.min(time)));
         let visitors = &mut self.visitors;
         let known = self.index.find(hash(user), |&place| visitors[place as usize].user == user);
         let place = if let Some(&place) = known {
             let visitor = &mut visitors[place as usize];
-            if visitor.is_forgotten(now, forget_after_ms) {
+            if visitor.is_forgotten(time, forget_after_ms) {
                 *visitor = Visitor::new(user, time);
             } else {
                 visitor.seen = visitor.seen.max(time);
@@ -141,7 +136,7 @@ mod tests {
         for step in 0..3_000_i64 {
             let user = u128::from(step.cast_unsigned().wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 56); // 256 users, mixed
             let now = EventTime(step);
-            visitors.meet(UserKey(user), now, now, 100);
+            visitors.meet(UserKey(user), now, 100);
             plain.insert(user, step);
             if step % 10 == 0 {
                 visitors.reclaim(now, 100);

@@ -7,7 +7,7 @@ use crate::cli::files::LineFile;
 use crate::cli::output;
 use crate::cli::sources::EventFile;
 use crate::event::{Action, EventTime, UserKey};
-use crate::intake::{Admitted, Intake, Record};
+use crate::intake::{Admitted, Intake, Now, Record};
 use crate::items::{ItemId, Items};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -63,9 +63,16 @@ impl History {
         for (input, file) in files.iter().enumerate() {
             let mut lines = LineFile::open(&file.path, &Arc::new(AtomicU64::new(0)))?;
             let topic = lines.name().to_owned();
+            let mut read_to = None;
             while let Some((number, line)) = lines.next()? {
                 let record = Record { topic: &topic, value: Some(line), ..Record::default() };
-                match intake.take(&file.input.mapping, &record, Some(clock_ms)) {
+                let now = Now { clock_ms: Some(clock_ms), read_to };
+                let taken = intake.take(&file.input.mapping, &record, now);
+                read_to = read_to.max(match &taken {
+                    Ok(admitted) => admitted.as_ref().map(|admitted| admitted.event.time),
+                    Err(reject) => reject.time,
+                });
+                match taken {
                     Ok(Some(admitted)) if seen.insert((admitted.user, admitted.event.key)) => {
                         history.add(Line { input, number }, &admitted);
                     }

@@ -388,11 +388,27 @@ fn a_user_silent_for_longer_than_the_horizon_is_forgotten() {
     shop.user = "w";
     shop.view(400 * DAY_MS, "b");
     assert_eq!(shop.windows.visitors(), 2);
-    shop.view(400 * DAY_MS + 1, "b"); // the same day: nothing is reclaimed yet, but u is a new user from here on
     shop.user = "u";
-    assert_eq!(shop.with_id(400 * DAY_MS + 2, EventType::View, "1", "a").len(), 2, "its ids are forgotten too");
-    shop.view(801 * DAY_MS, "a");
-    assert_eq!(shop.windows.visitors(), 1, "w was reclaimed");
+    assert_eq!(shop.with_id(400 * DAY_MS, EventType::View, "1", "a"), ["Duplicate"], "not silent for longer");
+    assert_eq!(shop.with_id(800 * DAY_MS + 1, EventType::View, "1", "a").len(), 2, "its ids are forgotten");
+}
+
+#[test]
+fn memory_of_the_silent_is_freed_when_days_have_passed_and_not_by_one_time_far_ahead() {
+    let mut shop = bench();
+    shop.view(0, "a");
+    shop.user = "w";
+    shop.view(5_000 * DAY_MS, "b");
+    shop.user = "v";
+    shop.view(1, "b");
+    assert_eq!(shop.windows.visitors(), 3, "one time far ahead frees nobody");
+    shop.user = "u";
+    assert_eq!(shop.view(DAY_MS / 100, "b"), ["views: b > a"], "in the session that it was in");
+    shop.user = "x";
+    for day in 1..=500 {
+        shop.view(day * DAY_MS, "c");
+    }
+    assert_eq!(shop.windows.visitors(), 2, "w and x: the others have been silent for 400 days");
 }
 
 #[test]
