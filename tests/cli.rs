@@ -209,7 +209,8 @@ fn a_reader_that_goes_away_is_no_error() {
 #[test]
 fn no_line_of_the_help_breaks_too_early_or_too_late() {
     for width in [80, 100] {
-        for command in [&["--help"][..]].into_iter().chain(COMMANDS.each_ref().map(|name| std::slice::from_ref(name))) {
+        let commands = COMMANDS.each_ref().map(std::slice::from_ref);
+        for command in [&["--help"][..]].into_iter().chain(commands) {
             let help = end(samenloop(command).arg("--help").env("COLUMNS", width.to_string())).stdout;
             let lines: Vec<&str> = help.lines().collect();
             let long = lines.iter().find(|line| line.chars().count() > width);

@@ -1,5 +1,5 @@
-//! Results on stdout, and rejects on stderr. A reader that went away (`| head`) is not an error of ours: commands return it like any other, and
-//! [`is_closed`] tells it from a broken connection elsewhere.
+//! Results on stdout, and rejects on stderr. A reader of stdout that went away (`| head`) is not an error of ours: commands
+//! return it like any other, and [`is_closed`] tells it from a broken connection elsewhere.
 
 use crate::config::LogFormat;
 use crate::intake::Reject;
