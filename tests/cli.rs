@@ -205,3 +205,67 @@ fn a_reader_that_goes_away_is_no_error() {
     let ended = end(samenloop(&["config"]).stdout(writer));
     assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
 }
+
+#[test]
+fn no_line_of_the_help_breaks_too_early_or_too_late() {
+    for width in [80, 100] {
+        let commands = COMMANDS.each_ref().map(std::slice::from_ref);
+        for command in [&["--help"][..]].into_iter().chain(commands) {
+            let help = end(samenloop(command).arg("--help").env("COLUMNS", width.to_string())).stdout;
+            let lines: Vec<&str> = help.lines().collect();
+            let long = lines.iter().find(|line| line.chars().count() > width);
+            assert_eq!(long, None, "{command:?} at {width}");
+            let epilogue = lines.iter().rposition(|line| line.starts_with("  -")).unwrap();
+            for pair in lines[epilogue..].windows(2).filter(|pair| !pair[0].starts_with(' ')) {
+                let next = pair[1].split(' ').next().unwrap().chars().count();
+                let is_full = pair[0].chars().count() + 1 + next > width;
+                assert!(is_full || next == 0 || pair[0] == "Examples:" || pair[0].is_empty(), "{pair:?} at {width}");
+            }
+        }
+    }
+}
+
+#[test]
+fn logs_as_json_are_json_alone_rejects_and_errors_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("events.jsonl");
+    let file = path.to_str().unwrap();
+    let view = r#"{"event_id":"1","type":"view","user":"u","ts":1700000000000,"item":"a"}"#;
+    fs::write(&path, format!("{view}\n{}{{}}\n", "oops\n".repeat(120))).unwrap();
+    let json = |arguments: &[&str], code| -> Vec<serde_json::Value> {
+        let ended = end(samenloop(arguments).args(["--log-format", "json"]));
+        assert_eq!(ended.code, Some(code), "{arguments:?}: {}", ended.stderr);
+        let line = |line: &str| serde_json::from_str(line).unwrap_or_else(|_| unreachable!("{arguments:?}: {line}"));
+        ended.stderr.lines().map(line).collect()
+    };
+    for (arguments, code, told) in [
+        (&["replay", file][..], 3, 100),
+        (&["inspect", "a", file], 3, 10),
+        (&["evaluate", file], 1, 100), // a single view is nothing to split
+    ] {
+        let lines = json(arguments, code);
+        let rejects: Vec<_> = lines.iter().filter(|line| line["file"].is_string()).collect();
+        assert_eq!(rejects.len(), told, "{arguments:?}");
+        for (field, expected) in [
+            ("level", "WARN".into()),
+            ("line", 2.into()),
+            ("reason", "bad_json".into()),
+            ("file", rejects[0]["file"].clone()),
+        ] {
+            assert_eq!(rejects[0][field], expected, "{arguments:?} {field}");
+        }
+        assert!(rejects[0]["message"].as_str().unwrap().contains("JSON"), "{}", rejects[0]);
+        assert!(lines.iter().any(|line| line["more"] == 121 - told), "{arguments:?}");
+    }
+    let lines = json(&["replay", file], 3);
+    let summary = lines.iter().find(|line| line["message"] == "replayed").unwrap();
+    for (field, expected) in
+        [("accepted", 1), ("duplicate", 0), ("late", 0), ("overlong", 0), ("bulk", 0), ("rejected", 121)]
+    {
+        assert_eq!(summary[field], expected, "{field} of {summary}");
+    }
+    let by_reason: Vec<_> = lines.iter().filter(|line| line["message"] == "rejected").collect();
+    assert_eq!(by_reason.iter().map(|line| line["records"].as_u64().unwrap()).sum::<u64>(), 121);
+    let lines = json(&["replay", "no-such-file.jsonl"], 1);
+    assert!(lines.len() == 1 && lines[0]["level"] == "ERROR", "{lines:?}");
+}

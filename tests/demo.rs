@@ -270,3 +270,25 @@ fn a_port_in_use_is_said_and_what_to_do() {
     assert_eq!((code, stdout.as_str()), (Some(1), ""));
     assert!(stderr.contains(&format!("http on {address}: the port is in use; give another with --listen")), "{stderr}");
 }
+
+#[test]
+fn a_list_that_is_off_is_not_judged_and_nothing_stays_up_without_http() {
+    let off = ["--set", "lists.bought-together.enabled=false", "--set", "http.enabled=false"];
+    let (code, stdout, stderr) = end(&[&["demo", "-q", "--events", "5000"], &off[..]].concat());
+    assert_eq!((code, stderr.as_str()), (Some(0), ""));
+    assert!(stdout.contains("not judged: the bought-together list is off"), "{stdout}");
+    assert!(!stdout.contains("not enough customers") && !stdout.contains(" of 0 "), "{stdout}");
+    let (code, stdout, stderr) = end(&["demo", "--stay", "--set", "http.enabled=false"]);
+    assert_eq!((code, stdout.as_str()), (Some(2), ""));
+    assert!(stderr.contains("--stay") && stderr.contains("http.enabled is false"), "{stderr}");
+}
+
+#[test]
+fn two_signals_at_once_are_one() {
+    let mut demo = Staying::start(&["--events", "2000", "--set", "log.level=info"]);
+    // Both reach it before it can have ended: the shell is one process.
+    let pid = demo.child.id();
+    let killed = Command::new("sh").args(["-c", &format!("kill -INT {pid}; kill -TERM {pid}")]).status().unwrap();
+    assert!(killed.success());
+    assert_eq!(demo.child.wait().unwrap().code(), Some(0));
+}

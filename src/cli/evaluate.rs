@@ -40,7 +40,8 @@ The files are read twice. What is measured, how to read it, and the figures on p
 Examples:
   samenloop evaluate orders.jsonl.gz
   samenloop evaluate clicks.jsonl.gz --task next-view --measures score,cosine,llr
-  samenloop evaluate orders.jsonl.gz --seeds 20 --set lists.bought-together.specificity=0.4 --json";
+  samenloop evaluate orders.jsonl --set lists.bought-together.specificity=0.4
+  samenloop evaluate orders.jsonl.gz --seeds 20 --json";
 
 /// Counts the first part of the events, and asks the lists for what was hidden in the rest.
 #[derive(Debug, Args)]
@@ -203,7 +204,7 @@ impl Evaluation {
         let files = event_files(&args.files, &settings)?;
         let intake = assembly::setup(&settings, Vec::new(), Clocked::Wall).intake;
         let clock_ms = now_ms();
-        let history = History::read(&files, &intake, clock_ms)?;
+        let history = History::read(&files, &intake, clock_ms, settings.log.format)?;
         Ok(Self { args, settings, files, history, clock_ms })
     }
 

@@ -18,7 +18,7 @@ mod settings;
 mod sources;
 pub mod telemetry;
 
-use crate::config::{ConfigError, Flag};
+use crate::config::{ConfigError, Flag, LogFormat};
 use clap::{Args, Parser, Subcommand};
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -101,7 +101,11 @@ pub struct UsageError(pub String);
 #[must_use]
 pub fn main() -> ExitCode {
     match Cli::try_parse() {
-        Ok(cli) => exit_code(run(cli)),
+        Ok(cli) => {
+            let mut format = LogFormat::Text;
+            let result = run(cli, &mut format);
+            exit_code(result, format)
+        }
         Err(message) => {
             let _ = message.print(); // to a closed stdout: nobody reads it
             u8::try_from(message.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from)
@@ -109,13 +113,15 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn run(cli: Cli) -> anyhow::Result<Outcome> {
+/// Runs the command. `format` is set once logging in it has started.
+fn run(cli: Cli, format: &mut LogFormat) -> anyhow::Result<Outcome> {
     let mut flags = cli.sets.settings();
     flags.extend(cli.command.sets().settings());
     flags.extend(cli.globals.settings()); // a flag with a name of its own wins over --set
     flags.extend(cli.command.settings());
     let settings = settings::load(cli.globals.config, flags)?;
     telemetry::start(settings.log)?;
+    *format = settings.log.format;
     match cli.command {
         Command::Demo(args) => demo::run(args, settings),
         Command::Replay(args) => replay::run(args, settings),
@@ -162,13 +168,18 @@ impl Command {
     }
 }
 
-fn exit_code(result: anyhow::Result<Outcome>) -> ExitCode {
+fn exit_code(result: anyhow::Result<Outcome>, format: LogFormat) -> ExitCode {
     match result {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::DoneWithRejects) => ExitCode::from(3),
         Err(error) if output::is_closed(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            let _ = std::io::stderr().lock().write_all(explain(&error).as_bytes());
+            match format {
+                LogFormat::Text => {
+                    let _ = std::io::stderr().lock().write_all(explain(&error).as_bytes());
+                }
+                LogFormat::Json => tracing::error!("{error:#}"),
+            }
             let usage = error.is::<UsageError>() || error.is::<ConfigError>();
             ExitCode::from(if usage { 2 } else { 1 })
         }
@@ -214,7 +225,7 @@ mod tests {
         ];
         for (result, expected) in cases {
             let shown = format!("{result:?}");
-            assert_eq!(exit_code(result), ExitCode::from(expected), "{shown}");
+            assert_eq!(exit_code(result, LogFormat::Text), ExitCode::from(expected), "{shown}");
         }
     }
 

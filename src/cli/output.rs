@@ -1,6 +1,7 @@
-//! Results on stdout. A reader that went away (`| head`) is not an error of ours: commands return it like any other, and
-//! [`is_closed`] tells it from a broken connection elsewhere.
+//! Results on stdout, and rejects on stderr. A reader of stdout that went away (`| head`) is not an error of ours: commands
+//! return it like any other, and [`is_closed`] tells it from a broken connection elsewhere.
 
+use crate::config::LogFormat;
 use crate::intake::Reject;
 use std::io::{self, BufWriter, Stdout, Write};
 
@@ -31,15 +32,52 @@ pub fn is_closed(error: &anyhow::Error) -> bool {
     })
 }
 
-/// Tells of a record that could not be used, in the form of a compiler: place, reason, what to do.
-pub fn note_reject(file: &str, line: u64, reject: &Reject) {
-    let _ = writeln!(io::stderr().lock(), "{file}:{line}: {reject}"); // nobody reads stderr: nothing to be done
+/// Tells of the records that could not be used: the first ones one by one, the rest by number. For people in the form
+/// of a compiler (place, reason, what to do), whatever the log level; as JSON like any other warning.
+#[derive(Debug)]
+pub struct RejectNotes {
+    format: LogFormat,
+    told_max: u64,
+    rejected: u64,
 }
 
-/// Says how many more there were than were told one by one.
-pub fn note_more_rejects(rejected: u64, told_max: u64) {
-    if rejected > told_max {
-        let _ = writeln!(io::stderr().lock(), "... and {} more rejects, not shown", rejected - told_max);
+impl RejectNotes {
+    /// Tells at most `told_max` one by one.
+    #[must_use]
+    pub fn new(format: LogFormat, told_max: u64) -> Self {
+        Self { format, told_max, rejected: 0 }
+    }
+
+    /// Tells of one, unless there were too many.
+    pub fn note(&mut self, file: &str, line: u64, reject: &Reject) {
+        self.rejected += 1;
+        if self.rejected > self.told_max {
+            return;
+        }
+        match self.format {
+            LogFormat::Text => {
+                let _ = writeln!(io::stderr().lock(), "{file}:{line}: {reject}"); // nobody reads stderr: nothing to be done
+            }
+            LogFormat::Json => tracing::warn!(file, line, reason = reject.reason.name(), "{}", reject.message),
+        }
+    }
+
+    /// Says how many more there were than were told one by one.
+    pub fn note_more(&self) {
+        let more = self.rejected.saturating_sub(self.told_max);
+        match self.format {
+            _ if more == 0 => {}
+            LogFormat::Text => {
+                let _ = writeln!(io::stderr().lock(), "... and {more} more rejects, not shown");
+            }
+            LogFormat::Json => tracing::warn!(more, "more rejects, not shown"),
+        }
+    }
+
+    /// How many there were.
+    #[must_use]
+    pub fn rejected(&self) -> u64 {
+        self.rejected
     }
 }
 

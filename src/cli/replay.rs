@@ -3,7 +3,7 @@
 //! The files are the sources, the logs are in memory, the stages are those of the service; only the clock differs: with
 //! `--changes` it is the events' own, without it lists stay silent until all has been read, as with any long backlog.
 
-use super::output::{self, stdout};
+use super::output::{RejectNotes, stdout};
 use super::sources::{EventFile, Turns, event_files, read_all};
 use super::{Outcome, Sets, assembly, files, settings, telemetry};
 use crate::config::{Flag, Settings};
@@ -28,12 +28,13 @@ use std::time::Instant;
 const REJECTS_TOLD_MAX: u64 = 100;
 
 const HELP: &str = "\
-Several files are several sources, merged by event time. Lines that cannot be used are told on stderr; the exit code is 3
-when there were any.
+Several files are several sources, merged by event time. Lines that cannot be used are told on stderr; \
+the exit code is 3 when there were any.
 
 Examples:
   samenloop replay events.jsonl --lists lists.jsonl
-  samenloop replay orders.jsonl.gz views.jsonl.zst --changes changes.jsonl --counts counts.tsv
+  samenloop replay orders.jsonl.gz views.jsonl.zst --changes changes.jsonl
+  samenloop replay events.jsonl --counts counts.tsv
   zcat events.jsonl.gz | samenloop replay - --lists -";
 
 /// Counts the events of files and writes what comes of them.
@@ -89,7 +90,8 @@ pub(super) fn run(args: ReplayArgs, settings: Settings) -> anyhow::Result<Outcom
     let sink = ReplaySink {
         names: files.iter().map(|file| (file.input.source.clone(), file.path.display().to_string())).collect(),
         changes: args.changes.as_deref().map(create).transpose()?,
-        ..ReplaySink::default()
+        lists: None,
+        rejects: RejectNotes::new(settings.log.format, REJECTS_TOLD_MAX),
     };
     let mut pipeline = Pipeline::open(setup, log, sink)?;
     let started = Instant::now();
@@ -109,7 +111,8 @@ pub(super) fn run(args: ReplayArgs, settings: Settings) -> anyhow::Result<Outcom
         write_counts(&pipeline, args.as_of.map(EventTime), &mut create(path)?)
             .with_context(|| format!("{}: the counts could not be written", path.display()))?;
     }
-    summarise(&pipeline, lines, seconds)?;
+    summarise(&pipeline, lines, seconds);
+    pipeline.sink_mut().rejects.note_more();
     let rejected = pipeline.intake().work().tally().rejected();
     Ok(if rejected > 0 { Outcome::DoneWithRejects } else { Outcome::Done })
 }
@@ -176,36 +179,48 @@ fn write_lists(path: &Path, lists: BTreeMap<String, Vec<u8>>) -> anyhow::Result<
     out.flush().with_context(context)
 }
 
-/// What was read and what became of it, on stderr.
-fn summarise(pipeline: &Pipeline<MemoryLog, ReplaySink>, lines: u64, seconds: f64) -> anyhow::Result<()> {
+/// What was read and what became of it, on stderr: every figure a field of its own.
+fn summarise(pipeline: &Pipeline<MemoryLog, ReplaySink>, lines: u64, seconds: f64) {
     let tally = pipeline.intake().work().tally();
     let (rows, pairs) = pipeline.rows().iter().fold((0, 0), |(rows, pairs), stage| {
         let stats = stage.work().rows().stats();
         (rows + stats.rows, pairs + stats.pairs)
     });
-    let rejects: BTreeMap<_, _> = Reason::ALL
-        .iter()
-        .map(|reason| (reason.name(), tally.rejects[reason.index()]))
-        .filter(|&(_, count)| count > 0)
-        .collect();
+    let tallies = tallies(pipeline);
+    let events = |name| tallies.get(name).copied().unwrap_or(0);
     #[allow(clippy::cast_precision_loss)] // a rate for people
     let per_second = (lines as f64 / seconds.max(1e-9)).round();
     tracing::info!(
-        lines, seconds = (seconds * 1e3).round() / 1e3, per_second, events = ?tallies(pipeline), rejects = ?rejects,
-        skipped = tally.skipped, skewed = tally.skewed, rows, pairs, "replayed"
+        lines,
+        seconds = (seconds * 1e3).round() / 1e3,
+        per_second,
+        accepted = events("accepted"),
+        duplicate = events("duplicate"),
+        late = events("late"),
+        overlong = events("overlong"),
+        bulk = events("bulk"),
+        rejected = events("rejected"),
+        skipped = tally.skipped,
+        skewed = tally.skewed,
+        rows,
+        pairs,
+        "replayed"
     );
-    output::note_more_rejects(tally.rejected(), REJECTS_TOLD_MAX);
-    Ok(())
+    for reason in Reason::ALL {
+        let records = tally.rejects[reason.index()];
+        if records > 0 {
+            tracing::info!(reason = reason.name(), records, "rejected");
+        }
+    }
 }
 
 /// Where changes and rejects of a replay go.
-#[derive(Default)]
 struct ReplaySink {
     names: BTreeMap<SourcePartition, String>,
     changes: Option<Box<dyn Write>>,
     /// While set, takes the lists instead.
     lists: Option<BTreeMap<String, Vec<u8>>>,
-    rejects: u64,
+    rejects: RejectNotes,
 }
 
 impl Sink for ReplaySink {
@@ -224,11 +239,8 @@ impl Sink for ReplaySink {
     }
 
     fn reject(&mut self, source: &SourcePartition, offset: NextOffset, reject: &Reject) -> anyhow::Result<()> {
-        self.rejects += 1;
-        if self.rejects <= REJECTS_TOLD_MAX {
-            let file = self.names.get(source).map_or("?", String::as_str);
-            output::note_reject(file, offset.after().0, reject);
-        }
+        let file = self.names.get(source).map_or("?", String::as_str);
+        self.rejects.note(file, offset.after().0, reject);
         Ok(())
     }
 }

@@ -27,10 +27,10 @@ pub fn start(log: LogSettings) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Whether progress may be shown: a person is watching, and did not ask for quiet.
+/// Whether progress may be shown: a person is watching, and asked neither for quiet nor for lines that a program reads.
 #[must_use]
 pub fn shows_progress(log: LogSettings) -> bool {
-    io::stderr().is_terminal() && filter(log.level) >= LevelFilter::INFO
+    log.format == LogFormat::Text && io::stderr().is_terminal() && filter(log.level) >= LevelFilter::INFO
 }
 
 fn filter(level: LogLevel) -> LevelFilter {

@@ -8,12 +8,14 @@ use std::io;
 
 /// Room that names get before reasons get more.
 const NAME_WIDTH: usize = 30;
+/// Room that names keep on the narrowest of screens.
+const NAME_WIDTH_MIN: usize = 12;
 /// Columns of a score, before the name.
 const SCORE_WIDTH: usize = 8;
 /// Columns used at most: longer lines are hard to read.
 const WIDTH_MAX: usize = 130;
 /// Where figures begin.
-const FIGURES_AT: usize = 12;
+pub(super) const FIGURES_AT: usize = 12;
 /// Entries drawn of each list.
 const ENTRIES_MAX: usize = 3;
 /// Products drawn.
@@ -21,6 +23,8 @@ const PRODUCTS_MAX: usize = 3;
 /// Changes drawn.
 const CHANGES_MAX: usize = 3;
 const BAR_WIDTH: u64 = 24;
+/// What is said where nothing can be bought together.
+pub(super) const BOUGHT_IS_OFF: &str = "the bought-together list is off (lists.bought-together.enabled)";
 
 /// From the arrival of an event to the list that it changed.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -120,6 +124,8 @@ pub struct Frame {
     pub url: Option<String>,
     /// A few products.
     pub products: Vec<ProductView>,
+    /// Whether bought-together lists are off: then there are no products to show.
+    pub bought_is_off: bool,
     /// What changed last, newest first: a sentence each.
     pub changes: Vec<String>,
 }
@@ -131,7 +137,10 @@ pub fn render(frame: &Frame, width: usize) -> Vec<Line> {
     let mut lines = head(frame, width);
     for product in frame.products.iter().take(PRODUCTS_MAX) {
         lines.push(Line::default());
-        lines.extend(product_lines(product, ENTRIES_MAX, width));
+        lines.extend(product_lines(product, ENTRIES_MAX, width, NAME_WIDTH));
+    }
+    if frame.bought_is_off {
+        lines.extend([Line::default(), Line::of(Tone::Faint, BOUGHT_IS_OFF)]);
     }
     if !frame.changes.is_empty() {
         lines.push(Line::default());
@@ -200,8 +209,9 @@ pub(super) fn named<'a>(figures: impl IntoIterator<Item = (&'a str, u64)>) -> St
     all.join(" · ")
 }
 
-/// A product and the first of its bought-together list, each with its reason.
-pub(super) fn product_lines(product: &ProductView, entries_max: usize, width: usize) -> Vec<Line> {
+/// A product and the first of its bought-together list, each with its reason. Reasons get shorter before names have less
+/// than `name_room`.
+pub(super) fn product_lines(product: &ProductView, entries_max: usize, width: usize, name_room: usize) -> Vec<Line> {
     let title = Line::of(Tone::Faint, "Bought together with ")
         .then(Tone::Strong, &product.name)
         .then(Tone::Faint, &format!("  {}", product.id));
@@ -214,9 +224,11 @@ pub(super) fn product_lines(product: &ProductView, entries_max: usize, width: us
     let names = longest(&mut shown.iter().map(|entry| entry.name.as_str()));
     let reasons: Vec<_> = shown.iter().map(EntryView::reasons).collect();
     let needs = |form: usize| longest(&mut reasons.iter().map(|forms| forms[form].as_str()));
-    let fits = |form: &usize| SCORE_WIDTH + names.min(NAME_WIDTH) + 2 + needs(*form) <= width;
+    let fits = |form: &usize| SCORE_WIDTH + names.min(name_room) + 2 + needs(*form) <= width;
     let form = (0..3).find(fits).unwrap_or(2);
-    let name_width = width.saturating_sub(SCORE_WIDTH + 2 + needs(form)).clamp(names.min(12), names.max(12));
+    let least = if name_room > NAME_WIDTH { name_room } else { NAME_WIDTH_MIN };
+    let name_width =
+        width.saturating_sub(SCORE_WIDTH + 2 + needs(form)).clamp(names.min(least), names.max(NAME_WIDTH_MIN));
     for (entry, reasons) in shown.iter().zip(&reasons) {
         let line = Line::of(Tone::Good, &format!("  {:>4.1}  ", entry.score))
             .then(Tone::Plain, &column(&entry.name, name_width))

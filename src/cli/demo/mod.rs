@@ -31,8 +31,8 @@ use gates::Gate;
 use std::path::PathBuf;
 
 const HELP: &str = "\
-On a terminal it shows twelve weeks of the shop as fast as they can be counted, then goes on slowly until Ctrl-C. Elsewhere it
-ends with a summary on stdout. Everything is in memory and gone at the end.
+On a terminal it shows twelve weeks of the shop as fast as they can be counted, then goes on slowly until \
+Ctrl-C. Elsewhere it ends with a summary on stdout. Everything is in memory and gone at the end.
 
 Examples:
   samenloop demo

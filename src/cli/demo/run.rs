@@ -6,10 +6,11 @@ use super::plan::Plan;
 use super::summary;
 use super::worker::{Picture, Show, Worker, open};
 use crate::cli::output::stdout;
-use crate::cli::{serving, telemetry};
+use crate::cli::{UsageError, serving, telemetry};
 use crate::config::Settings;
 use crate::edge::view::ListView;
 use crate::edge::watch::{Watch, now_ms};
+use anyhow::bail;
 use console::Term;
 use std::io::Write as _;
 use std::sync::atomic::AtomicBool;
@@ -21,6 +22,9 @@ use std::thread;
 static STOP: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
 
 pub(super) fn run(args: &DemoArgs, settings: &Settings) -> anyhow::Result<()> {
+    if args.stay && !settings.http.enabled {
+        bail!(UsageError("--stay keeps the HTTP endpoint up, but http.enabled is false: leave one out".to_owned()));
+    }
     let live = telemetry::shows_progress(settings.log).then(|| Live::new(Term::buffered_stdout())).flatten();
     let view = Arc::<ListView>::default();
     let pipeline = open(settings, &view)?;
@@ -30,7 +34,7 @@ pub(super) fn run(args: &DemoArgs, settings: &Settings) -> anyhow::Result<()> {
     let show = Show {
         plan: Plan::new(args, live.is_some(), now_ms()),
         without: args.without.clone(),
-        stay: args.stay && server.is_some(),
+        stay: args.stay,
         url: server.as_ref().map(|server| format!("http://{}", server.address())),
         frames: live.is_some(),
     };
@@ -40,7 +44,7 @@ pub(super) fn run(args: &DemoArgs, settings: &Settings) -> anyhow::Result<()> {
         let worker = thread::Builder::new().name("demo".to_owned()).spawn_scoped(scope, || worker.run())?;
         let shown = show_all(live, &pictures);
         drop(pictures); // a worker that still has a picture to show ends
-        let Ok(ended) = worker.join() else { anyhow::bail!("the worker panicked; see above") };
+        let Ok(ended) = worker.join() else { bail!("the worker panicked; see above") };
         ended.and(shown)
     })
 }

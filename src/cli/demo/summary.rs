@@ -1,6 +1,6 @@
 //! The summary at the end of a demonstration, as a pure function of plain data.
 
-use super::live::{Delay, ProductView, Tallies, delay_text, figures, named, product_lines};
+use super::live::{BOUGHT_IS_OFF, Delay, FIGURES_AT, ProductView, Tallies, delay_text, figures, named, product_lines};
 use super::truth::{TOP, Verdict, Wrong};
 use super::typeset::{Line, Tone, counted, date_time, grouped, milliseconds, percent, rounded};
 
@@ -8,6 +8,10 @@ use super::typeset::{Line, Tone, counted, date_time, grouped, milliseconds, perc
 const WIDTH_MAX: usize = 130;
 /// Entries shown of each example.
 const ENTRIES_MAX: usize = 4;
+/// Columns before the rest of a line that has no label.
+const INDENT: usize = 8;
+/// Where remarks on commands begin.
+const REMARKS_AT: usize = 54;
 /// What explains the order of entries.
 const ORDER: &str = "Lists go by score and rarity, so that best sellers do not lead every one of them.";
 
@@ -34,6 +38,8 @@ pub struct Summary {
     pub delay: Option<Delay>,
     /// A list goes out at most once in this time, in ms.
     pub min_interval_ms: f64,
+    /// Whether bought-together lists are off.
+    pub bought_is_off: bool,
     /// How the lists compare with the truth.
     pub verdict: Verdict,
     /// The same with every rule on, where some were off.
@@ -48,23 +54,24 @@ pub struct Summary {
 #[must_use]
 pub fn render(summary: &Summary, width: usize) -> Vec<Line> {
     let width = width.min(WIDTH_MAX);
-    let mut lines = vec![title(summary), Line::default()];
-    lines.extend(what_happened(summary));
+    let wrapped = |lines: Vec<Line>, indent| lines.into_iter().flat_map(move |line| line.wrap(width, indent));
+    let mut lines: Vec<Line> = wrapped(vec![title(summary), Line::default()], INDENT).collect();
+    lines.extend(wrapped(what_happened(summary), FIGURES_AT));
     if summary.tallies.orders > 0 {
         lines.push(Line::default());
-        lines.extend(judgement(summary));
+        lines.extend(wrapped(judgement(summary), FIGURES_AT));
     }
     if !summary.examples.is_empty() {
         lines.push(Line::default());
-        lines.push(Line::of(Tone::Faint, ORDER));
+        lines.extend(Line::of(Tone::Faint, ORDER).wrap(width, 0));
     }
     for example in &summary.examples {
         lines.push(Line::default());
-        lines.extend(product_lines(example, ENTRIES_MAX, width));
+        let product = product_lines(example, ENTRIES_MAX, width, usize::MAX);
+        lines.extend(wrapped(product, INDENT));
     }
-    let mut lines: Vec<Line> = lines.into_iter().map(|line| line.cut(width)).collect();
     lines.push(Line::default());
-    lines.extend(next_steps(summary));
+    lines.extend(next_steps(summary, width));
     lines
 }
 
@@ -114,11 +121,14 @@ fn judgement(summary: &Summary) -> Vec<Line> {
     let verdict = &summary.verdict;
     let found_all = verdict.found_in_top == verdict.planted;
     let found = format!("{} of {}", verdict.found_in_top, verdict.planted);
-    let mut lines = vec![
+    let complements = if summary.bought_is_off {
+        figures("complements").then(Tone::Plain, &format!("not judged: {BOUGHT_IS_OFF}"))
+    } else {
         figures("complements")
             .then(if found_all { Tone::Good } else { Tone::Strong }, &found)
-            .then(Tone::Plain, &format!(" planted ones are in the top {TOP} of their bought-together list")),
-    ];
+            .then(Tone::Plain, &format!(" planted ones are in the top {TOP} of their bought-together list"))
+    };
+    let mut lines = vec![complements];
     let wrong = verdict.wrong_in_all();
     let tone = if wrong == 0 { Tone::Good } else { Tone::Bad };
     let kinds = Wrong::ALL.map(|kind| (kind.name(), u64::from(verdict.wrong_of(kind))));
@@ -128,15 +138,15 @@ fn judgement(summary: &Summary) -> Vec<Line> {
             .then(Tone::Plain, &format!(" of {} entries: {}", grouped(u64::from(verdict.entries)), named(kinds))),
     );
     let (chance, bought) = (u64::from(verdict.by_chance), u64::from(verdict.bought_entries));
-    lines.push(figures("by chance").then(
-        Tone::Plain,
-        &format!(
-            "{} of {} bought-together entries ({}) join unrelated products",
-            grouped(chance),
-            grouped(bought),
-            percent(chance, bought)
-        ),
-    ));
+    let by_chance = format!(
+        "{} of {} bought-together entries ({}) join unrelated products",
+        grouped(chance),
+        grouped(bought),
+        percent(chance, bought)
+    );
+    if !summary.bought_is_off {
+        lines.push(figures("by chance").then(Tone::Plain, &by_chance));
+    }
     lines.extend(summary.with_all.iter().flat_map(|with_all| harm(summary, with_all)));
     lines
 }
@@ -161,11 +171,15 @@ fn harm(summary: &Summary, with_all: &Verdict) -> Vec<Line> {
     }
     let before = [with_all.wrong_in_all(), with_all.by_chance, with_all.found_in_top];
     let [wrong, by_chance, found] = before.map(|number| grouped(u64::from(number)));
-    let with_all = format!("with every rule on {wrong} are wrong, {by_chance} by chance, {found} complements found");
+    let with_all = if summary.bought_is_off {
+        format!("with every rule on {wrong} are wrong")
+    } else {
+        format!("with every rule on {wrong} are wrong, {by_chance} by chance, {found} complements found")
+    };
     vec![figures("harm").then(Tone::Strong, &changes.join(", ")), figures("").then(Tone::Faint, &with_all)]
 }
 
-fn next_steps(summary: &Summary) -> Vec<Line> {
+fn next_steps(summary: &Summary, width: usize) -> Vec<Line> {
     let mut lines = Vec::new();
     if let Some(url) = &summary.url {
         lines.push(Line::of(Tone::Strong, "While this runs"));
@@ -175,14 +189,22 @@ fn next_steps(summary: &Summary) -> Vec<Line> {
         lines.push(Line::of(Tone::Plain, &format!("  curl {url}/metrics")));
         lines.push(Line::default());
     }
-    lines.push(Line::of(Tone::Strong, "Go on with"));
+    lines.push(Line::of(Tone::Strong, "Go on with").cut(width));
     let commands = [
         ("samenloop demo --without bulk", "what bulk orders do to lists that let them in"),
         ("samenloop demo --write events.jsonl", "the same events as a file"),
         ("samenloop replay events.jsonl --lists lists.jsonl", "lists from a file: yours too"),
     ];
     for (command, what) in commands {
-        lines.push(Line::of(Tone::Plain, &format!("  {command}")).then_at(54, Tone::Faint, what));
+        let line = Line::of(Tone::Plain, &format!("  {command}"));
+        let whole = line.clone().then_at(REMARKS_AT, Tone::Faint, what);
+        if whole.width() <= width {
+            lines.push(whole);
+        } else {
+            let remark = Line::of(Tone::Plain, &" ".repeat(INDENT)).then(Tone::Faint, what);
+            lines.push(line);
+            lines.extend(remark.wrap(width, INDENT));
+        }
     }
     lines
 }

@@ -1,4 +1,4 @@
-//! Lines for a terminal: measured in columns, cut instead of wrapped, with or without colour.
+//! Lines for a terminal: measured in columns, cut or wrapped, with or without colour.
 
 use console::{Style, measure_text_width, truncate_str};
 
@@ -87,6 +87,41 @@ impl Line {
         Self { spans }
     }
 
+    /// The line as lines of at most `width` columns, those after the first indented. It breaks behind a `·` where there
+    /// is one, else between words; a word that is wider than a line is cut.
+    #[must_use]
+    pub fn wrap(self, width: usize, indent: usize) -> Vec<Self> {
+        let continued = indent.min(width / 2);
+        let chars = |(tone, text): &(Tone, String)| text.chars().map(|c| (*tone, c)).collect::<Vec<_>>();
+        let all: Vec<(Tone, char)> = self.spans.iter().flat_map(chars).collect();
+        let mut rest = all.as_slice();
+        let mut lines = Vec::new();
+        loop {
+            let blank = if lines.is_empty() { 0 } else { continued };
+            let end = if Self::of_chars(0, rest).width() + blank <= width {
+                rest.len()
+            } else {
+                // The label of a first line stays with what it is for.
+                break_of(rest, width - blank, if lines.is_empty() { indent } else { 0 })
+            };
+            lines.push(Self::of_chars(blank, &rest[..end]).cut(width));
+            let next = rest[end..].iter().position(|&(_, c)| c != ' ');
+            let Some(next) = next else { return lines };
+            rest = &rest[end + next..];
+        }
+    }
+
+    fn of_chars(blank: usize, chars: &[(Tone, char)]) -> Self {
+        let mut spans = Vec::new();
+        if blank > 0 {
+            spans.push((Tone::Plain, " ".repeat(blank)));
+        }
+        spans.extend(
+            chars.chunk_by(|one, two| one.0 == two.0).map(|run| (run[0].0, run.iter().map(|&(_, c)| c).collect())),
+        );
+        Self { spans }
+    }
+
     /// The text alone.
     #[must_use]
     pub fn plain(&self) -> String {
@@ -102,6 +137,27 @@ impl Line {
         };
         self.spans.iter().map(paint).collect()
     }
+}
+
+/// Where a line of `width` columns ends: at a space that is not among the first `label` characters.
+fn break_of(chars: &[(Tone, char)], width: usize, label: usize) -> usize {
+    let mut text = String::new();
+    let (mut at_dot, mut at_word) = (None, None);
+    for (place, &(_, c)) in chars.iter().enumerate() {
+        let is_break = c == ' ' && place > label && chars[place - 1].1 != ' ';
+        if measure_text_width(&text) > width {
+            match at_dot.or(at_word) {
+                Some(end) => return end,
+                None if is_break => return place, // behind a word that is too wide
+                None => {}
+            }
+        } else if is_break {
+            at_word = Some(place);
+            at_dot = if chars[place - 1].1 == '·' { Some(place) } else { at_dot };
+        }
+        text.push(c);
+    }
+    at_dot.or(at_word).unwrap_or(chars.len())
 }
 
 /// `text`, cut to `width` columns.

@@ -19,6 +19,7 @@ use crate::edge::watch::{Watch, now_ms};
 use crate::edge::{MemoryLog, Pipeline};
 use crate::intake::{MappingSpec, Record};
 use crate::position::{NextOffset, Partition, SourcePartition};
+use crate::relation::Relation;
 use crate::stage::{Clocked, IntakeInput};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -101,8 +102,8 @@ impl Worker<'_> {
     /// Runs to the end.
     pub(super) fn run(mut self) -> anyhow::Result<()> {
         let mut shop = Shop::new(self.show.plan.seed, &self.show.plan.shop);
-        let odd = self.show.plan.shop.views_only; // nothing is bought there
-        let products = if odd { Vec::new() } else { products_to_show(shop.catalogue()) };
+        let nothing_bought = self.show.plan.shop.views_only || self.bought_is_off();
+        let products = if nothing_bought { Vec::new() } else { products_to_show(shop.catalogue()) };
         self.watch.source_lag(0, 0, 0); // the shop waits for us
         let progress = self.feed(&mut shop, &products)?;
         let stopped = self.show.plan.events.is_some_and(|events| progress.fed < events);
@@ -121,6 +122,7 @@ impl Worker<'_> {
             rejects: rejects(&self.pipeline),
             delay: delay(&self.pipeline.sink().published().delay()),
             min_interval_ms: self.settings.publish.min_interval_ms as f64,
+            bought_is_off: self.bought_is_off(),
             verdict,
             with_all,
             examples: self.product_views(&products, shop.catalogue()),
@@ -133,6 +135,10 @@ impl Worker<'_> {
         }
         self.watch.finish();
         Ok(())
+    }
+
+    fn bought_is_off(&self) -> bool {
+        !self.settings.lists[Relation::BoughtTogether.index()].enabled
     }
 
     fn product_views(&self, products: &[String], catalogue: &Catalogue) -> Vec<ProductView> {
@@ -244,6 +250,7 @@ impl Worker<'_> {
             delay: delay(&self.pipeline.sink_mut().lately()),
             url: self.show.url.clone(),
             products: self.product_views(products, catalogue),
+            bought_is_off: self.bought_is_off(),
             changes: self.pipeline.sink().changes().map(|change| sentence(change, catalogue)).collect(),
         };
         let _screen_is_busy = self.screen.try_send(Picture::Frame(Box::new(frame)));

@@ -4,8 +4,9 @@
 //! Held in memory: about 80 bytes an event, and 4 a line of an order.
 
 use crate::cli::files::LineFile;
-use crate::cli::output;
+use crate::cli::output::RejectNotes;
 use crate::cli::sources::EventFile;
+use crate::config::LogFormat;
 use crate::event::{Action, EventTime, UserKey};
 use crate::intake::{Admitted, Intake, Now, Record};
 use crate::items::{ItemId, Items};
@@ -56,9 +57,10 @@ pub(super) struct History {
 }
 
 impl History {
-    /// Reads `files`; `clock_ms` is what future times are corrected by.
-    pub(super) fn read(files: &[EventFile], intake: &Intake, clock_ms: i64) -> anyhow::Result<Self> {
+    /// Reads `files`; `clock_ms` is what future times are corrected by. Rejects are told in `format`.
+    pub(super) fn read(files: &[EventFile], intake: &Intake, clock_ms: i64, format: LogFormat) -> anyhow::Result<Self> {
         let mut history = Self::default();
+        let mut notes = RejectNotes::new(format, REJECTS_TOLD_MAX);
         let mut seen = HashSet::new();
         for (input, file) in files.iter().enumerate() {
             let mut lines = LineFile::open(&file.path, &Arc::new(AtomicU64::new(0)))?;
@@ -78,15 +80,13 @@ impl History {
                     }
                     Ok(_) => {}
                     Err(reject) => {
-                        history.rejected += 1;
-                        if history.rejected <= REJECTS_TOLD_MAX {
-                            output::note_reject(&topic, number + 1, &reject);
-                        }
+                        notes.note(&topic, number + 1, &reject);
                     }
                 }
             }
         }
-        output::note_more_rejects(history.rejected, REJECTS_TOLD_MAX);
+        notes.note_more();
+        history.rejected = notes.rejected();
         history.orders.sort_by_key(|order| order.time);
         history.views.sort_by_key(|view| view.time);
         Ok(history)

@@ -1,8 +1,9 @@
 //! Rows from files: they are counted first, in this process, by the stages of the service.
 
 use super::InspectArgs;
+use crate::cli::output::RejectNotes;
 use crate::cli::sources::{EventFile, Turns, event_files, read_all};
-use crate::cli::{Outcome, assembly, output};
+use crate::cli::{Outcome, assembly};
 use crate::config::Settings;
 use crate::edge::query::RowAnswer;
 use crate::edge::watch::now_ms;
@@ -26,12 +27,13 @@ pub(super) fn rows(
     let files = event_files(&args.files, settings)?;
     let inputs = files.iter().map(|file| file.input.clone()).collect();
     let log = MemoryLog::new(settings.logs.events_partitions, settings.logs.pairs_partitions);
-    let mut pipeline = Pipeline::open(assembly::setup(settings, inputs, Clocked::Wall), log, Rejects::of(&files))?;
+    let mut pipeline =
+        Pipeline::open(assembly::setup(settings, inputs, Clocked::Wall), log, Rejects::of(&files, settings))?;
     pipeline.intake_clock(now_ms())?; // future times are corrected by it
     read_all(&files, &mut pipeline, &std::sync::Arc::default(), &Turns::of(settings), |_, _| Ok(true))?;
     pipeline.rest()?; // totals are exact everywhere
     let rejected = pipeline.intake().work().tally().rejected();
-    output::note_more_rejects(rejected, REJECTS_TOLD_MAX);
+    pipeline.sink_mut().notes.note_more();
     let mut rows = Vec::with_capacity(relations.len());
     for &relation in relations {
         match explain_row(&pipeline, &args.shop, relation, &args.item) {
@@ -49,13 +51,13 @@ pub(super) fn rows(
 /// Tells the first rejects; lists go nowhere.
 struct Rejects {
     names: BTreeMap<SourcePartition, String>,
-    told: u64,
+    notes: RejectNotes,
 }
 
 impl Rejects {
-    fn of(files: &[EventFile]) -> Self {
+    fn of(files: &[EventFile], settings: &Settings) -> Self {
         let names = files.iter().map(|file| (file.input.source.clone(), file.path.display().to_string()));
-        Self { names: names.collect(), told: 0 }
+        Self { names: names.collect(), notes: RejectNotes::new(settings.log.format, REJECTS_TOLD_MAX) }
     }
 }
 
@@ -65,10 +67,8 @@ impl Sink for Rejects {
     }
 
     fn reject(&mut self, source: &SourcePartition, offset: NextOffset, reject: &Reject) -> anyhow::Result<()> {
-        if self.told < REJECTS_TOLD_MAX {
-            self.told += 1;
-            output::note_reject(self.names.get(source).map_or("?", String::as_str), offset.after().0, reject);
-        }
+        let file = self.names.get(source).map_or("?", String::as_str);
+        self.notes.note(file, offset.after().0, reject);
         Ok(())
     }
 }

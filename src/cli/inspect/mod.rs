@@ -19,8 +19,8 @@ use std::path::PathBuf;
 use table::Row;
 
 const HELP: &str = "\
-Without files it asks a running instance. Places: 1 is the first entry shown, r1 the first in reserve; an entry without
-place failed the gate beside it (rank: it passed them all, but the list was full).
+Without files it asks a running instance. Places: 1 is the first entry shown, r1 the first in reserve; \
+an entry without place failed the gate beside it (rank: it passed them all, but the list was full).
 
 Examples:
   samenloop inspect 84879
