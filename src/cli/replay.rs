@@ -50,7 +50,8 @@ pub(crate) struct ReplayArgs {
     /// Write the final lists, everything exact and ranked at the end
     #[arg(long, value_name = "FILE")]
     pub(crate) lists: Option<PathBuf>,
-    /// Write each change as it would have been published live
+    /// Write each change as it would have been published live. Ranks every row once per publish.sweep of event time: about
+    /// 70 s for a year of 20,000 orders; a third of that or less with --set publish.sweep=24h
     #[arg(long, value_name = "FILE")]
     pub(crate) changes: Option<PathBuf>,
     /// Write the final counts
