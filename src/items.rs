@@ -190,6 +190,12 @@ impl Items {
         ShopId(small(place))
     }
 
+    /// Bytes held, as allocated; shops are few and left out.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.entries.capacity() * size_of::<Entry>() + self.names.capacity() + self.index.allocation_size()
+    }
+
     /// Every item, in the order of first meeting.
     pub fn ids(&self) -> impl Iterator<Item = ItemId> + use<> {
         (0..small(self.entries.len())).map(ItemId)
@@ -220,6 +226,18 @@ mod tests {
         assert_eq!(items.find_item("other", "sku-1"), None);
         assert_eq!(items.shop("main"), main);
         assert_eq!(items.len(), 2);
+    }
+
+    #[test]
+    fn bytes_held_grow_with_the_items_about_as_told() {
+        let mut items = Items::default();
+        assert_eq!(items.bytes(), 0);
+        let shop = items.shop("main");
+        for n in 0..10_000 {
+            items.item(shop, &format!("sku-{n:06}"));
+        }
+        let each = items.bytes() / 10_000;
+        assert!((24 + 10 + 4..=100).contains(&each), "{each} bytes an item");
     }
 
     #[test]

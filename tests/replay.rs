@@ -231,6 +231,49 @@ fn what_cannot_be_read_or_written_ends_with_1_and_names_it() {
 }
 
 #[test]
+fn an_output_never_overwrites_an_input_or_another_output() {
+    let folder = Folder::new();
+    let text = lines(&events(9)[..50]);
+    let file = folder.write("events.jsonl", &text);
+    let linked = folder.path("linked.jsonl").to_str().unwrap().to_owned();
+    fs::hard_link(&file, &linked).unwrap();
+    let detour = folder.path("./new.jsonl").to_str().unwrap().replace("/new", "/./new");
+    let new = folder.path("new.jsonl").to_str().unwrap().to_owned();
+    let named = format!("shop={file}");
+    let config = folder.write("shop.toml", "[[source]]\nname = \"shop\"\n");
+    for (arguments, message) in [
+        (vec![&*file, "--changes", &file], "--changes"),
+        (vec![&*file, "--counts", &linked], "is read as input"),
+        (vec![&*named, "--config", &config, "--lists", &file], "is read as input"),
+        (vec![&*file, "--lists", &new, "--changes", &detour], "--changes"),
+        (vec![&*file, "--lists", &new, "--counts", &new], "--lists goes there too"),
+        (vec![&*file, "--lists", "-", "--counts", "-"], "--lists goes there too"),
+        (vec!["-", "-"], "stdin can be read once only"),
+    ] {
+        let ended = end(samenloop(&["replay"]).args(&arguments));
+        assert_eq!(ended.code, Some(2), "{arguments:?}: {}", ended.stderr);
+        assert!(ended.stderr.contains(message), "{arguments:?}: {}", ended.stderr);
+        assert!(fs::read_to_string(&file).unwrap() == text, "{arguments:?}: the input is as it was");
+        assert!(!fs::exists(&new).unwrap(), "{arguments:?}: nothing is opened");
+    }
+    let ended =
+        end(&mut samenloop(&["replay", &file, "--lists", "/dev/null", "--changes", "/dev/null", "--counts", "-"]));
+    assert!(matches!(ended.code, Some(0 | 3)), "{}", ended.stderr);
+}
+
+#[test]
+fn a_replay_that_writes_nothing_says_how_to_get_something() {
+    let folder = Folder::new();
+    let file = folder.write("events.jsonl", lines(&split(&folder, 10).0[..50]));
+    let hinted = |arguments: &[&str]| {
+        let ended = end(samenloop(&["replay", &file]).args(arguments));
+        assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+        ended.stderr.contains("nothing was written: --lists FILE")
+    };
+    assert_eq!([&[][..], &["--counts", "-"], &["--quiet"]].map(hinted), [true, false, false]);
+}
+
+#[test]
 fn a_reader_that_closes_stdout_early_ends_the_program_quietly() {
     let folder = Folder::new();
     let file = folder.write("events.jsonl", lines(&events(7)));

@@ -10,6 +10,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// Longest line that is read whole; what is longer is cut, and so refused as damaged, without holding more of it.
 pub(super) const LINE_BYTES_MAX: usize = 16 << 20;
 
+/// What some programs write before the text of a file, to say that it is UTF-8.
+const BYTE_ORDER_MARK: &[u8] = &[0xEF, 0xBB, 0xBF];
+
 const BUFFER_BYTES: usize = 256 << 10;
 const GZIP: &[u8] = &[0x1F, 0x8B];
 const ZSTD: &[u8] = &[0x28, 0xB5, 0x2F, 0xFD];
@@ -81,8 +84,10 @@ impl LineFile {
             }
             let number = self.read;
             self.read += 1;
-            if !self.line.trim_ascii().is_empty() {
-                return Ok(Some((number, self.line.trim_ascii_end())));
+            let marked = number == 0 && self.line.starts_with(BYTE_ORDER_MARK);
+            let start = if marked { BYTE_ORDER_MARK.len() } else { 0 };
+            if !self.line[start..].trim_ascii().is_empty() {
+                return Ok(Some((number, self.line[start..].trim_ascii_end())));
             }
         }
     }
@@ -119,6 +124,15 @@ mod tests {
         assert_eq!(lines_of(&gzip.finish().unwrap()), want);
         assert_eq!(lines_of(&zstd::encode_all(&text[..], 1).unwrap()), want);
         assert_eq!(lines_of(b""), []);
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_the_first_line_and_nowhere_else_left_out() {
+        let want = |lines: &[(u64, &str)]| lines.iter().map(|&(n, line)| (n, line.to_owned())).collect::<Vec<_>>();
+        assert_eq!(lines_of("\u{FEFF}{}\n\u{FEFF}{}\n".as_bytes()), want(&[(0, "{}"), (1, "\u{FEFF}{}")]));
+        assert_eq!(lines_of("\u{FEFF}\n{}".as_bytes()), want(&[(1, "{}")]), "a blank line, though marked");
+        let packed = zstd::encode_all("\u{FEFF}{}".as_bytes(), 1).unwrap();
+        assert_eq!(lines_of(&packed), want(&[(0, "{}")]));
     }
 
     #[test]

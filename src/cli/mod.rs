@@ -5,6 +5,7 @@
 //! [`output::stdout`], everything else to stderr. A reader that closes stdout early ends the program quietly.
 //! Absent: progress bars without a terminal, colours in pipes, panics.
 
+mod apart;
 mod assembly;
 mod config;
 mod demo;

@@ -5,7 +5,7 @@
 
 use super::output::{RejectNotes, stdout};
 use super::sources::{EventFile, Turns, event_files, read_all};
-use super::{Outcome, Sets, assembly, files, settings, telemetry};
+use super::{Outcome, Sets, apart, assembly, files, settings, telemetry};
 use crate::config::{Flag, Settings};
 use crate::edge::watch::now_ms;
 use crate::edge::{MemoryLog, Pipeline, Publication, Sink, tallies, write_counts};
@@ -28,13 +28,15 @@ use std::time::Instant;
 const REJECTS_TOLD_MAX: u64 = 100;
 
 const HELP: &str = "\
-Several files are several sources, merged by event time. Lines that cannot be used are told on stderr; \
+Several files are several sources, merged by event time. With sources in the settings, \
+SOURCE=FILE reads a file by the mapping of that source; a FILE that is the file of a source needs no \
+name, nor does any FILE when there is one source only. Lines that cannot be used are told on stderr; \
 the exit code is 3 when there were any.
 
 Examples:
   samenloop replay events.jsonl --lists lists.jsonl
   samenloop replay orders.jsonl.gz views.jsonl.zst --changes changes.jsonl
-  samenloop replay events.jsonl --counts counts.tsv
+  samenloop --config shop.toml replay clicks=clicks.jsonl sales=sales.jsonl.gz
   zcat events.jsonl.gz | samenloop replay - --lists -";
 
 /// Counts the events of files and writes what comes of them.
@@ -44,12 +46,13 @@ pub(crate) struct ReplayArgs {
     #[command(flatten)]
     pub(super) sets: Sets,
     /// Events as JSON lines, plain, .gz or .zst; - is stdin
-    #[arg(required = true, value_name = "FILE")]
+    #[arg(required = true, value_name = "[SOURCE=]FILE")]
     pub(crate) files: Vec<PathBuf>,
     /// Write the final lists, everything exact and ranked at the end
     #[arg(long, value_name = "FILE")]
     pub(crate) lists: Option<PathBuf>,
-    /// Write each change as it would have been published live
+    /// Write each change as it would have been published live. Ranks every row once per publish.sweep of event time: about
+    /// 70 s for a year of 20,000 orders; a third of that or less with --set publish.sweep=24h
     #[arg(long, value_name = "FILE")]
     pub(crate) changes: Option<PathBuf>,
     /// Write the final counts
@@ -58,7 +61,7 @@ pub(crate) struct ReplayArgs {
     /// Partitions of both logs
     #[arg(long, value_name = "N")]
     pub(crate) partitions: Option<u32>,
-    /// Decay counts to this time, ms since 1970 [default: the latest event]
+    /// Decay the counts of --counts to this time, ms since 1970; lists stay at the latest event [default: the latest event]
     #[arg(long, value_name = "MS", allow_negative_numbers = true)]
     pub(crate) as_of: Option<i64>,
     /// Send every block of the logs twice: nothing may change
@@ -76,10 +79,18 @@ impl ReplayArgs {
         flags.extend(self.block_records.map(|count| settings::flag("--block-records", "logs.block_records", count)));
         flags
     }
+
+    /// Where it writes to, with the flags that say so.
+    fn outputs(&self) -> Vec<(&'static str, &Path)> {
+        let outputs = [("--lists", &self.lists), ("--changes", &self.changes), ("--counts", &self.counts)];
+        outputs.into_iter().filter_map(|(flag, path)| Some((flag, path.as_deref()?))).collect()
+    }
 }
 
 pub(super) fn run(args: ReplayArgs, settings: Settings) -> anyhow::Result<Outcome> {
     let files = event_files(&args.files, &settings)?;
+    let inputs: Vec<&Path> = files.iter().map(|file| &*file.path).collect();
+    apart::check(&inputs, &args.outputs())?;
     let clocked = if args.changes.is_some() { Clocked::Events } else { Clocked::Wall };
     let inputs = files.iter().map(|file| file.input.clone()).collect();
     let setup = assembly::setup(&settings, inputs, clocked);
@@ -112,6 +123,12 @@ pub(super) fn run(args: ReplayArgs, settings: Settings) -> anyhow::Result<Outcom
             .with_context(|| format!("{}: the counts could not be written", path.display()))?;
     }
     summarise(&pipeline, lines, seconds);
+    if args.outputs().is_empty() {
+        tracing::info!(
+            "nothing was written: --lists FILE gives the final lists, --changes FILE each change as it would have been \
+             published live, --counts FILE the counts behind them"
+        );
+    }
     pipeline.sink_mut().rejects.note_more();
     let rejected = pipeline.intake().work().tally().rejected();
     Ok(if rejected > 0 { Outcome::DoneWithRejects } else { Outcome::Done })

@@ -33,6 +33,9 @@ pub(super) fn event_files(arguments: &[PathBuf], settings: &Settings) -> anyhow:
     let mut files: Vec<EventFile> = Vec::with_capacity(arguments.len());
     for argument in arguments {
         let (name, path, spec) = mapping_of(argument, settings)?;
+        if path == Path::new("-") && files.iter().any(|file| file.path == path) {
+            return Err(UsageError("-: stdin can be read once only".to_owned()).into());
+        }
         let mapping =
             spec.compile().with_context(|| UsageError(format!("source {name}: its mapping cannot be used")))?;
         let partition = files.iter().filter(|file| *file.input.source.source == *name).count();

@@ -49,8 +49,8 @@ const RESERVE: RangeInclusive<usize> = 0..=1000;
 const SCORE_STEP: RangeInclusive<Decimal<3>> = Decimal(0)..=Decimal(100_000);
 /// Share that a total may be off.
 const TOTAL_STEP: RangeInclusive<Decimal<3>> = Decimal(0)..=Decimal(1000);
-/// Partitions of a log.
-const PARTITIONS: RangeInclusive<u32> = 1..=4096;
+/// Partitions of a log. Every events partition writes to every pairs partition: their work grows with the product.
+const PARTITIONS: RangeInclusive<u32> = 1..=256;
 /// Entries of a block.
 const BLOCK_RECORDS: RangeInclusive<usize> = 1..=65_536;
 /// Bytes of a block.
@@ -227,11 +227,20 @@ impl Check<'_> {
     fn logs(&mut self, raw: &RawSettings) -> LogsSettings {
         let raw = &raw.logs;
         LogsSettings {
-            events_partitions: self.within("logs.events_partitions", raw.events_partitions, &PARTITIONS),
-            pairs_partitions: self.within("logs.pairs_partitions", raw.pairs_partitions, &PARTITIONS),
+            events_partitions: self.partitions("logs.events_partitions", raw.events_partitions),
+            pairs_partitions: self.partitions("logs.pairs_partitions", raw.pairs_partitions),
             block_records: self.within("logs.block_records", raw.block_records, &BLOCK_RECORDS),
             block_bytes: self.within("logs.block_bytes", raw.block_bytes, &BLOCK_BYTES).0,
         }
+    }
+
+    fn partitions(&mut self, key: &str, count: u32) -> u32 {
+        if !PARTITIONS.contains(&count) {
+            let (least, most) = (PARTITIONS.start(), PARTITIONS.end());
+            let reason = "every partition of events writes to every one of pairs, so the work grows with their product";
+            self.refuse(key, count, format!("must be {least} to {most}: {reason}"));
+        }
+        count
     }
 
     fn sources(&mut self, tables: &[toml::Table]) -> Vec<SourceSettings> {

@@ -199,7 +199,7 @@ fn every_limit_refuses_what_is_beyond_it() {
         ("http.listen", ":9180"),
         ("http.listen", "localhost:99999"),
         ("logs.events_partitions", "0"),
-        ("logs.pairs_partitions", "4097"),
+        ("logs.pairs_partitions", "257"),
         ("logs.block_records", "0"),
         ("logs.block_bytes", "1B"),
     ] {

@@ -246,6 +246,7 @@ fn windows_tallies(stage: &Stage<WindowsWork>) -> WindowsTallies {
 
 fn rows_tallies(stage: &Stage<RowsWork>, delay: &DelayTally) -> RowsTallies {
     let (tally, stats) = (stage.work().tally(), stage.work().rows().stats());
+    let items_bytes = stage.work().rows().items().bytes() as u64;
     let of = |each: fn(&crate::rows::RelationStats) -> u64| stats.by_relation.each_ref().map(each);
     RowsTallies {
         pair_updates: of(|stats| stats.pair_updates),
@@ -259,7 +260,7 @@ fn rows_tallies(stage: &Stage<RowsWork>, delay: &DelayTally) -> RowsTallies {
         items: stats.items as u64,
         rows: of(|stats| stats.rows as u64),
         pairs: of(|stats| stats.pairs as u64),
-        bytes: vec![("rows", stats.bytes as u64), ("due", stage.work().due_bytes() as u64)],
+        bytes: vec![("rows", stats.bytes as u64), ("due", stage.work().due_bytes() as u64), ("items", items_bytes)],
     }
 }
 

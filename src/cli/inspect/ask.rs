@@ -20,6 +20,11 @@ struct Refusal {
     message: String,
 }
 
+/// `url`, which may be a host and port only.
+pub(super) fn with_scheme(url: &str) -> String {
+    if url.contains("://") { url.to_owned() } else { format!("http://{url}") }
+}
+
 /// The row of each relation, as JSON.
 pub(super) fn rows(url: &str, shop: &str, relations: &[Relation], item: &str) -> anyhow::Result<Vec<String>> {
     let url = url.trim_end_matches('/');
@@ -75,6 +80,17 @@ fn encode(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_host_and_port_are_asked_over_http() {
+        for (url, expected) in [
+            ("127.0.0.1:9397", "http://127.0.0.1:9397"),
+            ("http://shop:1", "http://shop:1"),
+            ("https://shop/x", "https://shop/x"),
+        ] {
+            assert_eq!(with_scheme(url), expected);
+        }
+    }
 
     #[test]
     fn every_id_is_one_part_of_a_path() {

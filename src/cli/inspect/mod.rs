@@ -13,7 +13,7 @@ use crate::event::SHOP_DEFAULT;
 use crate::relation::Relation;
 use anyhow::Context as _;
 use clap::Args;
-use clap::builder::PossibleValuesParser;
+use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser};
 use std::io::Write as _;
 use std::path::PathBuf;
 use table::Row;
@@ -34,18 +34,19 @@ pub(crate) struct InspectArgs {
     #[command(flatten)]
     pub(super) sets: Sets,
     /// The product
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     pub(crate) item: String,
     /// Events to count first, as JSON lines, plain, .gz or .zst
     #[arg(value_name = "FILE", conflicts_with = "url")]
     pub(crate) files: Vec<PathBuf>,
     /// Its shop
-    #[arg(long, default_value = SHOP_DEFAULT)]
+    #[arg(long, default_value = SHOP_DEFAULT, value_parser = NonEmptyStringValueParser::new())]
     pub(crate) shop: String,
     /// One list only
     #[arg(long, value_parser = PossibleValuesParser::new(Relation::ALL.map(Relation::list_name)))]
     pub(crate) list: Option<String>,
     /// The instance to ask [default: the one at http.listen]
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) url: Option<String>,
     /// Print the rows as JSON, one a line
     #[arg(long)]
@@ -58,7 +59,7 @@ pub(super) fn run(args: InspectArgs, settings: Settings) -> anyhow::Result<Outco
         None => Relation::ALL.to_vec(),
     };
     let (rows, outcome) = if args.files.is_empty() {
-        let url = args.url.clone().unwrap_or_else(|| format!("http://{}", settings.http.listen));
+        let url = ask::with_scheme(args.url.as_deref().unwrap_or(&settings.http.listen));
         (ask::rows(&url, &args.shop, &relations, &args.item)?, Outcome::Done)
     } else {
         count::rows(&args, &settings, &relations)?

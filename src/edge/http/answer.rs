@@ -26,9 +26,9 @@ pub(super) enum Refusal {
     /// The partition is still being restored or replayed.
     NotReady { partition: Partition, state: &'static str },
     /// The path's percent-encoding is no UTF-8.
-    BadPath { message: String },
-    /// A query parameter is unknown or no number.
-    BadQuery { message: String },
+    BadPath,
+    /// A query parameter is unknown, given twice, or no number.
+    BadQuery,
     /// No route has this path.
     NoSuchRoute,
     /// All routes are read with GET.
@@ -59,8 +59,8 @@ impl Refusal {
             Self::NoSuchList { .. } => (StatusCode::NOT_FOUND, "no_such_list"),
             Self::NotHere { .. } => (StatusCode::MISDIRECTED_REQUEST, "not_here"),
             Self::NotReady { .. } => (StatusCode::SERVICE_UNAVAILABLE, "not_ready"),
-            Self::BadPath { .. } => (StatusCode::BAD_REQUEST, "bad_path"),
-            Self::BadQuery { .. } => (StatusCode::BAD_REQUEST, "bad_query"),
+            Self::BadPath => (StatusCode::BAD_REQUEST, "bad_path"),
+            Self::BadQuery => (StatusCode::BAD_REQUEST, "bad_query"),
             Self::NoSuchRoute => (StatusCode::NOT_FOUND, "no_such_route"),
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
             Self::UriTooLong { .. } => (StatusCode::URI_TOO_LONG, "uri_too_long"),
@@ -93,7 +93,10 @@ impl Refusal {
             Self::NotReady { partition, state } => {
                 format!("partition {} is {state}: whether the item has a list is not known yet; see /readyz", partition.0)
             }
-            Self::BadPath { message } | Self::BadQuery { message } => message.clone(),
+            Self::BadPath => "a part of the path is no UTF-8 once its percent-encoding is undone".to_owned(),
+            Self::BadQuery => {
+                "the only parameter is as_of=MS, at most once: a whole number of ms since 1970".to_owned()
+            }
             Self::NoSuchRoute => {
                 "routes: /metrics, /livez, /readyz, /v1/lists/{shop}/{list}/{item}, /v1/rows/{shop}/{list}/{item}, /v1/counts"
                     .to_owned()
@@ -161,6 +164,16 @@ fn encoded(text: &str) -> String {
         }
     }
     path
+}
+
+/// Whether a value of `If-None-Match` (RFC 9110, 13.1.2) holds `tag`, or any: the comparison is weak. No tag holds a quote,
+/// so a part between commas that is quoted like ours is a whole tag.
+pub(super) fn holds_tag(value: &[u8], tag: &str) -> bool {
+    value.trim_ascii() == b"*"
+        || value
+            .split(|&byte| byte == b',')
+            .map(<[u8]>::trim_ascii)
+            .any(|held| held.strip_prefix(b"W/").unwrap_or(held) == tag.as_bytes())
 }
 
 /// The entity tag of a record: a fingerprint of its bytes.

@@ -1,6 +1,6 @@
 //! The routes. Each decides between the answers that a client must be able to tell apart.
 
-use super::answer::{Refusal, entity_tag};
+use super::answer::{Refusal, entity_tag, holds_tag};
 use super::body::CountsBody;
 use super::{HEADER_BYTES_MAX, Shared, URI_BYTES_MAX};
 use crate::edge::counts::Merge;
@@ -139,7 +139,7 @@ struct Asked {
 
 impl Asked {
     fn new(shared: &Shared, path: ItemPath, known: &[Relation]) -> Result<Self, Refusal> {
-        let Path((shop, list, item)) = path.map_err(|rejection| Refusal::BadPath { message: rejection.body_text() })?;
+        let Path((shop, list, item)) = path.map_err(|_| Refusal::BadPath)?;
         let Some(relation) = Relation::of_list(&list).filter(|relation| known.contains(relation)) else {
             let known = known.iter().map(|relation| relation.list_name()).collect();
             return Err(Refusal::NoSuchList { list, known });
@@ -178,7 +178,7 @@ async fn list(State(shared): State<Arc<Shared>>, path: ItemPath, headers: Header
     let list_name = asked.relation.list_name();
     if let Some(published) = shared.state.view.get(&asked.shop, list_name, &asked.item) {
         let tag = entity_tag(&published.record);
-        let fresh = headers.get(header::IF_NONE_MATCH).is_some_and(|held| held.as_bytes() == tag.as_bytes());
+        let fresh = headers.get_all(header::IF_NONE_MATCH).iter().any(|held| holds_tag(held.as_bytes(), &tag));
         let at_ms = HeaderValue::from(published.at.0);
         let headers = [(header::ETAG, tag), (header::CACHE_CONTROL, "no-cache".to_owned())];
         let response = if fresh {
@@ -214,7 +214,7 @@ async fn counts(
     State(shared): State<Arc<Shared>>,
     parameters: Result<Query<CountsParameters>, QueryRejection>,
 ) -> Result<Response, Refusal> {
-    let Query(parameters) = parameters.map_err(|rejection| Refusal::BadQuery { message: rejection.body_text() })?;
+    let Query(parameters) = parameters.map_err(|_| Refusal::BadQuery)?;
     let turn = Arc::clone(&shared.counts)
         .try_acquire_owned()
         .map_err(|_| Refusal::Busy { message: "another client is reading the counts; ask again later".to_owned() })?;

@@ -214,12 +214,20 @@ fn a_list_that_did_not_change_is_not_sent_again() {
     let shop = Shop::simple();
     shop.view.insert("main/bought-together/a", b"{1}", EventTime(1));
     let tag = shop.get("/v1/lists/main/bought-together/a").headers["etag"].clone();
-    let ask = || {
+    let ask_with = |held: &str| {
         let path = "/v1/lists/main/bought-together/a";
-        shop.send(&format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\nif-none-match: {tag}\r\n\r\n"))
+        shop.send(&format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\nif-none-match: {held}\r\n\r\n"))
     };
+    let ask = || ask_with(&tag);
     let same = ask();
     assert_eq!((same.status, &*same.body, &same.headers["etag"]), (304, "", &tag));
+    let two_headers = format!("\"x\"\r\nif-none-match: {tag}");
+    for held in ["*", &format!("W/{tag}"), &format!("W/\"x\", {tag}"), &format!("{tag},W/\"y\""), &two_headers] {
+        assert_eq!(ask_with(held).status, 304, "{held}");
+    }
+    for held in ["W/\"x\", \"y\"", "", tag.trim_matches('"'), "\"*\""] {
+        assert_eq!(ask_with(held).status, 200, "{held}");
+    }
     shop.view.insert("main/bought-together/a", b"{2}", EventTime(2));
     let changed = ask();
     assert_eq!((changed.status, &*changed.body), (200, "{2}"));
@@ -378,8 +386,10 @@ fn oversize_and_odd_requests_are_refused() {
         shop.get(path).is_error(404, "no_such_route");
     }
     shop.get("/v1/lists/main/bought-together/%FF").is_error(400, "bad_path");
-    shop.get("/v1/counts?as_of=soon").is_error(400, "bad_query");
-    shop.get("/v1/counts?as_off=1").is_error(400, "bad_query");
+    for query in ["as_of=soon", "as_off=1", "as_of=1&as_of=2"] {
+        let json = shop.get(&format!("/v1/counts?{query}")).is_error(400, "bad_query");
+        assert!(json["message"].as_str().unwrap().contains("as_of=MS"), "{json}");
+    }
 }
 
 #[test]
