@@ -85,6 +85,10 @@ impl Entry {
 #[derive(Default)]
 pub struct Items {
     shops: Vec<Box<str>>,
+    /// By the hash of their names. How many shops there are is up to the data, as it is for items.
+    shop_index: HashTable<u32>,
+    /// The shop that `shop` gave last: most often the next one too, and often the only one.
+    last_shop: usize,
     entries: Vec<Entry>,
     /// All item names, one behind the other: less memory than a box each, and fewer cache misses.
     names: String,
@@ -92,23 +96,33 @@ pub struct Items {
 }
 
 impl Items {
-    /// The number of `shop`, new or known. Shops are few: a linear search.
+    /// The number of `shop`, new or known.
     ///
     /// # Panics
     /// Never on data: more than 2^32 shops do not fit memory.
     pub fn shop(&mut self, shop: &str) -> ShopId {
-        if let Some(known) = self.find_shop(shop) {
-            return known;
-        }
-        let id = ShopId(small(self.shops.len()));
-        self.shops.push(Box::from(shop));
+        let id = self.find_shop(shop).unwrap_or_else(|| self.add_shop(shop));
+        self.last_shop = id.index();
         id
     }
 
     /// The number of `shop`, if it has been met.
     #[must_use]
     pub fn find_shop(&self, shop: &str) -> Option<ShopId> {
-        self.shops.iter().position(|known| &**known == shop).map(|place| ShopId(small(place)))
+        if self.shops.get(self.last_shop).is_some_and(|last| **last == *shop) {
+            return Some(ShopId(small(self.last_shop)));
+        }
+        let same = |&id: &u32| *self.shops[id as usize] == *shop;
+        self.shop_index.find(xxh3_64(shop.as_bytes()), same).map(|&id| ShopId(id))
+    }
+
+    fn add_shop(&mut self, shop: &str) -> ShopId {
+        let id = small(self.shops.len());
+        self.shops.push(Box::from(shop));
+        let shops = &self.shops;
+        let hash = |&other: &u32| xxh3_64(shops[other as usize].as_bytes());
+        self.shop_index.insert_unique(xxh3_64(shop.as_bytes()), id, hash);
+        ShopId(id)
     }
 
     /// The number of `item` in `shop`, new or known.
@@ -238,6 +252,29 @@ mod tests {
         }
         let each = items.bytes() / 10_000;
         assert!((24 + 10 + 4..=100).contains(&each), "{each} bytes an item");
+    }
+
+    #[test]
+    fn many_shops_are_numbered_as_a_search_through_a_list_would() {
+        let (mut items, mut list) = (Items::default(), Vec::<String>::new());
+        assert_eq!(items.find_shop(""), None, "nothing is known yet");
+        for step in 0..2000_u32 {
+            let name = format!("shop-{}", step.wrapping_mul(2_654_435_761) % 700); // new ones, old ones, in no order
+            let name = if step % 50 == 0 { String::new() } else { name };
+            let known = list.iter().position(|shop| *shop == name);
+            assert_eq!(items.find_shop(&name).map(ShopId::index), known, "step {step}");
+            let id = items.shop(&name);
+            assert_eq!(id.index(), known.unwrap_or(list.len()), "step {step}");
+            assert_eq!((items.shop(&name), items.shop_name(id)), (id, name.as_str()), "again: the last one");
+            if known.is_none() {
+                list.push(name);
+            }
+        }
+        assert!(list.len() > 500 && items.shop_count() == list.len());
+        assert_eq!(items.find_shop("shop-700"), None);
+        // A search through all of them for each would need minutes in the dev profile.
+        (0..200_000_u32).for_each(|n| assert_eq!(items.shop(&format!("many {n}")).index(), list.len() + n as usize));
+        assert_eq!(items.find_shop("many 77777").map(ShopId::index), Some(list.len() + 77_777));
     }
 
     #[test]

@@ -4,15 +4,43 @@ use super::frame::WireError;
 use super::varint::{Reader, put, put_count, put_name};
 use crate::items::{ItemId, Items, ShopId};
 
-/// The items and shops that the block under construction has named so far.
+/// By number in the table: the block a name was last given in, and its number there. Nothing is to be cleared between
+/// blocks, however many names the table holds.
 #[derive(Default)]
+struct Stamps(Vec<(u32, u32)>);
+
+impl Stamps {
+    /// The number in `block` of what has `index` in the table: `next` when it is new there, which is the second part.
+    #[inline]
+    fn number(&mut self, index: usize, block: u32, next: usize) -> (u64, bool) {
+        if self.0.len() <= index {
+            self.0.resize(index + 1, (0, 0)); // grows by doubling
+        }
+        let slot = &mut self.0[index];
+        let is_new = slot.0 != block;
+        if is_new {
+            *slot = (block, u32::try_from(next).unwrap_or(u32::MAX));
+        }
+        (u64::from(slot.1), is_new)
+    }
+}
+
+/// The items and shops that the block under construction has named so far.
 pub(super) struct Dictionary {
-    /// By item: the block it was last named in, and its number there.
-    slots: Vec<(u32, u32)>,
+    item_stamps: Stamps,
+    shop_stamps: Stamps,
+    /// Counts blocks from 1: 0 is the stamp of what was never named.
     block: u32,
     items: Vec<ItemId>,
     shops: Vec<ShopId>,
     name_bytes: usize,
+}
+
+impl Default for Dictionary {
+    fn default() -> Self {
+        let (item_stamps, shop_stamps) = (Stamps::default(), Stamps::default());
+        Self { item_stamps, shop_stamps, block: 1, items: Vec::new(), shops: Vec::new(), name_bytes: 0 }
+    }
 }
 
 impl Dictionary {
@@ -22,35 +50,29 @@ impl Dictionary {
         self.name_bytes = 0;
         self.block = self.block.wrapping_add(1);
         if self.block == 0 {
-            self.slots.fill((0, 0)); // after 2^32 blocks old stamps could be taken for new ones
+            // After 2^32 blocks old stamps could be taken for new ones.
+            self.item_stamps.0.fill((0, 0));
+            self.shop_stamps.0.fill((0, 0));
             self.block = 1;
         }
     }
 
     #[inline]
     pub(super) fn item(&mut self, item: ItemId, items: &Items) -> u64 {
-        if self.block == 0 {
-            self.block = 1;
-        }
-        if self.slots.len() <= item.index() {
-            self.slots.resize(items.len().max(item.index() + 1), (0, 0));
-        }
-        let slot = &mut self.slots[item.index()];
-        if slot.0 != self.block {
-            let number = u32::try_from(self.items.len()).unwrap_or(u32::MAX);
-            *slot = (self.block, number);
+        let (number, is_new) = self.item_stamps.number(item.index(), self.block, self.items.len());
+        if is_new {
             self.items.push(item);
             self.name_bytes += items.name(item).len() + 2;
         }
-        u64::from(slot.1)
+        number
     }
 
     pub(super) fn shop(&mut self, shop: ShopId) -> u64 {
-        let known = self.shops.iter().position(|&s| s == shop);
-        known.unwrap_or_else(|| {
+        let (number, is_new) = self.shop_stamps.number(shop.index(), self.block, self.shops.len());
+        if is_new {
             self.shops.push(shop);
-            self.shops.len() - 1
-        }) as u64
+        }
+        number
     }
 
     pub(super) fn bytes(&self) -> usize {
@@ -91,3 +113,45 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>) -> Result<Names<'a>, WireError> 
 }
 
 pub(super) type Names<'a> = (Vec<&'a str>, Vec<(u32, &'a str)>);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_numbered_by_block_also_when_the_count_of_blocks_starts_again() {
+        let mut table = Items::default();
+        let shops: Vec<ShopId> = (0..300).map(|n| table.shop(&format!("shop {n}"))).collect();
+        let items: Vec<ItemId> = shops.iter().map(|&shop| table.item(shop, "a")).collect();
+        let mut dictionary = Dictionary::default();
+        for block in [1, 2, u32::MAX - 1, u32::MAX, 1, 2] {
+            dictionary.block = if block > 2 { block } else { dictionary.block };
+            assert_eq!(dictionary.block, block);
+            // A search through a list gives the same numbers. Each block begins elsewhere and goes back and forth.
+            let (mut named_shops, mut named_items) = (Vec::new(), Vec::new());
+            for step in 0..1000 {
+                let place = (block as usize % 1000 + step * 7) % (100 + step % 200);
+                let by_list = |list: &mut Vec<usize>| {
+                    list.iter().position(|&known| known == place).unwrap_or_else(|| {
+                        list.push(place);
+                        list.len() - 1
+                    }) as u64
+                };
+                assert_eq!(dictionary.shop(shops[place]), by_list(&mut named_shops));
+                if step % 3 == 0 {
+                    assert_eq!(dictionary.item(items[place], &table), by_list(&mut named_items));
+                }
+            }
+            assert!(dictionary.shops.len() > 200 && dictionary.items.len() > 100);
+            let mut bytes = Vec::new();
+            dictionary.write(&table, &mut bytes);
+            let (read_shops, read_items) = read(&mut Reader::new(&bytes)).unwrap();
+            let shop_names: Vec<String> = named_shops.iter().map(|place| format!("shop {place}")).collect();
+            assert_eq!(read_shops, shop_names);
+            let owners: Vec<&str> = read_items.iter().map(|(shop, _)| read_shops[*shop as usize]).collect();
+            let expected: Vec<String> = named_items.iter().map(|place| format!("shop {place}")).collect();
+            assert_eq!(owners, expected);
+            dictionary.clear();
+        }
+    }
+}

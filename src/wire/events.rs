@@ -6,7 +6,7 @@ use super::frame::{Kind, WireError, body, seal, start};
 use super::varint::{Reader, put, put_count};
 use crate::event::{EventKey, EventTime, EventType, UserKey};
 use crate::items::{ItemId, Items};
-use crate::position::{Position, SourcePartition};
+use crate::position::Position;
 use hashbrown::HashMap;
 use std::ops::Range;
 
@@ -24,11 +24,6 @@ pub struct EventsWriter {
 }
 
 impl EventsWriter {
-    /// The section of `source`, if the block under construction has one.
-    pub fn section(&mut self, source: &SourcePartition) -> Option<&mut SectionHead> {
-        self.sections.iter_mut().map(|s| &mut s.head).find(|head| head.source == *source)
-    }
-
     /// Opens a section; its `span.to` may be moved until the block is finished. Returns its place in the block.
     pub fn open(&mut self, head: SectionHead) -> usize {
         self.sections.push(SectionWriter::new(head));
