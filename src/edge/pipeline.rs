@@ -10,7 +10,7 @@ use crate::intake::{Record, Reject};
 use crate::position::{NextOffset, Partition, SourcePartition};
 use crate::relation::Relation;
 use crate::stage::{
-    BlockLimits, Effect, Fact, IntakeInput, IntakeWork, Left, Log, RowsSetup, RowsWork, Stage, WindowsWork,
+    BlockLimits, Effect, Fact, IntakeInput, IntakeWork, Left, Log, RowsSetup, RowsWork, Stage, WindowsWork, identity_of,
 };
 use crate::{intake::Intake, rules::CountingRules};
 use std::collections::BTreeMap;
@@ -68,7 +68,7 @@ pub struct Appended {
 pub struct Setup {
     /// Admission of events.
     pub intake: Intake,
-    /// Fingerprint of what the events log depends on besides its sources.
+    /// Fingerprint of what the events log depends on besides its sources and number of partitions.
     pub events_identity: u64,
     /// The source partitions to read.
     pub inputs: Vec<IntakeInput>,
@@ -126,10 +126,21 @@ impl<T: Transport, S: Sink> Pipeline<T, S> {
         Ok(pipeline)
     }
 
+    /// What the events log and the pairs log are written under. Where a merge is forced depends on the room that it has.
+    fn identities(&self) -> (u64, u64) {
+        let (events, pairs) = (self.transport.partitions(Log::Events), self.transport.partitions(Log::Pairs));
+        let merge_bytes_max = u64::try_from(self.setup.merge_bytes_max).unwrap_or(u64::MAX);
+        let counting = self.setup.counting.fingerprint();
+        let events_identity = events_identity(&self.setup, events);
+        (events_identity, identity_of(&[counting, merge_bytes_max, u64::from(events), u64::from(pairs)]))
+    }
+
     fn open_windows(&mut self, partition: Partition) -> anyhow::Result<Stage<WindowsWork>> {
         let outputs = self.transport.partitions(Log::Pairs);
-        let Setup { counting, events_identity, merge_bytes_max, limits, .. } = &self.setup;
-        let work = WindowsWork::new(partition, outputs, counting, *events_identity, *merge_bytes_max, *limits);
+        let (events_identity, pairs_identity) = self.identities();
+        let Setup { counting, merge_bytes_max, limits, .. } = &self.setup;
+        let work =
+            WindowsWork::new(partition, outputs, counting, events_identity, pairs_identity, *merge_bytes_max, *limits);
         let mut stage = Stage::new(work, 1);
         tell_left(&mut stage, Log::Pairs, &mut self.transport)?;
         let (next, until) = self.transport.bounds(Log::Events, partition)?;
@@ -141,7 +152,7 @@ impl<T: Transport, S: Sink> Pipeline<T, S> {
 
     fn open_rows(&mut self, partition: Partition) -> anyhow::Result<Stage<RowsWork>> {
         let partitions = self.transport.partitions(Log::Pairs);
-        let work = RowsWork::new(partition, partitions, &self.setup.counting, &self.setup.rows);
+        let work = RowsWork::new(partition, partitions, &self.setup.counting, self.identities().1, &self.setup.rows);
         let mut stage = Stage::new(work, 2);
         let mut effects = Vec::new();
         each_record(&mut self.transport, Log::Lists, partition, |_, record| {
@@ -444,10 +455,15 @@ impl<T: Transport, S: Sink> Pipeline<T, S> {
     }
 }
 
+fn events_identity(setup: &Setup, partitions: u32) -> u64 {
+    identity_of(&[setup.events_identity, u64::from(partitions)])
+}
+
 fn new_intake<T: Transport>(setup: &Setup, transport: &mut T) -> anyhow::Result<Stage<IntakeWork>> {
     let outputs = transport.partitions(Log::Events);
-    let Setup { intake, inputs, events_identity, history_ms, limits, .. } = setup;
-    let work = IntakeWork::new(intake.clone(), inputs.clone(), outputs, *events_identity, *history_ms, *limits);
+    let identity = events_identity(setup, outputs);
+    let Setup { intake, inputs, history_ms, limits, .. } = setup;
+    let work = IntakeWork::new(intake.clone(), inputs.clone(), outputs, identity, *history_ms, *limits);
     let mut stage = Stage::new(work, inputs.len());
     tell_left(&mut stage, Log::Events, transport)?;
     Ok(stage)

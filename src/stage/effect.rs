@@ -147,8 +147,8 @@ pub enum StageError {
     Stopped,
     /// Written under other rules.
     #[error(
-        "{log}-{partition} at offset {offset}: written under rules {found:016x}, in force are {own:016x}: set the \
-         counting rules (or the user secret) back, or start the log anew and replay the events",
+        "{log}-{partition} at offset {offset}: written under rules {found:016x}, in force are {own:016x}: set \
+         the counting rules, merge_buffer, numbers of partitions and user secret back, or start the log anew and replay the events",
         log = log.name(), partition = partition.0, offset = offset.0
     )]
     OtherRules {

@@ -4,18 +4,27 @@
 use super::effect::{Log, StageError};
 use crate::position::{Ledger, NextOffset, Partition, Verdict};
 use crate::wire::{Opening, Origin, SectionHead, WireError};
+use xxhash_rust::xxh3::xxh3_64;
+
+/// One fingerprint of everything that a log's content depends on besides its input.
+#[must_use]
+pub fn identity_of(parts: &[u64]) -> u64 {
+    let bytes: Vec<u8> = parts.iter().flat_map(|part| part.to_le_bytes()).collect();
+    xxh3_64(&bytes)
+}
 
 /// The writer's side of an internal log: what its predecessors' opening marks say.
 pub(super) struct Authorship {
     log: Log,
     own: u64,
     log_id: Option<u128>,
+    input_log_id: Option<u128>,
 }
 
 impl Authorship {
     /// No mark seen yet; the log must have been written under `own`.
     pub(super) fn new(log: Log, own: u64) -> Self {
-        Self { log, own, log_id: None }
+        Self { log, own, log_id: None, input_log_id: None }
     }
 
     /// Takes note of an opening mark that a predecessor left.
@@ -25,7 +34,19 @@ impl Authorship {
         offset: NextOffset,
         opening: &Opening,
     ) -> Result<(), StageError> {
-        check(self.log, partition, offset, &mut self.log_id, self.own, opening)
+        check(self.log, partition, offset, &mut self.log_id, self.own, opening)?;
+        self.input_log_id.get_or_insert(opening.input_log_id);
+        Ok(())
+    }
+
+    /// The log read turns out to be `found`. Another one than predecessors read has other positions: to mute by theirs would
+    /// swallow it.
+    pub(super) fn check_input(&mut self, input: &Identity, offset: NextOffset, found: u128) -> Result<(), StageError> {
+        let first = *self.input_log_id.get_or_insert(found);
+        if first == found {
+            return Ok(());
+        }
+        Err(StageError::OtherLog { log: input.log, partition: input.partition, offset, first, found })
     }
 
     /// The log's id; `new` becomes it when no predecessor left one.
@@ -35,7 +56,8 @@ impl Authorship {
 
     /// An opening mark of this writer.
     pub(super) fn opening(&self, origins: Vec<Origin>) -> Vec<u8> {
-        Opening { log_id: self.log_id.unwrap_or_default(), store_id: 0, identity: self.own, origins }.encode()
+        let (log_id, input_log_id) = (self.log_id.unwrap_or_default(), self.input_log_id.unwrap_or_default());
+        Opening { log_id, input_log_id, store_id: 0, identity: self.own, origins }.encode()
     }
 }
 

@@ -20,6 +20,7 @@ pub use intake::{IntakeInput, IntakeTally, IntakeWork, SourceRecord};
 pub use rows::{Clocked, RowsSetup, RowsTally, RowsWork};
 pub use windows::{WindowsTally, WindowsWork};
 
+pub use identity::identity_of;
 use identity::{Authorship, Identity};
 
 use crate::position::{NextOffset, Partition, Position, SourcePartition};

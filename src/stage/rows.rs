@@ -70,7 +70,9 @@ pub struct RowsWork {
     publisher: Publisher,
     clocked: Clocked,
     clock_ms: i64,
-    total_step_milli: u32,
+    publish: PublishRules,
+    /// When the last record came, by `clock_ms`.
+    last_input_ms: i64,
     updates: Vec<TotalUpdate>,
     /// Sources that read history.
     history: BTreeSet<SourcePartition>,
@@ -84,14 +86,20 @@ pub struct RowsWork {
 }
 
 impl RowsWork {
-    /// Partition `partition` of `partitions` of the pairs log.
+    /// Partition `partition` of `partitions` of the pairs log, which is written under `pairs_identity`.
     #[must_use]
-    pub fn new(partition: Partition, partitions: u32, counting: &CountingRules, setup: &RowsSetup) -> Self {
+    pub fn new(
+        partition: Partition,
+        partitions: u32,
+        counting: &CountingRules,
+        pairs_identity: u64,
+        setup: &RowsSetup,
+    ) -> Self {
         let RowsSetup { lists, publish, clocked } = setup;
         let ranker = |rules: &ListRules| rules.enabled.then(|| Ranker::new(rules.clone()));
         Self {
             partition,
-            identity: Identity::new(Log::Pairs, partition, counting.fingerprint()),
+            identity: Identity::new(Log::Pairs, partition, pairs_identity),
             rows: Rows::new(counting, partition, partitions),
             names: Translation::default(),
             scratch: DeltaScratch::default(),
@@ -103,7 +111,8 @@ impl RowsWork {
             publisher: Publisher::new(publish.min_score_step_milli),
             clocked: *clocked,
             clock_ms: i64::MIN,
-            total_step_milli: publish.total_step_milli,
+            publish: *publish,
+            last_input_ms: i64::MIN,
             updates: Vec::new(),
             history: BTreeSet::new(),
             is_live: false,
@@ -247,7 +256,7 @@ impl RowsWork {
         if self.is_silent() {
             return false;
         }
-        self.rows.drain_totals(self.total_step_milli, exact, &mut self.updates);
+        self.rows.drain_totals(self.publish.total_step_milli, exact, &mut self.updates);
         let any = !self.updates.is_empty();
         self.tally.totals_told += self.updates.len() as u64;
         for update in self.updates.drain(..) {
@@ -356,6 +365,7 @@ impl Work for RowsWork {
         record: &&[u8],
         effects: &mut Vec<Effect>,
     ) -> Result<(), StageError> {
+        self.last_input_ms = self.clock_ms;
         if input != PAIRS {
             return self.total(record);
         }
@@ -375,6 +385,9 @@ impl Work for RowsWork {
     fn clock(&mut self, now_ms: i64, effects: &mut Vec<Effect>) -> Result<(), StageError> {
         if self.clocked == Clocked::Wall {
             self.publish_due(now_ms, effects);
+            if self.moved && self.clock_ms.saturating_sub(self.last_input_ms) >= self.publish.rest_after_ms {
+                self.rest(effects);
+            }
         }
         Ok(())
     }
@@ -391,12 +404,13 @@ impl Work for RowsWork {
         self.moved = false;
         if self.clocked == Clocked::Events {
             // As live, where rest comes when nothing has come for so long that no row cools any more.
-            self.clock_ms = self.clock_ms.max(self.rows.now().0).saturating_add(REST_MS);
+            let rest_ms = REST_MS.max(self.publish.min_interval_ms.saturating_add(1));
+            self.clock_ms = self.clock_ms.max(self.rows.now().0).saturating_add(rest_ms);
         }
         self.due.sweep_all(self.clock_ms);
         self.publish_ready(effects);
     }
 }
 
-/// How far rest lies behind the last event where the clock is the events'. Any time over `min_interval` does.
+/// How far rest lies at least behind the last event where the clock is the events'.
 const REST_MS: i64 = 10_000;

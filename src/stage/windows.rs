@@ -12,7 +12,7 @@ use crate::position::{NextOffset, Partition, SourcePartition, Verdict};
 use crate::relation::Fate;
 use crate::rules::CountingRules;
 use crate::windows::{Action, Input, Merge, SourceIndex, Windows};
-use crate::wire::{EventEntry, EventItems, EventsBlock, Kind, SectionHead, Translation, kind_of};
+use crate::wire::{EventEntry, EventItems, EventsBlock, Kind, Opening, SectionHead, Translation, kind_of};
 use std::collections::BTreeSet;
 
 /// About what one held event costs besides its order lines.
@@ -56,25 +56,30 @@ pub struct WindowsWork {
     highest_released: Option<EventTime>,
     behind: BTreeSet<SourcePartition>,
     history: BTreeSet<SourcePartition>,
+    /// Sources whose history has been read, but not yet released.
+    history_read: Vec<SourcePartition>,
+    /// Whether the opening marks are out: once the log read has said which it is.
+    announced: bool,
     tally: WindowsTally,
 }
 
 impl WindowsWork {
-    /// Partition `partition` of the events log, writing to `outputs` partitions of the pairs log. `events_identity` is
-    /// the fingerprint that the events log must have been written under.
+    /// Partition `partition` of the events log, writing to `outputs` partitions of the pairs log. The identities are
+    /// the fingerprints that the logs are written under ([`super::identity_of`]).
     #[must_use]
     pub fn new(
         partition: Partition,
         outputs: u32,
         rules: &CountingRules,
         events_identity: u64,
+        pairs_identity: u64,
         merge_bytes_max: usize,
         limits: BlockLimits,
     ) -> Self {
         let source = SourcePartition { source: Log::Events.name().into(), partition };
         Self {
             identity: Identity::new(Log::Events, partition, events_identity),
-            authorship: Authorship::new(Log::Pairs, rules.fingerprint()),
+            authorship: Authorship::new(Log::Pairs, pairs_identity),
             items: Items::default(),
             names: Translation::default(),
             merge: Merge::new(merge_bytes_max),
@@ -84,6 +89,8 @@ impl WindowsWork {
             highest_released: None,
             behind: BTreeSet::new(),
             history: BTreeSet::new(),
+            history_read: Vec::new(),
+            announced: false,
             tally: WindowsTally::default(),
         }
     }
@@ -122,8 +129,12 @@ impl WindowsWork {
         Standing { highest, behind: !self.behind.is_empty(), history: !self.history.is_empty() }
     }
 
-    fn opening(&mut self, offset: NextOffset, block: &[u8]) -> Result<(), StageError> {
+    fn opening(&mut self, offset: NextOffset, block: &[u8], effects: &mut Vec<Effect>) -> Result<(), StageError> {
         let opening = self.identity.check(offset, block)?;
+        if !std::mem::replace(&mut self.announced, true) {
+            self.authorship.check_input(&self.identity, offset, opening.log_id)?;
+            self.outbox.open(&self.authorship, effects);
+        }
         for origin in &opening.origins {
             if self.identity.ledger.next(&origin.source).is_none() {
                 self.behind.insert(origin.source.clone());
@@ -131,7 +142,25 @@ impl WindowsWork {
             self.identity.open(offset, origin)?;
             self.merge.open(&origin.source);
         }
+        self.outbox.start_record(offset);
+        self.forget_removed(&opening);
+        self.release(effects);
+        self.outbox.end_record();
         Ok(())
+    }
+
+    /// An opening mark names every configured source. One that is no longer among them brings nothing more: nothing waits
+    /// for it.
+    fn forget_removed(&mut self, opening: &Opening) {
+        let is_named = |source: &SourcePartition| opening.origins.iter().any(|origin| origin.source == *source);
+        let gone = self.behind.union(&self.history).filter(|source| !is_named(source)).cloned();
+        for source in gone.collect::<Vec<_>>() {
+            if let Some(index) = self.merge.index(&source) {
+                self.merge.mark(index, None, false);
+            }
+            self.behind.remove(&source);
+            self.history_read.push(source);
+        }
     }
 
     fn events(&mut self, offset: NextOffset, bytes: &[u8], effects: &mut Vec<Effect>) -> Result<(), StageError> {
@@ -203,16 +232,21 @@ impl WindowsWork {
     fn hear(&mut self, source: SourceIndex, head: &SectionHead) {
         self.merge.mark(source, head.highest, head.behind);
         self.highest_told = self.highest_told.max(head.highest);
-        for (set, is_in) in [(&mut self.behind, head.behind), (&mut self.history, head.history)] {
-            if !is_in {
-                set.remove(&head.source);
-            }
+        if !head.behind {
+            self.behind.remove(&head.source);
+        }
+        if !head.history && self.history.contains(&head.source) {
+            self.history_read.push(head.source.clone());
         }
     }
 
     fn release(&mut self, effects: &mut Vec<Effect>) {
         while let Some(held) = self.merge.release() {
             self.apply(&held, effects);
+        }
+        // Only now: what was held of a history is history too, and must not be told as news.
+        for source in self.history_read.drain(..) {
+            self.history.remove(&source);
         }
     }
 
@@ -256,9 +290,8 @@ impl Work for WindowsWork {
         Ok(())
     }
 
-    fn open(&mut self, effects: &mut Vec<Effect>) {
-        self.outbox.open(&self.authorship, effects);
-    }
+    /// Nothing yet: the opening marks say which log is read, and its first record says that.
+    fn open(&mut self, _effects: &mut Vec<Effect>) {}
 
     fn record(
         &mut self,
@@ -268,7 +301,7 @@ impl Work for WindowsWork {
         effects: &mut Vec<Effect>,
     ) -> Result<(), StageError> {
         match kind_of(record).map_err(|error| self.identity.wire(offset, error))? {
-            Kind::Opening => self.opening(offset, record),
+            Kind::Opening => self.opening(offset, record, effects),
             _ => self.events(offset, record, effects),
         }
     }
@@ -287,6 +320,9 @@ impl Work for WindowsWork {
     }
 
     fn mark(&mut self, effects: &mut Vec<Effect>) {
+        if !self.announced {
+            return;
+        }
         let standing = self.standing();
         self.outbox.mark(standing, &self.items, effects);
     }

@@ -12,7 +12,7 @@
 //! block    = "sl" kind:u8 version:u8 checksum:u64le body           checksum: XXH3-64 of the body
 //! events   = sources shops items users sections                    kind 'E'
 //! pairs    = sources shops items sections                          kind 'P'
-//! opening  = log_id:u128le store_id:u128le identity:u64le origins  kind 'O'
+//! opening  = log_id:u128le input_log_id:u128le store_id:u128le identity:u64le origins  kind 'O'
 //! sources  = n { name partition }        shops = n { name }        items = n { shop name }      users = n { u128le }
 //! section  = source flags from to [highest] [arrived] n { entry }  positions: offset, index
 //! ```

@@ -22,9 +22,11 @@ pub struct Origin {
 pub struct Opening {
     /// Random, made with the log's first mark: another log under the same name has another.
     pub log_id: u128,
+    /// Id of the log that the writer reads: positions here are positions of that one. 0 where it reads sources.
+    pub input_log_id: u128,
     /// Of the snapshot store, once there is one; 0 until then.
     pub store_id: u128,
-    /// Fingerprint of what the log's content depends on besides its input: counting rules, user secret.
+    /// Fingerprint of what the log's content depends on besides its input: rules, numbers of partitions, user secret.
     pub identity: u64,
     /// Every source partition that the writer will write sections of.
     pub origins: Vec<Origin>,
@@ -36,6 +38,7 @@ impl Opening {
     pub fn encode(&self) -> Vec<u8> {
         let mut block = start(Kind::Opening);
         block.extend_from_slice(&self.log_id.to_le_bytes());
+        block.extend_from_slice(&self.input_log_id.to_le_bytes());
         block.extend_from_slice(&self.store_id.to_le_bytes());
         block.extend_from_slice(&self.identity.to_le_bytes());
         put_count(&mut block, self.origins.len());
@@ -54,6 +57,7 @@ impl Opening {
     pub fn decode(block: &[u8]) -> Result<Self, WireError> {
         let mut reader = Reader::new(body(block, Kind::Opening)?);
         let log_id = u128::from_le_bytes(reader.fixed()?);
+        let input_log_id = u128::from_le_bytes(reader.fixed()?);
         let store_id = u128::from_le_bytes(reader.fixed()?);
         let identity = u64::from_le_bytes(reader.fixed()?);
         let count = reader.count(4)?;
@@ -64,6 +68,6 @@ impl Opening {
         if !reader.is_at_end() {
             return Err(reader.error("bytes after the end"));
         }
-        Ok(Self { log_id, store_id, identity, origins })
+        Ok(Self { log_id, input_log_id, store_id, identity, origins })
     }
 }

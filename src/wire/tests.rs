@@ -71,7 +71,13 @@ fn pairs_block() -> Vec<u8> {
 
 fn opening() -> Opening {
     let origin = |name: &str, offset| Origin { source: SourcePartition::new(name, 0), first: at(offset, 0) };
-    Opening { log_id: 1 << 100, store_id: 0, identity: 99, origins: vec![origin("a", 0), origin("b", 1 << 40)] }
+    Opening {
+        log_id: 1 << 100,
+        input_log_id: 7,
+        store_id: 0,
+        identity: 99,
+        origins: vec![origin("a", 0), origin("b", 1 << 40)],
+    }
 }
 
 #[test]
