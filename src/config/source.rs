@@ -2,6 +2,7 @@
 
 use super::SourceSettings;
 use super::layers::Keys;
+use crate::event::ID_BYTES_MAX;
 use crate::intake::MappingSpec;
 use toml::{Table, Value};
 
@@ -23,11 +24,21 @@ pub(super) fn read(table: &Table) -> (SourceSettings, Vec<String>) {
     if name.is_none() && !table.contains_key("name") {
         reasons.push("has no name".to_owned());
     }
+    reasons.extend(name.as_deref().and_then(name_fault));
     if file.is_some() && topic.is_some() {
         reasons.push("has both a file and a topic: set one".to_owned());
     }
     let mapping = mapping(rest, &mut reasons);
     (SourceSettings { name: name.unwrap_or_default(), file, topic, mapping }, reasons)
+}
+
+/// What is wrong with a name, if anything. Every block of the events log holds it, and a reader of the log refuses what is
+/// longer than an id; reports and rejects write it in one line.
+fn name_fault(name: &str) -> Option<String> {
+    if name.len() > ID_BYTES_MAX {
+        return Some(format!("name has {} bytes, at most {ID_BYTES_MAX} are allowed", name.len()));
+    }
+    name.chars().any(char::is_control).then(|| "name must not hold a control character, such as a tab".to_owned())
 }
 
 /// The source as it would be written in a file.

@@ -1,6 +1,7 @@
 //! Layers, messages and limits, from the outside.
 
 use super::*;
+use crate::event::ID_BYTES_MAX;
 use crate::intake::TypeSpec;
 use std::collections::BTreeSet;
 
@@ -310,6 +311,26 @@ fn sources_have_a_name_of_their_own_and_one_place() {
         ),
     ] {
         assert_eq!(refused(&file(text)), expected);
+    }
+}
+
+#[test]
+fn a_source_has_a_name_that_the_log_can_hold_and_a_line_can_show() {
+    let load =
+        |name: &str| file(&format!("[[source]]\nname = \"{name}\"\ntype = \"view\"\nfields = {{ item = \"/sku\" }}"));
+    for name in ["n".repeat(ID_BYTES_MAX), "\u{e9}".repeat(ID_BYTES_MAX / 2), "web clicks, 2".to_owned()] {
+        assert_eq!(Settings::load(&load(&name)).unwrap().sources[0].name, name);
+    }
+    for (name, expected) in [
+        ("n".repeat(ID_BYTES_MAX + 1), "name has 257 bytes, at most 256 are allowed"),
+        ("\u{e9}".repeat(ID_BYTES_MAX / 2 + 1), "name has 258 bytes, at most 256 are allowed"),
+        ("a\\tb".to_owned(), "name must not hold a control character, such as a tab"),
+        ("a\\nb".to_owned(), "name must not hold a control character, such as a tab"),
+        ("a\\u0085b".to_owned(), "name must not hold a control character, such as a tab"),
+    ] {
+        let refusal = refused(&load(&name));
+        assert!(refusal.ends_with(&format!("(file shop.toml): {expected}")), "{name}: {refusal}");
+        assert_eq!(refusal.lines().count(), 1, "{refusal}");
     }
 }
 

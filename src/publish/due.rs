@@ -135,17 +135,6 @@ impl Due {
         Some(due)
     }
 
-    /// When the next row that waits may be ranked: now, later, or never as things stand. Looks through the rows that were
-    /// ranked within the last interval.
-    #[must_use]
-    pub fn next_due_ms(&self) -> Option<i64> {
-        if !self.ready.is_empty() {
-            return Some(self.clock_ms);
-        }
-        let dirty = |&&(_, number): &&(i64, u32)| self.pending[number as usize].state == State::CoolingDirty;
-        self.cooling.iter().find(dirty).map(|&(until_ms, _)| until_ms)
-    }
-
     /// How many rows are known.
     #[must_use]
     pub fn known(&self) -> usize {
@@ -258,13 +247,13 @@ mod tests {
         mark(&mut queue, 1, 3, 12);
         assert_eq!(queue.pop(12), row(1, Some(3)), "at once, since the oldest of two changes");
         assert_eq!(queue.pop(12), row(2, Some(4)));
-        assert_eq!((queue.pop(12), queue.next_due_ms()), (None, None));
+        assert_eq!(queue.pop(12), None);
         mark(&mut queue, 2, 20, 20);
         mark(&mut queue, 1, 21, 21);
         mark(&mut queue, 1, 22, 22);
         mark(&mut queue, 3, 23, 23);
         assert_eq!(queue.pop(23), row(3, Some(23)));
-        assert_eq!((queue.pop(1011), queue.next_due_ms()), (None, Some(1012)));
+        assert_eq!(queue.pop(1011), None, "ranked at 12: not within 1000 ms");
         assert_eq!(queue.pop(1012), row(1, Some(21)), "ranked first, due first");
         assert_eq!(queue.pop(1000), row(2, Some(20)), "a clock that goes back stands still");
         assert_eq!(queue.pop(9999), None);
