@@ -73,7 +73,7 @@ fn wrong_usage_ends_with_2_and_says_what_was_meant() {
     for (arguments, expected) in [
         (&[][..], "Usage: samenloop"),
         (&["replya", "x.jsonl"], "a similar subcommand exists: 'replay'"),
-        (&["replay"], "<FILE>..."),
+        (&["replay"], "FILE>..."),
         (&["replay", "x.jsonl", "--list", "y"], "a similar argument exists: '--lists'"),
         (&["config", "--set", "counting.session_gap"], "write it as KEY=VALUE"),
         (&["evaluate", "x.jsonl", "--split", "1.5"], "must be between 0 and 1"),
@@ -87,7 +87,7 @@ fn wrong_usage_ends_with_2_and_says_what_was_meant() {
         (&["config", "--log-level", "loud"], "error: flag --log-level: log.level: unknown variant `loud`"),
         (
             &["replay", "x.jsonl", "--partitions", "0"],
-            "error: logs.events_partitions = 0 (flag --partitions): must be 1 to 4096",
+            "error: logs.events_partitions = 0 (flag --partitions): must be 1 to 256",
         ),
         (
             &["replay", "x.jsonl", "--block-records", "0"],

@@ -12,10 +12,11 @@ const FETCH_RECORDS_MAX: usize = 16;
 const EMPTY_FETCHES_MAX: u32 = 1_000;
 
 /// Tells a stage what its predecessors left on the log that it writes: their opening marks, and how far each partition
-/// of the log has got.
+/// of the log has got. Where they left nothing, the log gets `new_log_id`.
 pub(super) fn tell_left<W: Work, T: Transport>(
     stage: &mut Stage<W>,
     log: Log,
+    new_log_id: u128,
     transport: &mut T,
 ) -> anyhow::Result<()> {
     for output in 0..transport.partitions(log) {
@@ -33,7 +34,7 @@ pub(super) fn tell_left<W: Work, T: Transport>(
             Ok(())
         })?;
     }
-    stage.handle(Fact::Left(Left::NewLogId(rand::random())), &mut Vec::new())?;
+    stage.handle(Fact::Left(Left::NewLogId(new_log_id)), &mut Vec::new())?;
     Ok(())
 }
 

@@ -95,6 +95,8 @@ pub struct Pipeline<T, S> {
     effects: Vec<Effect>,
     fetched: Vec<Fetched>,
     appended: BTreeMap<Log, Appended>,
+    /// Of a pairs log that nobody has written to yet: every partition of windows must give it the same.
+    new_pairs_id: u128,
 }
 
 impl<T: Transport, S: Sink> Pipeline<T, S> {
@@ -114,6 +116,7 @@ impl<T: Transport, S: Sink> Pipeline<T, S> {
             effects: Vec::new(),
             fetched: Vec::new(),
             appended: BTreeMap::new(),
+            new_pairs_id: rand::random(),
         };
         for partition in 0..pipeline.transport.partitions(Log::Events) {
             let stage = pipeline.open_windows(Partition(partition))?;
@@ -142,7 +145,7 @@ impl<T: Transport, S: Sink> Pipeline<T, S> {
         let work =
             WindowsWork::new(partition, outputs, counting, events_identity, pairs_identity, *merge_bytes_max, *limits);
         let mut stage = Stage::new(work, 1);
-        tell_left(&mut stage, Log::Pairs, &mut self.transport)?;
+        tell_left(&mut stage, Log::Pairs, self.new_pairs_id, &mut self.transport)?;
         let (next, until) = self.transport.bounds(Log::Events, partition)?;
         let mut effects = Vec::new();
         stage.handle(Fact::Opened { input: 0, next, until: Some(until) }, &mut effects)?;
@@ -465,6 +468,6 @@ fn new_intake<T: Transport>(setup: &Setup, transport: &mut T) -> anyhow::Result<
     let Setup { intake, inputs, history_ms, limits, .. } = setup;
     let work = IntakeWork::new(intake.clone(), inputs.clone(), outputs, identity, *history_ms, *limits);
     let mut stage = Stage::new(work, inputs.len());
-    tell_left(&mut stage, Log::Events, transport)?;
+    tell_left(&mut stage, Log::Events, rand::random(), transport)?;
     Ok(stage)
 }

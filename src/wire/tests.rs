@@ -137,7 +137,7 @@ fn the_bytes_of_format_1_are_these() {
     let hash = |bytes: &[u8]| (bytes.len(), xxhash_rust::xxh3::xxh3_64(bytes));
     assert_eq!(
         [hash(&events_block()), hash(&pairs_block()), hash(&opening().encode())],
-        [(166, 17_907_477_813_526_305_727), (135, 1_333_564_049_067_530_011), (68, 10_829_263_472_352_372_765)]
+        [(166, 17_907_477_813_526_305_727), (135, 1_333_564_049_067_530_011), (84, 2_808_245_974_781_938_099)]
     );
     assert_eq!(&events_block()[..4], b"slE\x01");
 }

@@ -154,17 +154,31 @@ fn other_counting_rules_and_another_user_secret_are_refused_before_anything_is_a
     let mut other_rules = shape.clone();
     other_rules.rules.session_gap_ms += 1;
     let other_secret = Shape { secret: 9, ..shape.clone() };
+    let other_room = Shape { merge_bytes_max: shape.merge_bytes_max / 2, ..shape.clone() };
     let ends = |rig: &mut Rig| {
         [Log::Events, Log::Pairs].map(|log| rig.pipeline.transport_mut().bounds(log, ONLY).unwrap().1.0)
     };
     let before = ends(&mut rig);
-    for (other, log) in [(&other_rules, "pairs"), (&other_secret, "events")] {
+    for (other, log) in [(&other_rules, "pairs"), (&other_room, "pairs"), (&other_secret, "events")] {
         let error = open_again(other, &mut rig).err().expect("refused");
         assert!(error.starts_with(&format!("{log}-0 at offset 0: written under rules ")), "{error}");
-        assert!(error.contains("set the counting rules (or the user secret) back"), "{error}");
+        assert!(
+            error.contains("set the counting rules, merge_buffer, numbers of partitions and user secret back"),
+            "{error}"
+        );
     }
     assert_eq!(ends(&mut rig), before, "a mark of other rules could never be taken back");
     assert!(open_again(&shape, &mut rig).is_ok(), "with the rules set back the logs are good");
+}
+
+#[test]
+fn a_pairs_log_made_from_another_events_log_is_refused_not_taken_for_sent() {
+    let (shape, mut rig) = rested();
+    let held = rig.pipeline.transport_mut().bounds(Log::Pairs, ONLY).unwrap();
+    tamper(&mut rig, Log::Events, Vec::clear);
+    let error = open_again(&shape, &mut rig).err().expect("refused");
+    assert!(error.contains("events-0 at offset 0: the log's id is"), "{error}");
+    assert_eq!(rig.pipeline.transport_mut().bounds(Log::Pairs, ONLY).unwrap(), held, "nothing was appended");
 }
 
 #[test]
