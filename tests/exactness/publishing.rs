@@ -6,6 +6,7 @@ use crate::rig::{Rig, Shape, default_rules, line, naive_rules};
 use crate::shop::{self, Random};
 use samenloop::edge::Transport as _;
 use samenloop::position::{NextOffset, Partition};
+use samenloop::rules::PublishRules;
 use samenloop::stage::{Clocked, Log};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -172,5 +173,40 @@ fn totals_known_to_a_restarted_partition_are_those_that_the_others_told() {
         assert_eq!(rig.pipeline.rows()[partition as usize].next(1), NextOffset(totals(&mut rig)), "all totals read");
         // Before anybody tells anything again, a list stands as it stood: b and N of other partitions are known.
         assert_eq!(rig.final_lists(), before, "after the restart of partition {partition}");
+    }
+}
+
+/// Nobody tells the pipeline to rest: the clock alone does.
+#[test]
+fn without_input_for_a_while_exact_totals_go_out_and_every_row_is_ranked_once() {
+    for partitions in [1, 3] {
+        let rules = PublishRules { sweep_ms: i64::MAX, ..PublishRules::default() };
+        let shape = Shape { partitions, publish: rules, ..Shape::new(&default_rules()) };
+        let old = |event: &Event| (line(event), Some(CLOCK_MS));
+        let mut rig = Rig::over(&shape, shape.log(), vec![events(9, 600).iter().map(old).collect()]).unwrap();
+        rig.clock(CLOCK_MS).unwrap();
+        while rig.feed(0).unwrap() {}
+        rig.end().unwrap();
+        let mut now_ms = CLOCK_MS;
+        let ranked = |rig: &Rig| -> u64 {
+            rig.pipeline.rows().iter().map(|stage| stage.work().tally().ranked.iter().sum::<u64>()).sum()
+        };
+        let mut tick = |rig: &mut Rig, step_ms: i64| {
+            now_ms += step_ms;
+            rig.pipeline.flush().unwrap();
+            rig.clock(now_ms).unwrap();
+            ranked(rig)
+        };
+        tick(&mut rig, 2_000);
+        let (before, told) = (tick(&mut rig, 5_000), totals(&mut rig));
+        assert_eq!(tick(&mut rig, 1_000), before, "nothing has changed, and rest has not come");
+        for _ in 0..20 {
+            tick(&mut rig, 2_000);
+        }
+        let rows: usize = rig.pipeline.rows().iter().map(|stage| stage.work().rows().stats().rows).sum();
+        let swept = ranked(&rig) - before;
+        assert!(swept >= rows as u64, "{partitions} partitions: {swept} ranked of {rows} rows");
+        assert!(partitions == 1 || totals(&mut rig) > told, "no exact totals");
+        assert_eq!(tick(&mut rig, 60_000), before + swept, "rest comes once");
     }
 }
