@@ -13,7 +13,6 @@ struct PartitionLog {
     /// Offset of the first record held.
     first: NextOffset,
     records: VecDeque<Option<Arc<Vec<u8>>>>,
-    bytes_held: usize,
     blocks_appended: u64,
     bytes_appended: u64,
 }
@@ -67,12 +66,6 @@ impl MemoryLog {
     pub fn appended(&self, log: Log, partition: Partition) -> (u64, u64) {
         let place = self.logs.get(&log).and_then(|partitions| partitions.get(partition.index()));
         place.map_or((0, 0), |place| (place.blocks_appended, place.bytes_appended))
-    }
-
-    /// Bytes held now.
-    #[must_use]
-    pub fn bytes_held(&self) -> usize {
-        self.logs.values().flatten().map(|partition| partition.bytes_held).sum()
     }
 
     /// Takes away or changes records, for tests of what a damaged log does.
@@ -135,7 +128,6 @@ impl Transport for MemoryLog {
         let place = self.place(log, partition)?;
         for _ in 0..copies {
             place.records.push_back(value.clone());
-            place.bytes_held += bytes;
             place.blocks_appended += 1;
             place.bytes_appended += bytes as u64;
         }
@@ -148,9 +140,10 @@ impl Transport for MemoryLog {
         }
         let Ok(place) = self.place(log, partition) else { return };
         while place.first < to {
-            let Some(gone) = place.records.pop_front() else { return };
+            if place.records.pop_front().is_none() {
+                return;
+            }
             place.first = place.first.after();
-            place.bytes_held -= gone.map_or(0, |value| value.len());
         }
     }
 }
