@@ -25,6 +25,7 @@ use crate::intake::MappingSpec;
 use crate::relation::Relation;
 use crate::rules::{CountingRules, DAY_MS, ListRules, PublishRules};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -48,8 +49,82 @@ pub struct Settings {
     pub log: LogSettings,
     /// The internal logs.
     pub logs: LogsSettings,
+    /// The brokers, and how to reach them.
+    pub kafka: KafkaSettings,
+    /// Names and settings of samenloop's own topics.
+    pub topics: TopicsSettings,
+    /// The schema registry.
+    pub registry: RegistrySettings,
+    /// What the lists topic holds.
+    pub output: OutputSettings,
+    /// Threads of `run`.
+    pub workers: WorkersSettings,
     /// Where events come from.
     pub sources: Vec<SourceSettings>,
+}
+
+/// Properties of librdkafka, as they are given to every client. None of them is one that samenloop sets itself.
+#[derive(Clone, PartialEq, Eq)]
+pub struct KafkaSettings {
+    /// By name, such as `bootstrap.servers`. Some are secrets.
+    pub properties: BTreeMap<String, String>,
+}
+
+/// Names and settings of samenloop's own topics. What partitions the logs have is in [`LogsSettings`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TopicsSettings {
+    /// Before every topic's and every consumer group's name.
+    pub prefix: String,
+    /// Copies of each partition; `None` is the brokers' default.
+    pub replication: Option<u16>,
+}
+
+/// The schema registry.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RegistrySettings {
+    /// Where it is; `None`: there is none.
+    pub url: Option<String>,
+    /// Name for basic authentication.
+    pub user: Option<String>,
+    /// Password for basic authentication.
+    pub password: Secret,
+    /// Bearer token, instead of name and password.
+    pub token: Secret,
+    /// Whether the schemas of the lists topic may be registered; otherwise they must be there.
+    pub register: bool,
+}
+
+/// A text that is never printed.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Secret(String);
+
+/// What the lists topic holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OutputSettings {
+    /// How keys and values are written.
+    pub format: OutputFormat,
+}
+
+/// How lists are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OutputFormat {
+    /// Avro, key and value, by the schemas in `schemas/`, in the registry's wire format.
+    #[default]
+    Avro,
+    /// One JSON object; the key is the text `shop/list/item`.
+    Json,
+}
+
+/// Threads of `run`: each is a member of its stage's consumer group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WorkersSettings {
+    /// Threads that read sources.
+    pub intake: usize,
+    /// Threads that read the events log.
+    pub windows: usize,
+    /// Threads that read the pairs log.
+    pub rows: usize,
 }
 
 /// The settings of intake.
@@ -143,8 +218,21 @@ pub struct SourceSettings {
     pub file: Option<String>,
     /// Topic it is read from.
     pub topic: Option<String>,
+    /// Where a topic is read from that the events log knows nothing of yet.
+    pub start: Start,
     /// How its records become events: `type`, `format`, `fields`. Known to compile.
     pub mapping: MappingSpec,
+}
+
+/// Where a source starts, once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Start {
+    /// At the first record that the topic still holds.
+    #[default]
+    Earliest,
+    /// At what comes next.
+    Latest,
 }
 
 impl Settings {
@@ -230,8 +318,64 @@ impl Default for Settings {
             http: HttpSettings::default(),
             log: LogSettings::default(),
             logs: LogsSettings::default(),
+            kafka: KafkaSettings::default(),
+            topics: TopicsSettings::default(),
+            registry: RegistrySettings { register: true, ..RegistrySettings::default() },
+            output: OutputSettings { format: OutputFormat::Avro },
+            workers: WorkersSettings::default(),
             sources: Vec::new(),
         }
+    }
+}
+
+impl Default for KafkaSettings {
+    fn default() -> Self {
+        Self { properties: BTreeMap::from([("bootstrap.servers".to_owned(), "127.0.0.1:9092".to_owned())]) }
+    }
+}
+
+impl Default for TopicsSettings {
+    fn default() -> Self {
+        Self { prefix: "samenloop.".to_owned(), replication: None }
+    }
+}
+
+impl Default for WorkersSettings {
+    fn default() -> Self {
+        Self { intake: 1, windows: 1, rows: 1 }
+    }
+}
+
+impl Secret {
+    /// A secret; empty is none.
+    #[must_use]
+    pub fn new(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The text, for whoever sends it.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether one is configured.
+    #[must_use]
+    pub fn is_set(&self) -> bool {
+        !self.0.is_empty()
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(if self.is_set() { "***" } else { "none" })
+    }
+}
+
+impl fmt::Debug for KafkaSettings {
+    /// Names only: a value may be a secret.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_list().entries(self.properties.keys()).finish()
     }
 }
 

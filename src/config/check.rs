@@ -69,6 +69,11 @@ pub(super) fn settings(merged: &Merged) -> Result<Settings, ConfigError> {
         log: LogSettings { level: raw.log.level, format: raw.log.format },
         logs: check.logs(raw),
         sources: check.sources(&raw.source),
+        kafka: super::KafkaSettings::default(),
+        topics: super::TopicsSettings::default(),
+        registry: super::RegistrySettings { register: true, ..Default::default() },
+        output: super::OutputSettings::default(),
+        workers: super::WorkersSettings::default(),
     };
     if check.problems.is_empty() { Ok(settings) } else { Err(ConfigError { problems: check.problems }) }
 }

@@ -1,7 +1,7 @@
 //! One `[[source]]`: its name and place, and the mapping that intake reads records by.
 
-use super::SourceSettings;
 use super::layers::Keys;
+use super::{SourceSettings, Start};
 use crate::event::ID_BYTES_MAX;
 use crate::intake::MappingSpec;
 use toml::{Table, Value};
@@ -29,7 +29,7 @@ pub(super) fn read(table: &Table) -> (SourceSettings, Vec<String>) {
         reasons.push("has both a file and a topic: set one".to_owned());
     }
     let mapping = mapping(rest, &mut reasons);
-    (SourceSettings { name: name.unwrap_or_default(), file, topic, mapping }, reasons)
+    (SourceSettings { name: name.unwrap_or_default(), file, topic, start: Start::default(), mapping }, reasons)
 }
 
 /// What is wrong with a name, if anything. Every block of the events log holds it, and a reader of the log refuses what is
