@@ -8,7 +8,7 @@ use super::sources::{EventFile, Turns, event_files, read_all};
 use super::{Outcome, Sets, apart, assembly, files, settings, telemetry};
 use crate::config::{Flag, Settings};
 use crate::edge::watch::now_ms;
-use crate::edge::{MemoryLog, Pipeline, Publication, Sink, tallies, write_counts};
+use crate::edge::{Asked, MemoryLog, Pipeline, Publication, Sink, tallies, write_counts};
 use crate::event::EventTime;
 use crate::intake::{Reason, Reject};
 use crate::position::{NextOffset, SourcePartition};
@@ -119,7 +119,7 @@ pub(super) fn run(args: ReplayArgs, settings: Settings) -> anyhow::Result<Outcom
         changes.flush().context("the changes could not be written")?;
     }
     if let Some(path) = &args.counts {
-        write_counts(&pipeline, args.as_of.map(EventTime), &mut create(path)?)
+        write_counts(&Asked::of(&pipeline), args.as_of.map(EventTime), &mut create(path)?)
             .with_context(|| format!("{}: the counts could not be written", path.display()))?;
     }
     summarise(&pipeline, lines, seconds);
@@ -203,7 +203,7 @@ fn summarise(pipeline: &Pipeline<MemoryLog, ReplaySink>, lines: u64, seconds: f6
         let stats = stage.work().rows().stats();
         (rows + stats.rows, pairs + stats.pairs)
     });
-    let tallies = tallies(pipeline);
+    let tallies = tallies(&Asked::of(pipeline));
     let events = |name| tallies.get(name).copied().unwrap_or(0);
     #[allow(clippy::cast_precision_loss)] // a rate for people
     let per_second = (lines as f64 / seconds.max(1e-9)).round();

@@ -1,4 +1,4 @@
-//! Answers to what HTTP and `inspect` ask of a pipeline: the row behind a list, and all counts as text.
+//! Answers to what HTTP and `inspect` ask of stages: the row behind a list, and all counts as text.
 //!
 //! Absent: state of its own. A question is answered from what the stages hold at that moment.
 
@@ -8,42 +8,64 @@ use super::query::{CountsAnswer, CountsTooLarge, Query, RowAnswer};
 use super::transport::Transport;
 use crate::event::EventTime;
 use crate::items::{fingerprint, spread};
+use crate::position::Partition;
 use crate::relation::{Fate, Relation};
+use crate::stage::{RowsWork, Stage, WindowsWork};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
+/// The stages that are asked: those of a pipeline, or of one worker.
+pub struct Asked<'a> {
+    /// Source records refused.
+    pub rejected: u64,
+    /// The windows stages.
+    pub windows: Vec<&'a WindowsWork>,
+    /// The rows stages.
+    pub rows: Vec<(Partition, &'a RowsWork)>,
+    /// How many rows partitions there are, here and elsewhere.
+    pub rows_partitions: u32,
+}
+
+impl<'a> Asked<'a> {
+    /// All stages of a pipeline.
+    pub fn of<T: Transport, S: Sink>(pipeline: &'a Pipeline<T, S>) -> Self {
+        let rows = (0..).map(Partition).zip(pipeline.rows().iter().map(Stage::work)).collect::<Vec<_>>();
+        Self {
+            rejected: pipeline.intake().work().tally().rejected(),
+            windows: pipeline.windows().iter().map(Stage::work).collect(),
+            rows_partitions: u32::try_from(rows.len()).unwrap_or(u32::MAX),
+            rows,
+        }
+    }
+}
+
 /// Answers one question.
-pub fn answer<T: Transport, S: Sink>(pipeline: &Pipeline<T, S>, query: Query) {
+pub fn answer(asked: &Asked<'_>, query: Query) {
     match query {
-        Query::Row { shop, relation, item, reply } => reply.send(explain_row(pipeline, &shop, relation, &item)),
+        Query::Row { shop, relation, item, reply } => reply.send(explain_row(asked, &shop, relation, &item)),
         Query::Counts { as_of, reply } => {
             if reply.is_wanted() {
-                reply.send(counts(pipeline, as_of));
+                reply.send(counts(asked, as_of));
             }
         }
     }
 }
 
 /// The row of an item, from the partition that owns it.
-pub fn explain_row<T: Transport, S: Sink>(
-    pipeline: &Pipeline<T, S>,
-    shop: &str,
-    relation: Relation,
-    item: &str,
-) -> RowAnswer {
-    let stages = pipeline.rows();
-    let partition = spread(fingerprint(shop, item), u32::try_from(stages.len()).unwrap_or(u32::MAX));
-    let Some(stage) = stages.get(partition.index()) else { return RowAnswer::NotHere };
-    match stage.work().explain(relation, shop, item) {
+#[must_use]
+pub fn explain_row(asked: &Asked<'_>, shop: &str, relation: Relation, item: &str) -> RowAnswer {
+    let partition = spread(fingerprint(shop, item), asked.rows_partitions);
+    let Some((_, work)) = asked.rows.iter().find(|(held, _)| *held == partition) else { return RowAnswer::NotHere };
+    match work.explain(relation, shop, item) {
         // Texts and numbers always serialise; one that is not finite is null.
         Some(explanation) => RowAnswer::Found(serde_json::to_string(&explanation).unwrap_or_default()),
         None => RowAnswer::NoSuchItem,
     }
 }
 
-fn counts<T: Transport, S: Sink>(pipeline: &Pipeline<T, S>, as_of: Option<EventTime>) -> CountsAnswer {
+fn counts(asked: &Asked<'_>, as_of: Option<EventTime>) -> CountsAnswer {
     let mut writer = CountsWriter::default();
-    let written = count_lines(pipeline, as_of, COUNTS_BYTES_MAX)
+    let written = count_lines(asked, as_of, COUNTS_BYTES_MAX)
         .and_then(|lines| lines.iter().try_for_each(|line| writer.write_all(line.as_bytes())).map_err(too_large));
     written?;
     writer.finish()
@@ -58,26 +80,22 @@ fn too_large(_: io::Error) -> CountsTooLarge {
 ///
 /// # Errors
 /// When `out` cannot be written.
-pub fn write_counts<T: Transport, S: Sink>(
-    pipeline: &Pipeline<T, S>,
-    as_of: Option<EventTime>,
-    out: &mut impl Write,
-) -> io::Result<()> {
-    for line in count_lines(pipeline, as_of, usize::MAX).map_err(io::Error::other)? {
+pub fn write_counts(asked: &Asked<'_>, as_of: Option<EventTime>, out: &mut impl Write) -> io::Result<()> {
+    for line in count_lines(asked, as_of, usize::MAX).map_err(io::Error::other)? {
         out.write_all(line.as_bytes())?;
     }
     out.flush()
 }
 
-fn count_lines<T: Transport, S: Sink>(
-    pipeline: &Pipeline<T, S>,
+fn count_lines(
+    asked: &Asked<'_>,
     as_of: Option<EventTime>,
     bytes_max: usize,
 ) -> Result<Vec<String>, CountsTooLarge> {
-    let latest = pipeline.rows().iter().map(|stage| stage.work().rows().now()).max();
+    let latest = asked.rows.iter().map(|(_, work)| work.rows().now()).max();
     let (mut lines, mut bytes) = (Vec::new(), 0_usize);
-    for stage in pipeline.rows() {
-        stage.work().rows().for_each_count(as_of.or(latest), |count| {
+    for (_, work) in &asked.rows {
+        work.rows().for_each_count(as_of.or(latest), |count| {
             if bytes <= bytes_max {
                 let line = format!("{count}\n");
                 bytes = bytes.saturating_add(line.len());
@@ -88,14 +106,15 @@ fn count_lines<T: Transport, S: Sink>(
     if bytes > bytes_max {
         return Err(CountsTooLarge { bytes_max });
     }
-    lines.extend(tallies(pipeline).into_iter().map(|(name, count)| format!("tally\t*\t{name}\t*\t*\t{count}\t0\n")));
+    lines.extend(tallies(asked).into_iter().map(|(name, count)| format!("tally\t*\t{name}\t*\t*\t{count}\t0\n")));
     lines.sort_unstable();
     Ok(lines)
 }
 
 /// What became of the events: those that are not 0.
-pub fn tallies<T: Transport, S: Sink>(pipeline: &Pipeline<T, S>) -> BTreeMap<&'static str, u64> {
-    let of = |fate: Fate| events_of(pipeline, fate);
+#[must_use]
+pub fn tallies(asked: &Asked<'_>) -> BTreeMap<&'static str, u64> {
+    let of = |fate: Fate| events_of(asked, fate);
     let accepted = of(Fate::Counted) + of(Fate::Late) + of(Fate::Overlong) + of(Fate::Bulk);
     let all = [
         ("accepted", accepted),
@@ -103,13 +122,14 @@ pub fn tallies<T: Transport, S: Sink>(pipeline: &Pipeline<T, S>) -> BTreeMap<&'s
         ("duplicate", of(Fate::Duplicate)),
         ("late", of(Fate::Late)),
         ("overlong", of(Fate::Overlong)),
-        ("rejected", pipeline.intake().work().tally().rejected()),
+        ("rejected", asked.rejected),
     ];
     all.into_iter().filter(|&(_, count)| count > 0).collect()
 }
 
 /// How many events met `fate`.
-pub fn events_of<T: Transport, S: Sink>(pipeline: &Pipeline<T, S>, fate: Fate) -> u64 {
-    let by_type = pipeline.windows().iter().flat_map(|stage| &stage.work().tally().fates);
+#[must_use]
+pub fn events_of(asked: &Asked<'_>, fate: Fate) -> u64 {
+    let by_type = asked.windows.iter().flat_map(|work| &work.tally().fates);
     by_type.map(|by_fate| by_fate[fate as usize]).sum()
 }

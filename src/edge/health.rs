@@ -6,7 +6,7 @@
 
 use crate::items::{fingerprint, spread};
 use crate::position::Partition;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
@@ -102,6 +102,8 @@ pub struct Health {
     age_max: Duration,
     rows_partitions: u32,
     beats: Mutex<Vec<(Arc<str>, Arc<AtomicU64>)>>,
+    /// Workers that wait to hear what is theirs.
+    waiting: Mutex<BTreeSet<Arc<str>>>,
     states: RwLock<BTreeMap<(StageName, Partition), PartitionState>>,
 }
 
@@ -119,7 +121,14 @@ impl Health {
     /// Nothing assigned, no worker yet. `rows_partitions` is the partition count of the pairs log.
     #[must_use]
     pub fn new(rows_partitions: u32, age_max: Duration) -> Self {
-        Self { started: Instant::now(), age_max, rows_partitions, beats: Mutex::default(), states: RwLock::default() }
+        Self {
+            started: Instant::now(),
+            age_max,
+            rows_partitions,
+            beats: Mutex::default(),
+            waiting: Mutex::default(),
+            states: RwLock::default(),
+        }
     }
 
     /// Registers a worker. Its first beat is now.
@@ -147,6 +156,22 @@ impl Health {
                 age_max: self.age_max,
             })
         })
+    }
+
+    /// Says whether `worker` has heard which partitions are its own, be it none. One that has never said so waits for nothing.
+    pub fn settle(&self, worker: &str, is_settled: bool) {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        if is_settled {
+            waiting.remove(worker);
+        } else {
+            waiting.insert(Arc::from(worker));
+        }
+    }
+
+    /// The workers that wait to hear which partitions are theirs.
+    #[must_use]
+    pub fn waiting(&self) -> Vec<Arc<str>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
     }
 
     /// Says where `stage` stands on `partition`, which is on this instance from now on.

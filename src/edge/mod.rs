@@ -19,7 +19,7 @@ pub mod query;
 pub mod view;
 pub mod watch;
 
-pub use answers::{answer, events_of, explain_row, tallies, write_counts};
+pub use answers::{Asked, answer, events_of, explain_row, tallies, write_counts};
 pub use memory::MemoryLog;
 pub use pipeline::{Appended, Pipeline, Publication, Setup, Sink};
 pub use transport::{Fetched, Transport, TransportError};

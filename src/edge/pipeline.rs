@@ -10,7 +10,7 @@ use crate::intake::{Record, Reject};
 use crate::position::{NextOffset, Partition, SourcePartition};
 use crate::relation::Relation;
 use crate::stage::{
-    BlockLimits, Effect, Fact, IntakeInput, IntakeWork, Left, Log, RowsSetup, RowsWork, Stage, WindowsWork, identity_of,
+    BlockLimits, Effect, Fact, IntakeInput, IntakeWork, Left, Log, RowsSetup, RowsWork, Stage, StageError, WindowsWork, identity_of,
 };
 use crate::{intake::Intake, rules::CountingRules};
 use std::collections::BTreeMap;
@@ -84,6 +84,18 @@ pub struct Setup {
     pub limits: BlockLimits,
 }
 
+impl Setup {
+    /// What the events log and the pairs log are written under, with so many partitions. Where a merge is forced depends on
+    /// the room that it has.
+    #[must_use]
+    pub fn identities(&self, events_partitions: u32, pairs_partitions: u32) -> (u64, u64) {
+        let merge_bytes_max = u64::try_from(self.merge_bytes_max).unwrap_or(u64::MAX);
+        let counting = self.counting.fingerprint();
+        let (events, pairs) = (u64::from(events_partitions), u64::from(pairs_partitions));
+        (identity_of(&[self.events_identity, events]), identity_of(&[counting, merge_bytes_max, events, pairs]))
+    }
+}
+
 /// Intake, windows and rows over one transport.
 pub struct Pipeline<T, S> {
     setup: Setup,
@@ -129,13 +141,8 @@ impl<T: Transport, S: Sink> Pipeline<T, S> {
         Ok(pipeline)
     }
 
-    /// What the events log and the pairs log are written under. Where a merge is forced depends on the room that it has.
     fn identities(&self) -> (u64, u64) {
-        let (events, pairs) = (self.transport.partitions(Log::Events), self.transport.partitions(Log::Pairs));
-        let merge_bytes_max = u64::try_from(self.setup.merge_bytes_max).unwrap_or(u64::MAX);
-        let counting = self.setup.counting.fingerprint();
-        let events_identity = events_identity(&self.setup, events);
-        (events_identity, identity_of(&[counting, merge_bytes_max, u64::from(events), u64::from(pairs)]))
+        self.setup.identities(self.transport.partitions(Log::Events), self.transport.partitions(Log::Pairs))
     }
 
     fn open_windows(&mut self, partition: Partition) -> anyhow::Result<Stage<WindowsWork>> {
@@ -159,7 +166,9 @@ impl<T: Transport, S: Sink> Pipeline<T, S> {
         let mut stage = Stage::new(work, 2);
         let mut effects = Vec::new();
         each_record(&mut self.transport, Log::Lists, partition, |_, record| {
-            Ok(stage.handle(Fact::Left(Left::List(record)), &mut effects)?)
+            let record = serde_json::from_slice(record)
+                .map_err(|error| StageError::Foreign { log: Log::Lists, what: error.to_string() })?;
+            Ok(stage.handle(Fact::Left(Left::List(&record)), &mut effects)?)
         })?;
         each_record(&mut self.transport, Log::Totals, Partition(0), |_, record| {
             Ok(stage.handle(Fact::Left(Left::Total(record)), &mut effects)?)
@@ -390,10 +399,13 @@ impl<T: Transport, S: Sink> Pipeline<T, S> {
                 Effect::Broadcast { key, value } => {
                     self.append(Log::Totals, Partition(0), Some(&key), value)?;
                 }
-                Effect::Publish { partition, relation, key, record, tombstone, waited_ms } => {
-                    let list = Publication { partition, relation, key: &key, record: &record, tombstone, waited_ms };
+                Effect::Publish { partition, relation, record, waited_ms, .. } => {
+                    let (key, tombstone) = (record.key(), record.tombstone);
+                    let mut json = Vec::with_capacity(256 * (record.entries.len() + record.reserve.len() + 1));
+                    record.write_json(&mut json);
+                    let list = Publication { partition, relation, key: &key, record: &json, tombstone, waited_ms };
                     self.sink.list(&list)?;
-                    self.append(Log::Lists, partition, Some(key.as_bytes()), record)?;
+                    self.append(Log::Lists, partition, Some(key.as_bytes()), json)?;
                     let (_, end) = self.transport.bounds(Log::Lists, partition)?;
                     self.transport.release(Log::Lists, partition, end);
                 }
@@ -458,13 +470,9 @@ impl<T: Transport, S: Sink> Pipeline<T, S> {
     }
 }
 
-fn events_identity(setup: &Setup, partitions: u32) -> u64 {
-    identity_of(&[setup.events_identity, u64::from(partitions)])
-}
-
 fn new_intake<T: Transport>(setup: &Setup, transport: &mut T) -> anyhow::Result<Stage<IntakeWork>> {
     let outputs = transport.partitions(Log::Events);
-    let identity = events_identity(setup, outputs);
+    let (identity, _) = setup.identities(outputs, transport.partitions(Log::Pairs));
     let Setup { intake, inputs, history_ms, limits, .. } = setup;
     let work = IntakeWork::new(intake.clone(), inputs.clone(), outputs, identity, *history_ms, *limits);
     let mut stage = Stage::new(work, inputs.len());

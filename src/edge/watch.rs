@@ -4,7 +4,7 @@
 //! and [`Watch::wait`] when it has nothing to do; neither waits for anyone who watches.
 //! Absent: HTTP (it reads what is written here) and the clock of the stages.
 
-use super::answers::answer;
+use super::answers::{Asked, answer};
 use super::health::{HEARTBEAT_AGE_MAX, Health, Heartbeat, PartitionState, StageName};
 use super::http::{Limits, State};
 use super::metrics::{
@@ -132,7 +132,7 @@ impl Watch {
             follower.update(&log_tallies(pipeline, log));
         }
         while let Ok(query) = self.questions.try_recv() {
-            answer(pipeline, query);
+            answer(&Asked::of(pipeline), query);
         }
     }
 
@@ -142,7 +142,7 @@ impl Watch {
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             match self.questions.recv_timeout(left) {
-                Ok(query) => answer(pipeline, query),
+                Ok(query) => answer(&Asked::of(pipeline), query),
                 Err(RecvTimeoutError::Timeout) => return,
                 Err(RecvTimeoutError::Disconnected) => return std::thread::sleep(left), // nobody serves
             }
@@ -173,7 +173,7 @@ impl Watch {
                 pipeline.windows()[partition.index()].next(BLOCKS)
             });
             let stage = &pipeline.windows()[partition.index()];
-            follower.update(&windows_tallies(stage));
+            follower.update(&windows_tallies(stage.work()));
             lag.update(left, 0);
             self.health.set(StageName::Windows, partition, state(stage.phase(), left));
         }
@@ -189,7 +189,7 @@ impl Watch {
                 pipeline.rows()[partition.index()].next(BLOCKS)
             });
             let stage = &pipeline.rows()[partition.index()];
-            follower.update(&rows_tallies(stage, &published(pipeline.sink()).delays[partition.index()]));
+            follower.update(&rows_tallies(stage.work(), &published(pipeline.sink()).delays[partition.index()]));
             lag.update(left, 0);
             self.health.set(StageName::Rows, partition, state(stage.phase(), left));
         }
@@ -212,7 +212,7 @@ fn records_left<T: Transport, S: Sink>(
     end.0.saturating_sub(next.0)
 }
 
-fn state(phase: &Phase, records_left: u64) -> PartitionState {
+pub(super) fn state(phase: &Phase, records_left: u64) -> PartitionState {
     match phase {
         Phase::Restoring => PartitionState::Restoring,
         Phase::CatchingUp => PartitionState::CatchingUp { records_left },
@@ -222,7 +222,7 @@ fn state(phase: &Phase, records_left: u64) -> PartitionState {
     }
 }
 
-fn intake_tallies(tally: &crate::stage::IntakeTally) -> IntakeTallies {
+pub(super) fn intake_tallies(tally: &crate::stage::IntakeTally) -> IntakeTallies {
     let rejects = Reason::ALL.iter().map(|reason| (reason.name(), tally.rejects[reason.index()]));
     IntakeTallies {
         accepted: tally.accepted,
@@ -232,8 +232,7 @@ fn intake_tallies(tally: &crate::stage::IntakeTally) -> IntakeTallies {
     }
 }
 
-fn windows_tallies(stage: &Stage<WindowsWork>) -> WindowsTallies {
-    let work = stage.work();
+pub(super) fn windows_tallies(work: &WindowsWork) -> WindowsTallies {
     let (users, _, merge_bytes) = work.sizes();
     WindowsTallies {
         fates: work.tally().fates,
@@ -244,9 +243,9 @@ fn windows_tallies(stage: &Stage<WindowsWork>) -> WindowsTallies {
     }
 }
 
-fn rows_tallies(stage: &Stage<RowsWork>, delay: &DelayTally) -> RowsTallies {
-    let (tally, stats) = (stage.work().tally(), stage.work().rows().stats());
-    let items_bytes = stage.work().rows().items().bytes() as u64;
+pub(super) fn rows_tallies(work: &RowsWork, delay: &DelayTally) -> RowsTallies {
+    let (tally, stats) = (work.tally(), work.rows().stats());
+    let items_bytes = work.rows().items().bytes() as u64;
     let of = |each: fn(&crate::rows::RelationStats) -> u64| stats.by_relation.each_ref().map(each);
     RowsTallies {
         pair_updates: of(|stats| stats.pair_updates),
@@ -260,7 +259,7 @@ fn rows_tallies(stage: &Stage<RowsWork>, delay: &DelayTally) -> RowsTallies {
         items: stats.items as u64,
         rows: of(|stats| stats.rows as u64),
         pairs: of(|stats| stats.pairs as u64),
-        bytes: vec![("rows", stats.bytes as u64), ("due", stage.work().due_bytes() as u64), ("items", items_bytes)],
+        bytes: vec![("rows", stats.bytes as u64), ("due", work.due_bytes() as u64), ("items", items_bytes)],
     }
 }
 

@@ -116,6 +116,23 @@ impl<'a> ListRecord<'a> {
         }
     }
 
+    /// The record with names of its own.
+    #[must_use]
+    pub fn into_owned(self) -> ListRecord<'static> {
+        let own = |text: Cow<'a, str>| Cow::Owned(text.into_owned());
+        let own_entries = |entries: Vec<EntryRecord<'a>>| {
+            entries.into_iter().map(|entry| EntryRecord { item: own(entry.item), ..entry }).collect()
+        };
+        ListRecord {
+            shop: own(self.shop),
+            list: own(self.list),
+            item: own(self.item),
+            entries: own_entries(self.entries),
+            reserve: own_entries(self.reserve),
+            ..self
+        }
+    }
+
     /// The key in the output topic: `shop/list/item`.
     #[must_use]
     pub fn key(&self) -> String {

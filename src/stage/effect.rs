@@ -2,6 +2,7 @@
 
 use crate::intake::Reject;
 use crate::position::{LedgerError, NextOffset, Partition, SourcePartition};
+use crate::publish::ListRecord;
 use crate::relation::Relation;
 use crate::wire::WireError;
 
@@ -56,13 +57,11 @@ pub enum Effect {
         partition: Partition,
         /// Which list.
         relation: Relation,
-        /// `shop/list/item`.
-        key: String,
-        /// The record as JSON.
-        record: Vec<u8>,
-        /// Whether it says that there is no list any more.
-        tombstone: bool,
-        /// How long the oldest change in it waited, from arrival to now, in ms.
+        /// The record; a tombstone where it says that there is no list any more.
+        record: Box<ListRecord<'static>>,
+        /// When the oldest change in it arrived, in ms since 1970.
+        since_ms: Option<i64>,
+        /// How long that change waited, from arrival to now, in ms.
         waited_ms: Option<i64>,
     },
     /// An input record that could not be used.

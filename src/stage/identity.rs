@@ -89,7 +89,8 @@ impl Identity {
 
     pub(super) fn open(&mut self, offset: NextOffset, origin: &Origin) -> Result<(), StageError> {
         let (log, partition) = (self.log, self.partition);
-        self.ledger.open(&origin.source, origin.first).map_err(|error| StageError::Ledger {
+        let Some(first) = origin.first else { return Ok(()) }; // its reader will say so
+        self.ledger.open(&origin.source, first).map_err(|error| StageError::Ledger {
             log,
             partition,
             offset,

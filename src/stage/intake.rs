@@ -11,6 +11,7 @@ use crate::intake::{Admitted, Intake, Mapping, Now, Reason, Record, Reject};
 use crate::items::{ItemId, Items};
 use crate::position::{NextOffset, Partition, Position, SourcePartition, Span};
 use crate::wire::{EventsWriter, Origin, SectionHead};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A source partition is behind while what is read of it is older than this.
@@ -102,6 +103,8 @@ pub struct IntakeWork {
     event_items: Vec<ItemId>,
     inputs: Vec<Reading>,
     outputs: Vec<Output>,
+    /// Every configured source partition, with the origin that the log has for it.
+    named: BTreeMap<SourcePartition, Option<Position>>,
     tally: IntakeTally,
 }
 
@@ -117,6 +120,7 @@ impl IntakeWork {
         history_ms: Option<i64>,
         limits: BlockLimits,
     ) -> Self {
+        let named = inputs.iter().map(|input: &IntakeInput| (input.source.clone(), None)).collect();
         let channel = Channel { sent: Position::default(), told: None, place: None };
         let channels = vec![channel; inputs.len()];
         let output = || Output { writer: EventsWriter::default(), channels: channels.clone() };
@@ -139,14 +143,48 @@ impl IntakeWork {
             event_items: Vec::new(),
             outputs: std::iter::repeat_with(output).take(Partition(outputs).index()).collect(),
             inputs: inputs.into_iter().map(reading).collect(),
+            named,
             tally: IntakeTally::default(),
         }
+    }
+
+    /// Opening marks name `sources` too: those that are configured, but read by others.
+    #[must_use]
+    pub fn naming(mut self, sources: impl IntoIterator<Item = SourcePartition>) -> Self {
+        for source in sources {
+            self.named.entry(source).or_insert(None);
+        }
+        self
+    }
+
+    /// Goes on counting from what an intake before it, in this process, counted.
+    #[must_use]
+    pub fn counting_on(mut self, tally: IntakeTally) -> Self {
+        self.tally = tally;
+        self
+    }
+
+    /// Where the log starts to hold `input`; `None` while the log does not know it.
+    #[must_use]
+    pub fn origin(&self, input: usize) -> Option<Position> {
+        self.inputs[input].origin
     }
 
     /// What became of the records so far.
     #[must_use]
     pub fn tally(&self) -> &IntakeTally {
         &self.tally
+    }
+
+    /// Its tally, to take along.
+    pub fn tally_mut(&mut self) -> &mut IntakeTally {
+        &mut self.tally
+    }
+
+    /// The highest event time that an intake before this one, in this process, read of `input`.
+    pub fn resume_from(&mut self, input: usize, highest: Option<EventTime>) {
+        let reading = &mut self.inputs[input];
+        reading.highest = reading.highest.max(highest);
     }
 
     /// The highest event time read of `input`.
@@ -167,6 +205,13 @@ impl IntakeWork {
         self.outputs.iter().map(|output| output.channels[input].sent.offset).min().unwrap_or_default()
     }
 
+    /// When a record arrived: as its timestamp says, which counts how long it has waited to be read; where it has none that
+    /// can be right, now.
+    fn arrived_ms(&self, timestamp_ms: Option<i64>) -> Option<i64> {
+        let now_ms = self.now_ms?;
+        Some(timestamp_ms.filter(|timestamp_ms| (1..now_ms).contains(timestamp_ms)).unwrap_or(now_ms))
+    }
+
     /// `input` starts at `first`, unless it has started before.
     fn start(&mut self, input: usize, first: Position) {
         let first = *self.inputs[input].origin.get_or_insert(first);
@@ -180,7 +225,15 @@ impl IntakeWork {
         self.inputs.iter().position(|reading| reading.input.source == *source)
     }
 
-    fn event(&mut self, input: usize, offset: NextOffset, admitted: &Admitted<'_>, effects: &mut Vec<Effect>) {
+    fn event(
+        &mut self,
+        input: usize,
+        offset: NextOffset,
+        timestamp_ms: Option<i64>,
+        admitted: &Admitted<'_>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let arrived_ms = self.arrived_ms(timestamp_ms);
         let Admitted { event, user, partition, skewed } = admitted;
         let reading = &mut self.inputs[input];
         reading.highest = reading.highest.max(Some(event.time));
@@ -202,8 +255,8 @@ impl IntakeWork {
             }
         }
         let place = open(output, input, reading, reading.standing(self.history_ms));
-        if let (Some(now_ms), head) = (self.now_ms, output.writer.head(place)) {
-            head.arrived_ms = Some(head.arrived_ms.map_or(now_ms, |first| first.min(now_ms)));
+        if let (Some(arrived_ms), head) = (arrived_ms, output.writer.head(place)) {
+            head.arrived_ms = Some(head.arrived_ms.map_or(arrived_ms, |first| first.min(arrived_ms)));
         }
         let items = &self.event_items;
         output.writer.push(place, position, *user, event.key, event.time, event_type, items, &self.items);
@@ -298,8 +351,10 @@ impl Work for IntakeWork {
             Left::Opening { partition, offset, opening } => {
                 self.authorship.check(partition, offset, opening)?;
                 for Origin { source, first } in &opening.origins {
+                    let (Some(named), Some(first)) = (self.named.get_mut(source), *first) else { continue };
+                    named.get_or_insert(first);
                     if let Some(input) = self.number_of(source) {
-                        self.start(input, *first);
+                        self.start(input, first);
                     }
                 }
             }
@@ -327,11 +382,11 @@ impl Work for IntakeWork {
     }
 
     fn open(&mut self, effects: &mut Vec<Effect>) {
-        let origin = |reading: &Reading| Origin {
-            source: reading.input.source.clone(),
-            first: reading.origin.unwrap_or_default(),
-        };
-        let block = self.authorship.opening(self.inputs.iter().map(origin).collect());
+        for reading in &self.inputs {
+            self.named.insert(reading.input.source.clone(), reading.origin);
+        }
+        let origins = self.named.iter().map(|(source, first)| Origin { source: source.clone(), first: *first });
+        let block = self.authorship.opening(origins.collect());
         for output in 0..self.outputs.len() {
             let partition = Partition(u32::try_from(output).unwrap_or(u32::MAX));
             effects.push(Effect::Append { log: Log::Events, partition, block: block.clone() });
@@ -348,7 +403,7 @@ impl Work for IntakeWork {
         let mapping = Arc::clone(&self.inputs[input].input.mapping);
         let now = Now { clock_ms: self.now_ms, read_to: self.inputs[input].highest };
         match self.intake.take(&mapping, record, now) {
-            Ok(Some(admitted)) => self.event(input, offset, &admitted, effects),
+            Ok(Some(admitted)) => self.event(input, offset, record.timestamp_ms, &admitted, effects),
             Ok(None) => self.tally.skipped += 1,
             Err(reject) => self.reject(input, offset, reject, effects),
         }
@@ -369,12 +424,22 @@ impl Work for IntakeWork {
         Ok(())
     }
 
+    fn at_end(&mut self, input: usize, effects: &mut Vec<Effect>) {
+        if std::mem::take(&mut self.inputs[input].lagging) {
+            self.mark(effects);
+        }
+    }
+
     fn flush(&mut self, effects: &mut Vec<Effect>) {
         // Nothing more at hand: what lagged has caught up.
         let lagging = self.inputs.iter_mut().filter(|reading| reading.lagging);
         if lagging.fold(false, |_, reading| std::mem::take(&mut reading.lagging)) {
             self.mark(effects);
         }
+        self.send(effects);
+    }
+
+    fn send(&mut self, effects: &mut Vec<Effect>) {
         for output in 0..self.outputs.len() {
             self.flush_one(output, effects);
         }

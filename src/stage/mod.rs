@@ -24,6 +24,7 @@ pub use identity::identity_of;
 use identity::{Authorship, Identity};
 
 use crate::position::{NextOffset, Partition, Position, SourcePartition};
+use crate::publish::ListRecord;
 use crate::wire::Opening;
 
 /// How often a stage appends progress marks, by its clock.
@@ -83,7 +84,7 @@ pub enum Left<'a> {
         position: Position,
     },
     /// A record of this partition's lists: what was published last under its key.
-    List(&'a [u8]),
+    List(&'a ListRecord<'a>),
     /// A record of the totals log, of any partition.
     Total(&'a [u8]),
 }
@@ -111,7 +112,7 @@ pub enum Fact<'a, R> {
         /// The record.
         record: R,
     },
-    /// An input without known end has been read to its end.
+    /// An input has been read to its end; more may come.
     Ended {
         /// Number of the input.
         input: usize,
@@ -123,6 +124,8 @@ pub enum Fact<'a, R> {
     },
     /// Nothing more is at hand: send what has been collected.
     Flush,
+    /// Send what has been collected; more may be at hand.
+    Send,
     /// No input for `rest_after`: bring everything up to date.
     Rest,
     /// The partition is being taken away.
@@ -168,8 +171,14 @@ pub trait Work {
     /// # Errors
     /// As for a record.
     fn clock(&mut self, now_ms: i64, effects: &mut Vec<Effect>) -> Result<(), StageError>;
-    /// Sends what has been collected.
+    /// An input has been read to its end, not for the first time perhaps.
+    fn at_end(&mut self, _input: usize, _effects: &mut Vec<Effect>) {}
+    /// Nothing more is at hand: sends what has been collected.
     fn flush(&mut self, effects: &mut Vec<Effect>);
+    /// Sends what has been collected; more may be at hand.
+    fn send(&mut self, effects: &mut Vec<Effect>) {
+        self.flush(effects);
+    }
     /// Tells every partition of the next log how far this stage is, where that is news.
     fn mark(&mut self, effects: &mut Vec<Effect>);
     /// Nothing has come for a while.
@@ -243,9 +252,13 @@ impl<W: Work> Stage<W> {
             Fact::Left(left) => self.work.left(&left)?,
             Fact::Opened { input, next, until } => self.opened(input, next, until, effects)?,
             Fact::Record { input, offset, record } => self.record(input, offset, &record, effects)?,
-            Fact::Ended { input } => self.reached(input, effects),
+            Fact::Ended { input } => {
+                self.work.at_end(input, effects);
+                self.reached(input, effects);
+            }
             Fact::Clock { now_ms } => self.clock(now_ms, effects)?,
             Fact::Flush => self.work.flush(effects),
+            Fact::Send => self.work.send(effects),
             Fact::Rest => {
                 self.work.mark(effects);
                 self.work.rest(effects);

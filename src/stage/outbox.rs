@@ -80,7 +80,7 @@ impl Outbox {
 
     /// Opening marks for every partition.
     pub(super) fn open(&self, authorship: &Authorship, effects: &mut Vec<Effect>) {
-        let block = authorship.opening(vec![Origin { source: self.source.clone(), first: Position::default() }]);
+        let block = authorship.opening(vec![Origin { source: self.source.clone(), first: Some(Position::default()) }]);
         for output in 0..self.channels.len() {
             effects.push(append(output, block.clone()));
         }

@@ -310,15 +310,12 @@ impl RowsWork {
     }
 
     fn publication(&self, stamp: Stamp, since_ms: Option<i64>) -> Effect {
-        let record = ListRecord::of(&self.list, self.rows.items(), stamp);
-        let mut json = Vec::with_capacity(256 * (record.entries.len() + record.reserve.len() + 1));
-        record.write_json(&mut json);
+        let record = ListRecord::of(&self.list, self.rows.items(), stamp).into_owned();
         Effect::Publish {
             partition: self.partition,
             relation: self.list.relation,
-            key: record.key(),
-            tombstone: record.tombstone,
-            record: json,
+            record: Box::new(record),
+            since_ms,
             waited_ms: since_ms.map(|since_ms| self.clock_ms.saturating_sub(since_ms).max(0)),
         }
     }
@@ -334,9 +331,7 @@ impl Work for RowsWork {
     fn left(&mut self, left: &Left<'_>) -> Result<(), StageError> {
         let epoch = match left {
             Left::List(record) => {
-                let record: ListRecord<'_> = serde_json::from_slice(record)
-                    .map_err(|error| StageError::Foreign { log: Log::Lists, what: error.to_string() })?;
-                self.publisher.restore(&record, self.rows.items_mut());
+                self.publisher.restore(record, self.rows.items_mut());
                 record.epoch
             }
             Left::Total(record) => {
@@ -371,6 +366,7 @@ impl Work for RowsWork {
         }
         match kind_of(record).map_err(|error| self.identity.wire(offset, error))? {
             Kind::Opening => self.opening(offset, record),
+            Kind::Founding => Ok(()),
             _ => self.pairs(offset, record, effects),
         }
     }

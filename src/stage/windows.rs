@@ -149,6 +149,12 @@ impl WindowsWork {
         Ok(())
     }
 
+    /// A proposal for the log's id says nothing to its reader; its position is covered like any other.
+    fn founding(&mut self, offset: NextOffset) {
+        self.outbox.start_record(offset);
+        self.outbox.end_record();
+    }
+
     /// An opening mark names every configured source. One that is no longer among them brings nothing more: nothing waits
     /// for it.
     fn forget_removed(&mut self, opening: &Opening) {
@@ -302,6 +308,7 @@ impl Work for WindowsWork {
     ) -> Result<(), StageError> {
         match kind_of(record).map_err(|error| self.identity.wire(offset, error))? {
             Kind::Opening => self.opening(offset, record, effects),
+            Kind::Founding => Ok(self.founding(offset)),
             _ => self.events(offset, record, effects),
         }
     }

@@ -63,14 +63,16 @@ impl Dictionary {
         if is_new {
             self.items.push(item);
             self.name_bytes += items.name(item).len() + 2;
+            self.shop(items.shop_of(item), items);
         }
         number
     }
 
-    pub(super) fn shop(&mut self, shop: ShopId) -> u64 {
+    pub(super) fn shop(&mut self, shop: ShopId, items: &Items) -> u64 {
         let (number, is_new) = self.shop_stamps.number(shop.index(), self.block, self.shops.len());
         if is_new {
             self.shops.push(shop);
+            self.name_bytes += items.shop_name(shop).len() + 1;
         }
         number
     }
@@ -85,7 +87,7 @@ impl Dictionary {
         put_count(&mut named, self.items.len());
         for place in 0..self.items.len() {
             let item = self.items[place];
-            put(&mut named, self.shop(items.shop_of(item)));
+            put(&mut named, self.shop(items.shop_of(item), items));
             put_name(&mut named, items.name(item));
         }
         put_count(out, self.shops.len());
@@ -137,7 +139,7 @@ mod tests {
                         list.len() - 1
                     }) as u64
                 };
-                assert_eq!(dictionary.shop(shops[place]), by_list(&mut named_shops));
+                assert_eq!(dictionary.shop(shops[place], &table), by_list(&mut named_shops));
                 if step % 3 == 0 {
                     assert_eq!(dictionary.item(items[place], &table), by_list(&mut named_items));
                 }

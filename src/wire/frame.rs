@@ -17,6 +17,8 @@ pub enum Kind {
     Pairs,
     /// A writer's first word.
     Opening,
+    /// A proposal for the log's id.
+    Founding,
 }
 
 impl Kind {
@@ -25,6 +27,7 @@ impl Kind {
             Self::Events => b'E',
             Self::Pairs => b'P',
             Self::Opening => b'O',
+            Self::Founding => b'F',
         }
     }
 }
@@ -100,6 +103,7 @@ pub fn kind_of(block: &[u8]) -> Result<Kind, WireError> {
         b'E' => Ok(Kind::Events),
         b'P' => Ok(Kind::Pairs),
         b'O' => Ok(Kind::Opening),
+        b'F' => Ok(Kind::Founding),
         other => Err(WireError::Kind { found: char::from(other), expected: None }),
     }
 }

@@ -13,6 +13,8 @@
 //! events   = sources shops items users sections                    kind 'E'
 //! pairs    = sources shops items sections                          kind 'P'
 //! opening  = log_id:u128le input_log_id:u128le store_id:u128le identity:u64le origins  kind 'O'
+//! founding = log_id:u128le                                         kind 'F'
+//! origins  = n { name partition known:u8 [position] }
 //! sources  = n { name partition }        shops = n { name }        items = n { shop name }      users = n { u128le }
 //! section  = source flags from to [highest] [arrived] n { entry }  positions: offset, index
 //! ```
@@ -29,7 +31,7 @@ mod varint;
 pub use block::{Section, SectionHead};
 pub use events::{EventEntry, EventItems, EventsBlock, EventsWriter};
 pub use frame::{Kind, WireError, kind_of};
-pub use opening::{Opening, Origin};
+pub use opening::{Opening, Origin, founded, founding};
 pub use pairs::{DeltaScratch, PairEntry, PairsBlock, PairsWriter, Translation};
 
 use crate::position::{Position, SourcePartition};
@@ -43,7 +45,11 @@ pub fn section_ends(block: &[u8]) -> Result<Vec<(SourcePartition, Position)>, Wi
     match kind_of(block)? {
         Kind::Events => Ok(ends(EventsBlock::decode(block)?.sections)),
         Kind::Pairs => Ok(ends(PairsBlock::decode(block)?.sections)),
-        Kind::Opening => Ok(Opening::decode(block)?.origins.into_iter().map(|o| (o.source, o.first)).collect()),
+        Kind::Opening => {
+            let origins = Opening::decode(block)?.origins.into_iter();
+            Ok(origins.filter_map(|origin| Some((origin.source, origin.first?))).collect())
+        }
+        Kind::Founding => Ok(Vec::new()),
     }
 }
 

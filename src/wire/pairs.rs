@@ -82,7 +82,7 @@ fn put_change(out: &mut Vec<u8>, dictionary: &mut Dictionary, change: &Change<'_
     match *change {
         Change::Context { shop, relation } => {
             out.push(head(CONTEXT, relation));
-            put(out, dictionary.shop(shop));
+            put(out, dictionary.shop(shop, items));
         }
         Change::Star { relation, centre, neighbours } => {
             out.push(head(STAR, relation));

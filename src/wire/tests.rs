@@ -70,7 +70,7 @@ fn pairs_block() -> Vec<u8> {
 }
 
 fn opening() -> Opening {
-    let origin = |name: &str, offset| Origin { source: SourcePartition::new(name, 0), first: at(offset, 0) };
+    let origin = |name: &str, offset| Origin { source: SourcePartition::new(name, 0), first: Some(at(offset, 0)) };
     Opening {
         log_id: 1 << 100,
         input_log_id: 7,

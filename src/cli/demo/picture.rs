@@ -6,7 +6,7 @@ use super::sink::{Change, DemoSink};
 use super::truth::{Truth, Verdict};
 use crate::edge::metrics::DelayTally;
 use crate::edge::view::ListView;
-use crate::edge::{MemoryLog, Pipeline, Sink, events_of};
+use crate::edge::{Asked, MemoryLog, Pipeline, Sink, events_of};
 use crate::event::{EventType, SHOP_DEFAULT};
 use crate::intake::Reason;
 use crate::publish::{ListRecord, parse_key};
@@ -94,11 +94,12 @@ pub(super) fn tallies(pipeline: &Pipeline<MemoryLog, DemoSink>, events: u64) -> 
         }
     }
     let intake = pipeline.intake().work().tally();
+    let asked = Asked::of(pipeline);
     let set_aside = [
-        ("sent twice", events_of(pipeline, Fate::Duplicate)),
-        ("too late", events_of(pipeline, Fate::Late)),
-        ("beyond a session's limit", events_of(pipeline, Fate::Overlong)),
-        ("bulk orders", events_of(pipeline, Fate::Bulk)),
+        ("sent twice", events_of(&asked, Fate::Duplicate)),
+        ("too late", events_of(&asked, Fate::Late)),
+        ("beyond a session's limit", events_of(&asked, Fate::Overlong)),
+        ("bulk orders", events_of(&asked, Fate::Bulk)),
         ("rejected", intake.rejected()),
         ("empty", intake.skipped),
     ];

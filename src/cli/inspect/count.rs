@@ -7,7 +7,7 @@ use crate::cli::{Outcome, assembly};
 use crate::config::Settings;
 use crate::edge::query::RowAnswer;
 use crate::edge::watch::now_ms;
-use crate::edge::{MemoryLog, Pipeline, Publication, Sink, explain_row};
+use crate::edge::{Asked, MemoryLog, Pipeline, Publication, Sink, explain_row};
 use crate::intake::Reject;
 use crate::position::{NextOffset, SourcePartition};
 use crate::relation::Relation;
@@ -36,7 +36,7 @@ pub(super) fn rows(
     pipeline.sink_mut().notes.note_more();
     let mut rows = Vec::with_capacity(relations.len());
     for &relation in relations {
-        match explain_row(&pipeline, &args.shop, relation, &args.item) {
+        match explain_row(&Asked::of(&pipeline), &args.shop, relation, &args.item) {
             RowAnswer::Found(row) => rows.push(row),
             RowAnswer::NoSuchItem | RowAnswer::NotHere => bail!(
                 "item {:?} of shop {:?} is in no event of these files that counts; is its id written as in the events?",

@@ -1,0 +1,50 @@
+//! The stages on Kafka: topics as logs, consumer groups that share the work, one thread per member.
+//!
+//! ```text
+//! sources ─▶ intake workers ─▶ events ─▶ windows workers ─▶ pairs ─▶ rows workers ─▶ lists
+//!                   └─▶ rejects                                          └─▶ totals ─┘
+//! ```
+//! A worker is a thread that owns the partitions which its groups give it, their stages, and one gapless producer. It starts
+//! with what the log it writes holds already (`scan`), reads the log before it from the start, and appends only what is
+//! not there yet: after a crash, a take-over and a rebalance alike. Whatever a worker cannot go on from ends the
+//! process, in order; whoever watches it starts it again.
+//!
+//! Invariants: what a stage has been told, in what order, is decided by the log it reads; a partition is let go only when
+//! what was made of it has been acknowledged. Absent: transactions, async in the data path, unsafe.
+
+mod client;
+mod intake;
+mod reader;
+mod rejects;
+mod rows;
+mod scan;
+mod schemas;
+mod service;
+mod totals;
+mod windows;
+mod worker;
+mod writer;
+
+pub use client::base;
+pub use service::{Plan, Service, SourceOfRun};
+pub use worker::Wake;
+
+/// Why Kafka cannot be used any more.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{topic}: {what}")]
+pub struct KafkaFailure {
+    /// The topic, or the client.
+    pub topic: String,
+    /// What is wrong.
+    pub what: String,
+}
+
+impl KafkaFailure {
+    fn new(topic: &str, doing: &str, error: &rdkafka::error::KafkaError) -> Self {
+        Self { topic: topic.to_owned(), what: format!("{doing}: {error}") }
+    }
+
+    fn said(topic: &str, what: &str) -> Self {
+        Self { topic: topic.to_owned(), what: what.to_owned() }
+    }
+}

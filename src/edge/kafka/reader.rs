@@ -1,0 +1,382 @@
+//! A member of a consumer group that reads one topic: records, ends of partitions, and changes of what it owns.
+//!
+//! Who owns which partition is the group's business; from where a partition is read is its owner's. So a change is not
+//! carried out when it comes, but told by [`Reader::change`], and it is the owner who then calls [`Reader::assign`] or
+//! [`Reader::release`]: until it does, the group waits.
+//!
+//! Invariants: offsets become [`NextOffset`]s here and in `scan`, nowhere else; a partition is read from where its owner
+//! said, or not at all (`auto.offset.reset=error`). One topic a reader: librdkafka tells the end of a partition by its
+//! number alone. Absent: threads; whoever owns a reader polls it.
+
+use super::KafkaFailure;
+use crate::position::{NextOffset, Partition};
+use rdkafka::client::ClientContext;
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::BorrowedMessage;
+use rdkafka::statistics::Statistics;
+use rdkafka::types::RDKafkaRespErr;
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+/// How long a call that asks the brokers may take.
+pub const ASK_MAX: Duration = Duration::from_secs(30);
+/// How often librdkafka tells how far behind the reader is.
+const STATISTICS_INTERVAL_MS: &str = "1000";
+/// How long a member may not poll before the group takes its partitions away: a log is scanned meanwhile.
+const POLL_INTERVAL_MAX_MS: &str = "1800000";
+/// Bytes fetched ahead of what is taken, per partition, in kB.
+const FETCHED_AHEAD_KBYTES: &str = "8192";
+
+/// A change of what the group says this member owns.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// These are its own from now on.
+    Assigned(Vec<Partition>),
+    /// These are not any more.
+    Revoked(Vec<Partition>),
+}
+
+/// What a poll gave.
+pub enum Next<'a> {
+    /// A record.
+    Record(BorrowedMessage<'a>),
+    /// A partition has been read to its end.
+    End(Partition),
+    /// Nothing is at hand.
+    Nothing,
+}
+
+/// The group's word and librdkafka's figures, as they come in while the reader is polled.
+struct Member {
+    topic: String,
+    changes: Mutex<VecDeque<Change>>,
+    closing: AtomicBool,
+    figures: Mutex<Figures>,
+}
+
+#[derive(Default)]
+struct Figures {
+    settled: bool,
+    /// Records between what was taken and the end.
+    lag: BTreeMap<Partition, u64>,
+}
+
+impl ClientContext for Member {
+    fn stats(&self, statistics: Statistics) {
+        let mut figures = lock(&self.figures);
+        figures.settled = statistics.cgrp.is_some_and(|group| group.join_state == "steady");
+        figures.lag.clear();
+        let Some(topic) = statistics.topics.get(&self.topic) else { return };
+        let mut partitions: Vec<_> = topic.partitions.values().collect();
+        partitions.sort_unstable_by_key(|partition| partition.partition);
+        for partition in partitions {
+            let (Ok(number), Ok(lag)) = (u32::try_from(partition.partition), u64::try_from(partition.consumer_lag))
+            else {
+                continue;
+            };
+            figures.lag.insert(Partition(number), lag);
+        }
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        if !matches!(error, KafkaError::Global(RDKafkaErrorCode::PartitionEOF)) {
+            tracing::warn!(topic = self.topic, %error, reason, "kafka consumer");
+        }
+    }
+}
+
+impl ConsumerContext for Member {
+    fn rebalance(&self, consumer: &BaseConsumer<Self>, error: RDKafkaRespErr, partitions: &mut TopicPartitionList) {
+        if self.closing.load(Ordering::Relaxed) {
+            // Nobody takes changes any more; what was owned has been finished.
+            let _closing = consumer.incremental_unassign(partitions);
+            return;
+        }
+        let elements = partitions.elements();
+        let numbers = elements.iter().filter_map(|element| u32::try_from(element.partition()).ok().map(Partition));
+        let change = match error {
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => Change::Assigned(numbers.collect()),
+            _ => Change::Revoked(numbers.collect()),
+        };
+        lock(&self.changes).push_back(change);
+    }
+}
+
+/// The reader.
+pub struct Reader {
+    consumer: BaseConsumer<Member>,
+    topic: String,
+}
+
+impl Reader {
+    /// Joins `group` for `topic`. `wake` is called when something comes after nothing was there.
+    ///
+    /// # Errors
+    /// When the client cannot be made.
+    pub fn join(
+        base: &ClientConfig,
+        group: &str,
+        topic: &str,
+        wake: impl Fn() + Send + Sync + 'static,
+    ) -> Result<Self, KafkaFailure> {
+        let mut config = base.clone();
+        config
+            .set("group.id", group)
+            .set("partition.assignment.strategy", "cooperative-sticky")
+            .set("enable.auto.commit", "false")
+            .set("enable.auto.offset.store", "false")
+            .set("auto.offset.reset", "error")
+            .set("enable.partition.eof", "true")
+            .set("isolation.level", "read_committed")
+            .set("statistics.interval.ms", STATISTICS_INTERVAL_MS);
+        default(&mut config, "max.poll.interval.ms", POLL_INTERVAL_MAX_MS);
+        default(&mut config, "queued.max.messages.kbytes", FETCHED_AHEAD_KBYTES);
+        default(&mut config, "fetch.wait.max.ms", "100");
+        let member = Member {
+            topic: topic.to_owned(),
+            changes: Mutex::default(),
+            closing: AtomicBool::new(false),
+            figures: Mutex::default(),
+        };
+        let made: Result<BaseConsumer<Member>, KafkaError> = config.create_with_context(member);
+        let mut consumer = made.map_err(|error| KafkaFailure::new(topic, "joining its group", &error))?;
+        consumer.set_nonempty_callback(wake);
+        consumer.subscribe(&[topic]).map_err(|error| KafkaFailure::new(topic, "subscribing", &error))?;
+        Ok(Self { consumer, topic: topic.to_owned() })
+    }
+
+    /// The topic read.
+    #[must_use]
+    pub fn topic(&self) -> &str {
+        &self.topic
+    }
+
+    /// What comes next; waits for `timeout` at most.
+    ///
+    /// # Errors
+    /// When reading cannot go on.
+    pub fn poll(&self, timeout: Duration) -> Result<Next<'_>, KafkaFailure> {
+        match self.consumer.poll(timeout) {
+            None => Ok(Next::Nothing),
+            Some(Ok(record)) => Ok(Next::Record(record)),
+            Some(Err(KafkaError::PartitionEOF(partition))) => {
+                Ok(u32::try_from(partition).map_or(Next::Nothing, |number| Next::End(Partition(number))))
+            }
+            Some(Err(error)) if is_passing(&error) => Ok(Next::Nothing), // librdkafka goes on trying, and has said so
+            Some(Err(error)) => Err(KafkaFailure::new(&self.topic, "reading", &error)),
+        }
+    }
+
+    /// The oldest change that has not been taken yet.
+    #[must_use]
+    pub fn change(&self) -> Option<Change> {
+        lock(&self.consumer.context().changes).pop_front()
+    }
+
+    /// Reads `partitions`, which the group has assigned, from these offsets on.
+    ///
+    /// # Errors
+    /// When the group does not take it.
+    pub fn assign(&self, partitions: &[(Partition, NextOffset)]) -> Result<(), KafkaFailure> {
+        let list = self.list(partitions)?;
+        let assigned = self.consumer.incremental_assign(&list);
+        assigned.map_err(|error| KafkaFailure::new(&self.topic, "taking over partitions", &error))
+    }
+
+    /// Lets go of `partitions`, which the group has revoked.
+    ///
+    /// # Errors
+    /// When the group does not take it.
+    pub fn release(&self, partitions: &[Partition]) -> Result<(), KafkaFailure> {
+        let list = self.names(partitions);
+        let released = self.consumer.incremental_unassign(&list);
+        released.map_err(|error| KafkaFailure::new(&self.topic, "letting go of partitions", &error))
+    }
+
+    /// Fetches no more of `partitions` until they are resumed.
+    ///
+    /// # Errors
+    /// When they are not its own.
+    pub fn pause(&self, partitions: &[Partition]) -> Result<(), KafkaFailure> {
+        let paused = self.consumer.pause(&self.names(partitions));
+        paused.map_err(|error| KafkaFailure::new(&self.topic, "pausing", &error))
+    }
+
+    /// Fetches `partitions` again.
+    ///
+    /// # Errors
+    /// When they are not its own.
+    pub fn resume(&self, partitions: &[Partition]) -> Result<(), KafkaFailure> {
+        let resumed = self.consumer.resume(&self.names(partitions));
+        resumed.map_err(|error| KafkaFailure::new(&self.topic, "resuming", &error))
+    }
+
+    /// Commits, without waiting, that everything before these offsets has been dealt with.
+    pub fn commit(&self, offsets: &[(Partition, NextOffset)]) {
+        self.commit_in(offsets, CommitMode::Async);
+    }
+
+    /// As [`Reader::commit`], but waits for the brokers' answer.
+    pub fn commit_now(&self, offsets: &[(Partition, NextOffset)]) {
+        self.commit_in(offsets, CommitMode::Sync);
+    }
+
+    /// A commit that fails costs nothing but a lag tool's view: the log itself says where reading goes on.
+    fn commit_in(&self, offsets: &[(Partition, NextOffset)], mode: CommitMode) {
+        let Ok(list) = self.list(offsets) else { return };
+        if offsets.is_empty() {
+            return;
+        }
+        if let Err(error) = self.consumer.commit(&list, mode) {
+            tracing::warn!(topic = self.topic, %error, "offsets were not committed; they are only for lag tools");
+        }
+    }
+
+    /// The offsets that the group has committed, of those of `partitions` that have one.
+    ///
+    /// # Errors
+    /// When the brokers do not answer.
+    pub fn committed(&self, partitions: &[Partition]) -> Result<BTreeMap<Partition, NextOffset>, KafkaFailure> {
+        let asked = self.consumer.committed_offsets(self.names(partitions), ASK_MAX);
+        let list = asked.map_err(|error| KafkaFailure::new(&self.topic, "asking for committed offsets", &error))?;
+        let elements = list.elements();
+        Ok(elements
+            .iter()
+            .filter_map(|element| match element.offset() {
+                Offset::Offset(offset) => Some((number(element.partition())?, next(offset)?)),
+                _ => None,
+            })
+            .collect())
+    }
+
+    /// The first offset that a partition still holds, and the first that it does not hold yet.
+    ///
+    /// # Errors
+    /// When the brokers do not answer.
+    pub fn bounds(&self, partition: Partition) -> Result<(NextOffset, NextOffset), KafkaFailure> {
+        bounds(&self.consumer, &self.topic, partition)
+    }
+
+    /// How many partitions the topic has.
+    ///
+    /// # Errors
+    /// When the brokers do not answer, or do not have the topic.
+    pub fn partitions(&self) -> Result<u32, KafkaFailure> {
+        let asked = self.consumer.fetch_metadata(Some(&self.topic), ASK_MAX);
+        let metadata = asked.map_err(|error| KafkaFailure::new(&self.topic, "asking for its partitions", &error))?;
+        let count = metadata.topics().first().map_or(0, |topic| topic.partitions().len());
+        match u32::try_from(count) {
+            Ok(count) if count > 0 => Ok(count),
+            _ => Err(KafkaFailure::said(&self.topic, "the topic does not exist; see `samenloop topics`")),
+        }
+    }
+
+    /// Records between what was taken of `partition` and its end, as of a second ago at most.
+    #[must_use]
+    pub fn lag(&self, partition: Partition) -> Option<u64> {
+        lock(&self.consumer.context().figures).lag.get(&partition).copied()
+    }
+
+    /// Whether the group has said what is this member's, even if that is nothing.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        lock(&self.consumer.context().figures).settled
+    }
+
+    fn names(&self, partitions: &[Partition]) -> TopicPartitionList {
+        let mut list = TopicPartitionList::new();
+        for partition in partitions {
+            list.add_partition(&self.topic, kafka_number(*partition));
+        }
+        list
+    }
+
+    fn list(&self, offsets: &[(Partition, NextOffset)]) -> Result<TopicPartitionList, KafkaFailure> {
+        list_of(&self.topic, offsets)
+    }
+}
+
+impl Drop for Reader {
+    /// Leaves the group: closing polls until the group has let go.
+    fn drop(&mut self) {
+        self.consumer.context().closing.store(true, Ordering::Relaxed);
+        while let Some(change) = self.change() {
+            let (Change::Assigned(partitions) | Change::Revoked(partitions)) = change;
+            let _closing = self.release(&partitions);
+        }
+    }
+}
+
+/// Sets a property that is not set yet.
+pub(super) fn default(config: &mut ClientConfig, name: &str, value: &str) {
+    if config.get(name).is_none() {
+        config.set(name, value);
+    }
+}
+
+/// A partition as librdkafka numbers it.
+pub(super) fn kafka_number(partition: Partition) -> i32 {
+    i32::try_from(partition.0).unwrap_or(i32::MAX)
+}
+
+pub(super) fn number(partition: i32) -> Option<Partition> {
+    u32::try_from(partition).ok().map(Partition)
+}
+
+pub(super) fn next(offset: i64) -> Option<NextOffset> {
+    u64::try_from(offset).ok().map(NextOffset)
+}
+
+pub(super) fn list_of(
+    topic: &str,
+    offsets: &[(Partition, NextOffset)],
+) -> Result<TopicPartitionList, KafkaFailure> {
+    let mut list = TopicPartitionList::new();
+    for &(partition, offset) in offsets {
+        let offset = Offset::Offset(i64::try_from(offset.0).unwrap_or(i64::MAX));
+        let added = list.add_partition_offset(topic, kafka_number(partition), offset);
+        added.map_err(|error| KafkaFailure::new(topic, "naming an offset", &error))?;
+    }
+    Ok(list)
+}
+
+pub(super) fn bounds<C: ConsumerContext>(
+    consumer: &BaseConsumer<C>,
+    topic: &str,
+    partition: Partition,
+) -> Result<(NextOffset, NextOffset), KafkaFailure> {
+    let asked = consumer.fetch_watermarks(topic, kafka_number(partition), ASK_MAX);
+    let (low, high) = asked.map_err(|error| KafkaFailure::new(topic, "asking for its bounds", &error))?;
+    Ok((next(low).unwrap_or_default(), next(high).unwrap_or_default()))
+}
+
+/// Whether librdkafka mends an error by itself.
+pub(super) fn is_passing(error: &KafkaError) -> bool {
+    use RDKafkaErrorCode as Code;
+    matches!(
+        error,
+        KafkaError::MessageConsumption(
+            Code::BrokerTransportFailure
+                | Code::AllBrokersDown
+                | Code::Resolve
+                | Code::OperationTimedOut
+                | Code::RequestTimedOut
+                | Code::NotLeaderForPartition
+                | Code::LeaderNotAvailable
+                | Code::UnknownTopicOrPartition
+                | Code::CoordinatorNotAvailable
+                | Code::CoordinatorLoadInProgress
+                | Code::NotCoordinator
+                | Code::RebalanceInProgress
+                | Code::MaxPollExceeded
+        )
+    )
+}
+
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,166 @@
+//! The rejects topic: every record that became no event, as it was, with why and where in its headers.
+//!
+//! The headers follow Kafka Connect's dead letter queues, so what reads those reads these; ours is the machine reason.
+//! At least once: a reject is sent again when intake is restarted before it has committed beyond it. A value that is too
+//! large for the topic goes without it, and says so; a reject never stops what is good.
+//!
+//! Invariants: a header or a log line holds no part of a record. Absent: gapless order, which nobody needs here.
+
+use super::KafkaFailure;
+use super::reader::{default, lock};
+use super::writer::RECORD_BYTES_MAX;
+use crate::intake::{Record, Reject};
+use crate::position::{NextOffset, SourcePartition};
+use rdkafka::ClientConfig;
+use rdkafka::client::ClientContext;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{Header, OwnedHeaders};
+use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, ProducerContext};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// How long to wait where the producer's queue is full.
+const LOOK: Duration = Duration::from_millis(2);
+
+/// Our reason, as in metrics and `docs/mapping.md`.
+const REASON_HEADER: &str = "samenloop.reason";
+/// Set to `true` where the value was too large to be kept.
+const OMITTED_HEADER: &str = "samenloop.value.omitted";
+
+#[derive(Default)]
+struct Deliveries {
+    answered: AtomicU64,
+    failure: Mutex<Option<String>>,
+}
+
+impl ClientContext for Deliveries {
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::warn!(%error, reason, "kafka producer of rejects");
+    }
+}
+
+impl ProducerContext for Deliveries {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+        self.answered.fetch_add(1, Ordering::Relaxed);
+        if let Err((error, _)) = result {
+            *lock(&self.failure) = Some(error.to_string());
+        }
+    }
+}
+
+/// Writes rejects.
+pub(super) struct Rejects {
+    producer: BaseProducer<Deliveries>,
+    topic: String,
+    sent: u64,
+}
+
+/// A reject and the record that it is about.
+pub(super) struct Rejected<'a> {
+    pub(super) source: &'a SourcePartition,
+    pub(super) offset: NextOffset,
+    pub(super) reject: &'a Reject,
+    pub(super) record: &'a Record<'a>,
+}
+
+impl Rejects {
+    pub(super) fn new(base: &ClientConfig, topic: &str) -> Result<Self, KafkaFailure> {
+        let mut config = base.clone();
+        config
+            .set("enable.idempotence", "true")
+            .set("acks", "all")
+            .set("message.timeout.ms", "0")
+            .set("message.max.bytes", RECORD_BYTES_MAX.to_string());
+        default(&mut config, "queue.buffering.max.kbytes", "65536");
+        default(&mut config, "compression.type", "lz4");
+        let made = config.create_with_context(Deliveries::default());
+        let producer = made.map_err(|error| KafkaFailure::new(topic, "making a producer", &error))?;
+        Ok(Self { producer, topic: topic.to_owned(), sent: 0 })
+    }
+
+    pub(super) fn append(
+        &mut self,
+        rejected: &Rejected<'_>,
+        while_waiting: &mut dyn FnMut(),
+    ) -> Result<(), KafkaFailure> {
+        match self.send(rejected, rejected.record.value, while_waiting) {
+            Err(KafkaError::MessageProduction(RDKafkaErrorCode::MessageSizeTooLarge)) => {
+                let without = self.send(rejected, None, while_waiting);
+                without.map_err(|error| KafkaFailure::new(&self.topic, "appending", &error))
+            }
+            sent => sent.map_err(|error| KafkaFailure::new(&self.topic, "appending", &error)),
+        }
+    }
+
+    fn send(
+        &mut self,
+        rejected: &Rejected<'_>,
+        value: Option<&[u8]>,
+        while_waiting: &mut dyn FnMut(),
+    ) -> Result<(), KafkaError> {
+        let mut record = BaseRecord::<[u8], [u8]>::to(&self.topic);
+        record.key = rejected.record.key;
+        record.payload = value;
+        record.timestamp = rejected.record.timestamp_ms;
+        record.headers = Some(headers(rejected, value.is_none() && rejected.record.value.is_some()));
+        loop {
+            match self.producer.send(record) {
+                Ok(()) => break,
+                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), again)) => {
+                    record = again;
+                    while_waiting();
+                    self.producer.poll(LOOK);
+                }
+                Err((error, _)) => return Err(error),
+            }
+        }
+        self.sent += 1;
+        Ok(())
+    }
+
+    /// Takes in what the brokers have answered; says whether nothing is on its way. One that was refused is told of: it
+    /// counts as a reject all the same.
+    pub(super) fn look(&mut self) -> bool {
+        self.producer.poll(Duration::ZERO);
+        if let Some(error) = lock(&self.producer.context().failure).take() {
+            tracing::error!(topic = self.topic, error, "a reject was not kept");
+        }
+        self.producer.context().answered.load(Ordering::Relaxed) == self.sent
+    }
+
+    pub(super) fn flush(&mut self, while_waiting: &mut dyn FnMut()) {
+        while !self.look() {
+            while_waiting();
+            std::thread::sleep(LOOK);
+        }
+    }
+}
+
+fn headers(rejected: &Rejected<'_>, omitted: bool) -> OwnedHeaders {
+    let Rejected { offset, reject, record, source } = rejected;
+    let mut headers = OwnedHeaders::new();
+    for &(key, value) in record.headers {
+        headers = headers.insert(Header { key, value: Some(value) });
+    }
+    let stage = if reject.reason.is_of_bytes() { "VALUE_CONVERTER" } else { "TRANSFORMATION" };
+    let texts = [
+        ("__connect.errors.topic", record.topic.to_owned()),
+        ("__connect.errors.partition", source.partition.0.to_string()),
+        ("__connect.errors.offset", offset.0.to_string()),
+        ("__connect.errors.connector.name", format!("samenloop-{}", source.source)),
+        ("__connect.errors.stage", stage.to_owned()),
+        ("__connect.errors.exception.class.name", format!("samenloop.{}", reject.reason.name())),
+        ("__connect.errors.exception.message", reject.message.clone()),
+        (REASON_HEADER, reject.reason.name().to_owned()),
+    ];
+    for (key, text) in &texts {
+        headers = headers.insert(Header { key, value: Some(text) });
+    }
+    if omitted {
+        headers = headers.insert(Header { key: OMITTED_HEADER, value: Some("true") });
+    }
+    headers
+}

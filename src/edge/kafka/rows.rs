@@ -1,0 +1,371 @@
+//! A rows worker: its partitions of the pairs log, a stage each, their lists, and the totals of all.
+
+use super::reader::{Change, Next, Reader};
+use super::scan::place_of;
+use super::service::{Plan, Worker};
+use super::totals::Totals;
+use super::worker::{Hands, SECOND, TICK, Ties, age_ms, unexpected};
+use super::writer::Appending;
+use crate::edge::answers::{Asked, answer};
+use crate::edge::health::{PartitionState, StageName};
+use crate::edge::lists::ListHeaders;
+use crate::edge::registry::RegistryError;
+use crate::edge::metrics::{DelayTally, LagFollower, RowsFollower};
+use crate::edge::watch::{now_ms, rows_tallies, state};
+use crate::event::EventTime;
+use crate::position::{NextOffset, Partition, SourcePartition};
+use crate::publish::ListRecord;
+use crate::stage::{Effect, Fact, Left, Log, RowsWork, Stage};
+use anyhow::Context as _;
+use rdkafka::message::{BorrowedMessage, Header, Headers, Message, OwnedHeaders};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+/// Records taken between two looks at everything else.
+const BATCH_RECORDS: usize = 32;
+/// How often a list published before is tried to be read, and how long between two tries.
+const REGISTRY_TRIES_MAX: u32 = 30;
+const REGISTRY_PAUSE: Duration = Duration::from_secs(2);
+/// The input that brings deltas; the one behind it is partition 0 of the totals.
+const PAIRS: usize = 0;
+
+/// A partition of the pairs log that is this worker's.
+struct Held {
+    stage: Stage<RowsWork>,
+    /// The newest record's timestamp.
+    newest_ms: Option<i64>,
+    delay: DelayTally,
+    /// Keys that HTTP serves from here.
+    served: BTreeSet<String>,
+    follower: RowsFollower,
+    lag: LagFollower,
+}
+
+/// The worker.
+pub(super) struct RowsWorker {
+    hands: Hands,
+    reader: Reader,
+    totals: Totals,
+    held: BTreeMap<Partition, Held>,
+    effects: Vec<Effect>,
+    /// Key and value of the list at hand, and its JSON.
+    key: Vec<u8>,
+    value: Vec<u8>,
+    json: Vec<u8>,
+    next_tick: Instant,
+    next_second: Instant,
+}
+
+impl RowsWorker {
+    pub(super) fn new(hands: Hands) -> anyhow::Result<Self> {
+        let plan = &hands.plan;
+        let (wake, wake_too) = (hands.ties.wake.clone(), hands.ties.wake.clone());
+        let reader = Reader::join(&plan.client, &plan.group("rows"), plan.topic(Log::Pairs), move || wake.wake())?;
+        let totals = Totals::new(plan, move || wake_too.wake())?;
+        let now = Instant::now();
+        Ok(Self {
+            hands,
+            reader,
+            totals,
+            held: BTreeMap::new(),
+            effects: Vec::new(),
+            key: Vec::new(),
+            value: Vec::new(),
+            json: Vec::new(),
+            next_tick: now,
+            next_second: now,
+        })
+    }
+
+    fn round(&mut self) -> anyhow::Result<()> {
+        self.hands.look()?;
+        while let Some(change) = self.reader.change() {
+            self.change(change)?;
+        }
+        let no_totals = self.read_totals()?;
+        let is_idle = self.read()? && no_totals;
+        let now = Instant::now();
+        if now >= self.next_tick {
+            self.next_tick = now + TICK;
+            self.tick()?;
+        }
+        if now >= self.next_second {
+            self.next_second = now + SECOND;
+            self.show();
+        }
+        while let Ok(query) = self.hands.ties.questions.try_recv() {
+            answer(&self.asked(), query);
+        }
+        if is_idle {
+            self.hands.ties.wake.sleep(self.next_tick);
+        }
+        Ok(())
+    }
+
+    /// Takes what is at hand; says whether that was nothing.
+    fn read(&mut self) -> anyhow::Result<bool> {
+        for _ in 0..BATCH_RECORDS {
+            let partition = match self.reader.poll(Duration::ZERO)? {
+                Next::Nothing => return Ok(true),
+                Next::End(partition) => {
+                    if let Some(held) = self.held.get_mut(&partition) {
+                        held.stage.handle(Fact::Ended { input: PAIRS }, &mut self.effects)?;
+                    }
+                    partition
+                }
+                Next::Record(message) => {
+                    let Some((partition, offset)) = place_of(&message) else { continue };
+                    let (Some(held), Some(record)) = (self.held.get_mut(&partition), message.payload()) else {
+                        continue; // revoked since it was fetched, or nothing
+                    };
+                    held.newest_ms = message.timestamp().to_millis();
+                    held.stage.handle(Fact::Record { input: PAIRS, offset, record }, &mut self.effects)?;
+                    partition
+                }
+            };
+            self.carry_out(partition)?;
+        }
+        Ok(false)
+    }
+
+    /// Tells every stage the totals that are at hand; says whether there were none.
+    fn read_totals(&mut self) -> anyhow::Result<bool> {
+        for _ in 0..BATCH_RECORDS {
+            let (held, effects) = (&mut self.held, &mut self.effects);
+            let got = self.totals.poll(&mut |partition, fact| {
+                let input = PAIRS + 1 + partition.index();
+                for held in held.values_mut() {
+                    let fact = match fact {
+                        None => Fact::Ended { input },
+                        Some((offset, record)) => Fact::Record { input, offset, record },
+                    };
+                    held.stage.handle(fact, effects)?;
+                }
+                Ok(())
+            })?;
+            if !got {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn tick(&mut self) -> anyhow::Result<()> {
+        let now_ms = now_ms();
+        for partition in self.held.keys().copied().collect::<Vec<_>>() {
+            if let Some(held) = self.held.get_mut(&partition) {
+                held.stage.handle(Fact::Clock { now_ms }, &mut self.effects)?;
+            }
+            self.carry_out(partition)?;
+        }
+        Ok(())
+    }
+
+    fn asked(&self) -> Asked<'_> {
+        let rows = self.held.iter().map(|(&partition, held)| (partition, held.stage.work())).collect();
+        Asked { rejected: 0, windows: Vec::new(), rows, rows_partitions: self.hands.plan.pairs_partitions }
+    }
+
+    fn change(&mut self, change: Change) -> anyhow::Result<()> {
+        match change {
+            Change::Revoked(partitions) => {
+                for partition in &partitions {
+                    self.let_go(*partition);
+                }
+                self.hands.flush()?; // what was published last must stand before a successor reads it
+                self.reader.release(&partitions)?;
+            }
+            Change::Assigned(partitions) => {
+                let mut starts = Vec::new();
+                for &partition in &partitions {
+                    starts.push((partition, self.take_over(partition)?));
+                }
+                if !starts.is_empty() {
+                    self.totals.start_again()?; // the new stages need all of them; the others drop what they know
+                }
+                self.reader.assign(&starts)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A stage for `partition` that knows what subscribers were told. Returns where it reads from.
+    fn take_over(&mut self, partition: Partition) -> anyhow::Result<NextOffset> {
+        let plan = &self.hands.plan;
+        let partitions = plan.pairs_partitions;
+        let (_, pairs_identity) = plan.setup.identities(plan.events_partitions, partitions);
+        let work = RowsWork::new(partition, partitions, &plan.setup.counting, pairs_identity, &plan.setup.rows);
+        let totals_inputs = self.totals.partitions() as usize;
+        let mut stage = Stage::new(work, PAIRS + 1 + totals_inputs);
+        let served = self.restore(&mut stage, partition)?;
+        let (next, until) = self.reader.bounds(partition)?;
+        let effects = &mut self.effects;
+        stage.handle(Fact::Opened { input: PAIRS, next, until: Some(until) }, effects)?;
+        for number in 0..self.totals.partitions() {
+            let (next, until) = self.totals.bounds(Partition(number))?;
+            let input = PAIRS + 1 + Partition(number).index();
+            stage.handle(Fact::Opened { input, next, until: Some(until) }, effects)?;
+        }
+        let source = SourcePartition { source: Log::Pairs.name().into(), partition };
+        let Ties { metrics, health, .. } = &self.hands.ties;
+        tracing::info!(stage = "rows", partition = partition.0, from = next.0, to = until.0, "reading the pairs log");
+        health.set(StageName::Rows, partition, PartitionState::CatchingUp { records_left: until.0 - next.0 });
+        let held = Held {
+            stage,
+            newest_ms: None,
+            delay: DelayTally::default(),
+            served,
+            follower: metrics.rows(partition),
+            lag: metrics.lag(StageName::Rows, &source),
+        };
+        self.held.insert(partition, held);
+        self.carry_out(partition)?;
+        Ok(next)
+    }
+
+    /// Tells a new stage what subscribers were told last, and under which epochs; HTTP serves it again. Returns the keys.
+    fn restore(&mut self, stage: &mut Stage<RowsWork>, partition: Partition) -> anyhow::Result<BTreeSet<String>> {
+        let Hands { scanner, plan, ties, .. } = &mut self.hands;
+        let mut beat = || ties.heartbeat.beat();
+        let (mut served, mut effects) = (BTreeSet::new(), Vec::new());
+        let from = BTreeMap::from([(partition, NextOffset(0))]);
+        let topic = plan.topic(Log::Lists);
+        scanner.scan(topic, &from, &mut beat, &mut |_, offset, message| {
+            let place = || format!("{topic}-{} at offset {}", partition.0, offset.0);
+            let record = read_list(plan, message).with_context(place)?;
+            let key = record.key();
+            if record.tombstone {
+                ties.view.remove(&key);
+                served.remove(&key);
+            } else {
+                let mut json = Vec::new();
+                record.write_json(&mut json);
+                let at = message.timestamp().to_millis().unwrap_or_default();
+                ties.view.insert(&key, &json, EventTime(at));
+                served.insert(key);
+            }
+            Ok(stage.handle(Fact::Left(Left::List(&record)), &mut effects)?)
+        })?;
+        let all = (0..self.totals.partitions()).map(|number| (Partition(number), NextOffset(0))).collect();
+        scanner.scan(plan.topic(Log::Totals), &all, &mut beat, &mut |_, _, message| {
+            let Some(total) = message.payload() else { return Ok(()) };
+            Ok(stage.handle(Fact::Left(Left::Total(total)), &mut effects)?)
+        })?;
+        Ok(served)
+    }
+
+    fn let_go(&mut self, partition: Partition) {
+        let Some(held) = self.held.remove(&partition) else { return };
+        for key in &held.served {
+            self.hands.ties.view.remove(key);
+        }
+        self.hands.ties.health.remove(StageName::Rows, partition);
+        tracing::info!(stage = "rows", partition = partition.0, "let go");
+    }
+
+    /// Carries out what the stage of `partition` wants.
+    fn carry_out(&mut self, partition: Partition) -> anyhow::Result<()> {
+        let mut effects = std::mem::take(&mut self.effects);
+        for effect in effects.drain(..) {
+            match effect {
+                Effect::Broadcast { key, value } => {
+                    let appending = Appending { key: Some(&key), value: Some(&value), ..Appending::default() };
+                    self.hands.append(Log::Totals, partition, appending)?;
+                }
+                Effect::Publish { partition, record, since_ms, waited_ms, .. } => {
+                    self.publish(partition, &record, since_ms, waited_ms)?;
+                }
+                other => return Err(unexpected("rows", &other)),
+            }
+        }
+        self.effects = effects;
+        Ok(())
+    }
+
+    fn publish(
+        &mut self,
+        partition: Partition,
+        record: &ListRecord<'_>,
+        since_ms: Option<i64>,
+        waited_ms: Option<i64>,
+    ) -> anyhow::Result<()> {
+        let Some(held) = self.held.get_mut(&partition) else { return Ok(()) };
+        let key = record.key();
+        if record.tombstone {
+            self.hands.ties.view.remove(&key);
+            held.served.remove(&key);
+        } else {
+            self.json.clear();
+            record.write_json(&mut self.json);
+            self.hands.ties.view.insert(&key, &self.json, EventTime(now_ms()));
+            held.served.insert(key);
+        }
+        if let Some(waited_ms) = waited_ms {
+            held.delay.record(waited_ms.unsigned_abs().saturating_mul(1000));
+        }
+        self.hands.plan.codec.encode(record, &mut self.key, &mut self.value);
+        let mut headers = OwnedHeaders::new();
+        for (key, text) in (ListHeaders { stamp: record.stamp(), since_ms }).texts() {
+            headers = headers.insert(Header { key, value: Some(&text) });
+        }
+        let appending = Appending {
+            key: Some(&self.key),
+            value: (!record.tombstone).then_some(&self.value[..]),
+            headers: Some(headers),
+            timestamp_ms: None,
+        };
+        Ok(self.hands.append(Log::Lists, partition, appending)?)
+    }
+
+    /// What was done, for those who watch, and how far, for lag tools.
+    fn show(&mut self) {
+        let mut offsets = Vec::new();
+        for (&partition, held) in &mut self.held {
+            let left = self.reader.lag(partition).unwrap_or_default();
+            held.follower.update(&rows_tallies(held.stage.work(), &held.delay));
+            held.lag.update(left, age_ms(left, held.newest_ms));
+            self.hands.ties.health.set(StageName::Rows, partition, state(held.stage.phase(), left));
+            offsets.push((partition, held.stage.next(PAIRS)));
+        }
+        self.reader.commit(&offsets);
+        self.hands.ties.health.settle(&self.hands.ties.name, self.reader.is_settled());
+        self.hands.show();
+    }
+}
+
+impl Worker for RowsWorker {
+    fn run(&mut self) -> anyhow::Result<()> {
+        while !self.hands.is_to_stop() {
+            self.round()?;
+        }
+        self.show();
+        for partition in self.held.keys().copied().collect::<Vec<_>>() {
+            self.let_go(partition);
+        }
+        Ok(self.hands.flush()?)
+    }
+}
+
+/// A record of the lists topic. A registry that is away for a moment is asked again.
+fn read_list(plan: &Plan, message: &BorrowedMessage<'_>) -> anyhow::Result<ListRecord<'static>> {
+    let names = message.headers().into_iter().flat_map(|headers| headers.iter());
+    let headers = ListHeaders::read(names.map(|header| (header.key, header.value)))?;
+    let schema_of = |id: u32| match &plan.registry {
+        Some(registry) => registry.schema(id),
+        None => Err(RegistryError::none_configured(id)),
+    };
+    let stamp = headers.map(|headers| headers.stamp);
+    let key = message.key().unwrap_or_default();
+    let mut tries = 0;
+    loop {
+        match plan.codec.decode(key, message.payload(), stamp, &schema_of) {
+            Ok(record) => return Ok(record.into_owned()),
+            Err(error) if error.is_transient() && tries < REGISTRY_TRIES_MAX => {
+                tries += 1;
+                tracing::warn!(%error, tries, "a list published before cannot be read yet");
+                std::thread::sleep(REGISTRY_PAUSE);
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}

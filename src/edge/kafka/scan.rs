@@ -1,0 +1,258 @@
+//! Reading a topic from where one stands to where it ends now: what a log holds before one writes to it.
+//!
+//! Invariants: a scan ends at the end that each partition had when it began, or later; it belongs to no group and commits
+//! nothing. Absent: following a topic (see `reader`).
+
+use super::KafkaFailure;
+use super::reader::{self, ASK_MAX, is_passing, list_of, next, number};
+use super::writer::{Appending, Writer};
+use crate::position::{NextOffset, Partition, Position, SourcePartition};
+use crate::stage::{Fact, Left, Log, Stage, StageError, Work};
+use crate::wire::{Kind, Opening, founded, founding, kind_of, section_ends};
+use rdkafka::ClientConfig;
+use rdkafka::client::ClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::error::KafkaError;
+use rdkafka::message::{BorrowedMessage, Message};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+/// How long a scan waits for the next record before it looks around.
+const LOOK: Duration = Duration::from_millis(100);
+/// How long a scan may get nothing at all before it is given up.
+const SILENCE_MAX: Duration = Duration::from_secs(120);
+
+struct Quiet;
+
+impl ClientContext for Quiet {
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::debug!(%error, reason, "kafka scan");
+    }
+}
+
+impl ConsumerContext for Quiet {}
+
+/// A consumer that reads what it is told to, outside all groups.
+pub struct Scanner {
+    consumer: BaseConsumer<Quiet>,
+}
+
+impl Scanner {
+    /// `group` is never joined; librdkafka wants a name.
+    ///
+    /// # Errors
+    /// When the client cannot be made.
+    pub fn new(base: &ClientConfig, group: &str) -> Result<Self, KafkaFailure> {
+        let mut config = base.clone();
+        config
+            .set("group.id", group)
+            .set("enable.auto.commit", "false")
+            .set("enable.auto.offset.store", "false")
+            .set("auto.offset.reset", "error")
+            .set("enable.partition.eof", "true")
+            .set("isolation.level", "read_committed");
+        let made = config.create_with_context(Quiet);
+        Ok(Self { consumer: made.map_err(|error| KafkaFailure::new("scan", "making a consumer", &error))? })
+    }
+
+    /// How many partitions a topic has.
+    ///
+    /// # Errors
+    /// When the brokers do not answer, or do not have the topic.
+    pub fn partitions(&self, topic: &str) -> Result<u32, KafkaFailure> {
+        let asked = self.consumer.fetch_metadata(Some(topic), ASK_MAX);
+        let metadata = asked.map_err(|error| KafkaFailure::new(topic, "asking for its partitions", &error))?;
+        let count = metadata.topics().first().map_or(0, |topic| topic.partitions().len());
+        match u32::try_from(count) {
+            Ok(count) if count > 0 => Ok(count),
+            _ => Err(KafkaFailure::said(topic, "the topic does not exist; see `samenloop topics`")),
+        }
+    }
+
+    /// The first offset that a partition still holds, and the first that it does not hold yet.
+    ///
+    /// # Errors
+    /// When the brokers do not answer.
+    pub fn bounds(&self, topic: &str, partition: Partition) -> Result<(NextOffset, NextOffset), KafkaFailure> {
+        reader::bounds(&self.consumer, topic, partition)
+    }
+
+    /// Reads each partition of `from` from its offset (or the first that it holds) to its end now. Returns where each was
+    /// read to. `while_waiting` is called again and again.
+    ///
+    /// # Errors
+    /// When the topic cannot be read, or `each` fails.
+    pub fn scan(
+        &self,
+        topic: &str,
+        from: &BTreeMap<Partition, NextOffset>,
+        while_waiting: &mut dyn FnMut(),
+        each: &mut dyn FnMut(Partition, NextOffset, &BorrowedMessage<'_>) -> anyhow::Result<()>,
+    ) -> anyhow::Result<BTreeMap<Partition, NextOffset>> {
+        let (mut read_to, mut open, mut starts) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
+        for (&partition, &offset) in from {
+            let (low, high) = self.bounds(topic, partition)?;
+            let start = offset.max(low);
+            read_to.insert(partition, start);
+            if start < high {
+                open.insert(partition, high);
+                starts.push((partition, start));
+            }
+        }
+        if starts.is_empty() {
+            return Ok(read_to);
+        }
+        let assigned = self.consumer.assign(&list_of(topic, &starts)?);
+        assigned.map_err(|error| KafkaFailure::new(topic, "reading it from its start", &error))?;
+        let mut heard = Instant::now();
+        while !open.is_empty() {
+            while_waiting();
+            match self.consumer.poll(LOOK) {
+                None if heard.elapsed() > SILENCE_MAX => {
+                    let what = format!("nothing came for {} s, although there are records", SILENCE_MAX.as_secs());
+                    return Err(KafkaFailure::said(topic, &what).into());
+                }
+                None => {}
+                Some(Ok(message)) => {
+                    heard = Instant::now();
+                    let Some((partition, offset)) = place_of(&message) else { continue };
+                    each(partition, offset, &message)?;
+                    read_to.insert(partition, offset.after());
+                    if open.get(&partition).is_some_and(|&high| offset.after() >= high) {
+                        open.remove(&partition);
+                    }
+                }
+                Some(Err(KafkaError::PartitionEOF(partition))) => {
+                    heard = Instant::now();
+                    if let Some(partition) = number(partition) {
+                        open.remove(&partition);
+                    }
+                }
+                Some(Err(error)) if is_passing(&error) => {}
+                Some(Err(error)) => return Err(KafkaFailure::new(topic, "reading it", &error).into()),
+            }
+        }
+        let left = self.consumer.unassign();
+        left.map_err(|error| KafkaFailure::new(topic, "ending a scan", &error))?;
+        Ok(read_to)
+    }
+}
+
+/// Where a record stands.
+pub(super) fn place_of(message: &BorrowedMessage<'_>) -> Option<(Partition, NextOffset)> {
+    Some((number(message.partition())?, next(message.offset())?))
+}
+
+/// What an internal log holds, as far as a writer of it must know. Kept between rebalances, so that only what is new is
+/// read again.
+pub(super) struct LogScan {
+    log: Log,
+    topic: String,
+    partitions: u32,
+    read_to: BTreeMap<Partition, NextOffset>,
+    openings: Vec<(Partition, NextOffset, Opening)>,
+    positions: BTreeMap<(usize, SourcePartition), Position>,
+    /// The first number proposed as the log's id, on partition 0.
+    founded: Option<u128>,
+}
+
+impl LogScan {
+    pub(super) fn new(log: Log, topic: &str, partitions: u32) -> Self {
+        Self {
+            log,
+            topic: topic.to_owned(),
+            partitions,
+            read_to: (0..partitions).map(|number| (Partition(number), NextOffset(0))).collect(),
+            openings: Vec::new(),
+            positions: BTreeMap::new(),
+            founded: None,
+        }
+    }
+
+    /// Reads on to the log's present end.
+    pub(super) fn refresh(&mut self, scanner: &Scanner, while_waiting: &mut dyn FnMut()) -> anyhow::Result<()> {
+        let (log, topic, from) = (self.log, self.topic.clone(), self.read_to.clone());
+        self.read_to = scanner.scan(&topic, &from, while_waiting, &mut |partition, offset, message| {
+            let Some(block) = message.payload() else { return Ok(()) };
+            let damaged = |error| StageError::Wire { log, partition, offset, error };
+            match kind_of(block).map_err(damaged)? {
+                Kind::Opening => {
+                    let opening = Opening::decode(block).map_err(damaged)?;
+                    self.openings.push((partition, offset, opening));
+                }
+                Kind::Founding if partition == Partition(0) => {
+                    self.founded.get_or_insert(founded(block).map_err(damaged)?);
+                }
+                _ => {}
+            }
+            for (source, position) in section_ends(block).map_err(damaged)? {
+                let known = self.positions.entry((partition.index(), source)).or_default();
+                *known = position.max(*known);
+            }
+            Ok(())
+        })?;
+        Ok(())
+    }
+
+    /// The log's id. Where it has none yet, one is proposed; the first proposal on partition 0 is it, whoever made it.
+    pub(super) fn settle_id(
+        &mut self,
+        scanner: &Scanner,
+        writer: &mut Writer,
+        while_waiting: &mut dyn FnMut(),
+    ) -> anyhow::Result<u128> {
+        if let Some((_, _, opening)) = self.openings.first() {
+            return Ok(opening.log_id);
+        }
+        if self.founded.is_none() {
+            let proposal = founding(rand::random());
+            let appending = Appending { value: Some(&proposal), ..Appending::default() };
+            writer.append(&self.topic, Partition(0), appending, while_waiting)?;
+            writer.flush(while_waiting)?;
+            self.refresh(scanner, while_waiting)?;
+        }
+        if let Some((_, _, opening)) = self.openings.first() {
+            return Ok(opening.log_id);
+        }
+        let what = "a founding mark was acknowledged, but is not there: another topic under the same name?";
+        Ok(self.founded.ok_or_else(|| KafkaFailure::said(&self.topic, what))?)
+    }
+
+    /// Whether any opening mark names a partition of `source`.
+    pub(super) fn knows_source(&self, source: &str) -> bool {
+        self.origins().any(|origin| &*origin.source == source)
+    }
+
+    /// Every source partition that opening marks name.
+    pub(super) fn named(&self) -> BTreeSet<SourcePartition> {
+        self.origins().cloned().collect()
+    }
+
+    fn origins(&self) -> impl Iterator<Item = &SourcePartition> {
+        self.openings.iter().flat_map(|(_, _, opening)| opening.origins.iter().map(|origin| &origin.source))
+    }
+
+    /// Tells a stage that will write this log what its predecessors left there. `is_its` says whose positions it needs.
+    pub(super) fn tell<W: Work>(
+        &self,
+        stage: &mut Stage<W>,
+        log_id: u128,
+        is_its: impl Fn(&SourcePartition) -> bool,
+    ) -> Result<(), StageError> {
+        let mut effects = Vec::new();
+        for (partition, offset, opening) in &self.openings {
+            let left = Left::Opening { partition: *partition, offset: *offset, opening };
+            stage.handle(Fact::Left(left), &mut effects)?;
+        }
+        for ((output, source), position) in self.positions.iter().filter(|((_, source), _)| is_its(source)) {
+            let left = Left::Position { output: *output, source, position: *position };
+            stage.handle(Fact::Left(left), &mut effects)?;
+        }
+        stage.handle(Fact::Left(Left::NewLogId(log_id)), &mut effects)
+    }
+
+    /// How many partitions the log has.
+    pub(super) fn partitions(&self) -> u32 {
+        self.partitions
+    }
+}

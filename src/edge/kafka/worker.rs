@@ -1,0 +1,137 @@
+//! What every worker has: its name, its producer and its scanner, its sign of life, and how it sleeps and wakes.
+//!
+//! Invariants: whatever a worker waits for, it gives a sign of life meanwhile. Absent: what a worker does (`intake`,
+//! `windows`, `rows`).
+
+use super::scan::Scanner;
+use super::service::Plan;
+use super::writer::{Appending, Writer};
+use super::KafkaFailure;
+use crate::edge::health::{Health, Heartbeat};
+use crate::edge::metrics::{LogFollower, LogTallies, Metrics};
+use crate::edge::query::Query;
+use crate::edge::view::ListView;
+use crate::edge::watch::now_ms;
+use crate::position::Partition;
+use crate::stage::{Effect, Log};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::Receiver;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How often a worker tells its stages the time, and sends what they hold.
+pub(super) const TICK: Duration = Duration::from_millis(20);
+/// How often a worker shows what it did, and commits how far it is.
+pub(super) const SECOND: Duration = Duration::from_secs(1);
+
+/// Wakes a worker that sleeps because nothing was there.
+#[derive(Clone, Default)]
+pub struct Wake(Arc<(Mutex<bool>, Condvar)>);
+
+impl Wake {
+    /// Something came.
+    pub fn wake(&self) {
+        *self.0.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.0.1.notify_one();
+    }
+
+    /// Sleeps until woken, also by what came since the last sleep, or until `deadline`.
+    pub fn sleep(&self, deadline: Instant) {
+        let mut woken = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
+        while !*woken {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            woken = self.0.1.wait_timeout(woken, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        *woken = false;
+    }
+}
+
+/// What ties a worker to the rest of the process.
+pub(super) struct Ties {
+    pub(super) name: String,
+    pub(super) stop: Arc<AtomicBool>,
+    pub(super) wake: Wake,
+    pub(super) health: Arc<Health>,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) view: Arc<ListView>,
+    pub(super) questions: Receiver<Query>,
+    pub(super) heartbeat: Heartbeat,
+}
+
+/// A worker's own means.
+pub(super) struct Hands {
+    pub(super) plan: Arc<Plan>,
+    pub(super) ties: Ties,
+    pub(super) writer: Writer,
+    pub(super) scanner: Scanner,
+    appended: BTreeMap<Log, (LogTallies, LogFollower)>,
+}
+
+impl Hands {
+    pub(super) fn new(plan: Arc<Plan>, ties: Ties) -> Result<Self, KafkaFailure> {
+        let writer = Writer::new(&plan.client)?;
+        let scanner = Scanner::new(&plan.client, &plan.group("scan"))?;
+        Ok(Self { plan, ties, writer, scanner, appended: BTreeMap::new() })
+    }
+
+    pub(super) fn is_to_stop(&self) -> bool {
+        self.ties.stop.load(Ordering::Relaxed)
+    }
+
+    /// Appends to one of our topics.
+    pub(super) fn append(
+        &mut self,
+        log: Log,
+        partition: Partition,
+        appending: Appending<'_>,
+    ) -> Result<(), KafkaFailure> {
+        let metrics = &self.ties.metrics;
+        let (tallies, _) =
+            self.appended.entry(log).or_insert_with(|| (LogTallies::default(), metrics.log(log.name())));
+        tallies.blocks += 1;
+        tallies.bytes += appending.value.map_or(0, <[u8]>::len) as u64;
+        let heartbeat = &self.ties.heartbeat;
+        self.writer.append(self.plan.topic(log), partition, appending, &mut || heartbeat.beat())
+    }
+
+    /// Waits until everything appended has been acknowledged.
+    pub(super) fn flush(&mut self) -> Result<(), KafkaFailure> {
+        let heartbeat = &self.ties.heartbeat;
+        self.writer.flush(&mut || heartbeat.beat())
+    }
+
+    /// A sign of life, and what the brokers answered.
+    pub(super) fn look(&mut self) -> Result<(), KafkaFailure> {
+        self.ties.heartbeat.beat();
+        self.writer.look("producer")
+    }
+
+    pub(super) fn show(&mut self) {
+        for (tallies, follower) in self.appended.values_mut() {
+            follower.update(tallies);
+        }
+    }
+}
+
+/// Age of the oldest record that has not been read, as well as it can be told: that of the newest that has.
+pub(super) fn age_ms(records_left: u64, newest_ms: Option<i64>) -> u64 {
+    match newest_ms {
+        Some(newest_ms) if records_left > 0 => now_ms().saturating_sub(newest_ms).max(0).unsigned_abs(),
+        _ => 0,
+    }
+}
+
+/// A stage that wants what is not its to want is broken.
+pub(super) fn unexpected(stage: &str, effect: &Effect) -> anyhow::Error {
+    let what = match effect {
+        Effect::Append { .. } => "a block appended",
+        Effect::Broadcast { .. } => "a total told",
+        Effect::Publish { .. } => "a list published",
+        Effect::Reject { .. } => "a record rejected",
+    };
+    anyhow::anyhow!("the {stage} stage wants {what}: a mistake in samenloop, please report it")
+}
