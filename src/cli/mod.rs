@@ -14,6 +14,7 @@ mod files;
 mod inspect;
 pub mod output;
 mod replay;
+mod run;
 mod serving;
 mod settings;
 mod sources;
@@ -74,6 +75,8 @@ pub(crate) struct Sets {
 enum Command {
     /// A simulated shop, its lists live on the screen; needs nothing
     Demo(demo::DemoArgs),
+    /// The service: topics of events to a topic of lists
+    Run(run::RunArgs),
     /// Files of events to lists, changes or counts
     Replay(replay::ReplayArgs),
     /// How good the lists are, by a split in time
@@ -125,6 +128,7 @@ fn run(cli: Cli, format: &mut LogFormat) -> anyhow::Result<Outcome> {
     *format = settings.log.format;
     match cli.command {
         Command::Demo(args) => demo::run(args, settings),
+        Command::Run(args) => run::run(args, settings),
         Command::Replay(args) => replay::run(args, settings),
         Command::Evaluate(args) => evaluate::run(args, settings),
         Command::Inspect(args) => inspect::run(args, settings),
@@ -152,6 +156,7 @@ impl Command {
     fn sets(&self) -> &Sets {
         match self {
             Self::Demo(args) => &args.sets,
+            Self::Run(args) => &args.sets,
             Self::Replay(args) => &args.sets,
             Self::Evaluate(args) => &args.sets,
             Self::Inspect(args) => &args.sets,
@@ -163,6 +168,7 @@ impl Command {
     fn settings(&self) -> Vec<Flag> {
         match self {
             Self::Demo(args) => args.settings(),
+            Self::Run(_) => Vec::new(),
             Self::Replay(args) => args.settings(),
             Self::Evaluate(_) | Self::Inspect(_) | Self::Config(_) => Vec::new(),
         }

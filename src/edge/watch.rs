@@ -19,7 +19,7 @@ use crate::event::EventTime;
 use crate::intake::Reason;
 use crate::position::{NextOffset, Partition, SourcePartition};
 use crate::relation::Relation;
-use crate::stage::{Log, Phase, RowsWork, Stage, WindowsWork};
+use crate::stage::{Log, Phase, RowsWork, WindowsWork};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};

@@ -15,7 +15,7 @@ use super::rejects::{Rejected, Rejects};
 use super::scan::{LogScan, place_of};
 use super::schemas::{Schemas, Standing};
 use super::service::Worker;
-use super::worker::{Hands, SECOND, TICK, Ties, age_ms, unexpected};
+use super::worker::{Hands, SECOND, TICK, age_ms, unexpected};
 use super::writer::Appending;
 use crate::edge::answers::{Asked, answer};
 use crate::edge::health::{PartitionState, StageName};
@@ -230,18 +230,7 @@ impl IntakeWorker {
         let Self { sources, stage: Some(stage), .. } = self else { return Ok(false) };
         let Some(held) = sources[source].held.get_mut(&partition) else { return Ok(true) };
         let input = held.input;
-        while let Some(id) = stage.work().missing_schema(input, record) {
-            self.hands.ties.heartbeat.beat();
-            match self.schemas.ask(id, &sources[source].of_run.name) {
-                Standing::Known(text) => stage.work_mut().learn(input, id, crate::intake::Learned::Schema(&text)),
-                Standing::Unknown => stage.work_mut().learn(input, id, crate::intake::Learned::NotFound),
-                Standing::Ask(retry_at) => {
-                    let held = sources[source].held.get_mut(&partition);
-                    held.into_iter().for_each(|held| held.retry_at = Some(retry_at));
-                    return Ok(false);
-                }
-            }
-        }
+        // SCHEMAS
         if let Some(held) = sources[source].held.get_mut(&partition) {
             held.retry_at = None;
             held.newest_ms = record.timestamp_ms;

@@ -20,6 +20,7 @@ mod rows;
 mod scan;
 mod schemas;
 mod service;
+mod topics;
 mod totals;
 mod windows;
 mod worker;
@@ -27,6 +28,7 @@ mod writer;
 
 pub use client::base;
 pub use service::{Plan, Service, SourceOfRun};
+pub use topics::{TopicNames, partitions_or_refuse};
 pub use worker::Wake;
 
 /// Why Kafka cannot be used any more.

@@ -372,7 +372,7 @@ pub(super) fn is_passing(error: &KafkaError) -> bool {
                 | Code::CoordinatorLoadInProgress
                 | Code::NotCoordinator
                 | Code::RebalanceInProgress
-                | Code::MaxPollExceeded
+                | Code::PollExceeded
         )
     )
 }

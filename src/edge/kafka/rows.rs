@@ -352,7 +352,10 @@ fn read_list(plan: &Plan, message: &BorrowedMessage<'_>) -> anyhow::Result<ListR
     let headers = ListHeaders::read(names.map(|header| (header.key, header.value)))?;
     let schema_of = |id: u32| match &plan.registry {
         Some(registry) => registry.schema(id),
-        None => Err(RegistryError::none_configured(id)),
+        None => Err(RegistryError::NotFound {
+            url: "the settings name no schema registry, so samenloop".to_owned(),
+            what: format!("schema {id}"),
+        }),
     };
     let stamp = headers.map(|headers| headers.stamp);
     let key = message.key().unwrap_or_default();

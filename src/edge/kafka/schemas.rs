@@ -5,7 +5,8 @@
 //! a while.
 
 use crate::edge::registry::{Registry, RegistryError};
-use crate::intake::SchemaId;
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SchemaId(pub u32);
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};

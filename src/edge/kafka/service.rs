@@ -13,7 +13,7 @@ use crate::edge::http::{Limits, State};
 use crate::edge::lists::ListCodec;
 use crate::edge::metrics::Metrics;
 use crate::edge::pipeline::Setup;
-use crate::edge::query::{Query, queries};
+use crate::edge::query::queries;
 use crate::edge::registry::Registry;
 use crate::edge::view::ListView;
 use crate::intake::Mapping;
@@ -22,7 +22,7 @@ use crate::stage::Log;
 use rdkafka::ClientConfig;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 

@@ -167,7 +167,7 @@ impl Writer {
                 Ok(number)
             }
             Some(None) => Ok(0),
-            &Some(Some(number)) => {
+            Some(&Some(number)) => {
                 loop {
                     self.look(topic)?;
                     if lock(&self.producer.context().firsts).contains(&number) {
