@@ -14,8 +14,10 @@ mod transport;
 pub mod counts;
 pub mod health;
 pub mod http;
+pub mod lists;
 pub mod metrics;
 pub mod query;
+pub mod registry;
 pub mod view;
 pub mod watch;
 

@@ -29,7 +29,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("rank", &["rows"]),
     ("publish", &["rank"]),
     ("stage", &["intake", "windows", "wire", "rows", "rank", "publish"]),
-    ("edge", &["stage", "intake", "wire", "rows", "rank", "publish"]),
+    ("edge", &["stage", "intake", "wire", "rows", "rank", "publish", "config"]),
     ("config", &["intake"]),
     ("cli", &["intake", "windows", "wire", "rows", "rank", "publish", "stage", "edge", "config"]),
     ("main", &["cli"]),
