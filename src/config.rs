@@ -11,12 +11,16 @@
 //! Absent: IO. The command line reads files and the environment, and hands over texts.
 
 mod check;
+mod check_kafka;
+mod kafka;
+mod kafka_names;
 mod layers;
 mod problem;
 mod raw;
 mod source;
 mod units;
 
+pub use kafka_names::PASSED_THROUGH;
 pub use layers::{CONFIG_FILE_VARIABLE, Flag, Layers};
 pub use problem::{ConfigError, Layer, Problem};
 
@@ -82,7 +86,7 @@ pub struct TopicsSettings {
 /// The schema registry.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RegistrySettings {
-    /// Where it is; `None`: there is none.
+    /// Where it is, without a slash at the end; `None`: there is none.
     pub url: Option<String>,
     /// Name for basic authentication.
     pub user: Option<String>,
@@ -233,6 +237,11 @@ pub enum Start {
     Earliest,
     /// At what comes next.
     Latest,
+}
+
+impl TopicsSettings {
+    /// What each of samenloop's own topics is called behind the prefix.
+    pub const OWN: [&str; 5] = ["events", "pairs", "totals", "lists", "rejects"];
 }
 
 impl Settings {

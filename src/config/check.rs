@@ -5,7 +5,9 @@ use super::problem::{ConfigError, Layer, Problem};
 use super::raw::{RawCounting, RawIntake, RawList, RawSettings};
 use super::source;
 use super::units::{Bytes, Decimal, Duration};
-use super::{HttpSettings, IntakeSettings, LogSettings, LogsSettings, Settings, SourceSettings, UserSecret};
+use super::{
+    HttpSettings, IntakeSettings, LogSettings, LogsSettings, OutputSettings, Settings, SourceSettings, UserSecret,
+};
 use crate::relation::Relation;
 use crate::rules::{CountingRules, DAY_MS, ListRules, PublishRules};
 use std::collections::{BTreeMap, BTreeSet};
@@ -68,33 +70,38 @@ pub(super) fn settings(merged: &Merged) -> Result<Settings, ConfigError> {
         http: check.http(raw),
         log: LogSettings { level: raw.log.level, format: raw.log.format },
         logs: check.logs(raw),
-        sources: check.sources(&raw.source),
-        kafka: super::KafkaSettings::default(),
-        topics: super::TopicsSettings::default(),
-        registry: super::RegistrySettings { register: true, ..Default::default() },
-        output: super::OutputSettings::default(),
-        workers: super::WorkersSettings::default(),
+        kafka: check.kafka(raw),
+        topics: check.topics(raw),
+        registry: check.registry(raw),
+        output: OutputSettings { format: raw.output.format },
+        workers: check.workers(raw),
+        sources: check.sources(&raw.source, &raw.topics.prefix),
     };
     if check.problems.is_empty() { Ok(settings) } else { Err(ConfigError { problems: check.problems }) }
 }
 
-struct Check<'a> {
+pub(super) struct Check<'a> {
     origins: &'a BTreeMap<String, Layer>,
-    problems: Vec<Problem>,
+    pub(super) problems: Vec<Problem>,
 }
 
 impl Check<'_> {
-    fn layer(&self, key: &str) -> Layer {
+    pub(super) fn layer(&self, key: &str) -> Layer {
         self.origins.get(key).cloned().unwrap_or(Layer::Default)
     }
 
-    fn refuse(&mut self, key: &str, value: impl Display, reason: String) {
+    pub(super) fn refuse(&mut self, key: &str, value: impl Display, reason: String) {
         let layer = self.layer(key);
         self.problems.push(Problem::Limit { setting: format!("{key} = {value}"), layer, reason });
     }
 
     /// Hands `value` back, and notes when it is not within `limits`.
-    fn within<T: PartialOrd + Display + Copy>(&mut self, key: &str, value: T, limits: &RangeInclusive<T>) -> T {
+    pub(super) fn within<T: PartialOrd + Display + Copy>(
+        &mut self,
+        key: &str,
+        value: T,
+        limits: &RangeInclusive<T>,
+    ) -> T {
         if !limits.contains(&value) {
             self.refuse(key, value, format!("must be {} to {}", limits.start(), limits.end()));
         }
@@ -248,7 +255,7 @@ impl Check<'_> {
         count
     }
 
-    fn sources(&mut self, tables: &[toml::Table]) -> Vec<SourceSettings> {
+    fn sources(&mut self, tables: &[toml::Table], prefix: &str) -> Vec<SourceSettings> {
         let layer = self.layer("source");
         let mut names = BTreeSet::new();
         let mut sources = Vec::with_capacity(tables.len());
@@ -257,6 +264,7 @@ impl Check<'_> {
             if !source.name.is_empty() && !names.insert(source.name.clone()) {
                 reasons.push("an earlier source has the same name".to_owned());
             }
+            reasons.extend(Self::source_topic(&source, &sources, prefix));
             let setting = match source.name.as_str() {
                 "" => format!("source number {}", index + 1),
                 name => format!("source {name:?}"),

@@ -2,6 +2,7 @@
 //!
 //! Each layer is checked for keys and kinds on its own, so that what is wrong is said with the place where it stands.
 
+use super::kafka::{self, RawKafka};
 use super::problem::{ConfigError, Layer, Problem};
 use super::raw::RawSettings;
 use serde::Deserialize;
@@ -91,7 +92,11 @@ impl Merging {
             self.problems.push(Problem::Unknown { layer: layer.clone(), key, nearest });
         }
         match parsed.and_then(|_| text.parse::<Table>()) {
-            Ok(table) => {
+            Ok(mut table) => {
+                let kafka = table.get("kafka").and_then(Value::as_table).and_then(|it| RawKafka::from_table(it).ok());
+                if let Some(properties) = kafka {
+                    table.insert("kafka".to_owned(), Value::Table(properties.into_table()));
+                }
                 for (key, _) in leaves(&table) {
                     self.origins.insert(key, layer.clone());
                 }
@@ -106,6 +111,10 @@ impl Merging {
         if name == CONFIG_FILE_VARIABLE || is_service_link(rest) {
             return;
         }
+        if let Some(property) = rest.strip_prefix("KAFKA__") {
+            let layer = Layer::Environment(name.to_owned());
+            return self.property(kafka::of_variable(property), value, layer);
+        }
         let wanted = rest.to_ascii_lowercase().replace("__", ".");
         let Some(key) = self.keys.all.iter().find(|key| key.replace('-', "_") == wanted).cloned() else {
             let nearest = self.keys.nearest(&wanted).map(|key| variable_name(&key));
@@ -117,11 +126,21 @@ impl Merging {
 
     fn flag(&mut self, flag: &Flag) {
         let layer = Layer::Flag(flag.flag.to_owned());
+        if let Some(property) = flag.key.strip_prefix(kafka::SECTION) {
+            return self.property(property.to_owned(), &flag.value, layer);
+        }
         if self.keys.all.contains(&flag.key) {
             return self.one(&flag.key, &flag.value, layer);
         }
         let nearest = self.keys.nearest(&flag.key);
         self.problems.push(Problem::Unknown { layer, key: flag.key.clone(), nearest });
+    }
+
+    /// Takes a property of librdkafka, whose name has dots that are no levels.
+    fn property(&mut self, name: String, value: &str, layer: Layer) {
+        self.origins.insert(format!("{}{name}", kafka::SECTION), layer);
+        let alone = Table::from_iter([(name, Value::String(value.to_owned()))]);
+        overlay(&mut self.table, Table::from_iter([("kafka".to_owned(), Value::Table(alone))]));
     }
 
     /// Takes one key's text: as text or as a TOML value, first the way its default is written.
@@ -167,6 +186,11 @@ fn is_service_link(rest: &str) -> bool {
     padded.ends_with("_SERVICE_HOST_")
         || padded.contains("_SERVICE_PORT_")
         || after_port.is_some_and(|after| after.is_empty() || after.starts_with(|letter: char| letter.is_ascii_digit()))
+}
+
+/// The variable that sets a property of librdkafka.
+pub(super) fn property_variable(name: &str) -> String {
+    format!("{PREFIX}KAFKA__{}", name.replace('.', "_").to_ascii_uppercase())
 }
 
 fn variable_name(key: &str) -> String {

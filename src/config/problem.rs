@@ -28,6 +28,16 @@ pub enum Problem {
         /// The known one that looks most like it, in the spelling of the layer.
         nearest: Option<String>,
     },
+    /// A property that librdkafka does not have.
+    #[error("{layer}: librdkafka has no property {key}{}", meant(.nearest.as_deref()))]
+    UnknownProperty {
+        /// Where it stands.
+        layer: Layer,
+        /// As it was written.
+        key: String,
+        /// The known one that looks most like it, in the spelling of the layer.
+        nearest: Option<String>,
+    },
     /// Text that cannot be read.
     #[error("{layer}: {message}")]
     Unreadable {
@@ -71,6 +81,10 @@ impl fmt::Display for Layer {
             Self::Flag(name) => write!(formatter, "flag {name}"),
         }
     }
+}
+
+fn meant(nearest: Option<&str>) -> String {
+    nearest.map_or_else(String::new, |known| format!("; did you mean {known}?"))
 }
 
 fn hint(nearest: Option<&str>) -> String {

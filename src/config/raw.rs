@@ -3,8 +3,12 @@
 //! Invariants: made from the checked settings and turned into them without loss, but for secrets, which print as "***".
 //! Defaults are those of the checked settings. Absent: whether values make sense (`check`).
 
+use super::kafka::{HIDDEN, RawKafka};
 use super::units::{Bytes, Decimal, Duration, Moment, SecretText, Threshold};
-use super::{HttpSettings, IntakeSettings, LogFormat, LogLevel, LogSettings, LogsSettings, Settings};
+use super::{
+    HttpSettings, IntakeSettings, LogFormat, LogLevel, LogSettings, LogsSettings, OutputFormat, RegistrySettings,
+    Secret, Settings,
+};
 use crate::relation::Relation;
 use crate::rules::{CountingRules, ListRules, Measure, PublishRules};
 use serde::{Deserialize, Serialize};
@@ -19,6 +23,11 @@ pub(super) struct RawSettings {
     pub(super) http: RawHttp,
     pub(super) log: RawLog,
     pub(super) logs: RawLogs,
+    pub(super) kafka: RawKafka,
+    pub(super) topics: RawTopics,
+    pub(super) registry: RawRegistry,
+    pub(super) output: RawOutput,
+    pub(super) workers: RawWorkers,
     /// Read one by one, by `source`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) source: Vec<toml::Table>,
@@ -129,6 +138,42 @@ pub(super) struct RawLogs {
     pub(super) block_bytes: Bytes,
 }
 
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct RawTopics {
+    pub(super) prefix: String,
+    /// 0: the brokers' default.
+    pub(super) replication: u16,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct RawRegistry {
+    /// Empty: none.
+    pub(super) url: String,
+    /// Empty: none.
+    pub(super) user: String,
+    /// Empty: none.
+    pub(super) password: SecretText,
+    /// Empty: none.
+    pub(super) token: SecretText,
+    pub(super) register: bool,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct RawOutput {
+    pub(super) format: OutputFormat,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct RawWorkers {
+    pub(super) intake: usize,
+    pub(super) windows: usize,
+    pub(super) rows: usize,
+}
+
 impl RawHalfLives {
     pub(super) fn of(&self, relation: Relation) -> Duration {
         match relation {
@@ -170,6 +215,18 @@ impl From<&Settings> for RawSettings {
             http: RawHttp::from(&settings.http),
             log: RawLog::from(&settings.log),
             logs: RawLogs::from(&settings.logs),
+            kafka: RawKafka::from(&settings.kafka),
+            topics: RawTopics {
+                prefix: settings.topics.prefix.clone(),
+                replication: settings.topics.replication.unwrap_or(0),
+            },
+            registry: RawRegistry::from(&settings.registry),
+            output: RawOutput { format: settings.output.format },
+            workers: RawWorkers {
+                intake: settings.workers.intake,
+                windows: settings.workers.windows,
+                rows: settings.workers.rows,
+            },
             source: settings.sources.iter().map(super::source::to_table).collect(),
         }
     }
@@ -272,6 +329,19 @@ impl From<&LogsSettings> for RawLogs {
     }
 }
 
+impl From<&RegistrySettings> for RawRegistry {
+    fn from(registry: &RegistrySettings) -> Self {
+        let hidden = |secret: &Secret| SecretText(if secret.is_set() { HIDDEN } else { "" }.to_owned());
+        Self {
+            url: registry.url.clone().unwrap_or_default(),
+            user: registry.user.clone().unwrap_or_default(),
+            password: hidden(&registry.password),
+            token: hidden(&registry.token),
+            register: registry.register,
+        }
+    }
+}
+
 impl Default for RawSettings {
     fn default() -> Self {
         Self::from(&Settings::default())
@@ -330,5 +400,29 @@ impl Default for RawLog {
 impl Default for RawLogs {
     fn default() -> Self {
         Self::from(&LogsSettings::default())
+    }
+}
+
+impl Default for RawTopics {
+    fn default() -> Self {
+        RawSettings::default().topics
+    }
+}
+
+impl Default for RawRegistry {
+    fn default() -> Self {
+        RawSettings::default().registry
+    }
+}
+
+impl Default for RawOutput {
+    fn default() -> Self {
+        RawSettings::default().output
+    }
+}
+
+impl Default for RawWorkers {
+    fn default() -> Self {
+        RawSettings::default().workers
     }
 }

@@ -4,6 +4,7 @@ use super::layers::Keys;
 use super::{SourceSettings, Start};
 use crate::event::ID_BYTES_MAX;
 use crate::intake::MappingSpec;
+use serde::Deserialize as _;
 use toml::{Table, Value};
 
 /// Keys of a source that are not its mapping's.
@@ -28,8 +29,20 @@ pub(super) fn read(table: &Table) -> (SourceSettings, Vec<String>) {
     if file.is_some() && topic.is_some() {
         reasons.push("has both a file and a topic: set one".to_owned());
     }
+    let start = start(rest.remove("start"), topic.is_some(), &mut reasons);
     let mapping = mapping(rest, &mut reasons);
-    (SourceSettings { name: name.unwrap_or_default(), file, topic, start: Start::default(), mapping }, reasons)
+    (SourceSettings { name: name.unwrap_or_default(), file, topic, start, mapping }, reasons)
+}
+
+fn start(value: Option<Value>, has_topic: bool, reasons: &mut Vec<String>) -> Start {
+    let Some(value) = value else { return Start::default() };
+    if !has_topic {
+        reasons.push("start is of use with a topic only: a file is read from its beginning".to_owned());
+    }
+    Start::deserialize(value).unwrap_or_else(|_| {
+        reasons.push("start must be \"earliest\" or \"latest\"".to_owned());
+        Start::default()
+    })
 }
 
 /// What is wrong with a name, if anything. Every block of the events log holds it, and a reader of the log refuses what is
@@ -48,6 +61,9 @@ pub(super) fn to_table(source: &SourceSettings) -> Table {
     for (key, value) in OWN_KEYS.into_iter().zip([Some(&source.name), source.file.as_ref(), source.topic.as_ref()]) {
         table.extend(value.map(|value| (key.to_owned(), Value::String(value.clone()))));
     }
+    if source.start != Start::default() {
+        table.extend(Value::try_from(source.start).ok().map(|start| ("start".to_owned(), start)));
+    }
     table
 }
 
@@ -56,6 +72,7 @@ fn mapping(table: Table, reasons: &mut Vec<String>) -> MappingSpec {
     let read =
         serde_ignored::deserialize::<_, _, MappingSpec>(Value::Table(table), |path| unknown.push(path.to_string()));
     let mut known = Table::try_from(MappingSpec::default()).unwrap_or_default();
+    known.insert("start".to_owned(), Value::String(String::new()));
     known.extend(OWN_KEYS.map(|key| (key.to_owned(), Value::String(String::new()))));
     let keys = Keys::of(&known);
     for key in unknown {
