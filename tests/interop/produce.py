@@ -2,7 +2,7 @@
 """A producer of events that is not samenloop's: confluent-kafka with its Avro serializer and schemas of its own.
 
     python3 tests/interop/produce.py --bootstrap HOST:PORT --registry URL events.jsonl \\
-        --topic events | --views TOPIC --carts TOPIC --orders TOPIC  [--versions old,new] [--key user|order|none]
+        --topic events | --views TOPIC --carts TOPIC --orders TOPIC  [--versions old,new,renamed] [--key user|order|none]
 
 Reads events in samenloop's own form, one JSON object a line, and writes each by one of the schemas below, which take turns:
 a topic holds records of both. A mapping reads both with
@@ -13,8 +13,8 @@ a topic holds records of both. A mapping reads both with
     user = ["/user", "/customer"]
 
 `old` knows no event ids and no shop; quantities are ints. `new` names the item in a nested record, has other fields in another
-order, nullable and union ones, an array and a map; what is not mapped changes nothing. Its article has an alias.
-Note: a record without event id is told from a re-sent one by type, time, and item or order number.
+order, nullable and union ones, an array and a map; what is not mapped changes nothing. `renamed` is `old` with event ids, after
+article was renamed to item, with article as the field's alias. A record without event id is told from a re-sent one by type, time, and item or order number.
 """
 
 import argparse
@@ -92,7 +92,23 @@ def new_event(event):
     return made | {"product": product(event["item"])}
 
 
-VERSIONS = {"old": (old_schema, old_event), "new": (new_schema, new_event)}
+def renamed_schema(kind):
+    item = {"name": "item", "aliases": ["article"], "type": "string"}
+    made = record(f"Renamed{kind.title()}", [("event_id", ["null", "string"], None), ("type", "string"), ("user", "string")])
+    made["fields"].append({"name": "ts", "type": "long"})
+    if kind == "order":
+        line = {"type": "record", "name": "RenamedLine", "fields": [item]}
+        made["fields"].append({"name": "order_id", "type": ["null", "string"], "default": None})
+        item = {"name": "lines", "type": {"type": "array", "items": line}}
+    made["fields"].append(item)
+    return made
+
+
+def renamed_event(event):
+    return event | {"lines": [{"item": line["item"]} for line in event.get("lines", [])]}
+
+
+VERSIONS = {"renamed": (renamed_schema, renamed_event), "old": (old_schema, old_event), "new": (new_schema, new_event)}
 
 
 def main():
