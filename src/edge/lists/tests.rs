@@ -151,6 +151,13 @@ fn every_schema_is_read_and_explains_every_field() {
     }
 }
 
+/// A key's bytes hold the id of its schema, and compaction goes by bytes: with another text the lists of before would stay
+/// in the topic for ever. Not a word of it may change, docs included.
+#[test]
+fn the_schema_of_keys_is_for_ever() {
+    assert_eq!(xxhash_rust::xxh3::xxh3_64(LIST_KEY_SCHEMA.as_bytes()), 15_849_809_918_786_124_107);
+}
+
 #[test]
 fn the_schemas_hold_every_field_of_a_record() {
     let of_record = |record: Json| -> Vec<String> { record.as_object().unwrap().keys().cloned().collect() };
