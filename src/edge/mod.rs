@@ -14,6 +14,7 @@ mod transport;
 pub mod counts;
 pub mod health;
 pub mod http;
+pub mod kafka;
 pub mod lists;
 pub mod metrics;
 pub mod query;
