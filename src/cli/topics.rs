@@ -37,7 +37,9 @@ pub(super) fn run(args: TopicsArgs, settings: Settings) -> anyhow::Result<Outcom
     let mut out = output::stdout();
     let mut faults = 0;
     if args.create {
-        for made in admin.create(&settings, &inspection, args.dry_run)? {
+        let asked = admin.create(&settings, &inspection, args.dry_run)?;
+        let all_made = asked.iter().all(|made| made.fault.is_none());
+        for made in asked {
             faults += usize::from(made.fault.is_some());
             match made.fault {
                 Some(fault) => writeln!(out, "{}: not made: {fault}", made.name)?,
@@ -46,7 +48,7 @@ pub(super) fn run(args: TopicsArgs, settings: Settings) -> anyhow::Result<Outcom
             }
         }
         if !args.dry_run {
-            inspection = admin.inspect(&settings)?;
+            inspection = if all_made { admin.inspect_made(&settings)? } else { admin.inspect(&settings)? };
         }
         writeln!(out)?;
     }

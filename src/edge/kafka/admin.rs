@@ -11,10 +11,14 @@ use rdkafka::error::KafkaError;
 use rdkafka::metadata::Metadata;
 use rdkafka::types::RDKafkaErrorCode;
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long an answer may take, connection included.
 pub const ANSWER_MAX: Duration = Duration::from_secs(10);
+
+/// How long topics that were made may take to be shown.
+const SHOWN_MAX: Duration = Duration::from_secs(5);
+const SHOWN_PAUSE: Duration = Duration::from_millis(100);
 
 /// Stands for the brokers' own default in a request to make a topic.
 const REPLICATION_DEFAULT: i32 = -1;
@@ -116,6 +120,23 @@ impl Admin {
         let report = |kind| TopicReport::new(kind, names.name(kind), found.get(&kind).cloned(), &cluster);
         let own = TopicKind::ALL.map(report).to_vec();
         Ok(Inspection { brokers: cluster.brokers, own, sources: sources(settings, &metadata) })
+    }
+
+    /// [`inspect`](Self::inspect), once the brokers show all of samenloop's topics: those just made take a moment to get
+    /// around. What they still do not show in time is missing in the answer.
+    ///
+    /// # Errors
+    /// When the brokers do not answer.
+    pub fn inspect_made(&self, settings: &Settings) -> Result<Inspection, AdminError> {
+        let start = Instant::now();
+        loop {
+            let inspection = self.inspect(settings)?;
+            let shown = |report: &TopicReport| report.found.as_ref().is_some_and(|found| !found.settings.is_empty());
+            if inspection.own.iter().all(shown) || start.elapsed() > SHOWN_MAX {
+                return Ok(inspection);
+            }
+            std::thread::sleep(SHOWN_PAUSE);
+        }
     }
 
     /// Makes the topics that `inspection` misses, or, with `validate_only`, asks the brokers whether they would.

@@ -16,6 +16,9 @@ const CLIENT_ID: &str = "samenloop";
 /// The largest record of samenloop's own topics: an order of 100,000 lines with the longest ids fits.
 pub const RECORD_BYTES_MAX: usize = 32 << 20;
 
+/// What librdkafka writes before the line about a connection that failed.
+const CONNECTION_FAILED: &str = "FAIL";
+
 /// Errors of a client that [`ClientLog`] remembers.
 const REMEMBERED_MAX: usize = 8;
 
@@ -150,11 +153,21 @@ impl ClientLog {
 
 impl ClientContext for ClientLog {
     fn log(&self, _: RDKafkaLogLevel, facility: &str, message: &str) {
+        if facility == CONNECTION_FAILED {
+            // An error event says the same, but only to clients that are polled.
+            let text = message.split_once("]: ").map_or(message, |(_thread, text)| text);
+            self.remember(RDKafkaErrorCode::BrokerTransportFailure, text);
+        }
         tracing::debug!(facility, "librdkafka: {message}");
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown);
+        self.remember(error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown), reason);
+    }
+}
+
+impl ClientLog {
+    fn remember(&self, code: RDKafkaErrorCode, reason: &str) {
         // "…: Connection refused (after 0ms in state CONNECT, 2 identical error(s) suppressed)"
         let text = reason.split(" (after ").next().unwrap_or(reason).to_owned();
         let mut errors = self.errors.lock().unwrap_or_else(PoisonError::into_inner);
