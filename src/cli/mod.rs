@@ -7,6 +7,7 @@
 
 mod apart;
 mod assembly;
+mod check;
 mod config;
 mod demo;
 mod evaluate;
@@ -19,6 +20,7 @@ mod serving;
 mod settings;
 mod sources;
 pub mod telemetry;
+mod topics;
 
 use crate::config::{ConfigError, Flag, LogFormat};
 use clap::{Args, Parser, Subcommand};
@@ -83,6 +85,10 @@ enum Command {
     Evaluate(evaluate::EvaluateArgs),
     /// The row behind a list: every candidate, and the gate it failed
     Inspect(inspect::InspectArgs),
+    /// Whether a run could: settings, brokers, registry, topics, mappings
+    Check(check::CheckArgs),
+    /// The topics that samenloop needs, shown or made
+    Topics(topics::TopicsArgs),
     /// The settings in force
     Config(config::ConfigArgs),
 }
@@ -132,6 +138,8 @@ fn run(cli: Cli, format: &mut LogFormat) -> anyhow::Result<Outcome> {
         Command::Replay(args) => replay::run(args, settings),
         Command::Evaluate(args) => evaluate::run(args, settings),
         Command::Inspect(args) => inspect::run(args, settings),
+        Command::Check(args) => check::run(args, settings),
+        Command::Topics(args) => topics::run(args, settings),
         Command::Config(args) => config::run(args, settings),
     }
 }
@@ -160,6 +168,8 @@ impl Command {
             Self::Replay(args) => &args.sets,
             Self::Evaluate(args) => &args.sets,
             Self::Inspect(args) => &args.sets,
+            Self::Check(args) => &args.sets,
+            Self::Topics(args) => &args.sets,
             Self::Config(args) => &args.sets,
         }
     }
@@ -170,7 +180,7 @@ impl Command {
             Self::Demo(args) => args.settings(),
             Self::Run(_) => Vec::new(),
             Self::Replay(args) => args.settings(),
-            Self::Evaluate(_) | Self::Inspect(_) | Self::Config(_) => Vec::new(),
+            Self::Evaluate(_) | Self::Inspect(_) | Self::Check(_) | Self::Topics(_) | Self::Config(_) => Vec::new(),
         }
     }
 }

@@ -5,7 +5,9 @@
 
 use super::{Outcome, Sets, UsageError, assembly, serving};
 use crate::config::{OutputFormat, Settings, SourceSettings};
-use crate::edge::kafka::{self, Plan, Service, SourceOfRun, TopicNames};
+use crate::edge::kafka::admin::Admin;
+use crate::edge::kafka::topics::{Severity, TopicKind, TopicNames, partitions_or_refuse};
+use crate::edge::kafka::{Plan, Service, SourceOfRun, client};
 use crate::edge::lists::{ListCodec, publish_schemas};
 use crate::edge::registry::Registry;
 use crate::stage::{Clocked, Log};
@@ -46,19 +48,26 @@ pub(super) fn run(_args: RunArgs, settings: Settings) -> anyhow::Result<Outcome>
 }
 
 fn plan(settings: &Settings) -> anyhow::Result<Plan> {
-    let client = kafka::base(&settings.kafka);
+    let client = client::base(&settings.kafka, settings.log.level)?;
     let sources: Vec<SourceOfRun> =
         settings.sources.iter().filter(|source| source.topic.is_some()).map(source).collect::<anyhow::Result<_>>()?;
     if sources.is_empty() {
         let what = "no source has a topic: set [[source]] name and topic in the settings";
         return Err(UsageError(what.to_owned()).into());
     }
-    let names = TopicNames::new(&settings.topics.prefix);
-    let partitions = kafka::partitions_or_refuse(&client, &names)?;
+    let inspection = Admin::new(settings)?.inspect(settings)?;
+    for report in &inspection.own {
+        for warning in report.differences.iter().filter(|difference| difference.severity != Severity::Error) {
+            tracing::warn!(topic = report.name, "{warning}");
+        }
+    }
+    let partitions = partitions_or_refuse(&inspection.own)?;
+    let names = TopicNames::new(&settings.topics);
+    let name = |kind| names.name(kind);
     let registry = Registry::new(&settings.registry)?.map(Arc::new);
     let codec = match (settings.output.format, &registry) {
         (OutputFormat::Json, _) => ListCodec::json()?,
-        (OutputFormat::Avro, Some(registry)) => publish_schemas(registry, &settings.registry, &names.lists)?,
+        (OutputFormat::Avro, Some(registry)) => publish_schemas(registry, &settings.registry, &name(TopicKind::Lists))?,
         (OutputFormat::Avro, None) => {
             let what = "lists are written as Avro, but no schema registry is set: set registry.url, or output.format = \"json\"";
             return Err(UsageError(what.to_owned()).into());
@@ -71,12 +80,12 @@ fn plan(settings: &Settings) -> anyhow::Result<Plan> {
         client,
         prefix: settings.topics.prefix.clone(),
         logs: [
-            (Log::Events, names.events),
-            (Log::Pairs, names.pairs),
-            (Log::Totals, names.totals),
-            (Log::Lists, names.lists),
+            (Log::Events, name(TopicKind::Events)),
+            (Log::Pairs, name(TopicKind::Pairs)),
+            (Log::Totals, name(TopicKind::Totals)),
+            (Log::Lists, name(TopicKind::Lists)),
         ],
-        rejects: names.rejects,
+        rejects: name(TopicKind::Rejects),
         events_partitions: partitions.events,
         pairs_partitions: partitions.pairs,
         setup: assembly::setup(&counted, Vec::new(), Clocked::Wall),

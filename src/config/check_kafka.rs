@@ -73,7 +73,8 @@ impl Check<'_> {
     pub(super) fn registry(&mut self, raw: &RawSettings) -> RegistrySettings {
         let raw = &raw.registry;
         let url = raw.url.trim_end_matches('/');
-        if let Some(reason) = url_fault(url) {
+        // A registry of several nodes has several, with commas between them.
+        if let Some(reason) = url.split(',').find_map(|url| url_fault(url.trim())).filter(|_| !url.is_empty()) {
             // Not repeated: it may hold a password.
             let problem =
                 Problem::Limit { setting: "registry.url".to_owned(), layer: self.layer("registry.url"), reason };
@@ -140,9 +141,6 @@ impl Check<'_> {
 }
 
 fn url_fault(url: &str) -> Option<String> {
-    if url.is_empty() {
-        return None;
-    }
     let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
     let Some(rest) = rest.filter(|rest| !rest.is_empty() && !rest.starts_with('/')) else {
         return Some("must begin with http:// or https:// and a host, as in http://127.0.0.1:8081".to_owned());

@@ -9,5 +9,8 @@
 mod broker;
 #[path = "../support/kafka.rs"]
 mod kafka;
+#[path = "../support/registry.rs"]
+mod registry;
 
+mod check;
 mod the_broker;

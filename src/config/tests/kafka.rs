@@ -128,6 +128,7 @@ fn a_registry_has_an_address_without_a_login_in_it_and_one_way_to_log_in() {
     for (text, expected) in [
         ("url = \"r.example:8081\"", "registry.url (file shop.toml): must begin with http:// or https://"),
         ("url = \"http://me:5ec4e7@r\"", "must not hold a name and a password"),
+        ("url = \"http://r,http://me:5ec4e7@s\"", "must not hold a name and a password"),
         ("url = \"http://r?key=5ec4e7\"", "without a query"),
         ("token = \"5ec4e7\"\nuser = \"5ec4e7\"", "set a name and a password, or a token"),
         ("password = \"5ec4e7\"", "needs a registry.user"),

@@ -12,7 +12,11 @@
 //! Invariants: what a stage has been told, in what order, is decided by the log it reads; a partition is let go only when
 //! what was made of it has been acknowledged. Absent: transactions, async in the data path, unsafe.
 
-mod client;
+pub mod admin;
+pub mod client;
+pub mod probe;
+pub mod topics;
+
 mod intake;
 mod reader;
 mod rejects;
@@ -20,15 +24,12 @@ mod rows;
 mod scan;
 mod schemas;
 mod service;
-mod topics;
 mod totals;
 mod windows;
 mod worker;
 mod writer;
 
-pub use client::base;
 pub use service::{Plan, Service, SourceOfRun};
-pub use topics::{TopicNames, partitions_or_refuse};
 pub use worker::Wake;
 
 /// Why Kafka cannot be used any more.

@@ -1,0 +1,261 @@
+//! `samenloop check`: probes, one by one, of all that a run needs. Nothing is written anywhere.
+
+mod fields;
+mod sample;
+
+use super::{Outcome, Sets, output};
+use crate::config::{OutputFormat, Settings, SourceSettings};
+use crate::edge::kafka::admin::{Admin, Inspection};
+use crate::edge::kafka::probe::{self, Taken, Writing};
+use crate::edge::kafka::topics::Severity;
+use crate::edge::registry::Registry;
+use clap::Args;
+use std::io::Write;
+
+const HELP: &str = "\
+Each probe is a line: ok, warning or wrong, and what to do. Nothing is written: reading joins no group and commits nothing,
+and writing is tried with a record that the brokers must refuse.
+Exit codes: 0 samenloop can run, 1 it cannot, 2 wrong settings.
+
+Examples:
+  samenloop --config shop.toml check
+  samenloop --config shop.toml check --sample 10";
+
+/// Records of each source that mappings are tried on when none are shown.
+const SAMPLE_DEFAULT: usize = 10;
+/// Most records that are shown of a source.
+const SAMPLE_MAX: usize = 10_000;
+
+/// Tries all that a run needs, and tells what is wrong and what to do.
+#[derive(Debug, Args)]
+#[command(after_help = HELP)]
+pub(crate) struct CheckArgs {
+    #[command(flatten)]
+    pub(super) sets: Sets,
+    /// Show this many of the newest records of each source, with the event or the reject that each becomes
+    #[arg(long, value_name = "N", value_parser = count)]
+    sample: Option<usize>,
+    /// Show user ids in the sample, not their fingerprints
+    #[arg(long, requires = "sample")]
+    show_users: bool,
+}
+
+/// How a probe ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    Ok,
+    Warning,
+    Wrong,
+}
+
+/// The lines so far.
+struct Report<W> {
+    out: W,
+    wrong: usize,
+}
+
+impl<W: Write> Report<W> {
+    /// One probe: its name, how it ended, what was seen or what is wrong, and what to do.
+    fn line(&mut self, verdict: Verdict, probe: &str, text: &str) -> anyhow::Result<()> {
+        let word = match verdict {
+            Verdict::Ok => "ok",
+            Verdict::Warning => "warning",
+            Verdict::Wrong => "wrong",
+        };
+        self.wrong += usize::from(verdict == Verdict::Wrong);
+        writeln!(self.out, "{word:<8} {probe}: {text}")?;
+        Ok(self.out.flush()?)
+    }
+}
+
+fn count(text: &str) -> Result<usize, String> {
+    let count = text.parse::<usize>().ok().filter(|count| (1..=SAMPLE_MAX).contains(count));
+    count.ok_or_else(|| format!("must be 1 to {SAMPLE_MAX}"))
+}
+
+pub(super) fn run(args: CheckArgs, settings: Settings) -> anyhow::Result<Outcome> {
+    let mut report = Report { out: output::stdout(), wrong: 0 };
+    report.line(Verdict::Ok, "settings", "every key is known, every value within its limits")?;
+    registry(&mut report, &settings)?;
+    match Admin::new(&settings).and_then(|admin| Ok((admin.inspect(&settings)?, admin))) {
+        Ok((inspection, admin)) => {
+            let many =
+                if inspection.brokers == 1 { "1 broker".to_owned() } else { format!("{} brokers", inspection.brokers) };
+            report.line(Verdict::Ok, "brokers", &format!("metadata of {many}"))?;
+            topics(&mut report, &settings, &inspection, &admin)?;
+            writing(&mut report, &settings, &inspection)?;
+            sources(&mut report, &args, &settings, &inspection)?;
+        }
+        Err(error) => {
+            let what_to_do = "Check kafka.bootstrap.servers, and that the brokers run and can be reached from here";
+            report.line(Verdict::Wrong, "brokers", &format!("{error}. {what_to_do}"))?;
+        }
+    }
+    match report.wrong {
+        0 => Ok(Outcome::Done),
+        1 => anyhow::bail!("1 probe is wrong: see above"),
+        wrong => anyhow::bail!("{wrong} probes are wrong: see above"),
+    }
+}
+
+fn registry(report: &mut Report<impl Write>, settings: &Settings) -> anyhow::Result<()> {
+    let needed = settings.output.format == OutputFormat::Avro;
+    match Registry::new(&settings.registry) {
+        Ok(Some(registry)) => match registry.ping() {
+            Ok(()) => report.line(Verdict::Ok, "registry", "answers"),
+            Err(error) => report.line(Verdict::Wrong, "registry", &error.to_string()),
+        },
+        Ok(None) if needed => {
+            let text = "output.format = avro needs a schema registry: set registry.url, or output.format = json";
+            report.line(Verdict::Wrong, "registry", text)
+        }
+        Ok(None) => report.line(Verdict::Ok, "registry", "none is configured, and none is needed for lists as JSON"),
+        Err(error) => report.line(Verdict::Wrong, "registry", &format!("{error:#}")),
+    }
+}
+
+fn topics(
+    report: &mut Report<impl Write>,
+    settings: &Settings,
+    inspection: &Inspection,
+    admin: &Admin,
+) -> anyhow::Result<()> {
+    for topic in &inspection.own {
+        let probe = format!("topic {}", topic.name);
+        match &topic.found {
+            None => {
+                let text = "is not there, or not shown to this user. `samenloop topics --create` makes it";
+                report.line(Verdict::Wrong, &probe, text)?;
+            }
+            Some(found) if topic.differences.is_empty() => {
+                let text =
+                    format!("{} partitions, {} copies, settings as they should be", found.partitions, found.replicas);
+                report.line(Verdict::Ok, &probe, &text)?;
+            }
+            Some(_) => {}
+        }
+        for difference in &topic.differences {
+            let wrong = difference.severity == Severity::Error;
+            report.line(if wrong { Verdict::Wrong } else { Verdict::Warning }, &probe, &difference.to_string())?;
+        }
+    }
+    if inspection.own.iter().all(|topic| topic.found.is_some()) {
+        return Ok(()); // none to make: the right to is not needed
+    }
+    match admin.may_create(settings, inspection)? {
+        None => report.line(Verdict::Ok, "making topics", "the brokers would make what is missing"),
+        Some(fault) => report.line(Verdict::Warning, "making topics", &fault),
+    }
+}
+
+/// Tries to write to each of samenloop's topics, with a record that must be refused.
+fn writing(report: &mut Report<impl Write>, settings: &Settings, inspection: &Inspection) -> anyhow::Result<()> {
+    for topic in &inspection.own {
+        let Some(found) = &topic.found else { continue };
+        let probe = format!("writing to {}", topic.name);
+        match probe::write(settings, &topic.name, found) {
+            Ok(Writing::Allowed) => report.line(Verdict::Ok, &probe, "allowed")?,
+            Ok(Writing::NotTried) => {
+                let text =
+                    "not tried: these brokers would take any record (message.timestamp.after.max.ms is not bounded)";
+                report.line(Verdict::Ok, &probe, text)?;
+            }
+            Ok(Writing::Refused(error)) => {
+                let text = format!("{error}. This user needs the rights Write and Describe on the topic");
+                report.line(Verdict::Wrong, &probe, &text)?;
+            }
+            Ok(Writing::Appended(offset)) => {
+                let text = format!(
+                    "the brokers took an empty record that Kafka refuses, at offset {offset} of partition 0: \
+                     these brokers cannot be probed so; make the topic again before samenloop runs"
+                );
+                report.line(Verdict::Wrong, &probe, &text)?;
+            }
+            Err(error) => report.line(Verdict::Wrong, &probe, &error.to_string())?,
+        }
+    }
+    Ok(())
+}
+
+fn sources(
+    report: &mut Report<impl Write>,
+    args: &CheckArgs,
+    settings: &Settings,
+    inspection: &Inspection,
+) -> anyhow::Result<()> {
+    if inspection.sources.is_empty() {
+        let text = "no [[source]] with a topic is configured: there is nothing to count. See docs/mapping.md";
+        return report.line(Verdict::Wrong, "sources", text);
+    }
+    for topic in &inspection.sources {
+        let probe = format!("source {}", topic.source);
+        let Some(partitions) = topic.partitions else {
+            let near = topic.nearest.as_ref().map(|near| format!("; there is {near}")).unwrap_or_default();
+            let text = format!(
+                "topic {} is not there, or not shown to this user{near}. Correct `topic`, make it, or give the right to \
+                 Describe and Read",
+                topic.topic
+            );
+            report.line(Verdict::Wrong, &probe, &text)?;
+            continue;
+        };
+        match probe::newest(settings, &topic.topic, partitions, args.sample.unwrap_or(SAMPLE_DEFAULT)) {
+            Ok(taken) => {
+                fetched(report, &probe, &taken, partitions)?;
+                let source = settings.sources.iter().find(|source| source.name == topic.source);
+                if let Some(source) = source {
+                    mapped(report, args, settings, source, &taken)?;
+                }
+            }
+            Err(error) => {
+                let text = format!("{error}. This user needs the rights Describe and Read on topic {}", topic.topic);
+                report.line(Verdict::Wrong, &probe, &text)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn fetched(report: &mut Report<impl Write>, probe: &str, taken: &Taken, partitions: u32) -> anyhow::Result<()> {
+    if taken.silent.is_empty() {
+        return report.line(Verdict::Ok, probe, &format!("all of {partitions} partitions can be read"));
+    }
+    let errors: String = taken.errors.iter().map(|error| format!("; {error}")).collect();
+    let text =
+        format!("partitions {:?} gave no answer{errors}. Are their brokers up, may this user Read?", taken.silent);
+    report.line(Verdict::Wrong, probe, &text)
+}
+
+/// What the sample becomes by the source's mapping.
+fn mapped(
+    report: &mut Report<impl Write>,
+    args: &CheckArgs,
+    settings: &Settings,
+    source: &SourceSettings,
+    taken: &Taken,
+) -> anyhow::Result<()> {
+    let probe = format!("mapping of {}", source.name);
+    if taken.records.is_empty() {
+        return report.line(Verdict::Warning, &probe, "not tried: the topic holds no records yet");
+    }
+    let tried = sample::Tried::new(settings, source, &taken.records, args.show_users)?;
+    let summary = tried.summary();
+    if args.sample.is_some() {
+        for line in &tried.lines {
+            writeln!(report.out, "  {line}")?;
+        }
+    }
+    let absent = fields::absent(&source.mapping, &taken.records);
+    for field in &absent {
+        // A field that only orders have is missed by nobody while there are no orders.
+        let needed = tried.misses_fields() && field.required;
+        report.line(if needed { Verdict::Wrong } else { Verdict::Warning }, &probe, &field.text)?;
+    }
+    let verdict = match (tried.events, tried.rejects) {
+        (_, 0) => Verdict::Ok,
+        (0, _) if !absent.iter().any(|field| field.required) => Verdict::Wrong,
+        _ => Verdict::Warning,
+    };
+    let first = tried.first_reject.as_ref().map(|reject| format!("; the first reject is {reject}")).unwrap_or_default();
+    report.line(verdict, &probe, &format!("{summary}{first}"))
+}

@@ -1,0 +1,155 @@
+//! Fields of a mapping that are in no record of a sample, and what is there instead.
+
+use crate::edge::kafka::probe::SourceRecord;
+use crate::intake::{FieldsSpec, Format, MappingSpec, OneOrMore, OriginSpec, TimeOriginSpec, TypeSpec};
+use serde_json::Value;
+use std::collections::BTreeSet;
+
+/// Fields that are listed as being there.
+const SHOWN_MAX: usize = 20;
+/// How deep fields are listed.
+const DEPTH_SHOWN_MAX: usize = 3;
+
+/// A field that is nowhere.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Absent {
+    /// Whether an event may need it.
+    pub(super) required: bool,
+    /// What is missing, and what is there.
+    pub(super) text: String,
+}
+
+/// The fields of `mapping` that are looked for in the value only, and found in no value of `records`.
+pub(super) fn absent(mapping: &MappingSpec, records: &[SourceRecord]) -> Vec<Absent> {
+    if mapping.format != Format::Json {
+        return Vec::new();
+    }
+    let parse = |record: &SourceRecord| serde_json::from_slice::<Value>(record.value.as_deref()?).ok();
+    let values: Vec<Value> = records.iter().filter_map(parse).filter(Value::is_object).collect();
+    if values.is_empty() {
+        return Vec::new(); // each is a reject of its own kind
+    }
+    let mut there = BTreeSet::new();
+    values.iter().for_each(|value| list("", value, 0, &mut there));
+    let shown: Vec<&str> = there.iter().take(SHOWN_MAX).map(String::as_str).collect();
+    let more = if there.len() > SHOWN_MAX { ", …" } else { "" };
+    let nowhere = |pointers: &Vec<String>| {
+        !pointers.iter().any(|pointer| values.iter().any(|value| value.pointer(pointer).is_some()))
+    };
+    let looked_for = looked_for(mapping).into_iter().filter(|(_, _, pointers)| nowhere(pointers));
+    looked_for
+        .map(|(field, required, pointers)| Absent {
+            required,
+            text: format!(
+                "{field}: {} is in none of {} records; fields that are there: {}{more}. Correct it in [source.fields]",
+                pointers.join(" and "),
+                values.len(),
+                shown.join(", ")
+            ),
+        })
+        .collect()
+}
+
+/// Each field with whether an event may need it, and the places in the value where it is looked for. Not those that can
+/// come from elsewhere too, nor those that an event can do without and nobody asked for.
+fn looked_for(mapping: &MappingSpec) -> Vec<(&'static str, bool, Vec<String>)> {
+    let (fields, usual) = (&mapping.fields, FieldsSpec::default());
+    let mut found = Vec::new();
+    let mut add = |name, required, places: Option<Vec<String>>| {
+        found.extend(places.filter(|places| !places.is_empty()).map(|places| (name, required, places)));
+    };
+    if let TypeSpec::Read { from, .. } = &mapping.event_type {
+        add("type", true, in_value(from));
+    }
+    add("shop", false, in_value(&fields.shop));
+    add("user", true, in_value(&fields.user));
+    let time: Option<Vec<String>> = fields
+        .time
+        .0
+        .iter()
+        .map(|origin| match origin {
+            TimeOriginSpec::Read(OriginSpec::Field(pointer), _) => Some(pointer.clone()),
+            _ => None,
+        })
+        .collect();
+    add("time", true, time);
+    let fixed = match &mapping.event_type {
+        TypeSpec::Fixed(name) => Some(name.as_str()),
+        TypeSpec::Read { .. } => None,
+    };
+    if fixed != Some("order") {
+        add("item", true, in_value(&fields.item));
+    }
+    if fixed.is_none_or(|name| name == "order") {
+        add("lines", true, Some(vec![fields.lines.clone()]));
+    }
+    if fields.id != usual.id {
+        add("id", false, in_value(&fields.id));
+    }
+    if fields.order_id != usual.order_id {
+        add("order_id", false, in_value(&fields.order_id));
+    }
+    found
+}
+
+/// The places, when all are in the value.
+fn in_value(origins: &OneOrMore<OriginSpec>) -> Option<Vec<String>> {
+    let pointer = |origin: &OriginSpec| match origin {
+        OriginSpec::Field(pointer) => Some(pointer.clone()),
+        _ => None,
+    };
+    origins.0.iter().map(pointer).collect()
+}
+
+/// Adds the pointers of what `value` holds. Of an array the first entry stands for all.
+fn list(above: &str, value: &Value, depth: usize, into: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(fields) if depth < DEPTH_SHOWN_MAX => {
+            for (name, value) in fields {
+                list(&format!("{above}/{}", name.replace('~', "~0").replace('/', "~1")), value, depth + 1, into);
+            }
+        }
+        Value::Array(entries) if depth < DEPTH_SHOWN_MAX && entries.first().is_some_and(Value::is_object) => {
+            into.insert(above.to_owned());
+            list(&format!("{above}/0"), &entries[0], depth + 1, into);
+        }
+        _ => {
+            into.insert(above.to_owned());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn records(values: &[&str]) -> Vec<SourceRecord> {
+        let record = |value: &&str| SourceRecord { value: Some(value.as_bytes().to_vec()), ..SourceRecord::default() };
+        values.iter().map(record).collect()
+    }
+
+    fn view(fields: FieldsSpec) -> MappingSpec {
+        MappingSpec { event_type: TypeSpec::Fixed("view".to_owned()), fields, ..MappingSpec::default() }
+    }
+
+    #[test]
+    fn a_field_that_is_nowhere_is_named_with_those_that_are_there() {
+        let item = OneOrMore(vec![OriginSpec::Field("/skuu".to_owned())]);
+        let mapping = view(FieldsSpec { item, ..FieldsSpec::default() });
+        let found =
+            absent(&mapping, &records(&["{\"sku\":1,\"user\":2,\"ts\":3}", "{\"a/b\":{\"c\":[{\"d\":1}]}}", "[1]"]));
+        let text = "item: /skuu is in none of 2 records; fields that are there: /a~1b/c, /a~1b/c/0, /sku, /ts, /user. \
+                    Correct it in [source.fields]";
+        assert_eq!(found, [Absent { required: true, text: text.to_owned() }]);
+    }
+
+    #[test]
+    fn a_field_that_one_record_has_or_that_can_come_from_elsewhere_is_not_missed() {
+        let user = OneOrMore(vec![OriginSpec::Field("/nowhere".to_owned()), OriginSpec::Key(String::new())]);
+        let mapping = view(FieldsSpec { user, ..FieldsSpec::default() });
+        assert_eq!(absent(&mapping, &records(&["{\"item\":1}", "{\"ts\":1}"])), []);
+        assert_eq!(absent(&view(FieldsSpec::default()), &records(&["no json", "[]"])), []);
+        let missed = absent(&MappingSpec::default(), &records(&["{\"type\":\"view\",\"user\":1,\"ts\":2,\"item\":3}"]));
+        assert_eq!(missed.len(), 1, "no order is among them: {missed:?}");
+    }
+}

@@ -1,0 +1,98 @@
+//! Records of a source, and what each becomes. User ids show as fingerprints, unless they were asked for: what is on a
+//! screen is soon in a ticket.
+
+use crate::config::{Settings, SourceSettings};
+use crate::edge::kafka::probe::SourceRecord;
+use crate::event::{Action, UserKeys};
+use crate::intake::{Admitted, Intake, Now, Reason, Record, TimeRules};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Items of an order that are shown.
+const ITEMS_SHOWN: usize = 5;
+
+/// What a sample became.
+#[derive(Debug, Default)]
+pub(super) struct Tried {
+    /// One line a record.
+    pub(super) lines: Vec<String>,
+    pub(super) events: usize,
+    pub(super) rejects: usize,
+    pub(super) first_reject: Option<String>,
+    skips: usize,
+    missing: usize,
+}
+
+impl Tried {
+    pub(super) fn new(
+        settings: &Settings,
+        source: &SourceSettings,
+        records: &[SourceRecord],
+        show_users: bool,
+    ) -> anyhow::Result<Self> {
+        let mapping = source.mapping.compile()?;
+        let rules = &settings.intake;
+        let times = TimeRules { max_ahead_ms: rules.max_ahead_ms, earliest_time_ms: rules.earliest_time.0 };
+        let intake = Intake::new(times, UserKeys::new(rules.user_secret.bytes()), settings.logs.events_partitions);
+        let clock = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis();
+        let now = Now { clock_ms: i64::try_from(clock).ok(), read_to: None };
+        let topic = source.topic.as_deref().unwrap_or_default();
+        let mut tried = Self::default();
+        for record in records {
+            let headers: Vec<(&str, &[u8])> =
+                record.headers.iter().map(|(name, value)| (name.as_str(), value.as_slice())).collect();
+            let taken = Record {
+                topic,
+                key: record.key.as_deref(),
+                value: record.value.as_deref(),
+                timestamp_ms: record.timestamp_ms,
+                headers: &headers,
+            };
+            let became = match intake.take(&mapping, &taken, now) {
+                Ok(Some(admitted)) => {
+                    tried.events += 1;
+                    event(&admitted, show_users)
+                }
+                Ok(None) => {
+                    tried.skips += 1;
+                    "skip".to_owned()
+                }
+                Err(reject) => {
+                    tried.rejects += 1;
+                    tried.missing += usize::from(reject.reason == Reason::MissingField);
+                    tried.first_reject.get_or_insert_with(|| reject.to_string());
+                    format!("reject {reject}")
+                }
+            };
+            tried.lines.push(format!("{topic}-{}@{}  {became}", record.partition, record.offset));
+        }
+        Ok(tried)
+    }
+
+    /// Whether a record was refused for a field that is nowhere in it.
+    pub(super) fn misses_fields(&self) -> bool {
+        self.missing > 0
+    }
+
+    pub(super) fn summary(&self) -> String {
+        let (events, rejects, skips) = (self.events, self.rejects, self.skips);
+        format!("of the {} newest records {events} are events, {rejects} rejects, {skips} skips", self.lines.len())
+    }
+}
+
+fn event(admitted: &Admitted<'_>, show_users: bool) -> String {
+    let event = &admitted.event;
+    let user = if show_users { format!("{:?}", event.user) } else { format!("{:032x}", admitted.user.0) };
+    let time = jiff::Timestamp::from_millisecond(event.time.0).map(|time| time.to_string()).unwrap_or_default();
+    let corrected = if admitted.skewed { " (corrected: it was in the future)" } else { "" };
+    let what = match &event.action {
+        Action::View { item } => format!("view of {item:?}"),
+        Action::Cart { item } => format!("cart with {item:?}"),
+        Action::Order { order_id, items } => {
+            let shown: Vec<String> = items.iter().take(ITEMS_SHOWN).map(|item| format!("{item:?}")).collect();
+            let rest = items.len().saturating_sub(ITEMS_SHOWN);
+            let rest = if rest > 0 { format!(" and {rest} more") } else { String::new() };
+            format!("order {order_id:?} of {}{rest}", shown.join(", "))
+        }
+    };
+    format!("{what} at {time}{corrected} by user {user} in shop {:?}", event.shop)
+}
