@@ -103,6 +103,15 @@ check(settings["http"]["listen"].endswith(":9180"), "Prometheus and the health c
 jobs = [job["job_name"] for job in yaml.safe_load(text("deploy/prometheus.yml"))["scrape_configs"]]
 check(jobs == ["samenloop"], "alerts and dashboard go by the job samenloop")
 
+# What the program is compiled from reaches the image's build.
+sent = {line.lstrip("!") for line in text(".dockerignore").splitlines() if line.startswith("!")}
+for path in ROOT.glob("src/**/*.rs"):
+    if "tests" in path.stem or "tests" in path.parts:
+        continue
+    for name in re.findall(r'include_(?:str|bytes)!\("([^"]+)"\)', path.read_text(encoding="utf-8")):
+        top = (path.parent / name).resolve().relative_to(ROOT).parts[0]
+        check(top in sent, f".dockerignore keeps {top} out, which {path.relative_to(ROOT)} includes")
+
 # A check that checked nothing is no success.
 check(len(alerts) >= RULES_MIN, f"only {len(alerts)} alerts")
 check(len(expressions) >= EXPRESSIONS_MIN, f"only {len(expressions)} expressions")
