@@ -154,6 +154,7 @@ fn what_is_not_avro_by_its_schema_is_refused_with_place_and_remedy() {
         (with(5, &[6]), "at byte 5 in /type: a symbol that is none of 3"),
         (with(5, &[1]), "at byte 5 in /type: a symbol that is none of 3"),
         (with(6, &[0xFF; 10]), "at byte 6 in /seen: a number beyond 64 bits"),
+        (with(6, &[0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 2]), "in /seen: a number beyond 64 bits"),
         (with(7, &[0x7F]), "at byte 7 in /seen: a negative length"),
         (with(7, &[0xFE, 0x0F]), "at byte 7 in /seen: a length beyond the "),
         (with(of_line, &[0x80, 0x80, 0x80, 0x80, 0x10]), "in /lines/1/item: a length beyond the 3 bytes that are left"),
