@@ -1,10 +1,11 @@
 //! Records of a source, and what each becomes. User ids show as fingerprints, unless they were asked for: what is on a
 //! screen is soon in a ticket.
 
+use crate::cli::assembly::mapping;
 use crate::config::{Settings, SourceSettings};
 use crate::edge::kafka::probe::SourceRecord;
 use crate::event::{Action, UserKeys};
-use crate::intake::{Admitted, Intake, Now, Reason, Record, TimeRules};
+use crate::intake::{Admitted, Intake, Now, Plans, Reason, Record, TimeRules};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Items of an order that are shown.
@@ -29,13 +30,14 @@ impl Tried {
         records: &[SourceRecord],
         show_users: bool,
     ) -> anyhow::Result<Self> {
-        let mapping = source.mapping.compile()?;
+        let mapping = mapping(source)?;
         let rules = &settings.intake;
         let times = TimeRules { max_ahead_ms: rules.max_ahead_ms, earliest_time_ms: rules.earliest_time.0 };
         let intake = Intake::new(times, UserKeys::new(rules.user_secret.bytes()), settings.logs.events_partitions);
         let clock = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis();
         let now = Now { clock_ms: i64::try_from(clock).ok(), read_to: None };
         let topic = source.topic.as_deref().unwrap_or_default();
+        let plans = Plans::default();
         let mut tried = Self::default();
         for record in records {
             let headers: Vec<(&str, &[u8])> =
@@ -47,7 +49,7 @@ impl Tried {
                 timestamp_ms: record.timestamp_ms,
                 headers: &headers,
             };
-            let became = match intake.take(&mapping, &taken, now) {
+            let became = match intake.take(&mapping, &plans, &taken, now) {
                 Ok(Some(admitted)) => {
                     tried.events += 1;
                     event(&admitted, show_users)

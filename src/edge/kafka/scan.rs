@@ -55,20 +55,6 @@ impl Scanner {
         Ok(Self { consumer: made.map_err(|error| KafkaFailure::new("scan", "making a consumer", &error))? })
     }
 
-    /// How many partitions a topic has.
-    ///
-    /// # Errors
-    /// When the brokers do not answer, or do not have the topic.
-    pub fn partitions(&self, topic: &str) -> Result<u32, KafkaFailure> {
-        let asked = self.consumer.fetch_metadata(Some(topic), ASK_MAX);
-        let metadata = asked.map_err(|error| KafkaFailure::new(topic, "asking for its partitions", &error))?;
-        let count = metadata.topics().first().map_or(0, |topic| topic.partitions().len());
-        match u32::try_from(count) {
-            Ok(count) if count > 0 => Ok(count),
-            _ => Err(KafkaFailure::said(topic, "the topic does not exist; see `samenloop topics`")),
-        }
-    }
-
     /// The first offset that a partition still holds, and the first that it does not hold yet.
     ///
     /// # Errors

@@ -5,8 +5,7 @@
 //! a while.
 
 use crate::edge::registry::{Registry, RegistryError};
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct SchemaId(pub u32);
+use crate::intake::SchemaId;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,6 +14,8 @@ use std::time::{Duration, Instant};
 const UNKNOWN_TRIES_MAX: u32 = 5;
 /// How long between two questions for an unknown id.
 const UNKNOWN_PAUSE: Duration = Duration::from_millis(500);
+/// After this long, what was unknown is asked for again.
+pub(super) const UNKNOWN_AGAIN: Duration = Duration::from_secs(60);
 /// How long between two questions to a registry that does not answer.
 const AWAY_PAUSE: Duration = Duration::from_secs(2);
 
@@ -22,6 +23,8 @@ const AWAY_PAUSE: Duration = Duration::from_secs(2);
 pub(super) enum Standing {
     /// This is the schema.
     Known(Arc<str>),
+    /// It is none that can be used, for this reason: a reject.
+    Unusable(String),
     /// There is none: a reject.
     Unknown,
     /// Nobody knows yet: wait until then.
@@ -77,7 +80,7 @@ impl Schemas {
             }
             Err(error) => {
                 tracing::warn!(source, id = id.0, %error, "records of this schema are rejected");
-                Standing::Unknown
+                Standing::Unusable(error.to_string())
             }
         }
     }
