@@ -4,7 +4,7 @@
 //! nothing. Absent: following a topic (see `reader`).
 
 use super::KafkaFailure;
-use super::reader::{self, ASK_MAX, is_passing, list_of, next, number};
+use super::reader::{self, is_passing, list_of, next, number};
 use super::writer::{Appending, Writer};
 use crate::position::{NextOffset, Partition, Position, SourcePartition};
 use crate::stage::{Fact, Left, Log, Stage, StageError, Work};
