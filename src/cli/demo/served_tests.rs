@@ -63,7 +63,7 @@ fn metric(text: &str, name: &str, label: &str) -> f64 {
 fn metrics_are_what_the_stages_counted() {
     let Served { mut pipeline, mut watch, state } = served();
     watch.look(&mut pipeline, DemoSink::published); // a second look adds nothing
-    let text = state.metrics.render(&state.view).unwrap();
+    let text = state.metrics.render(&state.view, &state.health).unwrap();
     let intake = pipeline.intake().work().tally();
     let all = tallies(&Asked::of(&pipeline));
     let of_lists = |each: fn(&crate::stage::RowsTally) -> &[u64; Relation::COUNT]| -> u64 {

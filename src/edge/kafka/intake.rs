@@ -436,8 +436,9 @@ impl IntakeWorker {
 
     /// What was done, for those who watch.
     fn show(&mut self) {
-        let is_settled = self.sources.iter().all(|source| source.reader.is_settled());
-        self.hands.ties.health.settle(&self.hands.ties.name, is_settled);
+        if self.sources.iter().all(|source| source.reader.is_settled()) {
+            self.hands.ties.health.settle(&self.hands.ties.name);
+        }
         self.hands.show();
         let Some(stage) = &self.stage else { return };
         let tally = stage.work().tally();

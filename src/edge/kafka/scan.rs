@@ -15,6 +15,8 @@ use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Message};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// How long a scan waits for the next record before it looks around.
@@ -32,17 +34,23 @@ impl ClientContext for Quiet {
 
 impl ConsumerContext for Quiet {}
 
+/// A scan was ended because the process stops.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("stopped while reading what the logs hold")]
+pub(super) struct StopAsked;
+
 /// A consumer that reads what it is told to, outside all groups.
 pub struct Scanner {
     consumer: BaseConsumer<Quiet>,
+    stop: Arc<AtomicBool>,
 }
 
 impl Scanner {
-    /// `group` is never joined; librdkafka wants a name.
+    /// `group` is never joined; librdkafka wants a name. Scans end early once `stop` is set.
     ///
     /// # Errors
     /// When the client cannot be made.
-    pub fn new(base: &ClientConfig, group: &str) -> Result<Self, KafkaFailure> {
+    pub fn new(base: &ClientConfig, group: &str, stop: Arc<AtomicBool>) -> Result<Self, KafkaFailure> {
         let mut config = base.clone();
         config
             .set("group.id", group)
@@ -52,7 +60,8 @@ impl Scanner {
             .set("enable.partition.eof", "true")
             .set("isolation.level", "read_committed");
         let made = config.create_with_context(Quiet);
-        Ok(Self { consumer: made.map_err(|error| KafkaFailure::new("scan", "making a consumer", &error))? })
+        let consumer = made.map_err(|error| KafkaFailure::new("scan", "making a consumer", &error))?;
+        Ok(Self { consumer, stop })
     }
 
     /// The first offset that a partition still holds, and the first that it does not hold yet.
@@ -93,6 +102,9 @@ impl Scanner {
         let mut heard = Instant::now();
         while !open.is_empty() {
             while_waiting();
+            if self.stop.load(Ordering::Relaxed) {
+                return Err(StopAsked.into());
+            }
             match self.consumer.poll(LOOK) {
                 None if heard.elapsed() > SILENCE_MAX => {
                     let what = format!("nothing came for {} s, although there are records", SILENCE_MAX.as_secs());

@@ -163,7 +163,8 @@ impl WindowsWorker {
         carry_out(&mut self.hands, &mut self.effects)?;
         let Ties { metrics, health, .. } = &self.hands.ties;
         tracing::info!(stage = "windows", partition = partition.0, from = next.0, to = until.0, "reading the events log");
-        health.set(StageName::Windows, partition, PartitionState::CatchingUp { records_left: until.0 - next.0 });
+        let records_left = until.0.saturating_sub(next.0);
+        health.set(StageName::Windows, partition, PartitionState::CatchingUp { records_left });
         let held = Held {
             stage,
             newest_ms: None,
@@ -197,7 +198,9 @@ impl WindowsWorker {
             offsets.push((partition, held.stage.next(0)));
         }
         self.reader.commit(&offsets);
-        self.hands.ties.health.settle(&self.hands.ties.name, self.reader.is_settled());
+        if self.reader.is_settled() {
+            self.hands.ties.health.settle(&self.hands.ties.name);
+        }
         self.hands.show();
     }
 }

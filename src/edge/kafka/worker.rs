@@ -74,7 +74,7 @@ pub(super) struct Hands {
 impl Hands {
     pub(super) fn new(plan: Arc<Plan>, ties: Ties) -> Result<Self, KafkaFailure> {
         let writer = Writer::new(&plan.client)?;
-        let scanner = Scanner::new(&plan.client, &plan.group("scan"))?;
+        let scanner = Scanner::new(&plan.client, &plan.group("scan"), Arc::clone(&ties.stop))?;
         Ok(Self { plan, ties, writer, scanner, appended: BTreeMap::new() })
     }
 
