@@ -3,8 +3,10 @@
 
 use crate::config::{Settings, SourceSettings};
 use crate::edge::kafka::probe::SourceRecord;
+use crate::edge::registry::{Registry, RegistryError};
 use crate::event::{Action, UserKeys};
-use crate::intake::{Admitted, Intake, Now, Reason, Record, TimeRules};
+use crate::intake::{Admitted, Intake, Learned, Mapping, Now, Plans, Reason, Record, SchemaId, TimeRules};
+use anyhow::Context as _;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Items of an order that are shown.
@@ -26,10 +28,17 @@ impl Tried {
     pub(super) fn new(
         settings: &Settings,
         source: &SourceSettings,
+        registry: Option<&Registry>,
         records: &[SourceRecord],
         show_users: bool,
     ) -> anyhow::Result<Self> {
-        let mapping = source.mapping.compile()?;
+        let schema = |file: &Option<String>| {
+            let read = |path: &String| std::fs::read_to_string(path).with_context(|| format!("{path}: cannot be read"));
+            file.as_ref().map(read).transpose()
+        };
+        let (writer, reader) = (schema(&source.schema_file)?, schema(&source.reader_schema_file)?);
+        let mapping = source.mapping.compile()?.with_schemas(writer.as_deref(), reader.as_deref())?;
+        let mut plans = Plans::default();
         let rules = &settings.intake;
         let times = TimeRules { max_ahead_ms: rules.max_ahead_ms, earliest_time_ms: rules.earliest_time.0 };
         let intake = Intake::new(times, UserKeys::new(rules.user_secret.bytes()), settings.logs.events_partitions);
@@ -47,7 +56,10 @@ impl Tried {
                 timestamp_ms: record.timestamp_ms,
                 headers: &headers,
             };
-            let became = match intake.take(&mapping, &taken, now) {
+            while let Some(id) = mapping.missing_schema(&plans, &taken) {
+                learn(&mapping, &mut plans, id, registry)?;
+            }
+            let became = match intake.take(&mapping, &plans, &taken, now) {
                 Ok(Some(admitted)) => {
                     tried.events += 1;
                     event(&admitted, show_users)
@@ -77,6 +89,21 @@ impl Tried {
         let (events, rejects, skips) = (self.events, self.rejects, self.skips);
         format!("of the {} newest records {events} are events, {rejects} rejects, {skips} skips", self.lines.len())
     }
+}
+
+/// Asks the registry for a schema.
+fn learn(mapping: &Mapping, plans: &mut Plans, id: SchemaId, registry: Option<&Registry>) -> anyhow::Result<()> {
+    let registry = registry.with_context(|| {
+        format!("its records name schema {}, and no registry is configured: set registry.url, or schema_file", id.0)
+    })?;
+    match registry.schema(id.0) {
+        Ok(text) => mapping.learn(plans, id, Learned::Schema(&text)),
+        Err(RegistryError::NotFound { .. } | RegistryError::NotAvro { .. }) => {
+            mapping.learn(plans, id, Learned::NotFound)
+        }
+        Err(error) => return Err(error.into()),
+    }
+    Ok(())
 }
 
 fn event(admitted: &Admitted<'_>, show_users: bool) -> String {
