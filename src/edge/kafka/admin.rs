@@ -41,7 +41,7 @@ pub enum AdminError {
         /// What was asked.
         what: &'static str,
         /// The answer.
-        error: KafkaError,
+        error: Box<KafkaError>,
         /// What the client met on the way.
         errors: Vec<String>,
     },
@@ -254,7 +254,12 @@ impl Admin {
                 break; // what came goes to `log`
             }
         }
-        AdminError::Brokers { bootstrap: self.bootstrap.clone(), what, error, errors: self.log.errors() }
+        AdminError::Brokers {
+            bootstrap: self.bootstrap.clone(),
+            what,
+            error: Box::new(error),
+            errors: self.log.errors(),
+        }
     }
 }
 
