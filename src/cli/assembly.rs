@@ -21,7 +21,8 @@ pub(super) fn mapping(source: &SourceSettings) -> anyhow::Result<Mapping> {
     };
     let writer = read("schema_file", &source.schema_file)?;
     let reader = read("reader_schema_file", &source.reader_schema_file)?;
-    let mapping = source.mapping.compile().and_then(|mapping| mapping.with_schemas(writer.as_deref(), reader.as_deref()));
+    let mapping =
+        source.mapping.compile().and_then(|mapping| mapping.with_schemas(writer.as_deref(), reader.as_deref()));
     mapping.with_context(|| UsageError(format!("source {name}: its mapping cannot be used")))
 }
 

@@ -85,10 +85,7 @@ impl Reason {
     /// Whether the bytes could not be read, rather than what they say not be used.
     #[must_use]
     pub fn is_of_bytes(self) -> bool {
-        matches!(
-            self,
-            Self::BadJson | Self::BadAvro | Self::UnknownSchema | Self::UnusableSchema | Self::NotAnObject
-        )
+        matches!(self, Self::BadJson | Self::BadAvro | Self::UnknownSchema | Self::UnusableSchema | Self::NotAnObject)
     }
 
     /// The reason as an index below [`Reason::ALL`]'s length.

@@ -132,7 +132,8 @@ fn the_row_behind_a_list_holds_its_entries_in_their_order() {
     for product in shop.catalogue().products() {
         let Some(list) = state.view.get("main", "bought-together", &product.id) else { continue };
         let list: serde_json::Value = serde_json::from_slice(&list.record).unwrap();
-        let RowAnswer::Found(row) = explain_row(&Asked::of(&pipeline), "main", Relation::BoughtTogether, &product.id) else {
+        let RowAnswer::Found(row) = explain_row(&Asked::of(&pipeline), "main", Relation::BoughtTogether, &product.id)
+        else {
             panic!("{} has a list and no row", product.id)
         };
         let row: serde_json::Value = serde_json::from_str(&row).unwrap();

@@ -139,9 +139,8 @@ impl IntakeWorker {
                     let Some((partition, offset)) = place_of(&message) else { continue };
                     let Some(held) = self.sources[source].held.get(&partition) else { continue };
                     let must_wait = !held.waiting.is_empty() || !self.may_take(source, partition);
-                    let is_taken = !must_wait && source::with_record(&message, |record| {
-                        self.take(source, partition, offset, record)
-                    })?;
+                    let is_taken = !must_wait
+                        && source::with_record(&message, |record| self.take(source, partition, offset, record))?;
                     if !is_taken {
                         let held = self.sources[source].held.get_mut(&partition);
                         if held.is_some_and(|held| held.put_by(Waiting::new(offset, &message))) {
@@ -167,7 +166,8 @@ impl IntakeWorker {
                     break;
                 }
                 let offset = waiting.offset;
-                let is_taken = source::with_record(&waiting.message, |record| self.take(source, partition, offset, record))?;
+                let is_taken =
+                    source::with_record(&waiting.message, |record| self.take(source, partition, offset, record))?;
                 if !is_taken {
                     self.give_back(source, partition, waiting);
                     break;
@@ -321,7 +321,12 @@ impl IntakeWorker {
     fn let_go(&mut self, source: usize, partition: Partition) {
         let Some(held) = self.sources[source].held.remove(&partition) else { return };
         self.hands.ties.health.remove(StageName::Intake, held.number);
-        tracing::info!(stage = "intake", source = &*self.sources[source].of_run.name, partition = partition.0, "let go");
+        tracing::info!(
+            stage = "intake",
+            source = &*self.sources[source].of_run.name,
+            partition = partition.0,
+            "let go"
+        );
     }
 
     /// Sends what the stage has in hand, waits until it is on the log, and commits that.
@@ -421,9 +426,9 @@ impl IntakeWorker {
     fn commit(&mut self) {
         let Some(stage) = &self.stage else { return };
         let rejects_are_kept = self.rejects.look();
-        if let Some(committing) = self.committing.take_if(|committing| {
-            rejects_are_kept && self.hands.writer.is_done(committing.era)
-        }) {
+        if let Some(committing) =
+            self.committing.take_if(|committing| rejects_are_kept && self.hands.writer.is_done(committing.era))
+        {
             for (source, offsets) in self.sources.iter().zip(&committing.offsets) {
                 source.reader.commit(offsets);
             }

@@ -331,10 +331,7 @@ pub(super) fn next(offset: i64) -> Option<NextOffset> {
     u64::try_from(offset).ok().map(NextOffset)
 }
 
-pub(super) fn list_of(
-    topic: &str,
-    offsets: &[(Partition, NextOffset)],
-) -> Result<TopicPartitionList, KafkaFailure> {
+pub(super) fn list_of(topic: &str, offsets: &[(Partition, NextOffset)]) -> Result<TopicPartitionList, KafkaFailure> {
     let mut list = TopicPartitionList::new();
     for &(partition, offset) in offsets {
         let offset = Offset::Offset(i64::try_from(offset.0).unwrap_or(i64::MAX));

@@ -9,8 +9,8 @@ use super::writer::Appending;
 use crate::edge::answers::{Asked, answer};
 use crate::edge::health::{Heartbeat, PartitionState, StageName};
 use crate::edge::lists::ListHeaders;
-use crate::edge::registry::RegistryError;
 use crate::edge::metrics::{DelayTally, LagFollower, RowsFollower};
+use crate::edge::registry::RegistryError;
 use crate::edge::watch::{now_ms, rows_tallies, state};
 use crate::event::EventTime;
 use crate::position::{NextOffset, Partition, SourcePartition};
@@ -265,7 +265,9 @@ impl RowsWorker {
         })?;
         if foreign_keys > 0 {
             tracing::warn!(
-                topic, partition = partition.0, records = foreign_keys,
+                topic,
+                partition = partition.0,
+                records = foreign_keys,
                 "keys of another form, or of another registry: compaction keeps those lists beside the new ones. \
                  Start with another topics.prefix, or remove them"
             );
@@ -274,10 +276,7 @@ impl RowsWorker {
     }
 
     /// Tells new stages under which epochs they published totals before.
-    fn learn_epochs(
-        &mut self,
-        stages: &mut [(Partition, Stage<RowsWork>, BTreeSet<String>)],
-    ) -> anyhow::Result<()> {
+    fn learn_epochs(&mut self, stages: &mut [(Partition, Stage<RowsWork>, BTreeSet<String>)]) -> anyhow::Result<()> {
         let Hands { scanner, plan, ties, .. } = &mut self.hands;
         let mut beat = || ties.heartbeat.beat();
         let mut effects = Vec::new();
@@ -387,11 +386,7 @@ impl Worker for RowsWorker {
 }
 
 /// A record of the lists topic. A registry that is away for a moment is asked again.
-fn read_list(
-    plan: &Plan,
-    heartbeat: &Heartbeat,
-    message: &BorrowedMessage<'_>,
-) -> anyhow::Result<ListRecord<'static>> {
+fn read_list(plan: &Plan, heartbeat: &Heartbeat, message: &BorrowedMessage<'_>) -> anyhow::Result<ListRecord<'static>> {
     let names = message.headers().into_iter().flat_map(|headers| headers.iter());
     let headers = ListHeaders::read(names.map(|header| (header.key, header.value)))?;
     let schema_of = |id: u32| match &plan.registry {

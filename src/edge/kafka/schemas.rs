@@ -9,8 +9,8 @@
 use crate::edge::registry::{Registry, RegistryError};
 use crate::intake::SchemaId;
 use std::collections::BTreeMap;
-use std::sync::mpsc::{Receiver, TryRecvError, channel};
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, TryRecvError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 

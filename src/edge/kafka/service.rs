@@ -21,9 +21,9 @@ use crate::intake::Mapping;
 use crate::relation::Relation;
 use crate::stage::Log;
 use rdkafka::ClientConfig;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
-use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 

@@ -1,8 +1,8 @@
 //! The metrics, as they are scraped.
 
-use crate::edge::health::{HEARTBEAT_AGE_MAX, Health};
 use super::*;
 use crate::edge::health::StageName;
+use crate::edge::health::{HEARTBEAT_AGE_MAX, Health};
 use crate::event::EventType;
 use crate::position::{Partition, SourcePartition};
 use crate::relation::{Fate, Relation};
