@@ -162,7 +162,7 @@ impl Health {
     }
 
     /// `worker` does not know yet which partitions are its own.
-    pub fn expect(&self, worker: &str) {
+    pub fn announce(&self, worker: &str) {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner).insert(Arc::from(worker));
     }
 

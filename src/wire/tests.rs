@@ -76,7 +76,11 @@ fn opening() -> Opening {
         input_log_id: 7,
         store_id: 0,
         identity: 99,
-        origins: vec![origin("a", 0), origin("b", 1 << 40)],
+        origins: vec![
+            origin("a", 0),
+            Origin { source: SourcePartition::new("not read yet", 3), first: None },
+            origin("b", 1 << 40),
+        ],
     }
 }
 
@@ -137,9 +141,23 @@ fn the_bytes_of_format_1_are_these() {
     let hash = |bytes: &[u8]| (bytes.len(), xxhash_rust::xxh3::xxh3_64(bytes));
     assert_eq!(
         [hash(&events_block()), hash(&pairs_block()), hash(&opening().encode())],
-        [(166, 17_907_477_813_526_305_727), (135, 1_333_564_049_067_530_011), (84, 2_808_245_974_781_938_099)]
+        [(166, 17_907_477_813_526_305_727), (135, 1_333_564_049_067_530_011), (101, 5_767_735_021_919_164_031)]
     );
     assert_eq!(&events_block()[..4], b"slE\x01");
+}
+
+#[test]
+fn a_founding_mark_reads_as_it_was_written_and_damaged_it_is_refused() {
+    let mark = founding(u128::MAX - 5);
+    assert_eq!((kind_of(&mark).unwrap(), founded(&mark).unwrap()), (Kind::Founding, u128::MAX - 5));
+    assert_eq!(section_ends(&mark).unwrap(), [], "it covers nothing");
+    for byte in 0..mark.len() {
+        let mut damaged = mark.clone();
+        damaged[byte] ^= 0x40;
+        assert!(founded(&damaged).is_err(), "byte {byte}");
+    }
+    assert!(founded(&mark[..mark.len() - 1]).is_err());
+    assert!(founded(&opening().encode()).is_err(), "another kind");
 }
 
 #[test]

@@ -122,15 +122,13 @@ fn native_level(level: LogLevel) -> RDKafkaLogLevel {
     }
 }
 
-/// Writes one of librdkafka's lines to samenloop's log.
+/// Writes one of librdkafka's lines to samenloop's log. What it calls an error is a connection that it tries again: a
+/// warning here. What ends something comes as an error from the call.
 pub fn log_line(level: RDKafkaLogLevel, facility: &str, message: &str) {
     match level {
-        RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical | RDKafkaLogLevel::Error => {
-            tracing::error!(facility, "librdkafka: {message}");
-        }
-        RDKafkaLogLevel::Warning => tracing::warn!(facility, "librdkafka: {message}"),
         RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info => tracing::info!(facility, "librdkafka: {message}"),
         RDKafkaLogLevel::Debug => tracing::debug!(facility, "librdkafka: {message}"),
+        _ => tracing::warn!(facility, "librdkafka: {message}"),
     }
 }
 

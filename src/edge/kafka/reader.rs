@@ -9,8 +9,10 @@
 //! number alone. Absent: threads; whoever owns a reader polls it.
 
 use super::KafkaFailure;
+use super::client::log_line;
 use crate::position::{NextOffset, Partition};
 use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::BorrowedMessage;
@@ -70,6 +72,10 @@ struct Figures {
 }
 
 impl ClientContext for Member {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        log_line(level, facility, message);
+    }
+
     fn stats(&self, statistics: Statistics) {
         let mut figures = lock(&self.figures);
         figures.settled = statistics.cgrp.is_some_and(|group| group.join_state == "steady");

@@ -7,12 +7,14 @@
 //! Invariants: a header or a log line holds no part of a record. Absent: gapless order, which nobody needs here.
 
 use super::KafkaFailure;
+use super::client::log_line;
 use super::reader::{default, lock};
 use super::writer::RECORD_BYTES_MAX;
 use crate::intake::{Record, Reject};
 use crate::position::{NextOffset, SourcePartition};
 use rdkafka::ClientConfig;
 use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, ProducerContext};
@@ -35,6 +37,10 @@ struct Deliveries {
 }
 
 impl ClientContext for Deliveries {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        log_line(level, facility, message);
+    }
+
     fn error(&self, error: KafkaError, reason: &str) {
         tracing::warn!(%error, reason, "kafka producer of rejects");
     }

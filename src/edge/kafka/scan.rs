@@ -4,6 +4,7 @@
 //! nothing. Absent: following a topic (see `reader`).
 
 use super::KafkaFailure;
+use super::client::log_line;
 use super::reader::{self, is_passing, list_of, next, number};
 use super::writer::{Appending, Writer};
 use crate::position::{NextOffset, Partition, Position, SourcePartition};
@@ -11,6 +12,7 @@ use crate::stage::{Fact, Left, Log, Stage, StageError, Work};
 use crate::wire::{Kind, Opening, founded, founding, kind_of, section_ends};
 use rdkafka::ClientConfig;
 use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Message};
@@ -27,6 +29,10 @@ const SILENCE_MAX: Duration = Duration::from_secs(120);
 struct Quiet;
 
 impl ClientContext for Quiet {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        log_line(level, facility, message);
+    }
+
     fn error(&self, error: KafkaError, reason: &str) {
         tracing::debug!(%error, reason, "kafka scan");
     }

@@ -149,7 +149,7 @@ impl Service {
         for (kind, count, make) in kinds {
             for number in 0..count {
                 let name = format!("{kind}-{number}");
-                health.expect(&name);
+                health.announce(&name);
                 let ties = Ties {
                     name: name.clone(),
                     stop: Arc::clone(&service.stop),

@@ -4,12 +4,14 @@
 //! passes over what it knows.
 
 use super::KafkaFailure;
+use super::client::log_line;
 use super::reader::{self, ASK_MAX, default, is_passing, list_of, number};
 use super::scan::place_of;
 use super::service::Plan;
 use crate::position::{NextOffset, Partition};
 use crate::stage::Log;
 use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::KafkaError;
 use rdkafka::message::Message;
@@ -18,6 +20,10 @@ use std::time::Duration;
 struct Follower;
 
 impl ClientContext for Follower {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        log_line(level, facility, message);
+    }
+
     fn error(&self, error: KafkaError, reason: &str) {
         tracing::debug!(%error, reason, "kafka totals");
     }

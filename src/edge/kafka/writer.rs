@@ -7,10 +7,12 @@
 //! waited for.
 
 use super::KafkaFailure;
+use super::client::log_line;
 use super::reader::{default, kafka_number, lock};
 use crate::position::Partition;
 use rdkafka::ClientConfig;
 use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::OwnedHeaders;
 use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, ProducerContext};
@@ -57,6 +59,10 @@ struct Acknowledgements {
 }
 
 impl ClientContext for Acknowledgements {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        log_line(level, facility, message);
+    }
+
     fn error(&self, error: KafkaError, reason: &str) {
         tracing::warn!(%error, reason, "kafka producer");
         if matches!(error, KafkaError::Global(RDKafkaErrorCode::Fatal)) {
