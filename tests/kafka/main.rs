@@ -23,5 +23,7 @@ mod service;
 mod shop;
 
 mod check;
+mod poison;
+mod refusals;
 mod running;
 mod the_broker;
