@@ -224,6 +224,10 @@ pub struct SourceSettings {
     pub topic: Option<String>,
     /// Where a topic is read from that the events log knows nothing of yet.
     pub start: Start,
+    /// File that holds the schema by which its values are written as bare Avro; without it they name a registry's.
+    pub schema_file: Option<String>,
+    /// File of the Avro schema whose fields the mapping names.
+    pub reader_schema_file: Option<String>,
     /// How its records become events: `type`, `format`, `fields`. Known to compile.
     pub mapping: MappingSpec,
 }

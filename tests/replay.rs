@@ -206,6 +206,11 @@ fn another_shops_fields_are_read_by_the_mapping_in_the_settings() {
     let unknown = end(&mut samenloop(&["replay", "visits=x.jsonl", "--config", &config]));
     assert_eq!(unknown.code, Some(2));
     assert!(unknown.stderr.contains("no source is called \"visits\""), "{}", unknown.stderr);
+    let config = folder.write("avro.toml", "[[source]]\nname = \"web\"\ntopic = \"t\"\nformat = \"avro\"");
+    let avro = end(&mut samenloop(&["replay", &format!("web={clicks}"), "--config", &config]));
+    assert_eq!(avro.code, Some(2));
+    let told = "source web has format = \"avro\", and files are read as JSON lines";
+    assert!(avro.stderr.contains(told), "{}", avro.stderr);
 }
 
 #[test]

@@ -1,11 +1,30 @@
 //! From settings to a pipeline: what `replay`, `demo` and `evaluate` have in common.
 
-use crate::config::Settings;
+use super::UsageError;
+use crate::config::{Settings, SourceSettings};
 use crate::edge::Setup;
 use crate::event::UserKeys;
-use crate::intake::{Intake, TimeRules};
+use crate::intake::{Intake, Mapping, TimeRules};
 use crate::stage::{BlockLimits, Clocked, IntakeInput, RowsSetup};
+use anyhow::Context as _;
+use std::fs;
 use xxhash_rust::xxh3::xxh3_64;
+
+/// The mapping of a source, with its schema files.
+pub(super) fn mapping(source: &SourceSettings) -> anyhow::Result<Mapping> {
+    let name = &source.name;
+    let read = |key: &str, file: &Option<String>| {
+        let text = file.as_ref().map(|path| {
+            fs::read_to_string(path).with_context(|| UsageError(format!("source {name}: {key} {path} cannot be read")))
+        });
+        text.transpose()
+    };
+    let writer = read("schema_file", &source.schema_file)?;
+    let reader = read("reader_schema_file", &source.reader_schema_file)?;
+    let mapping =
+        source.mapping.compile().and_then(|mapping| mapping.with_schemas(writer.as_deref(), reader.as_deref()));
+    mapping.with_context(|| UsageError(format!("source {name}: its mapping cannot be used")))
+}
 
 /// A pipeline's setup for `inputs`. Backlogs silence the lists as the settings say, unless lists go by the events' times.
 pub(super) fn setup(settings: &Settings, inputs: Vec<IntakeInput>, clocked: Clocked) -> Setup {

@@ -238,7 +238,11 @@ fn mapped(
     if taken.records.is_empty() {
         return report.line(Verdict::Warning, &probe, "not tried: the topic holds no records yet");
     }
-    let tried = sample::Tried::new(settings, source, &taken.records, args.show_users)?;
+    let registry = Registry::new(&settings.registry).ok().flatten(); // a faulty one has a line of its own
+    let tried = match sample::Tried::new(settings, source, registry.as_ref(), &taken.records, args.show_users) {
+        Ok(tried) => tried,
+        Err(error) => return report.line(Verdict::Wrong, &probe, &format!("{error:#}")),
+    };
     let summary = tried.summary();
     if args.sample.is_some() {
         for line in &tried.lines {

@@ -11,7 +11,6 @@ use crate::edge::kafka::{Plan, Service, SourceOfRun, client};
 use crate::edge::lists::{ListCodec, publish_schemas};
 use crate::edge::registry::Registry;
 use crate::stage::{Clocked, Log};
-use anyhow::Context as _;
 use clap::Args;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -100,8 +99,7 @@ fn plan(settings: &Settings) -> anyhow::Result<Plan> {
 
 fn source(source: &SourceSettings) -> anyhow::Result<SourceOfRun> {
     let name = &source.name;
-    let mapping =
-        source.mapping.compile().with_context(|| UsageError(format!("source {name}: its mapping cannot be used")))?;
+    let mapping = assembly::mapping(source)?;
     Ok(SourceOfRun {
         name: Arc::from(name.as_str()),
         topic: source.topic.clone().unwrap_or_default(),

@@ -5,7 +5,7 @@ use super::UsageError;
 use super::files::LineFile;
 use crate::config::Settings;
 use crate::edge::{Pipeline, Sink, Transport};
-use crate::intake::{MappingSpec, Record};
+use crate::intake::{Format, MappingSpec, Record};
 use crate::position::{NextOffset, Partition, SourcePartition};
 use crate::stage::IntakeInput;
 use anyhow::Context as _;
@@ -35,6 +35,11 @@ pub(super) fn event_files(arguments: &[PathBuf], settings: &Settings) -> anyhow:
         let (name, path, spec) = mapping_of(argument, settings)?;
         if path == Path::new("-") && files.iter().any(|file| file.path == path) {
             return Err(UsageError("-: stdin can be read once only".to_owned()).into());
+        }
+        if spec.format == Format::Avro {
+            let message =
+                format!("{}: source {name} has format = \"avro\", and files are read as JSON lines", path.display());
+            return Err(UsageError(message).into());
         }
         let mapping =
             spec.compile().with_context(|| UsageError(format!("source {name}: its mapping cannot be used")))?;

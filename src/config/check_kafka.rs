@@ -100,7 +100,8 @@ impl Check<'_> {
     /// One way to log in, and all of it.
     fn registry_login(&mut self, raw: &RawRegistry) {
         let layer = self.layer("registry.token");
-        if !raw.token.0.is_empty() && !(raw.user.is_empty() && raw.password.0.is_empty()) {
+        let by_name = !raw.user.is_empty() || !raw.password.0.is_empty();
+        if by_name && !raw.token.0.is_empty() {
             let reason = format!("registry.token is set too ({layer}): set a name and a password, or a token");
             let key = if raw.user.is_empty() { "registry.password" } else { "registry.user" };
             self.refuse(key, HIDDEN, reason);

@@ -3,25 +3,30 @@
 use super::layers::Keys;
 use super::{SourceSettings, Start};
 use crate::event::ID_BYTES_MAX;
-use crate::intake::MappingSpec;
+use crate::intake::{Format, MappingSpec};
 use serde::Deserialize as _;
 use toml::{Table, Value};
 
 /// Keys of a source that are not its mapping's.
 const OWN_KEYS: [&str; 3] = ["name", "file", "topic"];
 
+/// More of them: files of Avro schemas.
+const SCHEMA_KEYS: [&str; 2] = ["schema_file", "reader_schema_file"];
+
 /// Reads a source; the second part is what is wrong with it, empty when it can be used.
 pub(super) fn read(table: &Table) -> (SourceSettings, Vec<String>) {
     let mut reasons = Vec::new();
     let mut rest = table.clone();
-    let [name, file, topic] = OWN_KEYS.map(|key| match rest.remove(key) {
+    let mut text = |key: &str| match rest.remove(key) {
         Some(Value::String(text)) if !text.is_empty() => Some(text),
         None => None,
         Some(_) => {
             reasons.push(format!("{key} must be a text that is not empty"));
             None
         }
-    });
+    };
+    let [name, file, topic] = OWN_KEYS.map(&mut text);
+    let [schema_file, reader_schema_file] = SCHEMA_KEYS.map(text);
     if name.is_none() && !table.contains_key("name") {
         reasons.push("has no name".to_owned());
     }
@@ -31,7 +36,15 @@ pub(super) fn read(table: &Table) -> (SourceSettings, Vec<String>) {
     }
     let start = start(rest.remove("start"), topic.is_some(), &mut reasons);
     let mapping = mapping(rest, &mut reasons);
-    (SourceSettings { name: name.unwrap_or_default(), file, topic, start, mapping }, reasons)
+    match (mapping.format, &file) {
+        (Format::Avro, Some(_)) => reasons.push("has a file and format = \"avro\": files hold JSON lines".to_owned()),
+        (Format::Json, _) if schema_file.is_some() || reader_schema_file.is_some() => {
+            reasons.push("has a file of an Avro schema: set format = \"avro\", or leave the schema out".to_owned());
+        }
+        _ => {}
+    }
+    let name = name.unwrap_or_default();
+    (SourceSettings { name, file, topic, start, schema_file, reader_schema_file, mapping }, reasons)
 }
 
 fn start(value: Option<Value>, has_topic: bool, reasons: &mut Vec<String>) -> Start {
@@ -64,6 +77,9 @@ pub(super) fn to_table(source: &SourceSettings) -> Table {
     if source.start != Start::default() {
         table.extend(Value::try_from(source.start).ok().map(|start| ("start".to_owned(), start)));
     }
+    for (key, value) in SCHEMA_KEYS.into_iter().zip([&source.schema_file, &source.reader_schema_file]) {
+        table.extend(value.clone().map(|value| (key.to_owned(), Value::String(value))));
+    }
     table
 }
 
@@ -73,7 +89,7 @@ fn mapping(table: Table, reasons: &mut Vec<String>) -> MappingSpec {
         serde_ignored::deserialize::<_, _, MappingSpec>(Value::Table(table), |path| unknown.push(path.to_string()));
     let mut known = Table::try_from(MappingSpec::default()).unwrap_or_default();
     known.insert("start".to_owned(), Value::String(String::new()));
-    known.extend(OWN_KEYS.map(|key| (key.to_owned(), Value::String(String::new()))));
+    known.extend(OWN_KEYS.into_iter().chain(SCHEMA_KEYS).map(|key| (key.to_owned(), Value::String(String::new()))));
     let keys = Keys::of(&known);
     for key in unknown {
         let hint = keys.nearest(&key).map(|nearest| format!("; did you mean {nearest}?")).unwrap_or_default();

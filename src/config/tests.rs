@@ -318,9 +318,33 @@ fn sources_have_a_name_of_their_own_and_one_place() {
             "[[source]]\nname = \"web\"\nfile = \"a\"\ntopic = \"b\"",
             "source \"web\" (file shop.toml): has both a file and a topic: set one",
         ),
+        (
+            "[[source]]\nname = \"web\"\nfile = \"a\"\nformat = \"avro\"",
+            "source \"web\" (file shop.toml): has a file and format = \"avro\": files hold JSON lines",
+        ),
+        (
+            "[[source]]\nname = \"web\"\nreader_schema_file = \"a.avsc\"",
+            "source \"web\" (file shop.toml): has a file of an Avro schema: set format = \"avro\", or leave the schema out",
+        ),
+        (
+            "[[source]]\nname = \"web\"\nshema_file = \"a.avsc\"",
+            "source \"web\" (file shop.toml): unknown setting shema_file; did you mean schema_file?",
+        ),
     ] {
         assert_eq!(refused(&file(text)), expected);
     }
+}
+
+#[test]
+fn schema_files_of_a_source_are_read_and_written_out() {
+    let text = "[[source]]\nname = \"web\"\ntopic = \"t\"\nformat = \"avro\"\nkey_format = \"avro\"\nschema_file = \"w.avsc\"\n\
+                reader_schema_file = \"r.avsc\"";
+    let settings = Settings::load(&file(text)).unwrap();
+    let source = &settings.sources[0];
+    assert_eq!(source.schema_file.as_deref(), Some("w.avsc"));
+    assert_eq!(source.reader_schema_file.as_deref(), Some("r.avsc"));
+    let again = Settings::load(&file(&settings.to_toml().unwrap())).unwrap();
+    assert_eq!(again.sources, settings.sources);
 }
 
 #[test]

@@ -87,11 +87,7 @@ pub fn write_counts(asked: &Asked<'_>, as_of: Option<EventTime>, out: &mut impl 
     out.flush()
 }
 
-fn count_lines(
-    asked: &Asked<'_>,
-    as_of: Option<EventTime>,
-    bytes_max: usize,
-) -> Result<Vec<String>, CountsTooLarge> {
+fn count_lines(asked: &Asked<'_>, as_of: Option<EventTime>, bytes_max: usize) -> Result<Vec<String>, CountsTooLarge> {
     let latest = asked.rows.iter().map(|(_, work)| work.rows().now()).max();
     let (mut lines, mut bytes) = (Vec::new(), 0_usize);
     for (_, work) in &asked.rows {

@@ -7,7 +7,7 @@
 use crate::items::{fingerprint, spread};
 use crate::position::Partition;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -104,6 +104,8 @@ pub struct Health {
     beats: Mutex<Vec<(Arc<str>, Arc<AtomicU64>)>>,
     /// Workers that wait to hear what is theirs.
     waiting: Mutex<BTreeSet<Arc<str>>>,
+    /// Whether any worker that waited has heard.
+    has_settled: AtomicBool,
     states: RwLock<BTreeMap<(StageName, Partition), PartitionState>>,
 }
 
@@ -127,6 +129,7 @@ impl Health {
             rows_partitions,
             beats: Mutex::default(),
             waiting: Mutex::default(),
+            has_settled: AtomicBool::new(false),
             states: RwLock::default(),
         }
     }
@@ -158,13 +161,15 @@ impl Health {
         })
     }
 
-    /// Says whether `worker` has heard which partitions are its own, be it none. One that has never said so waits for nothing.
-    pub fn settle(&self, worker: &str, is_settled: bool) {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        if is_settled {
-            waiting.remove(worker);
-        } else {
-            waiting.insert(Arc::from(worker));
+    /// `worker` does not know yet which partitions are its own.
+    pub fn expect(&self, worker: &str) {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).insert(Arc::from(worker));
+    }
+
+    /// `worker` has heard which partitions are its own, be it none.
+    pub fn settle(&self, worker: &str) {
+        if self.waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(worker) {
+            self.has_settled.store(true, Ordering::Relaxed);
         }
     }
 
@@ -172,6 +177,14 @@ impl Health {
     #[must_use]
     pub fn waiting(&self) -> Vec<Arc<str>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    }
+
+    /// Whether everything that is on this instance is live, and every worker knows what is.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        let states = self.states.read().unwrap_or_else(PoisonError::into_inner);
+        let is_known = !states.is_empty() || self.has_settled.load(Ordering::Relaxed);
+        is_known && self.waiting().is_empty() && states.values().all(|&state| state == PartitionState::Live)
     }
 
     /// Says where `stage` stands on `partition`, which is on this instance from now on.

@@ -156,6 +156,15 @@ impl ListCodec {
         Ok(ListRecord { shop, list, item, entries, reserve, tombstone: true, as_of: 0, epoch, sequence })
     }
 
+    /// Whether records would be written under this very key now. Under another form or schema id a list would stand twice.
+    #[must_use]
+    pub fn owns_key(&self, key: &[u8]) -> bool {
+        match (self.form, wire(key)) {
+            (Form::Json, found) => found.is_none(),
+            (Form::Avro { key_id, .. }, found) => found.is_some_and(|(id, _)| id == key_id),
+        }
+    }
+
     fn is_own(&self, id: impl Fn(u32, u32) -> bool) -> bool {
         matches!(self.form, Form::Avro { key_id, value_id } if id(key_id, value_id))
     }

@@ -13,6 +13,7 @@ pub use delay::{DELAY_EDGES_US, DelayTally};
 pub use followers::{IntakeFollower, LagFollower, LogFollower, RowsFollower, WindowsFollower};
 pub use tallies::{FATES, IntakeTallies, LogTallies, RowsTallies, WindowsTallies};
 
+use super::health::Health;
 use super::view::ListView;
 use delay::DelayHistogram;
 use prometheus::core::{Collector, Desc};
@@ -45,6 +46,7 @@ pub struct Metrics {
     state_bytes: GaugeVec,
     view_lists: GaugeVec,
     view_bytes: GaugeVec,
+    ready: GaugeVec,
     resident_bytes: GaugeVec,
     http_requests: IntCounterVec,
 }
@@ -131,6 +133,11 @@ impl Metrics {
             "HTTP requests answered, by route and status. 5xx on /v1 routes: look at /livez and /readyz.",
             &["route", "status"],
         )?;
+        let ready = all.gauge(
+            "samenloop_ready",
+            "1 when everything on this instance is live, as /readyz says; 0 while it reads what the logs hold.",
+            &[],
+        )?;
         let resident_bytes =
             all.gauge("process_resident_memory_bytes", "Resident memory in bytes; 0 where /proc is missing.", &[])?;
         all.constants()?;
@@ -148,6 +155,7 @@ impl Metrics {
             state_bytes,
             view_lists,
             view_bytes,
+            ready,
             resident_bytes,
             http_requests,
         })
@@ -174,8 +182,9 @@ impl Metrics {
     ///
     /// # Errors
     /// When a metric cannot be written: a metric without name or of two types.
-    pub fn render(&self, view: &ListView) -> Outcome<String> {
+    pub fn render(&self, view: &ListView, health: &Health) -> Outcome<String> {
         let none: &[&str] = &[];
+        self.ready.with_label_values(none).set(if health.is_ready() { 1.0 } else { 0.0 });
         self.view_lists.with_label_values(none).set(view.len() as f64);
         self.view_bytes.with_label_values(none).set(view.bytes() as f64);
         self.resident_bytes.with_label_values(none).set(resident_bytes().unwrap_or(0) as f64);

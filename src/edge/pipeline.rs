@@ -10,7 +10,8 @@ use crate::intake::{Record, Reject};
 use crate::position::{NextOffset, Partition, SourcePartition};
 use crate::relation::Relation;
 use crate::stage::{
-    BlockLimits, Effect, Fact, IntakeInput, IntakeWork, Left, Log, RowsSetup, RowsWork, Stage, StageError, WindowsWork, identity_of,
+    BlockLimits, Effect, Fact, IntakeInput, IntakeWork, Left, Log, RowsSetup, RowsWork, Stage, StageError, WindowsWork,
+    identity_of,
 };
 use crate::{intake::Intake, rules::CountingRules};
 use std::collections::BTreeMap;

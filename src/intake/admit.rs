@@ -5,10 +5,11 @@
 //! a copy that arrives later, and is corrected to another time, is still a copy.
 //! Absent: a clock; the caller brings it.
 
+use super::avro::Plans;
 use super::decode::Decoded;
 use super::mapping::Mapping;
 use super::reject::{Reason, Reject};
-use super::time::{self, TimeUnit};
+use super::time::{self, TimeForm};
 use super::{Record, TIME_MAX_MS};
 use crate::event::{Event, EventTime, UserKey, UserKeys};
 use crate::position::Partition;
@@ -73,16 +74,18 @@ impl Intake {
     }
 
     /// Decodes `record` and admits its event; `None` when it is to be skipped. A time in the future is corrected by `now`.
+    /// `plans`: what is known of its source's schemas; JSON needs none.
     ///
     /// # Errors
     /// [`Reject`], its `time` corrected.
     pub fn take<'a>(
         &self,
         mapping: &'a Mapping,
+        plans: &'a Plans,
         record: &Record<'a>,
         now: Now,
     ) -> Result<Option<Admitted<'a>>, Reject> {
-        match mapping.decode(record) {
+        match mapping.decode(plans, record) {
             Ok(None) => Ok(None),
             Ok(Some(decoded)) => self.admit(decoded, record.timestamp_ms, now).map(Some),
             Err(reject) => Err(self.settle(reject, record.timestamp_ms, now)),
@@ -95,7 +98,7 @@ impl Intake {
     /// [`Reject`] when its time lies before the earliest one accepted.
     pub fn admit<'a>(&self, decoded: Decoded<'a>, timestamp_ms: Option<i64>, now: Now) -> Result<Admitted<'a>, Reject> {
         let Some((time, skewed)) = self.correct(decoded.own_time, timestamp_ms, now) else {
-            return Err(self.too_early(decoded.own_time, decoded.time_unit));
+            return Err(self.too_early(decoded.own_time, decoded.time_form));
         };
         let user = self.keys.key(&decoded.shop, &decoded.user);
         let partition = user.partition(self.partitions);
@@ -128,11 +131,12 @@ impl Intake {
         }
     }
 
-    fn too_early(&self, own: EventTime, unit: Option<TimeUnit>) -> Reject {
+    fn too_early(&self, own: EventTime, form: TimeForm) -> Reject {
         let (own_text, earliest) = (time::written(own), time::written(EventTime(self.rules.earliest_time_ms)));
-        let (from, hint) = match unit {
-            Some(unit) => (format!(" read as {}", unit.name()), unit.hint(own.0)),
-            None => (" of the record's timestamp".to_owned(), String::new()),
+        let (from, hint) = match form {
+            TimeForm::Unit(unit) => (format!(" read as {}", unit.name()), unit.hint(own.0)),
+            TimeForm::Logical(logical) => (format!(" read as {} by its schema", logical.name()), String::new()),
+            TimeForm::Timestamp => (" of the record's timestamp".to_owned(), String::new()),
         };
         let remedy = if hint.is_empty() { "; map another field, or set earliest_time" } else { hint.as_str() };
         let message = format!("time: {own_text}{from} lies before {earliest}, the earliest accepted{remedy}");

@@ -3,11 +3,13 @@
 //! Invariants: fields are looked at in a fixed order (type, time, shop, user, id, item or lines, order id), so a record with two
 //! faults has the same reason every time. A field is the first of its places that is neither missing, null nor empty.
 
+use super::avro::{self, Part, Plans};
 use super::json;
 use super::mapping::{Field, From, Mapping, Origin, TimeOrigin, TypePlan};
+use super::paths::Paths;
 use super::reject::{Reason, Reject, shortened};
 use super::spec::{Format, LineWithoutItem};
-use super::time::TimeUnit;
+use super::time::TimeForm;
 use super::value::{Found, Place, Value};
 use super::{LINES_MAX, Record, TIME_MAX_MS};
 use crate::event::{Action, EventKey, EventTime, EventType, ID_BYTES_MAX};
@@ -23,8 +25,8 @@ pub struct Decoded<'a> {
     pub user: Cow<'a, str>,
     /// When it happened, as the record says.
     pub own_time: EventTime,
-    /// What `own_time` was written in; `None`: it is the record's timestamp.
-    pub time_unit: Option<TimeUnit>,
+    /// How `own_time` was written.
+    pub time_form: TimeForm,
     /// What tells a re-sent event from a new one.
     pub key: EventKey,
     /// What happened.
@@ -36,18 +38,15 @@ impl Mapping {
     ///
     /// # Errors
     /// [`Reject`], its `time` as the record says.
-    pub fn decode<'a>(&'a self, record: &Record<'a>) -> Result<Option<Decoded<'a>>, Reject> {
+    pub fn decode<'a>(&'a self, plans: &'a Plans, record: &Record<'a>) -> Result<Option<Decoded<'a>>, Reject> {
         let Some(bytes) = record.value else { return Ok(None) };
-        let Format::Json = self.format;
-        let found = json::read(&self.value_paths, bytes).map_err(|what| bad_json("the record", &what))?;
+        let found = self.read(plans, Part::Value, &self.value_paths, bytes)?;
         if found.values[0] != Value::Object {
             let message = format!("the record is {}, not an object; an event is one object", found.values[0].kind());
             return Err(Reject::new(Reason::NotAnObject, message));
         }
         let key = match (&self.key_paths, record.key) {
-            (Some(paths), Some(bytes)) => {
-                Some(json::read(paths, bytes).map_err(|what| bad_json("the record's key", &what))?)
-            }
+            (Some(paths), Some(bytes)) => Some(self.read(plans, Part::Key, paths, bytes)?),
             _ => None,
         };
         let mut reading = Reading { mapping: self, record, found, key };
@@ -55,8 +54,30 @@ impl Mapping {
         let event = reading.event(&time);
         event.map_err(|fault| {
             let time = time.ok().map(|(time, _)| time);
-            Reject { reason: fault.reason, message: reading.explain(bytes, &fault), time }
+            Reject { reason: fault.reason, message: self.explain(plans, bytes, &fault), time }
         })
+    }
+
+    fn read<'a>(&'a self, plans: &'a Plans, part: Part, paths: &Paths, bytes: &'a [u8]) -> Result<Found<'a>, Reject> {
+        let (format, name) = match part {
+            Part::Value => (self.format, "the record"),
+            Part::Key => (self.key_format, "the record's key"),
+        };
+        match format {
+            Format::Json => json::read(paths, bytes).map_err(|what| bad_json(name, &what)),
+            Format::Avro => avro::read(self, plans, part, paths, bytes),
+        }
+    }
+
+    fn explain(&self, plans: &Plans, bytes: &[u8], fault: &Fault) -> String {
+        let place = fault.place.and_then(|place| match self.format {
+            Format::Json => json::locate(&self.value_paths, bytes, place).map(|place| match place {
+                (1, column) => format!(", to column {column}"),
+                (line, column) => format!(", to line {line} column {column}"),
+            }),
+            Format::Avro => avro::locate(self, plans, bytes, place).map(|byte| format!(", to byte {byte}")),
+        });
+        format!("{} ({}{}): {}", fault.field, fault.label, place.unwrap_or_default(), fault.what)
     }
 }
 
@@ -75,7 +96,7 @@ struct Fault {
     place: Option<Place>,
 }
 
-type Time = Result<(EventTime, Option<TimeUnit>), Fault>;
+type Time = Result<(EventTime, TimeForm), Fault>;
 
 /// A record being read.
 struct Reading<'r, 'a> {
@@ -89,7 +110,7 @@ impl<'a> Reading<'_, 'a> {
     fn event(&mut self, time: &Time) -> Result<Option<Decoded<'a>>, Fault> {
         let mapping = self.mapping;
         let Some(event_type) = self.event_type()? else { return Ok(None) };
-        let (own_time, time_unit) = time.clone()?;
+        let (own_time, time_form) = time.clone()?;
         let shop = self.needed(&mapping.shop)?;
         if let Some(what) = shop_fault(&shop) {
             return Err(self.fault(Reason::BadId, &mapping.shop, what));
@@ -102,7 +123,7 @@ impl<'a> Reading<'_, 'a> {
             EventType::Order => self.order()?,
         };
         let key = id.map_or_else(|| content_key(&action, own_time), |id| EventKey::of_id(&id));
-        Ok(Some(Decoded { shop, user, own_time, time_unit, key, action }))
+        Ok(Some(Decoded { shop, user, own_time, time_form, key, action }))
     }
 
     /// The type of event; `None`: skipped.
@@ -139,18 +160,17 @@ impl<'a> Reading<'_, 'a> {
                     if let Some(time_ms) =
                         self.record.timestamp_ms.filter(|time_ms| (0..=TIME_MAX_MS).contains(time_ms))
                     {
-                        return Ok((EventTime(time_ms), None));
+                        return Ok((EventTime(time_ms), TimeForm::Timestamp));
                     }
                 }
                 TimeOrigin::Read(origin, unit) => {
                     let value = self.fetch("time", origin)?;
                     if !value.is_blank() {
                         let reason = match value {
-                            Value::Bool | Value::Array | Value::Object => Reason::BadType,
+                            Value::Bool | Value::Bytes | Value::Array | Value::Object => Reason::BadType,
                             _ => Reason::BadTime,
                         };
-                        let time = unit.read(&value).map(|time| (time, Some(*unit)));
-                        return time.map_err(|what| at(reason, "time", origin, what));
+                        return unit.read(&value).map_err(|what| at(reason, "time", origin, what));
                     }
                 }
             }
@@ -245,16 +265,6 @@ impl<'a> Reading<'_, 'a> {
         let labels: Vec<&str> = field.origins.iter().map(|origin| origin.label.as_str()).collect();
         Fault { reason, field: field.name, label: labels.join(", "), what, place: None }
     }
-
-    fn explain(&self, json: &[u8], fault: &Fault) -> String {
-        let place = fault.place.and_then(|place| json::locate(&self.mapping.value_paths, json, place));
-        let place = match place {
-            None => String::new(),
-            Some((1, column)) => format!(", to column {column}"),
-            Some((line, column)) => format!(", to line {line} column {column}"),
-        };
-        format!("{} ({}{place}): {}", fault.field, fault.label, fault.what)
-    }
 }
 
 fn at(reason: Reason, field: &'static str, origin: &Origin, what: String) -> Fault {
@@ -294,7 +304,7 @@ fn content_key(action: &Action<'_>, own_time: EventTime) -> EventKey {
 fn scalar_text(value: Value<'_>) -> Result<Cow<'_, str>, String> {
     match value {
         Value::Text(text) => Ok(text),
-        Value::Signed(number) => Ok(Cow::Owned(number.to_string())),
+        Value::Signed(number) | Value::Time(number, _) => Ok(Cow::Owned(number.to_string())),
         Value::Unsigned(number) => Ok(Cow::Owned(number.to_string())),
         other => Err(format!("{}; an id is text or a whole number: map the field that holds it", other.kind())),
     }

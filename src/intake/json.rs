@@ -4,9 +4,9 @@
 //! nesting has a limit also where it is skipped. What is skipped is checked for its syntax, not for its UTF-8.
 //! Absent: a tree of values, and what the paths are for.
 
+use super::DEPTH_MAX;
 use super::paths::Paths;
 use super::value::{Found, Place, Value};
-use super::{DEPTH_MAX, LINES_MAX};
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::borrow::Cow;
 use std::fmt;
@@ -19,9 +19,7 @@ pub(super) fn read<'a>(paths: &Paths, json: &'a [u8]) -> Result<Found<'a>, Strin
     if is_too_deep(json) {
         return Err(format!("nested deeper than {DEPTH_MAX}"));
     }
-    let values = vec![Value::Missing; paths.len()];
-    let found = Found { values, lines: Vec::new(), line_count: 0 };
-    let mut walk = Walk { paths, found, stop: None };
+    let mut walk = Walk { paths, found: Found::nothing(paths), stop: None };
     let mut json = serde_json::Deserializer::from_slice(json);
     At { walk: &mut walk, node: 0, line: None }
         .deserialize(&mut json)
@@ -32,8 +30,7 @@ pub(super) fn read<'a>(paths: &Paths, json: &'a [u8]) -> Result<Found<'a>, Strin
 
 /// Where `place` stands in `json`, as line and column of its end. A second walk, for messages only.
 pub(super) fn locate(paths: &Paths, json: &[u8], place: Place) -> Option<(usize, usize)> {
-    let found = Found { values: vec![Value::Missing; paths.len()], lines: Vec::new(), line_count: 0 };
-    let mut walk = Walk { paths, found, stop: Some(place) };
+    let mut walk = Walk { paths, found: Found::nothing(paths), stop: Some(place) };
     let mut json = serde_json::Deserializer::from_slice(json);
     let stopped = At { walk: &mut walk, node: 0, line: None }.deserialize(&mut json).err()?;
     Some((stopped.line(), stopped.column()))
@@ -52,21 +49,9 @@ impl<'a> Walk<'_, 'a> {
         if self.stop == Some(Place::Node(node)) { Err(E::custom("found")) } else { Ok(()) }
     }
 
-    /// Forgets what an earlier value of the same name left at and below `node`.
-    fn forget(&mut self, node: usize) {
-        let end = self.paths.node(node).end;
-        self.found.values[node..end].fill(Value::Missing);
-    }
-
     /// Takes the item of the line that has just been read at `element`.
     fn keep_line<E: Error>(&mut self, line: usize, element: usize) -> Result<(), E> {
-        if line < LINES_MAX {
-            let places = &self.paths.node(element).line_items;
-            let best = places.iter().find(|&&place| !self.found.values[place].is_blank()).or(places.first());
-            // A copy: a field may point at this very place. Borrowed text makes it cheap.
-            let item = best.map(|&place| self.found.values[place].clone()).unwrap_or_default();
-            self.found.lines.push(item);
-        }
+        self.found.keep_line(self.paths, line, element);
         if self.stop == Some(Place::Line(line)) { Err(E::custom("found")) } else { Ok(()) }
     }
 }
@@ -133,7 +118,7 @@ impl<'a> Visitor<'a> for At<'_, '_, 'a> {
         while let Some(child) = map.next_key_seed(Name { paths: self.walk.paths, node: self.node })? {
             match child {
                 Some(node) => {
-                    self.walk.forget(node);
+                    self.walk.found.forget(self.walk.paths, node);
                     map.next_value_seed(At { walk: &mut *self.walk, node, line: None })?;
                 }
                 None => map.next_value::<IgnoredAny>().map(drop)?,
@@ -151,7 +136,7 @@ impl<'a> Visitor<'a> for At<'_, '_, 'a> {
         loop {
             let more = match self.walk.paths.indexed(self.node, index).or(each) {
                 Some(node) => {
-                    self.walk.forget(node);
+                    self.walk.found.forget(self.walk.paths, node);
                     let line = each.map(|_| index);
                     seq.next_element_seed(At { walk: &mut *self.walk, node, line })?.is_some()
                 }

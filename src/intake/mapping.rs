@@ -3,6 +3,7 @@
 //! Invariants: every pointer is well formed and has its node; every name of a type is known; constants are good ids.
 //! Absent: reading (see `decode`) and any format.
 
+use super::avro::SchemaFiles;
 use super::paths::{Draft, Paths, steps};
 use super::spec::{Format, LineWithoutItem, MappingSpec, OneOrMore, OriginSpec, TimeOriginSpec, TypeSpec};
 use super::time::TimeUnit;
@@ -13,6 +14,8 @@ use crate::event::EventType;
 #[derive(Clone, Debug)]
 pub struct Mapping {
     pub(super) format: Format,
+    pub(super) key_format: Format,
+    pub(super) schema_files: SchemaFiles,
     /// The wanted paths of values; node 0 is the value.
     pub(super) value_paths: Paths,
     /// The wanted paths of keys, where any is.
@@ -104,7 +107,7 @@ impl MappingSpec {
     /// [`MappingError`] names the first setting that cannot be right.
     pub fn compile(&self) -> Result<Mapping, MappingError> {
         let fields = &self.fields;
-        let mut plan = Plan::default();
+        let mut plan = Plan { key_format: self.key_format, ..Plan::default() };
         let mut line_items = Vec::new();
         for pointer in checked_list("fields.line_item", &fields.line_item)? {
             line_items.push(steps(pointer).map_err(|message| MappingError { field: "fields.line_item", message })?);
@@ -113,7 +116,7 @@ impl MappingSpec {
         let lines = pointer_steps("fields.lines", &fields.lines)?;
         let value_paths = plan.value.finish_with_lines(&lines, &line_items);
         let key_paths = plan.has_key_paths.then(|| plan.key.finish());
-        let places = Places { value: &value_paths, key: key_paths.as_ref() };
+        let places = Places { value: &value_paths, key: key_paths.as_ref(), key_format: self.key_format };
         let event_type = match &self.event_type {
             TypeSpec::Fixed(name) => TypePlan::Fixed(event_type(name, "")?),
             TypeSpec::Read { from, values, other } => {
@@ -124,6 +127,8 @@ impl MappingSpec {
         let time = fields.time.0.iter().map(|origin| places.time_origin(origin)).collect::<Result<_, _>>()?;
         Ok(Mapping {
             format: self.format,
+            key_format: self.key_format,
+            schema_files: SchemaFiles::default(),
             event_type,
             shop: places.field("shop", &fields.shop)?,
             user: places.field("user", &fields.user)?,
@@ -147,6 +152,7 @@ struct Plan {
     value: Draft,
     key: Draft,
     has_key_paths: bool,
+    key_format: Format,
 }
 
 impl Plan {
@@ -182,8 +188,9 @@ impl Plan {
             OriginSpec::Field(pointer) => {
                 self.value.insert(&pointer_steps(field, pointer)?);
             }
-            OriginSpec::Key(pointer) if !pointer.is_empty() => {
-                self.key.insert(&pointer_steps(field, pointer)?);
+            OriginSpec::Key(pointer) if !is_key_text(pointer, self.key_format) => {
+                let steps = steps(pointer).map_err(|message| MappingError { field, message })?;
+                self.key.insert(&steps);
                 self.has_key_paths = true;
             }
             OriginSpec::Constant(text) => {
@@ -202,6 +209,7 @@ impl Plan {
 struct Places<'a> {
     value: &'a Paths,
     key: Option<&'a Paths>,
+    key_format: Format,
 }
 
 impl Places<'_> {
@@ -223,11 +231,12 @@ impl Places<'_> {
                 let node = self.value.find(0, &pointer_steps(field, pointer)?);
                 (From::Value(node.unwrap_or_default()), pointer.clone())
             }
-            OriginSpec::Key(pointer) if pointer.is_empty() => (From::KeyText, "the key".to_owned()),
+            OriginSpec::Key(pointer) if is_key_text(pointer, self.key_format) => (From::KeyText, "the key".to_owned()),
             OriginSpec::Key(pointer) => {
-                let steps = pointer_steps(field, pointer)?;
+                let steps = steps(pointer).map_err(|message| MappingError { field, message })?;
                 let node = self.key.and_then(|paths| paths.find(0, &steps));
-                (From::Key(node.unwrap_or_default()), format!("{pointer} of the key"))
+                let label = if pointer.is_empty() { "the key".to_owned() } else { format!("{pointer} of the key") };
+                (From::Key(node.unwrap_or_default()), label)
             }
             OriginSpec::Header(name) => (From::Header(name.clone()), format!("header {name}")),
             OriginSpec::Topic => (From::Topic, "the topic".to_owned()),
@@ -235,6 +244,11 @@ impl Places<'_> {
         };
         Ok(Origin { from, label })
     }
+}
+
+/// Whether a pointer into the key means its bytes as text. In Avro they hold more than the text.
+fn is_key_text(pointer: &str, key_format: Format) -> bool {
+    pointer.is_empty() && key_format == Format::Json
 }
 
 fn checked_list<'a, T>(field: &'static str, list: &'a OneOrMore<T>) -> Result<&'a [T], MappingError> {

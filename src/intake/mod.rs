@@ -2,15 +2,16 @@
 //!
 //! A [`Mapping`] says where in a source's records the fields of an event stand; it is compiled once from a
 //! [`MappingSpec`], the form in the settings. [`Mapping::decode`] reads a record by it, [`Intake::admit`] applies the
-//! rules on time and finds the user's partition, [`Intake::take`] does both.
+//! rules on time and finds the user's partition, [`Intake::take`] does both. Records of Avro need the schema that wrote them:
+//! [`Mapping::missing_schema`] says which, [`Mapping::learn`] makes a plan of it, [`Plans`] keep it.
 //!
 //! Invariants: every record is an event, a [`Reject`] or a skip, whatever its bytes; none of the three depends on the
 //! records around it. What a mapping does not name changes nothing. Nothing here keeps a copy: an event borrows from
-//! its record. A message never holds a user id.
-//! Absent: where records come from, and the formats' bytes but for JSON (the plan knows nothing of JSON: another
-//! format fills the same `Found`).
+//! its record, the mapping and the plans. A message never holds a user id.
+//! Absent: where records and schemas come from. The mapping knows nothing of the formats: each fills the same `Found`.
 
 mod admit;
+mod avro;
 mod decode;
 mod json;
 mod mapping;
@@ -24,16 +25,17 @@ mod value;
 mod tests;
 
 pub use admit::{Admitted, Intake, Now, TimeRules};
+pub use avro::{Learned, Plans, SCHEMAS_MAX, SchemaId};
 pub use decode::Decoded;
 pub use mapping::{Mapping, MappingError};
 pub use reject::{Reason, Reject};
 pub use spec::{FieldsSpec, Format, LineWithoutItem, MappingSpec, OneOrMore, OriginSpec, TimeOriginSpec, TypeSpec};
-pub use time::TimeUnit;
+pub use time::{LogicalTime, TimeForm, TimeUnit};
 
 /// Most lines of one order; more is a mistake of the producer, not an order.
 pub const LINES_MAX: usize = 100_000;
 
-/// Deepest nesting of arrays and objects in a record.
+/// Deepest nesting of arrays and objects (in Avro records and maps) in a record.
 pub const DEPTH_MAX: usize = 127;
 
 /// Longest JSON pointer of a mapping, in steps.

@@ -36,6 +36,16 @@ impl Paths {
         &self.nodes[node]
     }
 
+    /// The name or index that leads to `node`.
+    pub fn step(&self, node: usize) -> &str {
+        &self.nodes[node].step
+    }
+
+    /// The index that leads to `node` in an array, if its step can be one.
+    pub fn index(&self, node: usize) -> Option<usize> {
+        self.nodes[node].index
+    }
+
     /// The child of `node` called `name`.
     pub fn named(&self, node: usize, name: &str) -> Option<usize> {
         self.nodes[node].children.iter().copied().find(|&child| &*self.nodes[child].step == name)

@@ -10,7 +10,13 @@ use crate::event::EventTime;
 pub enum Reason {
     /// Not exactly one JSON value, or nested too deep.
     BadJson,
-    /// JSON, but not an object.
+    /// Not Avro as its schema says, or not in the wire format.
+    BadAvro,
+    /// Avro of a schema that the registry does not know.
+    UnknownSchema,
+    /// Avro of a schema that cannot be read.
+    UnusableSchema,
+    /// JSON or Avro, but not an object.
     NotAnObject,
     /// A field that an event needs is missing or null everywhere it was looked for.
     MissingField,
@@ -36,8 +42,11 @@ pub enum Reason {
 
 impl Reason {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 15] = [
         Self::BadJson,
+        Self::BadAvro,
+        Self::UnknownSchema,
+        Self::UnusableSchema,
         Self::NotAnObject,
         Self::MissingField,
         Self::BadType,
@@ -56,6 +65,9 @@ impl Reason {
     pub fn name(self) -> &'static str {
         match self {
             Self::BadJson => "bad_json",
+            Self::BadAvro => "bad_avro",
+            Self::UnknownSchema => "unknown_schema",
+            Self::UnusableSchema => "unusable_schema",
             Self::NotAnObject => "not_an_object",
             Self::MissingField => "missing_field",
             Self::BadType => "bad_type",
@@ -73,7 +85,7 @@ impl Reason {
     /// Whether the bytes could not be read, rather than what they say not be used.
     #[must_use]
     pub fn is_of_bytes(self) -> bool {
-        matches!(self, Self::BadJson | Self::NotAnObject)
+        matches!(self, Self::BadJson | Self::BadAvro | Self::UnknownSchema | Self::UnusableSchema | Self::NotAnObject)
     }
 
     /// The reason as an index below [`Reason::ALL`]'s length.

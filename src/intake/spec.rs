@@ -20,8 +20,10 @@ pub struct MappingSpec {
     /// The type of event.
     #[serde(rename = "type")]
     pub event_type: TypeSpec,
-    /// How the bytes are written.
+    /// How the value's bytes are written.
     pub format: Format,
+    /// How the key's bytes are written, where the mapping reads them.
+    pub key_format: Format,
     /// Where the fields are.
     pub fields: FieldsSpec,
 }
@@ -33,6 +35,8 @@ pub enum Format {
     /// One JSON object a record.
     #[default]
     Json,
+    /// Avro in the Confluent wire format, or bare where the writer's schema is given.
+    Avro,
 }
 
 /// Where the fields of an event are.
@@ -94,7 +98,7 @@ impl Default for FieldsSpec {
 pub enum OriginSpec {
     /// A field of the record's value, by JSON pointer.
     Field(String),
-    /// A field of the record's key, by JSON pointer; empty: the whole key as text.
+    /// A field of the record's key, by JSON pointer; empty: the whole key as text, or of Avro its one value.
     Key(String),
     /// A header, by name.
     Header(String),

@@ -1,5 +1,6 @@
 //! Records in, events or rejects out.
 
+mod avro;
 mod forms;
 mod naive;
 mod properties;
@@ -8,6 +9,9 @@ use super::*;
 use crate::event::{Action, EventKey, EventTime, EventType, UserKeys};
 
 const MORNING_MS: i64 = 1_700_000_000_123;
+
+/// JSON needs none.
+static PLANS: std::sync::LazyLock<Plans> = std::sync::LazyLock::new(Plans::default);
 
 fn mapping(toml: &str) -> Mapping {
     toml::from_str::<MappingSpec>(toml).unwrap().compile().unwrap()
@@ -22,11 +26,11 @@ fn record(json: &str) -> Record<'_> {
 }
 
 fn event<'a>(mapping: &'a Mapping, json: &'a str) -> Admitted<'a> {
-    intake().take(mapping, &record(json), Now::default()).unwrap().unwrap()
+    intake().take(mapping, &PLANS, &record(json), Now::default()).unwrap().unwrap()
 }
 
 fn reject(mapping: &Mapping, json: &str) -> Reject {
-    intake().take(mapping, &record(json), Now::default()).unwrap_err()
+    intake().take(mapping, &PLANS, &record(json), Now::default()).unwrap_err()
 }
 
 fn items(action: &Action<'_>) -> Vec<String> {
@@ -65,9 +69,9 @@ fn the_defaults_read_the_own_form_of_events() {
 fn a_null_value_and_a_type_that_is_to_be_skipped_are_neither_event_nor_reject() {
     let mapping = mapping(r#"type = { field = "/t", values = { v = "view", w = "skip" }, other = "skip" }"#);
     let tombstone = Record { key: Some(b"k"), ..Record::default() };
-    assert_eq!(mapping.decode(&tombstone), Ok(None));
+    assert_eq!(mapping.decode(&PLANS, &tombstone), Ok(None));
     for json in [r#"{"t":"w"}"#, r#"{"t":"else"}"#, "{}", r#"{"t":true}"#, r#"{"t":[1]}"#] {
-        assert_eq!(mapping.decode(&record(json)), Ok(None), "{json}");
+        assert_eq!(mapping.decode(&PLANS, &record(json)), Ok(None), "{json}");
     }
     assert_eq!(reject(&mapping, r#"{"t":"v"}"#).reason, Reason::MissingField);
 }
@@ -124,7 +128,8 @@ fn each_reason_has_a_record_that_earns_it() {
         assert_eq!(found.reason, *reason, "{}\n{found}", &json[..json.len().min(200)]);
     }
     for reason in Reason::ALL {
-        assert!(cases.iter().any(|(known, _)| *known == reason), "{} has no case", reason.name());
+        let mut known = cases.iter().map(|(known, _)| *known).chain(avro::reasons());
+        assert!(known.any(|known| known == reason), "{} has no case", reason.name());
         assert_eq!(Reason::ALL[reason.index()], reason);
     }
 }
@@ -202,7 +207,7 @@ fn the_first_place_that_gives_something_counts() {
         let json = format!(r#"{{"type":"view","ts":{MORNING_MS},"item":"i"{rest}}}"#);
         let headers: [(&str, &[u8]); 3] = [("visitor", b"old"), ("visitor", b"h"), ("other", b"o")];
         let record = Record { headers: &headers, ..record(&json) };
-        mapping.decode(&record).map(|decoded| decoded.unwrap().user.to_string()).map_err(|reject| reject.reason)
+        mapping.decode(&PLANS, &record).map(|decoded| decoded.unwrap().user.to_string()).map_err(|reject| reject.reason)
     };
     assert_eq!(user(r#","customer_id":"c","cookie_id":"k""#).unwrap(), "c");
     assert_eq!(user(r#","customer_id":null,"cookie_id":"k""#).unwrap(), "k");
@@ -229,13 +234,13 @@ fn fields_may_come_from_the_key_the_topic_a_header_or_a_constant() {
     let headers: [(&str, &[u8]); 1] = [("kind", b"pv")];
     let key = br#"{"who":{"id":12}}"#;
     let record = Record { key: Some(key), timestamp_ms: Some(MORNING_MS), headers: &headers, ..record("{}") };
-    let decoded = mapping.decode(&record).unwrap().unwrap();
+    let decoded = mapping.decode(&PLANS, &record).unwrap().unwrap();
     assert_eq!((&*decoded.shop, &*decoded.user), ("clicks", "12"));
     assert_eq!(decoded.own_time, EventTime(MORNING_MS));
     assert_eq!(decoded.key, EventKey::of_id(r#"{"who":{"id":12}}"#));
     assert_eq!(items(&decoded.action), ["all"]);
 
-    let reason = |record: Record<'_>| mapping.decode(&record).unwrap_err().reason;
+    let reason = |record: Record<'_>| mapping.decode(&PLANS, &record).unwrap_err().reason;
     assert_eq!(reason(Record { key: Some(b"{"), ..record }), Reason::BadJson);
     assert_eq!(reason(Record { key: None, ..record }), Reason::MissingField);
     assert_eq!(reason(Record { timestamp_ms: None, ..record }), Reason::MissingField);
@@ -294,7 +299,7 @@ fn a_time_far_ahead_is_corrected_to_the_earlier_of_timestamp_and_clock() {
         let at = |offset: i64| MORNING_MS + offset;
         let record = Record { timestamp_ms: timestamp.map(at), ..record(&json) };
         let admitted =
-            intake().take(&mapping, &record, Now { clock_ms: clock.map(at), read_to: None }).unwrap().unwrap();
+            intake().take(&mapping, &PLANS, &record, Now { clock_ms: clock.map(at), read_to: None }).unwrap().unwrap();
         assert_eq!(
             (admitted.event.time, admitted.skewed),
             (EventTime(at(time)), skewed),
@@ -303,7 +308,7 @@ fn a_time_far_ahead_is_corrected_to_the_earlier_of_timestamp_and_clock() {
         if skewed {
             let read_to = Some(EventTime(at(-hour)));
             let corrected =
-                intake().take(&mapping, &record, Now { clock_ms: clock.map(at), read_to }).unwrap().unwrap();
+                intake().take(&mapping, &PLANS, &record, Now { clock_ms: clock.map(at), read_to }).unwrap().unwrap();
             let want = if timestamp.is_none() { -hour } else { time };
             assert_eq!(corrected.event.time, EventTime(at(want)), "a file's line is as old as its file");
         }
@@ -318,7 +323,7 @@ fn a_reject_with_a_good_time_reports_it_corrected() {
     let empty = |time_ms: i64| format!(r#"{{"type":"order","user":"u","ts":{time_ms},"lines":[]}}"#);
     let time = |time_ms: i64| {
         intake()
-            .take(&mapping, &record(&empty(time_ms)), Now { clock_ms: Some(MORNING_MS), read_to: None })
+            .take(&mapping, &PLANS, &record(&empty(time_ms)), Now { clock_ms: Some(MORNING_MS), read_to: None })
             .unwrap_err()
             .time
     };

@@ -25,6 +25,59 @@ pub enum TimeUnit {
     Iso8601,
 }
 
+/// What a number is counted in by its Avro schema (logical types of the 1.12 specification). Of local times the zone is not
+/// known; they are read as UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogicalTime {
+    /// `date`: days since 1970.
+    Date,
+    /// `timestamp-millis`, `local-timestamp-millis`.
+    Millis,
+    /// `timestamp-micros`, `local-timestamp-micros`.
+    Micros,
+    /// `timestamp-nanos`, `local-timestamp-nanos`.
+    Nanos,
+}
+
+/// How an event's time was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TimeForm {
+    /// It is the record's timestamp.
+    Timestamp,
+    /// In the unit that the mapping says.
+    Unit(TimeUnit),
+    /// In the unit that its schema says.
+    Logical(LogicalTime),
+}
+
+impl LogicalTime {
+    /// The name of the logical type, of local ones too.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Date => "date",
+            Self::Millis => "timestamp-millis",
+            Self::Micros => "timestamp-micros",
+            Self::Nanos => "timestamp-nanos",
+        }
+    }
+
+    /// The logical type of that name, if it is one of 64 bits.
+    pub(super) fn of_timestamp(name: &str) -> Option<Self> {
+        let known = [Self::Millis, Self::Micros, Self::Nanos];
+        known.into_iter().find(|known| known.name() == name.strip_prefix("local-").unwrap_or(name))
+    }
+
+    fn whole_ms(self, number: i64) -> i64 {
+        match self {
+            Self::Date => number.saturating_mul(24 * 60 * 60 * 1000),
+            Self::Millis => number,
+            Self::Micros => number.div_euclid(1000),
+            Self::Nanos => number.div_euclid(1_000_000),
+        }
+    }
+}
+
 impl TimeUnit {
     /// The name used in settings.
     #[must_use]
@@ -37,11 +90,21 @@ impl TimeUnit {
         }
     }
 
-    /// The time that `value` says.
+    /// The time that `value` says, and how it was written: a value with a unit of its own is read in that.
     ///
     /// # Errors
     /// What is wrong with it.
-    pub(super) fn read(self, value: &Value<'_>) -> Result<EventTime, String> {
+    pub(super) fn read(self, value: &Value<'_>) -> Result<(EventTime, TimeForm), String> {
+        if let Value::Time(number, logical) = value {
+            let time_ms = logical.whole_ms(*number);
+            if !(-TIME_MAX_MS..=TIME_MAX_MS).contains(&time_ms) {
+                let name = logical.name();
+                return Err(format!(
+                    "{number} lies beyond the year 9999 in {name}, as its schema says; mend the schema"
+                ));
+            }
+            return Ok((EventTime(time_ms), TimeForm::Logical(*logical)));
+        }
         let time_ms = match value {
             Value::Text(text) => self.text_ms(text),
             Value::Signed(number) => self.whole_ms(*number),
@@ -50,7 +113,9 @@ impl TimeUnit {
             _ => None,
         };
         match time_ms {
-            Some(time_ms) if (-TIME_MAX_MS..=TIME_MAX_MS).contains(&time_ms) => Ok(EventTime(time_ms)),
+            Some(time_ms) if (-TIME_MAX_MS..=TIME_MAX_MS).contains(&time_ms) => {
+                Ok((EventTime(time_ms), TimeForm::Unit(self)))
+            }
             Some(time_ms) => {
                 Err(format!("{} lies beyond the year 9999 in {}{}", shown(value), self.name(), self.hint(time_ms)))
             }

@@ -2,6 +2,9 @@
 //!
 //! Absent: the inside of arrays and objects. A mapping asks for scalars; of the others their kind is enough.
 
+use super::LINES_MAX;
+use super::paths::Paths;
+use super::time::LogicalTime;
 use std::borrow::Cow;
 
 /// A value at a wanted path.
@@ -18,6 +21,10 @@ pub(super) enum Value<'a> {
     /// A number with a fraction or exponent, or beyond 64 bits.
     Float(f64),
     Text(Cow<'a, str>),
+    /// Bytes that are not UTF-8 text.
+    Bytes,
+    /// A number that is a time by its own schema; an id like any number.
+    Time(i64, LogicalTime),
     Array,
     Object,
 }
@@ -38,9 +45,10 @@ impl Value<'_> {
             Self::Missing => "nothing",
             Self::Null => "null",
             Self::Bool => "true or false",
-            Self::Signed(_) | Self::Unsigned(_) => "a whole number",
+            Self::Signed(_) | Self::Unsigned(_) | Self::Time(..) => "a whole number",
             Self::Float(_) => "a number with a fraction or exponent, or beyond 64 bits",
             Self::Text(_) => "text",
+            Self::Bytes => "bytes that are not UTF-8 text",
             Self::Array => "an array",
             Self::Object => "an object",
         }
@@ -55,6 +63,29 @@ pub(super) struct Found<'a> {
     pub lines: Vec<Value<'a>>,
     /// How many lines there were.
     pub line_count: usize,
+}
+
+impl<'a> Found<'a> {
+    pub fn nothing(paths: &Paths) -> Self {
+        Self { values: vec![Value::Missing; paths.len()], lines: Vec::new(), line_count: 0 }
+    }
+
+    /// Forgets what an earlier value of the same name left at and below `node`.
+    pub fn forget(&mut self, paths: &Paths, node: usize) {
+        let end = paths.node(node).end;
+        self.values[node..end].fill(Value::Missing);
+    }
+
+    /// Takes the item of the line that has just been read at `element`.
+    pub fn keep_line(&mut self, paths: &Paths, line: usize, element: usize) {
+        if line < LINES_MAX {
+            let places = &paths.node(element).line_items;
+            let best = places.iter().find(|&&place| !self.values[place].is_blank()).or(places.first());
+            // A copy: a field may point at this very place. Borrowed text makes it cheap.
+            let item = best.map(|&place| self.values[place].clone()).unwrap_or_default();
+            self.lines.push(item);
+        }
+    }
 }
 
 /// A place in a record that a message points at.

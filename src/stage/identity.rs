@@ -90,12 +90,7 @@ impl Identity {
     pub(super) fn open(&mut self, offset: NextOffset, origin: &Origin) -> Result<(), StageError> {
         let (log, partition) = (self.log, self.partition);
         let Some(first) = origin.first else { return Ok(()) }; // its reader will say so
-        self.ledger.open(&origin.source, first).map_err(|error| StageError::Ledger {
-            log,
-            partition,
-            offset,
-            error,
-        })
+        self.ledger.open(&origin.source, first).map_err(|error| StageError::Ledger { log, partition, offset, error })
     }
 
     pub(super) fn verdict(&self, offset: NextOffset, head: &SectionHead) -> Result<Verdict, StageError> {

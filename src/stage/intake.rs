@@ -7,7 +7,7 @@
 use super::effect::{Effect, Log, StageError};
 use super::{Authorship, BlockLimits, Left, Work};
 use crate::event::{Action, EventTime, EventType};
-use crate::intake::{Admitted, Intake, Mapping, Now, Reason, Record, Reject};
+use crate::intake::{Admitted, Intake, Learned, Mapping, Now, Plans, Reason, Record, Reject, SchemaId};
 use crate::items::{ItemId, Items};
 use crate::position::{NextOffset, Partition, Position, SourcePartition, Span};
 use crate::wire::{EventsWriter, Origin, SectionHead};
@@ -62,6 +62,8 @@ struct Standing {
 
 struct Reading {
     input: IntakeInput,
+    /// Shared while a record is read, which borrows from it.
+    plans: Arc<Plans>,
     origin: Option<Position>,
     next: NextOffset,
     highest: Option<EventTime>,
@@ -126,6 +128,7 @@ impl IntakeWork {
         let output = || Output { writer: EventsWriter::default(), channels: channels.clone() };
         let reading = |input| Reading {
             input,
+            plans: Arc::default(),
             origin: None,
             next: NextOffset(0),
             highest: None,
@@ -168,6 +171,26 @@ impl IntakeWork {
     #[must_use]
     pub fn origin(&self, input: usize) -> Option<Position> {
         self.inputs[input].origin
+    }
+
+    /// The schema to [`IntakeWork::learn`] before `record` of `input` can be read, if there is one.
+    #[must_use]
+    pub fn missing_schema(&self, input: usize, record: &SourceRecord<'_>) -> Option<SchemaId> {
+        let reading = &self.inputs[input];
+        reading.input.mapping.missing_schema(&reading.plans, record)
+    }
+
+    /// Schemas that were not found may have been registered since: they are asked for again.
+    pub fn forget_not_found(&mut self) {
+        for reading in &mut self.inputs {
+            Arc::make_mut(&mut reading.plans).forget_not_found();
+        }
+    }
+
+    /// Takes in what the registry says of a schema of `input`.
+    pub fn learn(&mut self, input: usize, id: SchemaId, learned: Learned<'_>) {
+        let reading = &mut self.inputs[input];
+        reading.input.mapping.learn(Arc::make_mut(&mut reading.plans), id, learned);
     }
 
     /// What became of the records so far.
@@ -400,9 +423,10 @@ impl Work for IntakeWork {
         record: &SourceRecord<'_>,
         effects: &mut Vec<Effect>,
     ) -> Result<(), StageError> {
-        let mapping = Arc::clone(&self.inputs[input].input.mapping);
+        let Reading { input: IntakeInput { mapping, .. }, plans, .. } = &self.inputs[input];
+        let (mapping, plans) = (Arc::clone(mapping), Arc::clone(plans));
         let now = Now { clock_ms: self.now_ms, read_to: self.inputs[input].highest };
-        match self.intake.take(&mapping, record, now) {
+        match self.intake.take(&mapping, &plans, record, now) {
             Ok(Some(admitted)) => self.event(input, offset, record.timestamp_ms, &admitted, effects),
             Ok(None) => self.tally.skipped += 1,
             Err(reject) => self.reject(input, offset, reject, effects),

@@ -308,7 +308,10 @@ impl Work for WindowsWork {
     ) -> Result<(), StageError> {
         match kind_of(record).map_err(|error| self.identity.wire(offset, error))? {
             Kind::Opening => self.opening(offset, record, effects),
-            Kind::Founding => Ok(self.founding(offset)),
+            Kind::Founding => {
+                self.founding(offset);
+                Ok(())
+            }
             _ => self.events(offset, record, effects),
         }
     }

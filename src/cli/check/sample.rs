@@ -1,10 +1,13 @@
 //! Records of a source, and what each becomes. User ids show as fingerprints, unless they were asked for: what is on a
 //! screen is soon in a ticket.
 
+use crate::cli::assembly::mapping;
 use crate::config::{Settings, SourceSettings};
 use crate::edge::kafka::probe::SourceRecord;
+use crate::edge::registry::{Registry, RegistryError};
 use crate::event::{Action, UserKeys};
-use crate::intake::{Admitted, Intake, Now, Reason, Record, TimeRules};
+use crate::intake::{Admitted, Intake, Learned, Mapping, Now, Plans, Reason, Record, SchemaId, TimeRules};
+use anyhow::Context as _;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Items of an order that are shown.
@@ -26,10 +29,12 @@ impl Tried {
     pub(super) fn new(
         settings: &Settings,
         source: &SourceSettings,
+        registry: Option<&Registry>,
         records: &[SourceRecord],
         show_users: bool,
     ) -> anyhow::Result<Self> {
-        let mapping = source.mapping.compile()?;
+        let mapping = mapping(source)?;
+        let mut plans = Plans::default();
         let rules = &settings.intake;
         let times = TimeRules { max_ahead_ms: rules.max_ahead_ms, earliest_time_ms: rules.earliest_time.0 };
         let intake = Intake::new(times, UserKeys::new(rules.user_secret.bytes()), settings.logs.events_partitions);
@@ -47,7 +52,10 @@ impl Tried {
                 timestamp_ms: record.timestamp_ms,
                 headers: &headers,
             };
-            let became = match intake.take(&mapping, &taken, now) {
+            while let Some(id) = mapping.missing_schema(&plans, &taken) {
+                learn(&mapping, &mut plans, id, registry)?;
+            }
+            let became = match intake.take(&mapping, &plans, &taken, now) {
                 Ok(Some(admitted)) => {
                     tried.events += 1;
                     event(&admitted, show_users)
@@ -77,6 +85,21 @@ impl Tried {
         let (events, rejects, skips) = (self.events, self.rejects, self.skips);
         format!("of the {} newest records {events} are events, {rejects} rejects, {skips} skips", self.lines.len())
     }
+}
+
+/// Asks the registry for a schema.
+fn learn(mapping: &Mapping, plans: &mut Plans, id: SchemaId, registry: Option<&Registry>) -> anyhow::Result<()> {
+    let registry = registry.with_context(|| {
+        format!("its records name schema {}, and no registry is configured: set registry.url, or schema_file", id.0)
+    })?;
+    match registry.schema(id.0) {
+        Ok(text) => mapping.learn(plans, id, Learned::Schema(&text)),
+        Err(RegistryError::NotFound { .. } | RegistryError::NotAvro { .. }) => {
+            mapping.learn(plans, id, Learned::NotFound)
+        }
+        Err(error) => return Err(error.into()),
+    }
+    Ok(())
 }
 
 fn event(admitted: &Admitted<'_>, show_users: bool) -> String {

@@ -63,7 +63,7 @@ fn metric(text: &str, name: &str, label: &str) -> f64 {
 fn metrics_are_what_the_stages_counted() {
     let Served { mut pipeline, mut watch, state } = served();
     watch.look(&mut pipeline, DemoSink::published); // a second look adds nothing
-    let text = state.metrics.render(&state.view).unwrap();
+    let text = state.metrics.render(&state.view, &state.health).unwrap();
     let intake = pipeline.intake().work().tally();
     let all = tallies(&Asked::of(&pipeline));
     let of_lists = |each: fn(&crate::stage::RowsTally) -> &[u64; Relation::COUNT]| -> u64 {
@@ -132,7 +132,8 @@ fn the_row_behind_a_list_holds_its_entries_in_their_order() {
     for product in shop.catalogue().products() {
         let Some(list) = state.view.get("main", "bought-together", &product.id) else { continue };
         let list: serde_json::Value = serde_json::from_slice(&list.record).unwrap();
-        let RowAnswer::Found(row) = explain_row(&Asked::of(&pipeline), "main", Relation::BoughtTogether, &product.id) else {
+        let RowAnswer::Found(row) = explain_row(&Asked::of(&pipeline), "main", Relation::BoughtTogether, &product.id)
+        else {
             panic!("{} has a list and no row", product.id)
         };
         let row: serde_json::Value = serde_json::from_str(&row).unwrap();

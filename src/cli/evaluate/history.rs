@@ -8,7 +8,7 @@ use crate::cli::output::RejectNotes;
 use crate::cli::sources::EventFile;
 use crate::config::LogFormat;
 use crate::event::{Action, EventTime, UserKey};
-use crate::intake::{Admitted, Intake, Now, Record};
+use crate::intake::{Admitted, Intake, Now, Plans, Record};
 use crate::items::{ItemId, Items};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -62,6 +62,8 @@ impl History {
         let mut history = Self::default();
         let mut notes = RejectNotes::new(format, REJECTS_TOLD_MAX);
         let mut seen = HashSet::new();
+        // Files hold JSON, which needs none.
+        let plans = Plans::default();
         for (input, file) in files.iter().enumerate() {
             let mut lines = LineFile::open(&file.path, &Arc::new(AtomicU64::new(0)))?;
             let topic = lines.name().to_owned();
@@ -69,7 +71,7 @@ impl History {
             while let Some((number, line)) = lines.next()? {
                 let record = Record { topic: &topic, value: Some(line), ..Record::default() };
                 let now = Now { clock_ms: Some(clock_ms), read_to };
-                let taken = intake.take(&file.input.mapping, &record, now);
+                let taken = intake.take(&file.input.mapping, &plans, &record, now);
                 read_to = read_to.max(match &taken {
                     Ok(admitted) => admitted.as_ref().map(|admitted| admitted.event.time),
                     Err(reject) => reject.time,

@@ -80,7 +80,7 @@ fn route_name(path: &str) -> &'static str {
 }
 
 async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
-    match shared.state.metrics.render(&shared.state.view) {
+    match shared.state.metrics.render(&shared.state.view, &shared.state.health) {
         Ok(text) => ([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], text).into_response(),
         Err(error) => Refusal::Internal { message: error.to_string() }.into_response(),
     }
@@ -104,10 +104,13 @@ async fn livez(State(shared): State<Arc<Shared>>) -> Response {
 async fn readyz(State(shared): State<Arc<Shared>>) -> Response {
     let standings = shared.state.health.partitions();
     let waiting: Vec<_> = standings.iter().filter(|standing| standing.state != PartitionState::Live).collect();
-    if waiting.is_empty() && !standings.is_empty() {
+    if shared.state.health.is_ready() {
         return uncached(StatusCode::OK, json!({ "ready": true, "partitions": standings.len() }));
     }
-    let message = if standings.is_empty() {
+    let unsettled = shared.state.health.waiting();
+    let message = if !unsettled.is_empty() {
+        format!("{} workers have not heard from their consumer groups yet which partitions are theirs", unsettled.len())
+    } else if standings.is_empty() {
         "no partition is on this instance yet".to_owned()
     } else {
         format!("{} of {} partitions are not live", waiting.len(), standings.len())

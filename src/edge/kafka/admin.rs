@@ -7,6 +7,7 @@ use super::topics::{Cluster, Found, LogPartitions, TopicKind, TopicNames, TopicR
 use crate::config::Settings;
 use rdkafka::admin::TopicReplication;
 use rdkafka::admin::{AdminClient, AdminOptions, ConfigResource, NewTopic, OwnedResourceSpecifier, ResourceSpecifier};
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::KafkaError;
 use rdkafka::metadata::Metadata;
 use rdkafka::types::RDKafkaErrorCode;
@@ -15,6 +16,9 @@ use std::time::{Duration, Instant};
 
 /// How long an answer may take, connection included.
 pub const ANSWER_MAX: Duration = Duration::from_secs(10);
+
+/// Events of a client that are looked at for the reason of a failure.
+const EVENTS_MAX: usize = 64;
 
 /// How long topics that were made may take to be shown.
 const SHOWN_MAX: Duration = Duration::from_secs(5);
@@ -37,7 +41,7 @@ pub enum AdminError {
         /// What was asked.
         what: &'static str,
         /// The answer.
-        error: KafkaError,
+        error: Box<KafkaError>,
         /// What the client met on the way.
         errors: Vec<String>,
     },
@@ -84,6 +88,8 @@ pub struct Made {
 /// Asks the brokers about topics.
 pub struct Admin {
     client: AdminClient<ClientLog>,
+    /// Asks for metadata: unlike the admin client it can be polled for what it met on the way.
+    asker: BaseConsumer<ClientLog>,
     log: ClientLog,
     runtime: tokio::runtime::Runtime,
     bootstrap: String,
@@ -99,9 +105,11 @@ impl Admin {
         let config = client::base(&settings.kafka, settings.log.level)?;
         let made = config.create_with_context(log.clone());
         let client: AdminClient<ClientLog> = made.map_err(|error| client::creation_error(&error))?;
+        let made = config.create_with_context(log.clone());
+        let asker: BaseConsumer<ClientLog> = made.map_err(|error| client::creation_error(&error))?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
         let bootstrap = settings.kafka.properties.get("bootstrap.servers").cloned().unwrap_or_default();
-        Ok(Self { client, log, runtime, bootstrap })
+        Ok(Self { client, asker, log, runtime, bootstrap })
     }
 
     /// What there is of samenloop's topics and the sources', and what is wrong with them.
@@ -109,7 +117,7 @@ impl Admin {
     /// # Errors
     /// When the brokers do not answer.
     pub fn inspect(&self, settings: &Settings) -> Result<Inspection, AdminError> {
-        let metadata = self.client.inner().fetch_metadata(None, ANSWER_MAX);
+        let metadata = self.asker.fetch_metadata(None, ANSWER_MAX);
         let metadata = metadata.map_err(|error| self.brokers("metadata", error))?;
         let names = TopicNames::new(&settings.topics);
         let mut found: BTreeMap<TopicKind, Found> =
@@ -232,7 +240,7 @@ impl Admin {
 
     /// How many copies the brokers make when they are not told; `None` when this user may not know.
     fn default_replication(&self) -> Option<u32> {
-        let metadata = self.client.inner().fetch_metadata(None, ANSWER_MAX).ok()?;
+        let metadata = self.asker.fetch_metadata(None, ANSWER_MAX).ok()?;
         let broker = metadata.brokers().first()?.id();
         let resource = [ResourceSpecifier::Broker(broker)];
         let answers = self.runtime.block_on(self.client.describe_configs(&resource, &options())).ok()?;
@@ -241,7 +249,17 @@ impl Admin {
     }
 
     fn brokers(&self, what: &'static str, error: KafkaError) -> AdminError {
-        AdminError::Brokers { bootstrap: self.bootstrap.clone(), what, error, errors: self.log.errors() }
+        for _ in 0..EVENTS_MAX {
+            if self.asker.poll(Duration::ZERO).is_none() {
+                break; // what came goes to `log`
+            }
+        }
+        AdminError::Brokers {
+            bootstrap: self.bootstrap.clone(),
+            what,
+            error: Box::new(error),
+            errors: self.log.errors(),
+        }
     }
 }
 

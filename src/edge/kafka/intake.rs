@@ -13,7 +13,7 @@ use self::source::{Held, Source, Waiting};
 use super::reader::{Change, Next, Reader};
 use super::rejects::{Rejected, Rejects};
 use super::scan::{LogScan, place_of};
-use super::schemas::{Schemas, Standing};
+use super::schemas::{Schemas, Standing, UNKNOWN_AGAIN};
 use super::service::Worker;
 use super::worker::{Hands, SECOND, TICK, age_ms, unexpected};
 use super::writer::Appending;
@@ -21,9 +21,9 @@ use crate::edge::answers::{Asked, answer};
 use crate::edge::health::{PartitionState, StageName};
 use crate::edge::metrics::{IntakeFollower, LogFollower, LogTallies};
 use crate::edge::watch::{intake_tallies, now_ms, state};
-use crate::intake::Record;
+use crate::intake::{Learned, Record};
 use crate::position::{NextOffset, Partition, SourcePartition};
-use crate::stage::{Effect, Fact, IntakeInput, IntakeTally, IntakeWork, Log, Stage};
+use crate::stage::{Effect, Fact, IntakeInput, IntakeTally, IntakeWork, Log, Phase, Stage};
 use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -53,6 +53,8 @@ pub(super) struct IntakeWorker {
     muted: LogFollower,
     next_tick: Instant,
     next_second: Instant,
+    /// When schemas that were not found are asked for again.
+    next_forget: Instant,
 }
 
 impl IntakeWorker {
@@ -82,6 +84,7 @@ impl IntakeWorker {
             muted,
             next_tick: now,
             next_second: now,
+            next_forget: now + UNKNOWN_AGAIN,
             hands,
         })
     }
@@ -105,6 +108,10 @@ impl IntakeWorker {
         if now >= self.next_second {
             self.next_second = now + SECOND;
             self.show();
+        }
+        if let (true, Some(stage)) = (now >= self.next_forget, &mut self.stage) {
+            self.next_forget = now + UNKNOWN_AGAIN;
+            stage.work_mut().forget_not_found();
         }
         while let Ok(query) = self.hands.ties.questions.try_recv() {
             answer(&self.asked(), query);
@@ -132,9 +139,8 @@ impl IntakeWorker {
                     let Some((partition, offset)) = place_of(&message) else { continue };
                     let Some(held) = self.sources[source].held.get(&partition) else { continue };
                     let must_wait = !held.waiting.is_empty() || !self.may_take(source, partition);
-                    let is_taken = !must_wait && source::with_record(&message, |record| {
-                        self.take(source, partition, offset, record)
-                    })?;
+                    let is_taken = !must_wait
+                        && source::with_record(&message, |record| self.take(source, partition, offset, record))?;
                     if !is_taken {
                         let held = self.sources[source].held.get_mut(&partition);
                         if held.is_some_and(|held| held.put_by(Waiting::new(offset, &message))) {
@@ -160,7 +166,8 @@ impl IntakeWorker {
                     break;
                 }
                 let offset = waiting.offset;
-                let is_taken = source::with_record(&waiting.message, |record| self.take(source, partition, offset, record))?;
+                let is_taken =
+                    source::with_record(&waiting.message, |record| self.take(source, partition, offset, record))?;
                 if !is_taken {
                     self.give_back(source, partition, waiting);
                     break;
@@ -230,7 +237,19 @@ impl IntakeWorker {
         let Self { sources, stage: Some(stage), .. } = self else { return Ok(false) };
         let Some(held) = sources[source].held.get_mut(&partition) else { return Ok(true) };
         let input = held.input;
-        // SCHEMAS
+        while let Some(id) = stage.work().missing_schema(input, record) {
+            self.hands.ties.heartbeat.beat();
+            match self.schemas.ask(id, &sources[source].of_run.name) {
+                Standing::Known(text) => stage.work_mut().learn(input, id, Learned::Schema(&text)),
+                Standing::Unusable(why) => stage.work_mut().learn(input, id, Learned::Unusable(&why)),
+                Standing::Unknown => stage.work_mut().learn(input, id, Learned::NotFound),
+                Standing::Ask(retry_at) => {
+                    let held = sources[source].held.get_mut(&partition);
+                    held.into_iter().for_each(|held| held.retry_at = Some(retry_at));
+                    return Ok(false);
+                }
+            }
+        }
         if let Some(held) = sources[source].held.get_mut(&partition) {
             held.retry_at = None;
             held.newest_ms = record.timestamp_ms;
@@ -302,7 +321,12 @@ impl IntakeWorker {
     fn let_go(&mut self, source: usize, partition: Partition) {
         let Some(held) = self.sources[source].held.remove(&partition) else { return };
         self.hands.ties.health.remove(StageName::Intake, held.number);
-        tracing::info!(stage = "intake", source = &*self.sources[source].of_run.name, partition = partition.0, "let go");
+        tracing::info!(
+            stage = "intake",
+            source = &*self.sources[source].of_run.name,
+            partition = partition.0,
+            "let go"
+        );
     }
 
     /// Sends what the stage has in hand, waits until it is on the log, and commits that.
@@ -315,6 +339,7 @@ impl IntakeWorker {
         self.committing = None;
         for source in &mut self.sources {
             for held in source.held.values_mut() {
+                self.hands.ties.health.remove(StageName::Intake, held.number);
                 held.next = stage.next(held.input);
                 held.highest = stage.work().highest(held.input);
             }
@@ -401,9 +426,9 @@ impl IntakeWorker {
     fn commit(&mut self) {
         let Some(stage) = &self.stage else { return };
         let rejects_are_kept = self.rejects.look();
-        if let Some(committing) = self.committing.take_if(|committing| {
-            rejects_are_kept && self.hands.writer.is_done(committing.era)
-        }) {
+        if let Some(committing) =
+            self.committing.take_if(|committing| rejects_are_kept && self.hands.writer.is_done(committing.era))
+        {
             for (source, offsets) in self.sources.iter().zip(&committing.offsets) {
                 source.reader.commit(offsets);
             }
@@ -416,8 +441,9 @@ impl IntakeWorker {
 
     /// What was done, for those who watch.
     fn show(&mut self) {
-        let is_settled = self.sources.iter().all(|source| source.reader.is_settled());
-        self.hands.ties.health.settle(&self.hands.ties.name, is_settled);
+        if self.sources.iter().all(|source| source.reader.is_settled()) {
+            self.hands.ties.health.settle(&self.hands.ties.name);
+        }
         self.hands.show();
         let Some(stage) = &self.stage else { return };
         let tally = stage.work().tally();
@@ -427,9 +453,9 @@ impl IntakeWorker {
             for (&partition, held) in &mut source.held {
                 let left = source.reader.lag(partition).unwrap_or_default() + held.waiting.len() as u64;
                 held.lag.update(left, age_ms(left, held.newest_ms));
-                let standing = match state(stage.phase(), left) {
-                    PartitionState::CatchingUp { .. } if !stage.work().is_behind(held.input) => PartitionState::Live,
-                    standing => standing,
+                let standing = match (stage.phase(), stage.work().is_behind(held.input)) {
+                    (Phase::CatchingUp, false) => PartitionState::Live,
+                    (phase, _) => state(phase, left),
                 };
                 self.hands.ties.health.set(StageName::Intake, held.number, standing);
             }

@@ -28,6 +28,10 @@ pub const ASK_MAX: Duration = Duration::from_secs(30);
 const STATISTICS_INTERVAL_MS: &str = "1000";
 /// How long a member may not poll before the group takes its partitions away: a log is scanned meanwhile.
 const POLL_INTERVAL_MAX_MS: &str = "1800000";
+/// How often a member tells its group that it is there; it hears of changes with the answer.
+const HEARTBEAT_INTERVAL_MS: &str = "1000";
+/// After so long a silence a member's partitions go to others: a crash stalls them for as long.
+const SESSION_TIMEOUT_MS: &str = "15000";
 /// Bytes fetched ahead of what is taken, per partition, in kB.
 const FETCHED_AHEAD_KBYTES: &str = "8192";
 
@@ -136,6 +140,8 @@ impl Reader {
         default(&mut config, "max.poll.interval.ms", POLL_INTERVAL_MAX_MS);
         default(&mut config, "queued.max.messages.kbytes", FETCHED_AHEAD_KBYTES);
         default(&mut config, "fetch.wait.max.ms", "100");
+        default(&mut config, "heartbeat.interval.ms", HEARTBEAT_INTERVAL_MS);
+        default(&mut config, "session.timeout.ms", SESSION_TIMEOUT_MS);
         let member = Member {
             topic: topic.to_owned(),
             changes: Mutex::default(),
@@ -147,12 +153,6 @@ impl Reader {
         consumer.set_nonempty_callback(wake);
         consumer.subscribe(&[topic]).map_err(|error| KafkaFailure::new(topic, "subscribing", &error))?;
         Ok(Self { consumer, topic: topic.to_owned() })
-    }
-
-    /// The topic read.
-    #[must_use]
-    pub fn topic(&self) -> &str {
-        &self.topic
     }
 
     /// What comes next; waits for `timeout` at most.
@@ -331,10 +331,7 @@ pub(super) fn next(offset: i64) -> Option<NextOffset> {
     u64::try_from(offset).ok().map(NextOffset)
 }
 
-pub(super) fn list_of(
-    topic: &str,
-    offsets: &[(Partition, NextOffset)],
-) -> Result<TopicPartitionList, KafkaFailure> {
+pub(super) fn list_of(topic: &str, offsets: &[(Partition, NextOffset)]) -> Result<TopicPartitionList, KafkaFailure> {
     let mut list = TopicPartitionList::new();
     for &(partition, offset) in offsets {
         let offset = Offset::Offset(i64::try_from(offset.0).unwrap_or(i64::MAX));

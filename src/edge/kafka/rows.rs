@@ -7,10 +7,10 @@ use super::totals::Totals;
 use super::worker::{Hands, SECOND, TICK, Ties, age_ms, unexpected};
 use super::writer::Appending;
 use crate::edge::answers::{Asked, answer};
-use crate::edge::health::{PartitionState, StageName};
+use crate::edge::health::{Heartbeat, PartitionState, StageName};
 use crate::edge::lists::ListHeaders;
-use crate::edge::registry::RegistryError;
 use crate::edge::metrics::{DelayTally, LagFollower, RowsFollower};
+use crate::edge::registry::RegistryError;
 use crate::edge::watch::{now_ms, rows_tallies, state};
 use crate::event::EventTime;
 use crate::position::{NextOffset, Partition, SourcePartition};
@@ -19,6 +19,7 @@ use crate::stage::{Effect, Fact, Left, Log, RowsWork, Stage};
 use anyhow::Context as _;
 use rdkafka::message::{BorrowedMessage, Header, Headers, Message, OwnedHeaders};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Records taken between two looks at everything else.
@@ -176,10 +177,7 @@ impl RowsWorker {
                 self.reader.release(&partitions)?;
             }
             Change::Assigned(partitions) => {
-                let mut starts = Vec::new();
-                for &partition in &partitions {
-                    starts.push((partition, self.take_over(partition)?));
-                }
+                let starts = self.take_over(&partitions)?;
                 if !starts.is_empty() {
                     self.totals.start_again()?; // the new stages need all of them; the others drop what they know
                 }
@@ -189,27 +187,45 @@ impl RowsWorker {
         Ok(())
     }
 
-    /// A stage for `partition` that knows what subscribers were told. Returns where it reads from.
-    fn take_over(&mut self, partition: Partition) -> anyhow::Result<NextOffset> {
-        let plan = &self.hands.plan;
-        let partitions = plan.pairs_partitions;
-        let (_, pairs_identity) = plan.setup.identities(plan.events_partitions, partitions);
-        let work = RowsWork::new(partition, partitions, &plan.setup.counting, pairs_identity, &plan.setup.rows);
-        let totals_inputs = self.totals.partitions() as usize;
-        let mut stage = Stage::new(work, PAIRS + 1 + totals_inputs);
-        let served = self.restore(&mut stage, partition)?;
+    /// A stage for each of `partitions` that knows what subscribers were told. Returns where they read from.
+    fn take_over(&mut self, partitions: &[Partition]) -> anyhow::Result<Vec<(Partition, NextOffset)>> {
+        let plan = Arc::clone(&self.hands.plan);
+        let (_, pairs_identity) = plan.setup.identities(plan.events_partitions, plan.pairs_partitions);
+        let inputs = PAIRS + 1 + Partition(self.totals.partitions()).index();
+        let mut stages = Vec::new();
+        for &partition in partitions {
+            let (counting, rows) = (&plan.setup.counting, &plan.setup.rows);
+            let work = RowsWork::new(partition, plan.pairs_partitions, counting, pairs_identity, rows);
+            let mut stage = Stage::new(work, inputs);
+            let served = self.restore(&mut stage, partition)?;
+            stages.push((partition, stage, served));
+        }
+        self.learn_epochs(&mut stages)?;
+        let mut starts = Vec::new();
+        for (partition, stage, served) in stages {
+            starts.push((partition, self.open(partition, stage, served)?));
+        }
+        Ok(starts)
+    }
+
+    fn open(
+        &mut self,
+        partition: Partition,
+        mut stage: Stage<RowsWork>,
+        served: BTreeSet<String>,
+    ) -> anyhow::Result<NextOffset> {
         let (next, until) = self.reader.bounds(partition)?;
-        let effects = &mut self.effects;
-        stage.handle(Fact::Opened { input: PAIRS, next, until: Some(until) }, effects)?;
+        stage.handle(Fact::Opened { input: PAIRS, next, until: Some(until) }, &mut self.effects)?;
         for number in 0..self.totals.partitions() {
             let (next, until) = self.totals.bounds(Partition(number))?;
             let input = PAIRS + 1 + Partition(number).index();
-            stage.handle(Fact::Opened { input, next, until: Some(until) }, effects)?;
+            stage.handle(Fact::Opened { input, next, until: Some(until) }, &mut self.effects)?;
         }
         let source = SourcePartition { source: Log::Pairs.name().into(), partition };
         let Ties { metrics, health, .. } = &self.hands.ties;
         tracing::info!(stage = "rows", partition = partition.0, from = next.0, to = until.0, "reading the pairs log");
-        health.set(StageName::Rows, partition, PartitionState::CatchingUp { records_left: until.0 - next.0 });
+        let records_left = until.0.saturating_sub(next.0);
+        health.set(StageName::Rows, partition, PartitionState::CatchingUp { records_left });
         let held = Held {
             stage,
             newest_ms: None,
@@ -223,16 +239,17 @@ impl RowsWorker {
         Ok(next)
     }
 
-    /// Tells a new stage what subscribers were told last, and under which epochs; HTTP serves it again. Returns the keys.
+    /// Tells a new stage what subscribers were told last; HTTP serves it again. Returns the keys.
     fn restore(&mut self, stage: &mut Stage<RowsWork>, partition: Partition) -> anyhow::Result<BTreeSet<String>> {
         let Hands { scanner, plan, ties, .. } = &mut self.hands;
         let mut beat = || ties.heartbeat.beat();
-        let (mut served, mut effects) = (BTreeSet::new(), Vec::new());
+        let (mut served, mut effects, mut foreign_keys) = (BTreeSet::new(), Vec::new(), 0_u64);
         let from = BTreeMap::from([(partition, NextOffset(0))]);
         let topic = plan.topic(Log::Lists);
         scanner.scan(topic, &from, &mut beat, &mut |_, offset, message| {
             let place = || format!("{topic}-{} at offset {}", partition.0, offset.0);
-            let record = read_list(plan, message).with_context(place)?;
+            foreign_keys += u64::from(!plan.codec.owns_key(message.key().unwrap_or_default()));
+            let record = read_list(plan, &ties.heartbeat, message).with_context(place)?;
             let key = record.key();
             if record.tombstone {
                 ties.view.remove(&key);
@@ -246,12 +263,32 @@ impl RowsWorker {
             }
             Ok(stage.handle(Fact::Left(Left::List(&record)), &mut effects)?)
         })?;
+        if foreign_keys > 0 {
+            tracing::warn!(
+                topic,
+                partition = partition.0,
+                records = foreign_keys,
+                "keys of another form, or of another registry: compaction keeps those lists beside the new ones. \
+                 Start with another topics.prefix, or remove them"
+            );
+        }
+        Ok(served)
+    }
+
+    /// Tells new stages under which epochs they published totals before.
+    fn learn_epochs(&mut self, stages: &mut [(Partition, Stage<RowsWork>, BTreeSet<String>)]) -> anyhow::Result<()> {
+        let Hands { scanner, plan, ties, .. } = &mut self.hands;
+        let mut beat = || ties.heartbeat.beat();
+        let mut effects = Vec::new();
         let all = (0..self.totals.partitions()).map(|number| (Partition(number), NextOffset(0))).collect();
         scanner.scan(plan.topic(Log::Totals), &all, &mut beat, &mut |_, _, message| {
             let Some(total) = message.payload() else { return Ok(()) };
-            Ok(stage.handle(Fact::Left(Left::Total(total)), &mut effects)?)
+            for (_, stage, _) in stages.iter_mut() {
+                stage.handle(Fact::Left(Left::Total(total)), &mut effects)?;
+            }
+            Ok(())
         })?;
-        Ok(served)
+        Ok(())
     }
 
     fn let_go(&mut self, partition: Partition) {
@@ -328,7 +365,9 @@ impl RowsWorker {
             offsets.push((partition, held.stage.next(PAIRS)));
         }
         self.reader.commit(&offsets);
-        self.hands.ties.health.settle(&self.hands.ties.name, self.reader.is_settled());
+        if self.reader.is_settled() {
+            self.hands.ties.health.settle(&self.hands.ties.name);
+        }
         self.hands.show();
     }
 }
@@ -347,7 +386,7 @@ impl Worker for RowsWorker {
 }
 
 /// A record of the lists topic. A registry that is away for a moment is asked again.
-fn read_list(plan: &Plan, message: &BorrowedMessage<'_>) -> anyhow::Result<ListRecord<'static>> {
+fn read_list(plan: &Plan, heartbeat: &Heartbeat, message: &BorrowedMessage<'_>) -> anyhow::Result<ListRecord<'static>> {
     let names = message.headers().into_iter().flat_map(|headers| headers.iter());
     let headers = ListHeaders::read(names.map(|header| (header.key, header.value)))?;
     let schema_of = |id: u32| match &plan.registry {
@@ -366,6 +405,7 @@ fn read_list(plan: &Plan, message: &BorrowedMessage<'_>) -> anyhow::Result<ListR
             Err(error) if error.is_transient() && tries < REGISTRY_TRIES_MAX => {
                 tries += 1;
                 tracing::warn!(%error, tries, "a list published before cannot be read yet");
+                heartbeat.beat();
                 std::thread::sleep(REGISTRY_PAUSE);
             }
             Err(error) => return Err(error.into()),

@@ -4,7 +4,7 @@
 //! nothing. Absent: following a topic (see `reader`).
 
 use super::KafkaFailure;
-use super::reader::{self, ASK_MAX, is_passing, list_of, next, number};
+use super::reader::{self, is_passing, list_of, next, number};
 use super::writer::{Appending, Writer};
 use crate::position::{NextOffset, Partition, Position, SourcePartition};
 use crate::stage::{Fact, Left, Log, Stage, StageError, Work};
@@ -15,6 +15,8 @@ use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Message};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// How long a scan waits for the next record before it looks around.
@@ -32,17 +34,23 @@ impl ClientContext for Quiet {
 
 impl ConsumerContext for Quiet {}
 
+/// A scan was ended because the process stops.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("stopped while reading what the logs hold")]
+pub(super) struct StopAsked;
+
 /// A consumer that reads what it is told to, outside all groups.
 pub struct Scanner {
     consumer: BaseConsumer<Quiet>,
+    stop: Arc<AtomicBool>,
 }
 
 impl Scanner {
-    /// `group` is never joined; librdkafka wants a name.
+    /// `group` is never joined; librdkafka wants a name. Scans end early once `stop` is set.
     ///
     /// # Errors
     /// When the client cannot be made.
-    pub fn new(base: &ClientConfig, group: &str) -> Result<Self, KafkaFailure> {
+    pub fn new(base: &ClientConfig, group: &str, stop: Arc<AtomicBool>) -> Result<Self, KafkaFailure> {
         let mut config = base.clone();
         config
             .set("group.id", group)
@@ -52,21 +60,8 @@ impl Scanner {
             .set("enable.partition.eof", "true")
             .set("isolation.level", "read_committed");
         let made = config.create_with_context(Quiet);
-        Ok(Self { consumer: made.map_err(|error| KafkaFailure::new("scan", "making a consumer", &error))? })
-    }
-
-    /// How many partitions a topic has.
-    ///
-    /// # Errors
-    /// When the brokers do not answer, or do not have the topic.
-    pub fn partitions(&self, topic: &str) -> Result<u32, KafkaFailure> {
-        let asked = self.consumer.fetch_metadata(Some(topic), ASK_MAX);
-        let metadata = asked.map_err(|error| KafkaFailure::new(topic, "asking for its partitions", &error))?;
-        let count = metadata.topics().first().map_or(0, |topic| topic.partitions().len());
-        match u32::try_from(count) {
-            Ok(count) if count > 0 => Ok(count),
-            _ => Err(KafkaFailure::said(topic, "the topic does not exist; see `samenloop topics`")),
-        }
+        let consumer = made.map_err(|error| KafkaFailure::new("scan", "making a consumer", &error))?;
+        Ok(Self { consumer, stop })
     }
 
     /// The first offset that a partition still holds, and the first that it does not hold yet.
@@ -107,6 +102,9 @@ impl Scanner {
         let mut heard = Instant::now();
         while !open.is_empty() {
             while_waiting();
+            if self.stop.load(Ordering::Relaxed) {
+                return Err(StopAsked.into());
+            }
             match self.consumer.poll(LOOK) {
                 None if heard.elapsed() > SILENCE_MAX => {
                     let what = format!("nothing came for {} s, although there are records", SILENCE_MAX.as_secs());

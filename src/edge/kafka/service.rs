@@ -5,6 +5,7 @@
 
 use super::intake::IntakeWorker;
 use super::rows::RowsWorker;
+use super::scan::StopAsked;
 use super::windows::WindowsWorker;
 use super::worker::{Hands, Ties, Wake};
 use crate::config::{Start, WorkersSettings};
@@ -20,9 +21,9 @@ use crate::intake::Mapping;
 use crate::relation::Relation;
 use crate::stage::Log;
 use rdkafka::ClientConfig;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
-use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -91,6 +92,21 @@ impl Plan {
 /// How a worker ended.
 type Ended = (String, anyhow::Result<()>);
 
+/// Tells how a worker ended, also when it panicked.
+struct Bell {
+    name: String,
+    tell: mpsc::Sender<Ended>,
+    ran: Option<anyhow::Result<()>>,
+}
+
+impl Drop for Bell {
+    fn drop(&mut self) {
+        let panicked = || Err(anyhow::anyhow!("it panicked, see above: a mistake in samenloop, please report it"));
+        let ran = self.ran.take().unwrap_or_else(panicked);
+        let _nobody_listens = self.tell.send((std::mem::take(&mut self.name), ran));
+    }
+}
+
 /// A run on Kafka.
 pub struct Service {
     stop: Arc<AtomicBool>,
@@ -133,6 +149,7 @@ impl Service {
         for (kind, count, make) in kinds {
             for number in 0..count {
                 let name = format!("{kind}-{number}");
+                health.expect(&name);
                 let ties = Ties {
                     name: name.clone(),
                     stop: Arc::clone(&service.stop),
@@ -160,12 +177,16 @@ impl Service {
     ) -> anyhow::Result<()> {
         self.wakes.push(ties.wake.clone());
         let thread = thread::Builder::new().name(name.clone()).spawn(move || {
+            let mut bell = Bell { name, tell, ran: None };
             let ran = Hands::new(plan, ties).map_err(anyhow::Error::from).and_then(make).and_then(|mut worker| {
                 let ran = worker.run();
                 drop(worker); // leaves its groups
                 ran
             });
-            let _nobody_listens = tell.send((name, ran));
+            bell.ran = Some(match ran {
+                Err(error) if error.is::<StopAsked>() => Ok(()),
+                ran => ran,
+            });
         })?;
         self.threads.push(thread);
         Ok(())
@@ -190,7 +211,7 @@ impl Service {
                 }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => {
-                    return Err(anyhow::anyhow!("a worker ended without a word: it panicked, see above"));
+                    return Err(anyhow::anyhow!("all workers ended, and not all said how"));
                 }
             }
             let is_over = stop.load(Ordering::Relaxed) || first_failure.is_some();

@@ -46,15 +46,7 @@ impl WindowsWorker {
         let reader = Reader::join(&plan.client, &plan.group("windows"), plan.topic(Log::Events), move || wake.wake())?;
         let scan = LogScan::new(Log::Pairs, plan.topic(Log::Pairs), plan.pairs_partitions);
         let now = Instant::now();
-        Ok(Self {
-            hands,
-            reader,
-            scan,
-            held: BTreeMap::new(),
-            effects: Vec::new(),
-            next_tick: now,
-            next_second: now,
-        })
+        Ok(Self { hands, reader, scan, held: BTreeMap::new(), effects: Vec::new(), next_tick: now, next_second: now })
     }
 
     fn round(&mut self) -> anyhow::Result<()> {
@@ -162,8 +154,15 @@ impl WindowsWorker {
         stage.handle(Fact::Opened { input: 0, next, until: Some(until) }, &mut self.effects)?;
         carry_out(&mut self.hands, &mut self.effects)?;
         let Ties { metrics, health, .. } = &self.hands.ties;
-        tracing::info!(stage = "windows", partition = partition.0, from = next.0, to = until.0, "reading the events log");
-        health.set(StageName::Windows, partition, PartitionState::CatchingUp { records_left: until.0 - next.0 });
+        tracing::info!(
+            stage = "windows",
+            partition = partition.0,
+            from = next.0,
+            to = until.0,
+            "reading the events log"
+        );
+        let records_left = until.0.saturating_sub(next.0);
+        health.set(StageName::Windows, partition, PartitionState::CatchingUp { records_left });
         let held = Held {
             stage,
             newest_ms: None,
@@ -197,7 +196,9 @@ impl WindowsWorker {
             offsets.push((partition, held.stage.next(0)));
         }
         self.reader.commit(&offsets);
-        self.hands.ties.health.settle(&self.hands.ties.name, self.reader.is_settled());
+        if self.reader.is_settled() {
+            self.hands.ties.health.settle(&self.hands.ties.name);
+        }
         self.hands.show();
     }
 }

@@ -3,10 +3,10 @@
 //! Invariants: whatever a worker waits for, it gives a sign of life meanwhile. Absent: what a worker does (`intake`,
 //! `windows`, `rows`).
 
+use super::KafkaFailure;
 use super::scan::Scanner;
 use super::service::Plan;
 use super::writer::{Appending, Writer};
-use super::KafkaFailure;
 use crate::edge::health::{Health, Heartbeat};
 use crate::edge::metrics::{LogFollower, LogTallies, Metrics};
 use crate::edge::query::Query;
@@ -74,7 +74,7 @@ pub(super) struct Hands {
 impl Hands {
     pub(super) fn new(plan: Arc<Plan>, ties: Ties) -> Result<Self, KafkaFailure> {
         let writer = Writer::new(&plan.client)?;
-        let scanner = Scanner::new(&plan.client, &plan.group("scan"))?;
+        let scanner = Scanner::new(&plan.client, &plan.group("scan"), Arc::clone(&ties.stop))?;
         Ok(Self { plan, ties, writer, scanner, appended: BTreeMap::new() })
     }
 
@@ -90,8 +90,7 @@ impl Hands {
         appending: Appending<'_>,
     ) -> Result<(), KafkaFailure> {
         let metrics = &self.ties.metrics;
-        let (tallies, _) =
-            self.appended.entry(log).or_insert_with(|| (LogTallies::default(), metrics.log(log.name())));
+        let (tallies, _) = self.appended.entry(log).or_insert_with(|| (LogTallies::default(), metrics.log(log.name())));
         tallies.blocks += 1;
         tallies.bytes += appending.value.map_or(0, <[u8]>::len) as u64;
         let heartbeat = &self.ties.heartbeat;

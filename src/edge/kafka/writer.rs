@@ -129,7 +129,8 @@ impl Writer {
     ) -> Result<(), KafkaFailure> {
         let first = self.wait_for_first(topic, partition, while_waiting)?;
         let Appending { key, value, headers, timestamp_ms } = appending;
-        let mut record = BaseRecord::<[u8], [u8], Box<Sent>>::with_opaque_to(topic, Box::new(Sent { first, era: self.era }));
+        let mut record =
+            BaseRecord::<[u8], [u8], Box<Sent>>::with_opaque_to(topic, Box::new(Sent { first, era: self.era }));
         record = record.partition(kafka_number(partition));
         record.key = key;
         record.payload = value;

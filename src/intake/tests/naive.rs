@@ -21,7 +21,7 @@ pub enum Outcome {
 
 /// What the room says.
 pub fn of_the_room(mapping: &Mapping, record: &Record<'_>) -> Outcome {
-    match mapping.decode(record) {
+    match mapping.decode(&PLANS, record) {
         Ok(None) => Outcome::Skipped,
         Err(reject) => Outcome::Refused(reject.reason, reject.time.map(|time| time.0)),
         Ok(Some(decoded)) => {

@@ -30,7 +30,11 @@ pub(super) struct Waiting {
 
 impl Waiting {
     pub(super) fn new(offset: NextOffset, message: &BorrowedMessage<'_>) -> Self {
-        Self { offset, message: message.detach(), bytes: message.payload_len() + message.key_len() + WAITING_BYTES_EACH }
+        Self {
+            offset,
+            message: message.detach(),
+            bytes: message.payload_len() + message.key_len() + WAITING_BYTES_EACH,
+        }
     }
 }
 
@@ -165,7 +169,14 @@ impl Source {
             let has_grown = scan.knows_source(name) && !scan.named().contains(&place);
             if self.of_run.start == Start::Latest && !has_grown { high } else { low }
         };
-        tracing::info!(stage = "intake", source = &**name, partition = partition.0, from = next.0, to = high.0, "reading");
+        tracing::info!(
+            stage = "intake",
+            source = &**name,
+            partition = partition.0,
+            from = next.0,
+            to = high.0,
+            "reading"
+        );
         Ok((next, high))
     }
 }

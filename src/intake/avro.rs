@@ -1,0 +1,263 @@
+//! Avro records: which schema wrote one, and the plan by which it is read.
+//!
+//! A value is either in the Confluent wire format (byte 0, schema id as 32 bits big-endian, datum), or the bare datum of one
+//! schema that was given as a file. Keys are in the wire format always. The ids' schemas come from outside: who reads
+//! records asks [`Mapping::missing_schema`] first, and [`Mapping::learn`]s what it found.
+//!
+//! Invariants: a schema is compiled once. What cannot be known or read is a reject of the records of that id; no record
+//! keeps another from being read. The number of schemas has a limit.
+//! Absent: the registry. A schema comes whole, with what it refers to.
+
+mod data;
+mod default;
+mod plan;
+mod read;
+mod schema;
+
+use super::Record;
+use super::mapping::{Mapping, MappingError};
+use super::paths::Paths;
+use super::reject::{Reason, Reject};
+use super::spec::Format;
+use super::value::{Found, Place};
+use hashbrown::HashMap;
+use plan::Plan;
+use schema::Schema;
+use std::sync::Arc;
+
+/// Most schemas of one source. A topic has tens; more are a producer that registers one for every record.
+pub const SCHEMAS_MAX: usize = 10_000;
+
+/// Bytes before the datum in the wire format.
+const HEADER_BYTES: usize = 5;
+
+/// Id of a schema in its registry.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct SchemaId(pub u32);
+
+/// What intake knows of the writer schemas of one source: plans by id. For the mapping that learned them alone.
+#[derive(Clone, Debug, Default)]
+pub struct Plans {
+    known: HashMap<SchemaId, Known>,
+    /// How many of them are not [`Known::NotFound`].
+    schemas: usize,
+}
+
+/// What a registry said of an id.
+#[derive(Clone, Copy, Debug)]
+pub enum Learned<'a> {
+    /// Its schema's text.
+    Schema(&'a str),
+    /// It cannot be used, for this reason.
+    Unusable(&'a str),
+    /// There is none.
+    NotFound,
+}
+
+#[derive(Clone, Debug)]
+enum Known {
+    /// Plans for values and keys, as far as the mapping reads them.
+    Read {
+        value: Option<Plan>,
+        key: Option<Plan>,
+    },
+    /// Why not.
+    Unusable(String),
+    NotFound,
+}
+
+/// What a mapping has of schema files.
+#[derive(Clone, Debug, Default)]
+pub(super) struct SchemaFiles {
+    /// Of bare values.
+    writer: Option<Plan>,
+    reader: Option<Arc<Schema>>,
+}
+
+/// Which part of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    Value,
+    Key,
+}
+
+impl Part {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Value => "the record",
+            Self::Key => "the record's key",
+        }
+    }
+}
+
+impl Plans {
+    /// Forgets what was not found: it may have been registered since.
+    pub fn forget_not_found(&mut self) {
+        self.known.retain(|_, known| !matches!(known, Known::NotFound));
+    }
+
+    fn is_full(&self) -> bool {
+        self.schemas >= SCHEMAS_MAX
+    }
+
+    fn keep(&mut self, id: SchemaId, known: Known) {
+        let is_schema = !matches!(known, Known::NotFound);
+        if self.known.contains_key(&id) || (is_schema && self.is_full()) {
+            return;
+        }
+        // Ids that were never registered can be asked for again; they must not use up what schemas may have.
+        if self.known.len() >= 2 * SCHEMAS_MAX {
+            self.forget_not_found();
+        }
+        self.schemas += usize::from(is_schema);
+        self.known.insert(id, known);
+    }
+}
+
+impl Mapping {
+    /// The mapping with the texts of schema files: `writer`'s is that of all values, which are then bare Avro;
+    /// `reader`'s names the fields that the mapping's pointers name, with their aliases and defaults.
+    ///
+    /// # Errors
+    /// [`MappingError`] names the file's setting and what is wrong with the schema.
+    pub fn with_schemas(mut self, writer: Option<&str>, reader: Option<&str>) -> Result<Self, MappingError> {
+        let refused = |field: &'static str| move |message| MappingError { field, message };
+        let given = [("schema_file", writer), ("reader_schema_file", reader)];
+        if let (Format::Json, Some((field, _))) = (self.format, given.iter().find(|(_, text)| text.is_some())) {
+            return Err(refused(field)("a schema is for format = \"avro\" only; JSON needs none".to_owned()));
+        }
+        let reader = reader.map(Schema::of_reader).transpose().map_err(refused("reader_schema_file"))?.map(Arc::new);
+        let writer = writer.map(Schema::of_writer).transpose().map_err(refused("schema_file"))?;
+        let writer = writer.map(|writer| Plan::new(Arc::new(writer), reader.as_ref(), &self.value_paths));
+        self.schema_files = SchemaFiles { writer, reader };
+        Ok(self)
+    }
+
+    /// The schema id that `record` needs and `plans` does not hold yet: to be asked for and [`Mapping::learn`]ed before the
+    /// record is taken. To be called again after that: value and key may need one each.
+    #[must_use]
+    pub fn missing_schema(&self, plans: &Plans, record: &Record<'_>) -> Option<SchemaId> {
+        // A tombstone is skipped, whatever its key is.
+        let value = record.value?;
+        let value = if self.is_wire(Part::Value) { id_of(value) } else { None };
+        let key = if self.is_wire(Part::Key) { record.key.and_then(id_of) } else { None };
+        [value, key].into_iter().flatten().find(|id| !plans.known.contains_key(id) && !plans.is_full())
+    }
+
+    /// Takes in what was found out about `id`. What is known stays: a schema's id never changes its meaning.
+    pub fn learn(&self, plans: &mut Plans, id: SchemaId, learned: Learned<'_>) {
+        let known = match learned {
+            Learned::NotFound => Known::NotFound,
+            Learned::Unusable(why) => Known::Unusable(why.to_owned()),
+            Learned::Schema(text) => match Schema::of_writer(text) {
+                Err(what) => Known::Unusable(what),
+                Ok(schema) => {
+                    let schema = Arc::new(schema);
+                    let plan = |reader, paths| Plan::new(Arc::clone(&schema), reader, paths);
+                    let reader = self.schema_files.reader.as_ref();
+                    Known::Read {
+                        value: self.is_wire(Part::Value).then(|| plan(reader, &self.value_paths)),
+                        key: self.key_paths.as_ref().filter(|_| self.is_wire(Part::Key)).map(|paths| plan(None, paths)),
+                    }
+                }
+            },
+        };
+        plans.keep(id, known);
+    }
+
+    /// Whether `part` is read in the wire format.
+    fn is_wire(&self, part: Part) -> bool {
+        match part {
+            Part::Value => self.format == Format::Avro && self.schema_files.writer.is_none(),
+            Part::Key => self.key_format == Format::Avro && self.key_paths.is_some(),
+        }
+    }
+}
+
+/// The values at `paths` in `bytes`.
+///
+/// # Errors
+/// [`Reject`] where they cannot be read.
+pub(super) fn read<'a>(
+    mapping: &'a Mapping,
+    plans: &'a Plans,
+    part: Part,
+    paths: &Paths,
+    bytes: &'a [u8],
+) -> Result<Found<'a>, Reject> {
+    let (plan, start) = plan_for(mapping, plans, part, bytes)?;
+    read::read(plan, paths, bytes, start).map_err(|stop| {
+        let field: String = stop.path.iter().rev().flat_map(|name| ["/", name]).collect();
+        let field = if field.is_empty() { field } else { format!(" in {field}") };
+        let of = match id_of(bytes) {
+            Some(id) if start > 0 => format!("schema {}", id.0),
+            _ => "schema_file".to_owned(),
+        };
+        let (part, at, what) = (part.name(), stop.at, &stop.what);
+        let message = format!(
+            "{part} is not Avro by {of}: at byte {at}{field}: {what}; mend its producer: it must write by the schema it names"
+        );
+        Reject::new(Reason::BadAvro, message)
+    })
+}
+
+/// Where `place` ends in the value `bytes`, in bytes.
+pub(super) fn locate(mapping: &Mapping, plans: &Plans, bytes: &[u8], place: Place) -> Option<usize> {
+    let (plan, start) = plan_for(mapping, plans, Part::Value, bytes).ok()?;
+    read::locate(plan, &mapping.value_paths, bytes, start, place)
+}
+
+/// The plan for `bytes`, and where their datum starts.
+fn plan_for<'a>(mapping: &'a Mapping, plans: &'a Plans, part: Part, bytes: &[u8]) -> Result<(&'a Plan, usize), Reject> {
+    if let (Part::Value, Some(plan)) = (part, &mapping.schema_files.writer) {
+        return Ok((plan, 0));
+    }
+    let name = part.name();
+    let Some(id) = id_of(bytes) else {
+        return Err(Reject::new(Reason::BadAvro, format!("{name} {}", no_header(part, bytes))));
+    };
+    match (plans.known.get(&id), part) {
+        (Some(Known::Read { value: Some(plan), .. }), Part::Value)
+        | (Some(Known::Read { key: Some(plan), .. }), Part::Key) => Ok((plan, HEADER_BYTES)),
+        (Some(Known::Unusable(what)), _) => {
+            let message = format!("{name} has schema {}, which cannot be used: {what}", id.0);
+            Err(Reject::new(Reason::UnusableSchema, message))
+        }
+        (None, _) if plans.is_full() => {
+            let message = format!(
+                "{name} has schema {}, and {SCHEMAS_MAX} others are known of this source, the most there may be; its \
+                 producer must not register a schema for every record",
+                id.0
+            );
+            Err(Reject::new(Reason::UnknownSchema, message))
+        }
+        _ => {
+            let message = format!(
+                "{name} has schema {}, which the registry does not know; its producer uses another registry, or this is \
+                 not the Confluent wire format",
+                id.0
+            );
+            Err(Reject::new(Reason::UnknownSchema, message))
+        }
+    }
+}
+
+fn id_of(bytes: &[u8]) -> Option<SchemaId> {
+    let (header, _) = bytes.split_first_chunk::<HEADER_BYTES>()?;
+    let &[0, a, b, c, d] = header else { return None };
+    Some(SchemaId(u32::from_be_bytes([a, b, c, d])))
+}
+
+fn no_header(part: Part, bytes: &[u8]) -> String {
+    let (json, bare) = match part {
+        Part::Value => ("set format = \"json\"", "; bare Avro needs its schema_file"),
+        Part::Key => ("set key_format = \"json\"; a key that is plain text too, then it is read by { key = \"\" }", ""),
+    };
+    match bytes.first() {
+        Some(0) | None => format!("has {} bytes, fewer than byte 0 and a schema id have; it was cut", bytes.len()),
+        Some(b'{' | b'[' | b'"') => {
+            format!("does not start with byte 0 and a schema id, and looks like JSON: {json}{bare}")
+        }
+        Some(_) => format!("does not start with byte 0 and a schema id: if it is JSON, {json}{bare}"),
+    }
+}
