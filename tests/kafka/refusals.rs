@@ -63,7 +63,7 @@ fn logs_that_were_counted_by_other_rules_are_refused() {
     let (mut house, _) = lived_in("rules");
     let before = (house.event_entries(), house.pair_entries());
     house.more = "[counting.half_life]\nviewed_together = \"61d\"\n".to_owned();
-    assert_refused(&house, &["pairs", "topics.prefix"]);
+    assert_refused(&house, &["pairs", "written under rules", "set the counting rules", "or start the log anew"]);
     assert_eq!((house.event_entries(), house.pair_entries()), before, "nothing was appended");
 }
 
