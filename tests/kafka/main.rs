@@ -22,6 +22,7 @@ mod service;
 #[path = "../support/shop.rs"]
 mod shop;
 
+mod avro;
 mod check;
 mod poison;
 mod refusals;

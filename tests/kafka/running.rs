@@ -13,17 +13,17 @@ const EVENTS: usize = 4_000;
 const HALF_MAX: Duration = Duration::from_secs(90);
 
 /// Events of enough users to fill all partitions.
-fn events(seed: u64) -> Vec<Event> {
+pub fn events(seed: u64) -> Vec<Event> {
     shop::events(seed, EVENTS, &shop::Shape { users: 60, items: 80, ..shop_shape() })
 }
 
-fn produce(house: &House, topic: &str, events: &[Event]) {
+pub fn produce(house: &House, topic: &str, events: &[Event]) {
     let sent = events.iter().map(|event| Sent::of(event.user.as_str(), rig::line(event)));
     kafka::produce(house.broker.bootstrap(), topic, sent);
 }
 
 /// The lists that a replay of the same events gives: name of the list and what it shows.
-fn replayed(house: &House, events: &[Event]) -> BTreeMap<String, Vec<(String, f64)>> {
+pub fn replayed(house: &House, events: &[Event]) -> BTreeMap<String, Vec<(String, f64)>> {
     let file = house.folder.write("events.jsonl", lines(events));
     let replayed = house.folder.replay(&[&file, "--partitions", "5"], false);
     replayed.lists.iter().map(|(key, list)| (key.clone(), shown(list))).collect()
