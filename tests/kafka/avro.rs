@@ -7,7 +7,9 @@ use crate::registry::{Fault, TestRegistry};
 use crate::running::{events, produce, replayed};
 use crate::service::House;
 use apache_avro::Schema;
+use apache_avro::reader::datum::GenericDatumReader;
 use apache_avro::types::Value;
+use apache_avro::writer::datum::GenericDatumWriter;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
@@ -68,7 +70,8 @@ fn written(event: &Event, schema: &Schema, id: u32) -> Vec<u8> {
     ]);
     let Schema::Record(record) = schema else { panic!("a record") };
     let in_order = record.fields.iter().map(|field| (field.name.clone(), fields[field.name.as_str()].clone()));
-    let datum = apache_avro::to_avro_datum(schema, Value::Record(in_order.collect())).unwrap();
+    let writer = GenericDatumWriter::builder(schema).build().unwrap();
+    let datum = writer.write_value_to_vec(Value::Record(in_order.collect())).unwrap();
     [&[0], &id.to_be_bytes()[..], &datum].concat()
 }
 
@@ -78,7 +81,8 @@ fn read(registry: &TestRegistry, subject: &str, bytes: &[u8]) -> serde_json::Val
     let text = registry.latest(subject).unwrap_or_else(|| panic!("{subject} is not registered"));
     let id = registry.register(subject, &text); // the same text has one id
     assert_eq!(head, [&[0], &id.to_be_bytes()[..]].concat(), "{subject}: the registered schema's id");
-    let value = apache_avro::from_avro_datum(&Schema::parse_str(&text).unwrap(), &mut datum, None).unwrap();
+    let schema = Schema::parse_str(&text).unwrap();
+    let value = GenericDatumReader::builder(&schema).build().unwrap().read_value(&mut datum).unwrap();
     assert!(datum.is_empty(), "bytes are left over");
     value.try_into().unwrap()
 }

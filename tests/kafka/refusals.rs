@@ -32,11 +32,9 @@ fn lived_in(purpose: &str) -> (House, String) {
 fn assert_refused(house: &House, parts: &[&str]) {
     let Ended { code, stdout, stderr } = house.command(&["run"]);
     assert_eq!(code, Some(1), "{stdout}{stderr}");
-    let last = stderr.lines().filter(|line| !line.trim().is_empty()).next_back().unwrap_or_default();
     for part in parts {
         assert!(stderr.contains(part), "{part} is not in {stderr}");
     }
-    assert!(!last.is_empty(), "{stderr}");
 }
 
 #[test]
@@ -61,10 +59,12 @@ fn topics_that_nobody_made_are_refused_with_the_command_that_makes_them() {
 #[test]
 fn logs_that_were_counted_by_other_rules_are_refused() {
     let (mut house, _) = lived_in("rules");
-    let before = (house.event_entries(), house.pair_entries());
+    let before = (house.event_entries().times, house.pair_entries());
     house.more = "[counting.half_life]\nviewed_together = \"61d\"\n".to_owned();
     assert_refused(&house, &["pairs", "written under rules", "set the counting rules", "or start the log anew"]);
-    assert_eq!((house.event_entries(), house.pair_entries()), before, "nothing was appended");
+    // Intake counts by no such rule, and may have begun; of pairs not even a mark may be there.
+    let after = (house.event_entries().times, house.pair_entries());
+    assert!(before == after, "something was appended");
 }
 
 #[test]
@@ -77,7 +77,7 @@ fn a_source_that_is_shorter_than_what_was_read_of_it_is_refused() {
     });
     kafka::create_topic(bootstrap, &topic, 1, &[]);
     kafka::produce(bootstrap, &topic, views(50));
-    let before = house.event_entries();
+    let before = house.event_entries().times;
     assert_refused(&house, &[&topic, "ends at 50", "up to 200", "topics.prefix"]);
-    assert_eq!(house.event_entries(), before, "nothing was appended");
+    assert!(house.event_entries().times == before, "something was appended");
 }

@@ -283,6 +283,11 @@ pub struct Entries {
 }
 
 impl Entries {
+    /// How many there are, those that are there again too.
+    pub fn sum(&self) -> usize {
+        self.times.values().sum()
+    }
+
     /// Asserts that there are entries, each once.
     #[track_caller]
     pub fn assert_once(&self, what: &str) {
