@@ -7,10 +7,24 @@
 
 #[path = "../support/broker.rs"]
 mod broker;
+#[path = "../support/command.rs"]
+mod command;
 #[path = "../support/kafka.rs"]
 mod kafka;
+#[path = "../support/recount.rs"]
+mod recount;
 #[path = "../support/registry.rs"]
 mod registry;
+#[path = "../support/rig.rs"]
+mod rig;
+#[path = "../support/service.rs"]
+mod service;
+#[path = "../support/shop.rs"]
+mod shop;
 
+mod avro;
 mod check;
+mod poison;
+mod refusals;
+mod running;
 mod the_broker;

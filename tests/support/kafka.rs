@@ -77,6 +77,12 @@ pub fn delete_topic(bootstrap: &str, name: &str) {
     gone.into_iter().for_each(|gone| drop(gone.unwrap()));
 }
 
+/// The names of all topics.
+pub fn topics(bootstrap: &str) -> Vec<String> {
+    let metadata = consumer(bootstrap).fetch_metadata(None, ANSWER_MAX).unwrap();
+    metadata.topics().iter().map(|topic| topic.name().to_owned()).collect()
+}
+
 /// Writes all records, each partition's in their order, and waits until the broker has them.
 pub fn produce(bootstrap: &str, topic: &str, records: impl IntoIterator<Item = Sent>) {
     let producer: BaseProducer<Deliveries> = ClientConfig::new()
@@ -84,7 +90,7 @@ pub fn produce(bootstrap: &str, topic: &str, records: impl IntoIterator<Item = S
         .set("enable.idempotence", "true")
         .set("partitioner", "murmur2_random")
         .set("linger.ms", "5")
-        .set("message.max.bytes", "10000000")
+        .set("message.max.bytes", "40000000")
         .create_with_context(Deliveries::default())
         .unwrap();
     let deadline = Instant::now() + TRANSFER_MAX;
@@ -217,7 +223,8 @@ fn config(bootstrap: &str) -> ClientConfig {
         .set("enable.auto.commit", "false")
         .set("enable.partition.eof", "true")
         .set("isolation.level", "read_committed")
-        .set("fetch.message.max.bytes", "10000000")
+        .set("fetch.message.max.bytes", "40000000")
+        .set("fetch.wait.max.ms", "20")
         .set("auto.offset.reset", "error");
     config
 }

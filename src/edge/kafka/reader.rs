@@ -22,10 +22,13 @@ use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 /// How long a call that asks the brokers may take.
 pub const ASK_MAX: Duration = Duration::from_secs(30);
+/// How long until brokers are asked again that refused for a moment.
+const ASK_AGAIN: Duration = Duration::from_millis(100);
 /// How often librdkafka tells how far behind the reader is.
 const STATISTICS_INTERVAL_MS: &str = "1000";
 /// How long a member may not poll before the group takes its partitions away: a log is scanned meanwhile.
@@ -247,7 +250,7 @@ impl Reader {
     /// # Errors
     /// When the brokers do not answer.
     pub fn committed(&self, partitions: &[Partition]) -> Result<BTreeMap<Partition, NextOffset>, KafkaFailure> {
-        let asked = self.consumer.committed_offsets(self.names(partitions), ASK_MAX);
+        let asked = patiently(|| self.consumer.committed_offsets(self.names(partitions), ASK_MAX));
         let list = asked.map_err(|error| KafkaFailure::new(&self.topic, "asking for committed offsets", &error))?;
         let elements = list.elements();
         Ok(elements
@@ -352,17 +355,31 @@ pub(super) fn bounds<C: ConsumerContext>(
     topic: &str,
     partition: Partition,
 ) -> Result<(NextOffset, NextOffset), KafkaFailure> {
-    let asked = consumer.fetch_watermarks(topic, kafka_number(partition), ASK_MAX);
+    let asked = patiently(|| consumer.fetch_watermarks(topic, kafka_number(partition), ASK_MAX));
     let (low, high) = asked.map_err(|error| KafkaFailure::new(topic, "asking for its bounds", &error))?;
     Ok((next(low).unwrap_or_default(), next(high).unwrap_or_default()))
 }
 
-/// Whether librdkafka mends an error by itself.
+/// Asks again what brokers refuse only for a moment, as while a partition changes its leader. Calls of librdkafka that wait for an
+/// answer do not do that by themselves.
+fn patiently<T>(mut ask: impl FnMut() -> Result<T, KafkaError>) -> Result<T, KafkaError> {
+    let deadline = Instant::now() + ASK_MAX;
+    loop {
+        match ask() {
+            Err(error) if is_passing(&error) && Instant::now() < deadline => thread::sleep(ASK_AGAIN),
+            answered => return answered,
+        }
+    }
+}
+
+/// Whether an error goes by itself.
 pub(super) fn is_passing(error: &KafkaError) -> bool {
     use RDKafkaErrorCode as Code;
     matches!(
         error,
-        KafkaError::MessageConsumption(
+        KafkaError::MessageConsumption(code) | KafkaError::MetadataFetch(code) | KafkaError::ConsumerCommit(code)
+        if matches!(
+            code,
             Code::BrokerTransportFailure
                 | Code::AllBrokersDown
                 | Code::Resolve

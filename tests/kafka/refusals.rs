@@ -1,0 +1,83 @@
+//! What `samenloop run` must not begin, or go on, with: it ends with 1 and says what to do.
+
+use crate::command::Ended;
+use crate::kafka::{self, Sent};
+use crate::service::House;
+use std::time::Duration;
+
+const GONE_MAX: Duration = Duration::from_secs(30);
+
+fn views(count: usize) -> impl Iterator<Item = Sent> {
+    (0..count).map(|number| {
+        let ts = 1_700_000_000_000_i64 + i64::try_from(number).unwrap();
+        let view = format!(r#"{{"type":"view","user":"u{}","ts":{ts},"item":"i{}"}}"#, number % 7, number % 5);
+        Sent::of("k", view).to(0)
+    })
+}
+
+/// A house whose logs hold something.
+fn lived_in(purpose: &str) -> (House, String) {
+    let mut house = House::new(purpose);
+    let topic = house.source("shop", 1, &[], "");
+    kafka::produce(house.broker.bootstrap(), &topic, views(200));
+    house.create_topics();
+    let mut instance = house.start("before");
+    house.wait_rest(&mut [&mut instance]);
+    instance.stop();
+    (house, topic)
+}
+
+/// Runs the service, which must end by itself with 1 and say all of this.
+#[track_caller]
+fn assert_refused(house: &House, parts: &[&str]) {
+    let Ended { code, stdout, stderr } = house.command(&["run"]);
+    assert_eq!(code, Some(1), "{stdout}{stderr}");
+    for part in parts {
+        assert!(stderr.contains(part), "{part} is not in {stderr}");
+    }
+}
+
+#[test]
+fn a_log_that_kafka_would_compact_is_refused_before_anything_is_read() {
+    let mut house = House::new("compacted");
+    let topic = house.source("shop", 1, &[], "");
+    kafka::produce(house.broker.bootstrap(), &topic, views(10));
+    let events = house.own("events");
+    kafka::create_topic(house.broker.bootstrap(), &events, 3, &[("cleanup.policy", "compact")]);
+    assert_eq!(house.command(&["topics", "--create"]).code, Some(1), "one is wrong");
+    assert_refused(&house, &[&events, "cleanup.policy", "delete"]);
+    assert_eq!(house.ends("events"), [0; 3]);
+}
+
+#[test]
+fn topics_that_nobody_made_are_refused_with_the_command_that_makes_them() {
+    let mut house = House::new("missing");
+    house.source("shop", 1, &[], "");
+    assert_refused(&house, &[&house.own("events"), "samenloop topics --create"]);
+}
+
+#[test]
+fn logs_that_were_counted_by_other_rules_are_refused() {
+    let (mut house, _) = lived_in("rules");
+    let before = (house.event_entries().times, house.pair_entries());
+    house.more = "[counting.half_life]\nviewed_together = \"61d\"\n".to_owned();
+    assert_refused(&house, &["pairs", "written under rules", "set the counting rules", "or start the log anew"]);
+    // Intake counts by no such rule, and may have begun; of pairs not even a mark may be there.
+    let after = (house.event_entries().times, house.pair_entries());
+    assert!(before == after, "something was appended");
+}
+
+#[test]
+fn a_source_that_is_shorter_than_what_was_read_of_it_is_refused() {
+    let (house, topic) = lived_in("shorter");
+    let bootstrap = house.broker.bootstrap();
+    kafka::delete_topic(bootstrap, &topic);
+    kafka::wait_until("the topic is gone", GONE_MAX, || {
+        (!kafka::topics(bootstrap).contains(&topic)).then_some(())
+    });
+    kafka::create_topic(bootstrap, &topic, 1, &[]);
+    kafka::produce(bootstrap, &topic, views(50));
+    let before = house.event_entries().times;
+    assert_refused(&house, &[&topic, "ends at 50", "up to 200", "topics.prefix"]);
+    assert!(house.event_entries().times == before, "something was appended");
+}
