@@ -76,7 +76,12 @@ def broker(stack):
         return given
     # It ends with its standard input, so also when this process is killed.
     process = subprocess.Popen(
-        [ROOT / "tests/kafka/broker-up", str(free_port(2))], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [ROOT / "tests/kafka/broker-up", str(free_port(2))],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        # Kafka's own default. By 0 the first instance may have read a small backlog before the second has joined.
+        env={**os.environ, "SAMENLOOP_TEST_REBALANCE_DELAY_MS": "3000"},
     )
     stack.callback(lambda: (process.stdin.close(), process.wait(STOP_MAX_S)))
     return process.stdout.readline().strip() or sys.exit("the broker did not start")
