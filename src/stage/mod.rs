@@ -253,6 +253,7 @@ impl<W: Work> Stage<W> {
             Fact::Opened { input, next, until } => self.opened(input, next, until, effects)?,
             Fact::Record { input, offset, record } => self.record(input, offset, &record, effects)?,
             Fact::Ended { input } => {
+                assert!(self.phase != Phase::Restoring, "an end is told before all inputs are opened");
                 self.work.at_end(input, effects);
                 self.reached(input, effects);
             }

@@ -414,10 +414,11 @@ impl IntakeWorker {
                 let (input, next, until) = (held.input, held.next, Some(held.until));
                 stage.work_mut().resume_from(input, held.highest);
                 stage.handle(Fact::Opened { input, next, until }, &mut self.effects)?;
-                if held.has_ended {
-                    stage.handle(Fact::Ended { input }, &mut self.effects)?;
-                }
             }
+        }
+        // Only now: an end makes the stage tell how far all inputs are, which must not stand before its opening marks.
+        for held in self.sources.iter().flat_map(|source| source.held.values()).filter(|held| held.has_ended) {
+            stage.handle(Fact::Ended { input: held.input }, &mut self.effects)?;
         }
         Ok(starts)
     }
