@@ -144,21 +144,10 @@ pub enum LedgerError {
         /// Its end.
         to: Position,
     },
-    /// A later opening mark gives a source another origin.
-    #[error("{source_partition} opened at {first}, now said to open at {found}: another log under the same name")]
-    Origin {
-        /// Whose origin it is.
-        source_partition: SourcePartition,
-        /// As the first opening mark said.
-        first: Position,
-        /// As this one says.
-        found: Position,
-    },
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Line {
-    origin: Position,
     next: Position,
 }
 
@@ -169,21 +158,10 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// Records that `source` starts at `origin`. Saying the same again changes nothing.
-    ///
-    /// # Errors
-    /// [`LedgerError::Origin`] when the source was opened at another position.
-    pub fn open(&mut self, source: &SourcePartition, origin: Position) -> Result<(), LedgerError> {
-        match self.lines.get(source) {
-            None => {
-                self.lines.insert(source.clone(), Line { origin, next: origin });
-                Ok(())
-            }
-            Some(line) if line.origin == origin => Ok(()),
-            Some(line) => {
-                Err(LedgerError::Origin { source_partition: source.clone(), first: line.origin, found: origin })
-            }
-        }
+    /// Records that `source` starts at `origin`. The first one counts: a writer that was overtaken before its first mark was
+    /// there may say another later, and has been told since.
+    pub fn open(&mut self, source: &SourcePartition, origin: Position) {
+        self.lines.entry(source.clone()).or_insert(Line { next: origin });
     }
 
     /// Whether a section of `source` over `span` is new, and from where.
@@ -235,7 +213,7 @@ mod tests {
 
     fn opened() -> (Ledger, SourcePartition) {
         let (mut ledger, source) = (Ledger::default(), SourcePartition::new("events", 1));
-        ledger.open(&source, at(5, 0)).unwrap();
+        ledger.open(&source, at(5, 0));
         (ledger, source)
     }
 
@@ -278,8 +256,8 @@ mod tests {
             ledger.check(&source, Span { from: at(5, 0), to: at(4, 0) }),
             Err(LedgerError::Backwards { .. })
         ));
-        assert!(matches!(ledger.open(&source, at(6, 0)), Err(LedgerError::Origin { .. })));
-        assert!(ledger.open(&source, at(5, 0)).is_ok());
+        ledger.open(&source, at(6, 0));
+        assert_eq!(ledger.next(&source), Some(at(5, 0)), "the first origin counts");
     }
 
     #[test]

@@ -87,10 +87,10 @@ impl Identity {
         Ok(opening)
     }
 
-    pub(super) fn open(&mut self, offset: NextOffset, origin: &Origin) -> Result<(), StageError> {
-        let (log, partition) = (self.log, self.partition);
-        let Some(first) = origin.first else { return Ok(()) }; // its reader will say so
-        self.ledger.open(&origin.source, first).map_err(|error| StageError::Ledger { log, partition, offset, error })
+    pub(super) fn open(&mut self, origin: &Origin) {
+        if let Some(first) = origin.first {
+            self.ledger.open(&origin.source, first);
+        }
     }
 
     pub(super) fn verdict(&self, offset: NextOffset, head: &SectionHead) -> Result<Verdict, StageError> {

@@ -17,6 +17,10 @@ use std::sync::Arc;
 /// A source partition is behind while what is read of it is older than this.
 pub const BEHIND_LAG_MS: i64 = 10_000;
 
+/// How often the log is told how every source stands, news or not: a mark of a paused predecessor that lands late may have
+/// said otherwise last.
+pub const REPEAT_INTERVAL_MS: i64 = 30_000;
+
 /// A record of a source.
 pub type SourceRecord<'a> = Record<'a>;
 
@@ -101,6 +105,7 @@ pub struct IntakeWork {
     history_ms: Option<i64>,
     limits: BlockLimits,
     now_ms: Option<i64>,
+    repeat_ms: i64,
     items: Items,
     event_items: Vec<ItemId>,
     inputs: Vec<Reading>,
@@ -142,6 +147,7 @@ impl IntakeWork {
             history_ms,
             limits,
             now_ms: None,
+            repeat_ms: i64::MIN,
             items: Items::default(),
             event_items: Vec::new(),
             outputs: std::iter::repeat_with(output).take(Partition(outputs).index()).collect(),
@@ -445,6 +451,11 @@ impl Work for IntakeWork {
 
     fn clock(&mut self, now_ms: i64, _effects: &mut Vec<Effect>) -> Result<(), StageError> {
         self.now_ms = Some(now_ms);
+        if now_ms >= self.repeat_ms || now_ms < self.repeat_ms.saturating_sub(REPEAT_INTERVAL_MS) {
+            self.repeat_ms = now_ms.saturating_add(REPEAT_INTERVAL_MS);
+            let channels = self.outputs.iter_mut().flat_map(|output| &mut output.channels);
+            channels.for_each(|channel| channel.told = None);
+        }
         Ok(())
     }
 

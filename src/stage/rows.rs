@@ -167,7 +167,8 @@ impl RowsWork {
 
     fn opening(&mut self, offset: NextOffset, block: &[u8]) -> Result<(), StageError> {
         let opening = self.identity.check(offset, block)?;
-        opening.origins.iter().try_for_each(|origin| self.identity.open(offset, origin))
+        opening.origins.iter().for_each(|origin| self.identity.open(origin));
+        Ok(())
     }
 
     fn pairs(&mut self, offset: NextOffset, bytes: &[u8], effects: &mut Vec<Effect>) -> Result<(), StageError> {

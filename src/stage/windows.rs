@@ -139,7 +139,7 @@ impl WindowsWork {
             if self.identity.ledger.next(&origin.source).is_none() {
                 self.behind.insert(origin.source.clone());
             }
-            self.identity.open(offset, origin)?;
+            self.identity.open(origin);
             self.merge.open(&origin.source);
         }
         self.outbox.start_record(offset);

@@ -191,7 +191,8 @@ impl House {
                 *sum = (sum.0 + row.support, sum.1 + row.weight);
             }
         }
-        let row = |((kind, shop, relation, x, y), (support, weight))| Row { kind, shop, relation, x, y, support, weight };
+        let row =
+            |((kind, shop, relation, x, y), (support, weight))| Row { kind, shop, relation, x, y, support, weight };
         let mut rows: Vec<Row> = sums.into_iter().map(row).collect();
         recount::sort(&mut rows);
         rows
@@ -377,7 +378,8 @@ impl Instance {
     /// Until it is ready, with partitions of every stage.
     pub fn wait_shares(&mut self) {
         let deadline = Instant::now() + READY_MAX;
-        let has_share = |metrics: &Metrics, stage: &str| metrics.has("samenloop_lag_records", &format!("stage=\"{stage}\""));
+        let has_share =
+            |metrics: &Metrics, stage: &str| metrics.has("samenloop_lag_records", &format!("stage=\"{stage}\""));
         while !self.is_ready() || !["intake", "windows", "rows"].iter().all(|stage| has_share(&self.metrics(), stage)) {
             self.assert_runs();
             assert!(Instant::now() < deadline, "not ready: {}\n{}", self.get("/readyz").1, self.log_tail());

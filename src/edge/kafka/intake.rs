@@ -24,12 +24,16 @@ use crate::edge::watch::{intake_tallies, now_ms, state};
 use crate::intake::{Learned, Record};
 use crate::position::{NextOffset, Partition, SourcePartition};
 use crate::stage::{Effect, Fact, IntakeInput, IntakeTally, IntakeWork, Log, Phase, Stage};
+use crate::wire::Opening;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 /// Records taken of one source between two looks at everything else.
 const BATCH_RECORDS: usize = 256;
+
+/// Health numbers a worker's inputs from its own number times this.
+const INPUTS_OF_A_WORKER: usize = 10_000;
 
 /// What is to be committed once everything that was sent when it was noted has been acknowledged.
 struct Committing {
@@ -48,6 +52,8 @@ pub(super) struct IntakeWorker {
     schemas: Schemas,
     effects: Vec<Effect>,
     committing: Option<Committing>,
+    /// What stands beside committed offsets: the log that they belong to.
+    note: String,
     tally: IntakeTally,
     follower: IntakeFollower,
     muted: LogFollower,
@@ -79,6 +85,7 @@ impl IntakeWorker {
             schemas,
             effects: Vec::new(),
             committing: None,
+            note: String::new(),
             tally: IntakeTally::default(),
             follower,
             muted,
@@ -99,6 +106,8 @@ impl IntakeWorker {
             is_idle &= self.read(source)?;
             is_idle &= self.take_waiting(source)?;
         }
+        let heartbeat = &self.hands.ties.heartbeat;
+        self.rejects.flush(&mut || heartbeat.beat()); // before a mark says that their records have been dealt with
         let now = Instant::now();
         if now >= self.next_tick {
             self.next_tick = now + TICK;
@@ -301,7 +310,7 @@ impl IntakeWorker {
                 Change::Assigned(partitions) => new.extend(partitions.iter().map(|&partition| (*number, partition))),
                 Change::Revoked(partitions) => {
                     for &partition in partitions {
-                        self.let_go(*number, partition);
+                        self.let_go(*number, partition)?;
                     }
                     self.sources[*number].reader.release(partitions)?;
                 }
@@ -318,8 +327,11 @@ impl IntakeWorker {
         Ok(())
     }
 
-    fn let_go(&mut self, source: usize, partition: Partition) {
-        let Some(held) = self.sources[source].held.remove(&partition) else { return };
+    fn let_go(&mut self, source: usize, partition: Partition) -> anyhow::Result<()> {
+        let Some(held) = self.sources[source].held.remove(&partition) else { return Ok(()) };
+        if held.is_paused() {
+            self.sources[source].reader.resume(&[partition])?;
+        }
         self.hands.ties.health.remove(StageName::Intake, held.number);
         tracing::info!(
             stage = "intake",
@@ -327,6 +339,7 @@ impl IntakeWorker {
             partition = partition.0,
             "let go"
         );
+        Ok(())
     }
 
     /// Sends what the stage has in hand, waits until it is on the log, and commits that.
@@ -343,7 +356,7 @@ impl IntakeWorker {
                 held.next = stage.next(held.input);
                 held.highest = stage.work().highest(held.input);
             }
-            source.reader.commit_now(&source.offsets(&stage));
+            source.reader.commit_now(&source.offsets(&stage), &self.note);
         }
         self.tally = std::mem::take(stage.work_mut().tally_mut());
         Ok(())
@@ -364,9 +377,15 @@ impl IntakeWorker {
         self.scan.refresh(scanner, &mut beat)?;
         let log_id = self.scan.settle_id(scanner, writer, &mut beat)?;
         let (identity, _) = plan.setup.identities(plan.events_partitions, plan.pairs_partitions);
+        self.note = format!("samenloop events log {log_id:032x}");
         let mut named = Vec::new();
-        for source in &mut self.sources {
+        for source in &self.sources {
             named.extend(source.partitions()?);
+        }
+        let origins = source::origins(&self.sources, &named, &self.scan, &self.note)?;
+        if !origins.is_empty() {
+            let opening = Opening { log_id, input_log_id: 0, store_id: 0, identity, origins };
+            self.scan.settle_origins(&opening, scanner, writer, &mut beat)?;
         }
         let count = inputs.len();
         let (intake, history_ms, limits) = (plan.setup.intake.clone(), plan.setup.history_ms, plan.setup.limits);
@@ -385,11 +404,12 @@ impl IntakeWorker {
 
     /// Gives every partition held its number among the inputs.
     fn number_inputs(&mut self) -> Vec<IntakeInput> {
+        let base = self.hands.ties.number * INPUTS_OF_A_WORKER;
         let mut inputs = Vec::new();
         for source in &mut self.sources {
             for (&partition, held) in &mut source.held {
                 held.input = inputs.len();
-                held.number = Partition(u32::try_from(inputs.len()).unwrap_or(u32::MAX));
+                held.number = Partition(u32::try_from(base + inputs.len()).unwrap_or(u32::MAX));
                 let place = SourcePartition { source: source.of_run.name.clone(), partition };
                 inputs.push(IntakeInput { source: place, mapping: source.of_run.mapping.clone() });
             }
@@ -406,7 +426,7 @@ impl IntakeWorker {
         for (number, source) in self.sources.iter_mut().enumerate() {
             for &partition in source.held.keys().copied().collect::<Vec<_>>().iter() {
                 if new.contains(&(number, partition)) {
-                    let (next, until) = source.bounds(stage.work(), partition, &self.scan)?;
+                    let (next, until) = source.bounds(stage.work(), partition)?;
                     starts.push((number, partition, next));
                     source.placed(partition, next, until);
                 }
@@ -431,7 +451,7 @@ impl IntakeWorker {
             self.committing.take_if(|committing| rejects_are_kept && self.hands.writer.is_done(committing.era))
         {
             for (source, offsets) in self.sources.iter().zip(&committing.offsets) {
-                source.reader.commit(offsets);
+                source.reader.commit(offsets, &self.note);
             }
         }
         if self.committing.is_none() && Instant::now() >= self.next_second {

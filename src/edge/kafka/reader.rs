@@ -224,42 +224,44 @@ impl Reader {
         resumed.map_err(|error| KafkaFailure::new(&self.topic, "resuming", &error))
     }
 
-    /// Commits, without waiting, that everything before these offsets has been dealt with.
-    pub fn commit(&self, offsets: &[(Partition, NextOffset)]) {
-        self.commit_in(offsets, CommitMode::Async);
+    /// Commits, without waiting, that everything before these offsets has been dealt with; `note` stands beside them.
+    pub fn commit(&self, offsets: &[(Partition, NextOffset)], note: &str) {
+        self.commit_in(offsets, note, CommitMode::Async);
     }
 
     /// As [`Reader::commit`], but waits for the brokers' answer.
-    pub fn commit_now(&self, offsets: &[(Partition, NextOffset)]) {
-        self.commit_in(offsets, CommitMode::Sync);
+    pub fn commit_now(&self, offsets: &[(Partition, NextOffset)], note: &str) {
+        self.commit_in(offsets, note, CommitMode::Sync);
     }
 
     /// A commit that fails costs nothing but a lag tool's view: the log itself says where reading goes on.
-    fn commit_in(&self, offsets: &[(Partition, NextOffset)], mode: CommitMode) {
+    fn commit_in(&self, offsets: &[(Partition, NextOffset)], note: &str, mode: CommitMode) {
         let Ok(list) = self.list(offsets) else { return };
         if offsets.is_empty() {
             return;
+        }
+        for &(partition, _) in offsets {
+            if let Some(mut element) = list.find_partition(&self.topic, kafka_number(partition)) {
+                element.set_metadata(note);
+            }
         }
         if let Err(error) = self.consumer.commit(&list, mode) {
             tracing::warn!(topic = self.topic, %error, "offsets were not committed; they are only for lag tools");
         }
     }
 
-    /// The offsets that the group has committed, of those of `partitions` that have one.
+    /// The offset that the group has committed for `partition`, and the note beside it, if there is one.
     ///
     /// # Errors
     /// When the brokers do not answer.
-    pub fn committed(&self, partitions: &[Partition]) -> Result<BTreeMap<Partition, NextOffset>, KafkaFailure> {
-        let asked = patiently(|| self.consumer.committed_offsets(self.names(partitions), ASK_MAX));
+    pub fn committed(&self, partition: Partition) -> Result<Option<(NextOffset, String)>, KafkaFailure> {
+        let asked = patiently(|| self.consumer.committed_offsets(self.names(&[partition]), ASK_MAX));
         let list = asked.map_err(|error| KafkaFailure::new(&self.topic, "asking for committed offsets", &error))?;
         let elements = list.elements();
-        Ok(elements
-            .iter()
-            .filter_map(|element| match element.offset() {
-                Offset::Offset(offset) => Some((number(element.partition())?, next(offset)?)),
-                _ => None,
-            })
-            .collect())
+        Ok(elements.first().and_then(|element| match element.offset() {
+            Offset::Offset(offset) => Some((next(offset)?, element.metadata().to_owned())),
+            _ => None,
+        }))
     }
 
     /// The first offset that a partition still holds, and the first that it does not hold yet.

@@ -1,8 +1,9 @@
 //! The rejects topic: every record that became no event, as it was, with why and where in its headers.
 //!
 //! The headers follow Kafka Connect's dead letter queues, so what reads those reads these; ours is the machine reason.
-//! At least once: a reject is sent again when intake is restarted before it has committed beyond it. A value that is too
-//! large for the topic goes without it, and says so; a reject never stops what is good.
+//! A reject is kept before the events log says that its record has been dealt with, so after a crash it is there, perhaps
+//! twice. Two things go before keeping it: what is good never waits for long for a topic that takes nothing ([`KEEP_MAX`], then an
+//! error in the log), and a value that is too large for the topic is left out, which a header says.
 //!
 //! Invariants: a header or a log line holds no part of a record. Absent: gapless order, which nobody needs here.
 
@@ -20,10 +21,13 @@ use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, ProducerContext};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long to wait where the producer's queue is full.
 const LOOK: Duration = Duration::from_millis(2);
+
+/// How long rejects may hold up what is good.
+const KEEP_MAX: Duration = Duration::from_secs(5);
 
 /// Our reason, as in metrics and `docs/mapping.md`.
 const REASON_HEADER: &str = "samenloop.reason";
@@ -62,6 +66,9 @@ pub(super) struct Rejects {
     producer: BaseProducer<Deliveries>,
     topic: String,
     sent: u64,
+    /// The topic takes nothing: not waited for until it does again.
+    is_given_up: bool,
+    dropped: u64,
 }
 
 /// A reject and the record that it is about.
@@ -84,7 +91,7 @@ impl Rejects {
         default(&mut config, "compression.type", "lz4");
         let made = config.create_with_context(Deliveries::default());
         let producer = made.map_err(|error| KafkaFailure::new(topic, "making a producer", &error))?;
-        Ok(Self { producer, topic: topic.to_owned(), sent: 0 })
+        Ok(Self { producer, topic: topic.to_owned(), sent: 0, is_given_up: false, dropped: 0 })
     }
 
     pub(super) fn append(
@@ -112,10 +119,16 @@ impl Rejects {
         record.payload = value;
         record.timestamp = rejected.record.timestamp_ms;
         record.headers = Some(headers(rejected, value.is_none() && rejected.record.value.is_some()));
+        let deadline = Instant::now() + KEEP_MAX;
         loop {
             match self.producer.send(record) {
                 Ok(()) => break,
                 Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), again)) => {
+                    if Instant::now() > deadline {
+                        self.dropped += 1;
+                        tracing::error!(topic = self.topic, dropped = self.dropped, "a reject was not kept");
+                        return Ok(());
+                    }
                     record = again;
                     while_waiting();
                     self.producer.poll(LOOK);
@@ -134,11 +147,23 @@ impl Rejects {
         if let Some(error) = lock(&self.producer.context().failure).take() {
             tracing::error!(topic = self.topic, error, "a reject was not kept");
         }
-        self.producer.context().answered.load(Ordering::Relaxed) == self.sent
+        let is_done = self.producer.context().answered.load(Ordering::Relaxed) == self.sent;
+        self.is_given_up &= !is_done;
+        is_done
     }
 
+    /// Waits until all are kept, but not for long.
     pub(super) fn flush(&mut self, while_waiting: &mut dyn FnMut()) {
+        if self.look() || self.is_given_up {
+            return;
+        }
+        let deadline = Instant::now() + KEEP_MAX;
         while !self.look() {
+            if Instant::now() > deadline {
+                tracing::error!(topic = self.topic, "rejects cannot be kept now; what is good goes on without them");
+                self.is_given_up = true;
+                return;
+            }
             while_waiting();
             std::thread::sleep(LOOK);
         }

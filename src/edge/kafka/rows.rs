@@ -1,13 +1,13 @@
 //! A rows worker: its partitions of the pairs log, a stage each, their lists, and the totals of all.
 
 use super::reader::{Change, Next, Reader};
-use super::scan::place_of;
+use super::scan::{StopAsked, place_of};
 use super::service::{Plan, Worker};
 use super::totals::Totals;
 use super::worker::{Hands, SECOND, TICK, Ties, age_ms, unexpected};
 use super::writer::Appending;
 use crate::edge::answers::{Asked, answer};
-use crate::edge::health::{Heartbeat, PartitionState, StageName};
+use crate::edge::health::{PartitionState, StageName};
 use crate::edge::lists::ListHeaders;
 use crate::edge::metrics::{DelayTally, LagFollower, RowsFollower};
 use crate::edge::registry::RegistryError;
@@ -20,6 +20,7 @@ use anyhow::Context as _;
 use rdkafka::message::{BorrowedMessage, Header, Headers, Message, OwnedHeaders};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 /// Records taken between two looks at everything else.
@@ -141,6 +142,7 @@ impl RowsWorker {
                         Some((offset, record)) => Fact::Record { input, offset, record },
                     };
                     held.stage.handle(fact, effects)?;
+                    assert!(effects.is_empty(), "totals change what is ranked later, and nothing at once");
                 }
                 Ok(())
             })?;
@@ -249,7 +251,7 @@ impl RowsWorker {
         scanner.scan(topic, &from, &mut beat, &mut |_, offset, message| {
             let place = || format!("{topic}-{} at offset {}", partition.0, offset.0);
             foreign_keys += u64::from(!plan.codec.owns_key(message.key().unwrap_or_default()));
-            let record = read_list(plan, &ties.heartbeat, message).with_context(place)?;
+            let record = read_list(plan, ties, message).with_context(place)?;
             let key = record.key();
             if record.tombstone {
                 ties.view.remove(&key);
@@ -364,7 +366,7 @@ impl RowsWorker {
             self.hands.ties.health.set(StageName::Rows, partition, state(held.stage.phase(), left));
             offsets.push((partition, held.stage.next(PAIRS)));
         }
-        self.reader.commit(&offsets);
+        self.reader.commit(&offsets, "");
         if self.reader.is_settled() {
             self.hands.ties.health.settle(&self.hands.ties.name);
         }
@@ -386,7 +388,7 @@ impl Worker for RowsWorker {
 }
 
 /// A record of the lists topic. A registry that is away for a moment is asked again.
-fn read_list(plan: &Plan, heartbeat: &Heartbeat, message: &BorrowedMessage<'_>) -> anyhow::Result<ListRecord<'static>> {
+fn read_list(plan: &Plan, ties: &Ties, message: &BorrowedMessage<'_>) -> anyhow::Result<ListRecord<'static>> {
     let names = message.headers().into_iter().flat_map(|headers| headers.iter());
     let headers = ListHeaders::read(names.map(|header| (header.key, header.value)))?;
     let schema_of = |id: u32| match &plan.registry {
@@ -403,9 +405,12 @@ fn read_list(plan: &Plan, heartbeat: &Heartbeat, message: &BorrowedMessage<'_>) 
         match plan.codec.decode(key, message.payload(), stamp, &schema_of) {
             Ok(record) => return Ok(record.into_owned()),
             Err(error) if error.is_transient() && tries < REGISTRY_TRIES_MAX => {
+                if ties.stop.load(Ordering::Relaxed) {
+                    return Err(StopAsked.into());
+                }
                 tries += 1;
                 tracing::warn!(%error, tries, "a list published before cannot be read yet");
-                heartbeat.beat();
+                ties.heartbeat.beat();
                 std::thread::sleep(REGISTRY_PAUSE);
             }
             Err(error) => return Err(error.into()),

@@ -154,7 +154,7 @@ pub(super) struct LogScan {
     topic: String,
     partitions: u32,
     read_to: BTreeMap<Partition, NextOffset>,
-    openings: Vec<(Partition, NextOffset, Opening)>,
+    openings: BTreeMap<(Partition, NextOffset), (Partition, NextOffset, Opening)>,
     positions: BTreeMap<(usize, SourcePartition), Position>,
     /// The first number proposed as the log's id, on partition 0.
     founded: Option<u128>,
@@ -167,7 +167,7 @@ impl LogScan {
             topic: topic.to_owned(),
             partitions,
             read_to: (0..partitions).map(|number| (Partition(number), NextOffset(0))).collect(),
-            openings: Vec::new(),
+            openings: BTreeMap::new(),
             positions: BTreeMap::new(),
             founded: None,
         }
@@ -182,7 +182,7 @@ impl LogScan {
             match kind_of(block).map_err(damaged)? {
                 Kind::Opening => {
                     let opening = Opening::decode(block).map_err(damaged)?;
-                    self.openings.push((partition, offset, opening));
+                    self.openings.insert((partition, offset), (partition, offset, opening));
                 }
                 Kind::Founding if partition == Partition(0) => {
                     self.founded.get_or_insert(founded(block).map_err(damaged)?);
@@ -205,7 +205,7 @@ impl LogScan {
         writer: &mut Writer,
         while_waiting: &mut dyn FnMut(),
     ) -> anyhow::Result<u128> {
-        if let Some((_, _, opening)) = self.openings.first() {
+        if let Some((_, _, opening)) = self.openings().next() {
             return Ok(opening.log_id);
         }
         if self.founded.is_none() {
@@ -215,25 +215,47 @@ impl LogScan {
             writer.flush(while_waiting)?;
             self.refresh(scanner, while_waiting)?;
         }
-        if let Some((_, _, opening)) = self.openings.first() {
+        if let Some((_, _, opening)) = self.openings().next() {
             return Ok(opening.log_id);
         }
         let what = "a founding mark was acknowledged, but is not there: another topic under the same name?";
         Ok(self.founded.ok_or_else(|| KafkaFailure::said(&self.topic, what))?)
     }
 
-    /// Whether any opening mark names a partition of `source`.
-    pub(super) fn knows_source(&self, source: &str) -> bool {
-        self.origins().any(|origin| &*origin.source == source)
+    /// The partitions of `source` that the first mark of it names; none while the log does not know the source. A later mark
+    /// may name one that the topic has grown before anybody has read it.
+    pub(super) fn first_named(&self, source: &str) -> Option<BTreeSet<Partition>> {
+        let of_source = |opening: &Opening| -> BTreeSet<Partition> {
+            opening.origins.iter().filter(|o| &*o.source.source == source).map(|o| o.source.partition).collect()
+        };
+        self.openings().map(|(_, _, opening)| of_source(opening)).find(|named| !named.is_empty())
     }
 
-    /// Every source partition that opening marks name.
-    pub(super) fn named(&self) -> BTreeSet<SourcePartition> {
-        self.origins().cloned().collect()
+    /// Where the log starts to hold `source`, if its reader has said so.
+    pub(super) fn origin(&self, source: &SourcePartition) -> Option<Position> {
+        let mut origins = self.openings().flat_map(|(_, _, opening)| &opening.origins);
+        origins.find_map(|origin| if origin.source == *source { origin.first } else { None })
     }
 
-    fn origins(&self) -> impl Iterator<Item = &SourcePartition> {
-        self.openings.iter().flat_map(|(_, _, opening)| opening.origins.iter().map(|origin| &origin.source))
+    /// Opening marks, those of partition 0 first: there it is settled who was first.
+    fn openings(&self) -> impl Iterator<Item = &(Partition, NextOffset, Opening)> {
+        self.openings.values()
+    }
+
+    /// Says where sources start that the log does not know yet, on partition 0, and reads what stands there: of several
+    /// that say so at once, the first counts for all.
+    pub(super) fn settle_origins(
+        &mut self,
+        opening: &Opening,
+        scanner: &Scanner,
+        writer: &mut Writer,
+        while_waiting: &mut dyn FnMut(),
+    ) -> anyhow::Result<()> {
+        let mark = opening.encode();
+        let appending = Appending { value: Some(&mark), ..Appending::default() };
+        writer.append(&self.topic, Partition(0), appending, while_waiting)?;
+        writer.flush(while_waiting)?;
+        self.refresh(scanner, while_waiting)
     }
 
     /// Tells a stage that will write this log what its predecessors left there. `is_its` says whose positions it needs.
@@ -244,7 +266,7 @@ impl LogScan {
         is_its: impl Fn(&SourcePartition) -> bool,
     ) -> Result<(), StageError> {
         let mut effects = Vec::new();
-        for (partition, offset, opening) in &self.openings {
+        for (partition, offset, opening) in self.openings() {
             let left = Left::Opening { partition: *partition, offset: *offset, opening };
             stage.handle(Fact::Left(left), &mut effects)?;
         }

@@ -152,6 +152,7 @@ impl Service {
                 health.announce(&name);
                 let ties = Ties {
                     name: name.clone(),
+                    number,
                     stop: Arc::clone(&service.stop),
                     wake: Wake::default(),
                     health: Arc::clone(&health),

@@ -195,7 +195,7 @@ impl WindowsWorker {
             self.hands.ties.health.set(StageName::Windows, partition, state(held.stage.phase(), left));
             offsets.push((partition, held.stage.next(0)));
         }
-        self.reader.commit(&offsets);
+        self.reader.commit(&offsets, "");
         if self.reader.is_settled() {
             self.hands.ties.health.settle(&self.hands.ties.name);
         }

@@ -53,6 +53,8 @@ impl Wake {
 /// What ties a worker to the rest of the process.
 pub(super) struct Ties {
     pub(super) name: String,
+    /// Among the workers of its kind.
+    pub(super) number: usize,
     pub(super) stop: Arc<AtomicBool>,
     pub(super) wake: Wake,
     pub(super) health: Arc<Health>,

@@ -9,8 +9,9 @@ use crate::edge::health::StageName;
 use crate::edge::metrics::{LagFollower, Metrics};
 use crate::event::EventTime;
 use crate::intake::{Record, Reject};
-use crate::position::{NextOffset, Partition, SourcePartition};
+use crate::position::{NextOffset, Partition, Position, SourcePartition};
 use crate::stage::{IntakeWork, Stage};
+use crate::wire::Origin;
 use rdkafka::message::{BorrowedMessage, Headers, Message, OwnedMessage};
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
@@ -84,6 +85,7 @@ impl Held {
     pub(super) fn put_by(&mut self, waiting: Waiting) -> bool {
         self.waiting_bytes += waiting.bytes;
         self.waiting.push_back(waiting);
+        self.ends_behind_waiting = false; // more came after that end
         let is_full = self.waiting_bytes > WAITING_BYTES_MAX;
         is_full && !std::mem::replace(&mut self.is_paused, is_full)
     }
@@ -99,6 +101,11 @@ impl Held {
     pub(super) fn put_back(&mut self, waiting: Waiting) {
         self.waiting_bytes += waiting.bytes;
         self.waiting.push_front(waiting);
+    }
+
+    /// Whether it is paused. librdkafka remembers that beyond a revocation: who lets go of it resumes it first.
+    pub(super) fn is_paused(&self) -> bool {
+        self.is_paused
     }
 
     /// Whether it was paused and is to be fetched again. Says so once.
@@ -138,37 +145,46 @@ impl Source {
         }
     }
 
-    /// Where a partition that is taken over is read from, and where it ends now.
-    ///
-    /// The log says where: what it holds is not read again. What it does not know yet starts where its group has committed,
-    /// if somebody set that, else where settings say; but a partition that a known topic has grown starts at its start.
+    /// Where a partition starts that the log does not know yet: where its group has committed, if somebody set that (what
+    /// samenloop commits itself belongs to one log), else as the settings say; but a partition that a known topic has grown
+    /// starts at its start.
+    pub(super) fn first(&self, partition: Partition, scan: &LogScan, note: &str) -> Result<NextOffset, KafkaFailure> {
+        let (low, high) = self.reader.bounds(partition)?;
+        let name = &self.of_run.name;
+        match self.reader.committed(partition)? {
+            Some((committed, found)) if found.is_empty() || found == note => return Ok(committed.clamp(low, high)),
+            Some((committed, _)) => tracing::warn!(
+                source = &**name,
+                partition = partition.0,
+                committed = committed.0,
+                "committed for another events log, and passed over: the source starts as set"
+            ),
+            None => {}
+        }
+        let has_grown = scan.first_named(name).is_some_and(|named| !named.contains(&partition));
+        Ok(if self.of_run.start == Start::Latest && !has_grown { high } else { low })
+    }
+
+    /// Where a partition that is taken over is read from, and where it ends now. The log says where: what it holds is not
+    /// read again.
     pub(super) fn bounds(
         &self,
         work: &IntakeWork,
         partition: Partition,
-        scan: &LogScan,
     ) -> Result<(NextOffset, NextOffset), KafkaFailure> {
         let (low, high) = self.reader.bounds(partition)?;
         let name = &self.of_run.name;
         let Some(held) = self.held.get(&partition) else { return Ok((low, high)) };
-        let next = if work.origin(held.input).is_some() {
-            let resume_at = work.resume_at(held.input);
-            if resume_at > high {
-                let what = format!(
-                    "{name}-{} ends at {}, but the events log holds it up to {}: the topic was made anew or truncated. \
-                     Bring it back, or start with another topics.prefix and replay what there is",
-                    partition.0, high.0, resume_at.0
-                );
-                return Err(KafkaFailure::said(&self.of_run.topic, &what));
-            }
-            resume_at.max(low) // where records are gone, the stage says which
-        } else if let Some(&committed) = self.reader.committed(&[partition])?.get(&partition) {
-            committed.clamp(low, high)
-        } else {
-            let place = SourcePartition { source: name.clone(), partition };
-            let has_grown = scan.knows_source(name) && !scan.named().contains(&place);
-            if self.of_run.start == Start::Latest && !has_grown { high } else { low }
-        };
+        let resume_at = work.resume_at(held.input);
+        if resume_at > high {
+            let what = format!(
+                "{name}-{} ends at {}, but the events log holds it up to {}: the topic was made anew or truncated. \
+                 Bring it back, or start with another topics.prefix and replay what there is",
+                partition.0, high.0, resume_at.0
+            );
+            return Err(KafkaFailure::said(&self.of_run.topic, &what));
+        }
+        let next = resume_at.max(low); // where records are gone, the stage says which
         tracing::info!(
             stage = "intake",
             source = &**name,
@@ -179,6 +195,30 @@ impl Source {
         );
         Ok((next, high))
     }
+}
+
+/// What a mark says that settles where new sources start: all that are configured, with the origins known so far. Empty when
+/// nothing is to be settled.
+pub(super) fn origins(
+    sources: &[Source],
+    named: &[SourcePartition],
+    scan: &LogScan,
+    note: &str,
+) -> Result<Vec<Origin>, KafkaFailure> {
+    let (mut origins, mut is_news) = (Vec::new(), false);
+    for place in named {
+        let source = sources.iter().find(|source| source.of_run.name == place.source);
+        let own = source.filter(|source| source.held.contains_key(&place.partition));
+        let first = match (scan.origin(place), own) {
+            (None, Some(own)) => {
+                is_news = true;
+                Some(Position::start_of(own.first(place.partition, scan, note)?))
+            }
+            (known, _) => known,
+        };
+        origins.push(Origin { source: place.clone(), first });
+    }
+    Ok(if is_news { origins } else { Vec::new() })
 }
 
 /// A message as a record.
