@@ -9,11 +9,16 @@ use crate::edge::kafka::admin::Admin;
 use crate::edge::kafka::topics::{Severity, TopicKind, TopicNames, partitions_or_refuse};
 use crate::edge::kafka::{Plan, Service, SourceOfRun, client};
 use crate::edge::lists::{ListCodec, publish_schemas};
-use crate::edge::registry::Registry;
+use crate::edge::registry::{Registry, RegistryError};
 use crate::stage::{Clocked, Log};
 use clap::Args;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+/// How long between two tries of a registry that does not answer.
+const REGISTRY_PAUSE: Duration = Duration::from_secs(3);
 
 const HELP: &str = "\
 Reads the topics of the settings' sources, and publishes lists to a topic. Make the topics first:
@@ -34,7 +39,7 @@ pub(crate) struct RunArgs {
 pub(super) fn run(_args: RunArgs, settings: Settings) -> anyhow::Result<Outcome> {
     let stop = Arc::new(AtomicBool::new(false));
     serving::stop_at_signal(&stop)?;
-    let plan = plan(&settings)?;
+    let plan = plan(&settings, &stop)?;
     let (topics, partitions) = (plan.sources.len(), (plan.events_partitions, plan.pairs_partitions));
     let (service, state) = Service::start(plan)?;
     let server = serving::start(&settings, state, false)?;
@@ -46,12 +51,12 @@ pub(super) fn run(_args: RunArgs, settings: Settings) -> anyhow::Result<Outcome>
     Ok(Outcome::Done)
 }
 
-fn plan(settings: &Settings) -> anyhow::Result<Plan> {
+fn plan(settings: &Settings, stop: &AtomicBool) -> anyhow::Result<Plan> {
     let client = client::base(&settings.kafka, settings.log.level)?;
     let sources: Vec<SourceOfRun> =
         settings.sources.iter().filter(|source| source.topic.is_some()).map(source).collect::<anyhow::Result<_>>()?;
     if sources.is_empty() {
-        let what = "no source has a topic: set [[source]] name and topic in the settings";
+        let what = "no source has a topic: set [[source]] name and topic in the settings, a file that --config FILE names";
         return Err(UsageError(what.to_owned()).into());
     }
     let inspection = Admin::new(settings)?.inspect(settings)?;
@@ -61,12 +66,26 @@ fn plan(settings: &Settings) -> anyhow::Result<Plan> {
         }
     }
     let partitions = partitions_or_refuse(&inspection.own)?;
+    let missing = inspection.sources.iter().filter(|source| source.partitions.is_none());
+    let missing: Vec<String> = missing.map(|source| format!("{} (source {})", source.topic, source.source)).collect();
+    if !missing.is_empty() {
+        let what = "samenloop makes no topic of yours: make it, mend the name, or see that this user may Describe it";
+        anyhow::bail!("these topics of sources are not there: {}. {what}", missing.join(", "));
+    }
     let names = TopicNames::new(&settings.topics);
     let name = |kind| names.name(kind);
     let registry = Registry::new(&settings.registry)?.map(Arc::new);
+    if let (Some(source), None) = (sources.iter().find(|source| source.mapping.needs_registry()), &registry) {
+        let name = &source.name;
+        let what = format!(
+            "source {name}: its records name their schemas by the ids of a schema registry, and none is set: set \
+             registry.url, or schema_file where they are bare Avro"
+        );
+        return Err(UsageError(what).into());
+    }
     let codec = match (settings.output.format, &registry) {
         (OutputFormat::Json, _) => ListCodec::json()?,
-        (OutputFormat::Avro, Some(registry)) => publish_schemas(registry, &settings.registry, &name(TopicKind::Lists))?,
+        (OutputFormat::Avro, Some(registry)) => registered(registry, settings, &name(TopicKind::Lists), stop)?,
         (OutputFormat::Avro, None) => {
             let what = "lists are written as Avro, but no schema registry is set: set registry.url, or output.format = \"json\"";
             return Err(UsageError(what.to_owned()).into());
@@ -95,6 +114,24 @@ fn plan(settings: &Settings) -> anyhow::Result<Plan> {
         workers: settings.workers,
         lists: serving::published_lists(settings),
     })
+}
+
+/// The codec of lists, their schemas registered. A registry that is away is waited for.
+fn registered(registry: &Registry, settings: &Settings, lists: &str, stop: &AtomicBool) -> anyhow::Result<ListCodec> {
+    loop {
+        match publish_schemas(registry, &settings.registry, lists) {
+            Err(error) if is_transient(&error) && !stop.load(Ordering::Relaxed) => {
+                tracing::warn!("waiting for the schema registry, to register the lists' schemas: {error:#}");
+                thread::sleep(REGISTRY_PAUSE);
+            }
+            published => return published,
+        }
+    }
+}
+
+/// Whether the registry did not answer, rather than said no.
+fn is_transient(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref::<RegistryError>(), Some(RegistryError::Unavailable { .. }))
 }
 
 fn source(source: &SourceSettings) -> anyhow::Result<SourceOfRun> {

@@ -133,6 +133,12 @@ impl Mapping {
         Ok(self)
     }
 
+    /// Whether records name schemas by the ids of a registry.
+    #[must_use]
+    pub fn needs_registry(&self) -> bool {
+        self.is_wire(Part::Value) || self.is_wire(Part::Key)
+    }
+
     /// The schema id that `record` needs and `plans` does not hold yet: to be asked for and [`Mapping::learn`]ed before the
     /// record is taken. To be called again after that: value and key may need one each.
     #[must_use]

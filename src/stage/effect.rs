@@ -147,7 +147,7 @@ pub enum StageError {
     /// Written under other rules.
     #[error(
         "{log}-{partition} at offset {offset}: written under rules {found:016x}, in force are {own:016x}: set \
-         the counting rules, merge_buffer, numbers of partitions and user secret back, or start the log anew and replay the events",
+         the counting rules, merge_buffer, numbers of partitions and user secret back, or count anew under another topics.prefix (docs/operations.md)",
         log = log.name(), partition = partition.0, offset = offset.0
     )]
     OtherRules {

@@ -16,6 +16,9 @@ const CLIENT_ID: &str = "samenloop";
 /// The largest record of samenloop's own topics: an order of 100,000 lines with the longest ids fits.
 pub const RECORD_BYTES_MAX: usize = 32 << 20;
 
+/// What it says of settings that are ours by choice, and of commits that a hand-over makes vain: debug.
+const QUIET: [&str; 2] = ["CONFWARN", "COMMITFAIL"];
+
 /// What librdkafka writes before the line about a connection that failed.
 const CONNECTION_FAILED: &str = "FAIL";
 
@@ -126,6 +129,7 @@ fn native_level(level: LogLevel) -> RDKafkaLogLevel {
 /// warning here. What ends something comes as an error from the call.
 pub fn log_line(level: RDKafkaLogLevel, facility: &str, message: &str) {
     match level {
+        _ if QUIET.contains(&facility) => tracing::debug!(facility, "librdkafka: {message}"),
         RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info => tracing::info!(facility, "librdkafka: {message}"),
         RDKafkaLogLevel::Debug => tracing::debug!(facility, "librdkafka: {message}"),
         _ => tracing::warn!(facility, "librdkafka: {message}"),

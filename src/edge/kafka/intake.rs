@@ -462,9 +462,8 @@ impl IntakeWorker {
 
     /// What was done, for those who watch.
     fn show(&mut self) {
-        if self.sources.iter().all(|source| source.reader.is_settled()) {
-            self.hands.ties.health.settle(&self.hands.ties.name);
-        }
+        let is_settled = self.sources.iter().all(|source| source.reader.is_settled());
+        self.hands.settle(is_settled, self.sources.iter().all(|source| source.held.is_empty()));
         self.hands.show();
         let Some(stage) = &self.stage else { return };
         let tally = stage.work().tally();
@@ -472,8 +471,8 @@ impl IntakeWorker {
         self.muted.update(&LogTallies { muted: tally.muted, ..LogTallies::default() });
         for source in &mut self.sources {
             for (&partition, held) in &mut source.held {
-                let left = source.reader.lag(partition).unwrap_or_default() + held.waiting.len() as u64;
-                held.lag.update(left, age_ms(left, held.newest_ms));
+                let left = source.reader.left(partition, stage.next(held.input), held.waiting.is_empty());
+                held.lag.update(left, age_ms(left, held.oldest_ms()));
                 let standing = match (stage.phase(), stage.work().is_behind(held.input)) {
                     (Phase::CatchingUp, false) => PartitionState::Live,
                     (phase, _) => state(phase, left),

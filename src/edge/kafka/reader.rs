@@ -70,8 +70,8 @@ struct Member {
 #[derive(Default)]
 struct Figures {
     settled: bool,
-    /// Records between what was taken and the end.
-    lag: BTreeMap<Partition, u64>,
+    /// The end of each partition, and whether it was read up to there.
+    ends: BTreeMap<Partition, (NextOffset, bool)>,
 }
 
 impl ClientContext for Member {
@@ -82,22 +82,21 @@ impl ClientContext for Member {
     fn stats(&self, statistics: Statistics) {
         let mut figures = lock(&self.figures);
         figures.settled = statistics.cgrp.is_some_and(|group| group.join_state == "steady");
-        figures.lag.clear();
+        figures.ends.clear();
         let Some(topic) = statistics.topics.get(&self.topic) else { return };
         let mut partitions: Vec<_> = topic.partitions.values().collect();
         partitions.sort_unstable_by_key(|partition| partition.partition);
         for partition in partitions {
-            let (Ok(number), Ok(lag)) = (u32::try_from(partition.partition), u64::try_from(partition.consumer_lag))
-            else {
-                continue;
-            };
-            figures.lag.insert(Partition(number), lag);
+            let end = partition.ls_offset.max(partition.eof_offset);
+            if let (Some(number), Some(end)) = (number(partition.partition), next(end)) {
+                figures.ends.insert(number, (end, partition.eof_offset >= partition.ls_offset));
+            }
         }
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
         if !matches!(error, KafkaError::Global(RDKafkaErrorCode::PartitionEOF)) {
-            tracing::warn!(topic = self.topic, %error, reason, "kafka consumer");
+            tracing::debug!(topic = self.topic, %error, reason, "kafka consumer"); // its line in the log says as much
         }
     }
 }
@@ -286,10 +285,15 @@ impl Reader {
         }
     }
 
-    /// Records between what was taken of `partition` and its end, as of a second ago at most.
+    /// Records between `next` and the end of `partition`, as of a second ago. Behind the last record may stand what is none
+    /// (the marks of transactions): none is left where all has been read and nothing waits.
     #[must_use]
-    pub fn lag(&self, partition: Partition) -> Option<u64> {
-        lock(&self.consumer.context().figures).lag.get(&partition).copied()
+    pub fn left(&self, partition: Partition, next: NextOffset, nothing_waits: bool) -> u64 {
+        match lock(&self.consumer.context().figures).ends.get(&partition) {
+            Some((_, true)) if nothing_waits => 0,
+            Some((end, _)) => end.0.saturating_sub(next.0),
+            None => 0,
+        }
     }
 
     /// Whether the group has said what is this member's, even if that is nothing.

@@ -46,7 +46,7 @@ impl ClientContext for Deliveries {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        tracing::warn!(%error, reason, "kafka producer of rejects");
+        tracing::debug!(%error, reason, "kafka producer of rejects");
     }
 }
 

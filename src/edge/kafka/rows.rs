@@ -360,16 +360,14 @@ impl RowsWorker {
     fn show(&mut self) {
         let mut offsets = Vec::new();
         for (&partition, held) in &mut self.held {
-            let left = self.reader.lag(partition).unwrap_or_default();
+            let left = self.reader.left(partition, held.stage.next(PAIRS), true);
             held.follower.update(&rows_tallies(held.stage.work(), &held.delay));
             held.lag.update(left, age_ms(left, held.newest_ms));
             self.hands.ties.health.set(StageName::Rows, partition, state(held.stage.phase(), left));
             offsets.push((partition, held.stage.next(PAIRS)));
         }
         self.reader.commit(&offsets, "");
-        if self.reader.is_settled() {
-            self.hands.ties.health.settle(&self.hands.ties.name);
-        }
+        self.hands.settle(self.reader.is_settled(), self.held.is_empty());
         self.hands.show();
     }
 }

@@ -188,7 +188,7 @@ impl WindowsWorker {
     fn show(&mut self) {
         let mut offsets = Vec::new();
         for (&partition, held) in &mut self.held {
-            let left = self.reader.lag(partition).unwrap_or_default();
+            let left = self.reader.left(partition, held.stage.next(0), true);
             held.follower.update(&windows_tallies(held.stage.work()));
             held.lag.update(left, age_ms(left, held.newest_ms));
             held.muted.update(&LogTallies { muted: held.stage.work().appended().1, ..LogTallies::default() });
@@ -196,9 +196,7 @@ impl WindowsWorker {
             offsets.push((partition, held.stage.next(0)));
         }
         self.reader.commit(&offsets, "");
-        if self.reader.is_settled() {
-            self.hands.ties.health.settle(&self.hands.ties.name);
-        }
+        self.hands.settle(self.reader.is_settled(), self.held.is_empty());
         self.hands.show();
     }
 }

@@ -105,6 +105,16 @@ impl Hands {
         self.writer.flush(&mut || heartbeat.beat())
     }
 
+    /// Tells health whether the group has spoken. A worker that has nothing while its group is in disarray waits again.
+    pub(super) fn settle(&self, is_settled: bool, has_nothing: bool) {
+        let Ties { health, name, .. } = &self.ties;
+        match (is_settled, has_nothing) {
+            (true, _) => health.settle(name),
+            (false, true) => health.announce(name),
+            (false, false) => {}
+        }
+    }
+
     /// A sign of life, and what the brokers answered.
     pub(super) fn look(&mut self) -> Result<(), KafkaFailure> {
         self.ties.heartbeat.beat();

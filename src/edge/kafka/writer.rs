@@ -64,7 +64,7 @@ impl ClientContext for Acknowledgements {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        tracing::warn!(%error, reason, "kafka producer");
+        tracing::debug!(%error, reason, "kafka producer"); // its line in the log says as much
         if matches!(error, KafkaError::Global(RDKafkaErrorCode::Fatal)) {
             lock(&self.failure).get_or_insert_with(|| reason.to_owned());
         }

@@ -103,6 +103,11 @@ impl Held {
         self.waiting.push_front(waiting);
     }
 
+    /// The timestamp of the first record that waits, or of the newest that was taken.
+    pub(super) fn oldest_ms(&self) -> Option<i64> {
+        self.waiting.front().map_or(self.newest_ms, |first| first.message.timestamp().to_millis())
+    }
+
     /// Whether it is paused. librdkafka remembers that beyond a revocation: who lets go of it resumes it first.
     pub(super) fn is_paused(&self) -> bool {
         self.is_paused
