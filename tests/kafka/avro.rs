@@ -138,7 +138,8 @@ fn avro_of_two_versions_counts_the_same_and_lists_are_avro_that_others_read() {
     for (key, value, reason) in bad {
         assert_eq!(reason_of(key), Some((value, reason.to_owned())), "{key}");
     }
-    let without_lines = events.iter().filter(|event| matches!(&event.kind, Kind::Order { lines, .. } if lines.is_empty()));
+    let without_lines =
+        events.iter().filter(|event| matches!(&event.kind, Kind::Order { lines, .. } if lines.is_empty()));
     assert_eq!(all.len(), 3 + without_lines.count(), "nothing else is rejected");
 
     let topic = house.own("lists");

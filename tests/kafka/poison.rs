@@ -21,7 +21,8 @@ fn order(lines: usize) -> String {
 
 /// Values that are no events, with their reasons; none for what is passed over.
 fn poison() -> Vec<(Option<String>, Option<&'static str>)> {
-    let view_of = |item: usize| format!(r#"{{"type":"view","user":"{USER}1","ts":{TIME_MS},"item":"{}"}}"#, "x".repeat(item));
+    let view_of =
+        |item: usize| format!(r#"{{"type":"view","user":"{USER}1","ts":{TIME_MS},"item":"{}"}}"#, "x".repeat(item));
     vec![
         (None, None),
         (Some(format!(r#"{{"user":"{USER}1","item":"#)), Some("bad_json")),
@@ -59,7 +60,9 @@ fn what_is_no_event_is_rejected_with_its_place_and_the_rest_is_exact() {
     let (mut records, mut ends, mut bad) = (Vec::new(), [0_i64; 2], Vec::new());
     let poison = poison();
     for (number, event) in events.iter().enumerate() {
-        if number % 200 == 100 && let Some((value, reason)) = poison.get(number / 200) {
+        if number % 200 == 100
+            && let Some((value, reason)) = poison.get(number / 200)
+        {
             let partition = i32::try_from(number / 200 % 2).unwrap();
             let sent = Sent {
                 key: Some(format!("key {number}").into_bytes()),
@@ -69,7 +72,12 @@ fn what_is_no_event_is_rejected_with_its_place_and_the_rest_is_exact() {
                 partition: Some(partition),
             };
             if let Some(reason) = *reason {
-                bad.push(Bad { sent: sent.clone(), partition, offset: ends[usize::try_from(partition).unwrap()], reason });
+                bad.push(Bad {
+                    sent: sent.clone(),
+                    partition,
+                    offset: ends[usize::try_from(partition).unwrap()],
+                    reason,
+                });
             }
             ends[usize::try_from(partition).unwrap()] += 1;
             records.push(sent);

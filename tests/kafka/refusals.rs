@@ -72,9 +72,7 @@ fn a_source_that_is_shorter_than_what_was_read_of_it_is_refused() {
     let (house, topic) = lived_in("shorter");
     let bootstrap = house.broker.bootstrap();
     kafka::delete_topic(bootstrap, &topic);
-    kafka::wait_until("the topic is gone", GONE_MAX, || {
-        (!kafka::topics(bootstrap).contains(&topic)).then_some(())
-    });
+    kafka::wait_until("the topic is gone", GONE_MAX, || (!kafka::topics(bootstrap).contains(&topic)).then_some(()));
     kafka::create_topic(bootstrap, &topic, 1, &[]);
     kafka::produce(bootstrap, &topic, views(50));
     let before = house.event_entries().times;

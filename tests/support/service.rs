@@ -29,6 +29,9 @@ const LOOK: Duration = Duration::from_millis(100);
 const COUNTS_BYTES_MAX: u64 = 64 << 20;
 const LOG_LINES_SHOWN: usize = 30;
 
+/// What a row counts: its kind, shop, relation and two more.
+type Counted = (&'static str, String, String, String, String);
+
 /// Settings of one service, and where its topics are. Exact: nothing is pruned, every change is news.
 pub struct House {
     pub broker: &'static Broker,
@@ -182,7 +185,7 @@ impl House {
 
     /// The counts of all instances, summed by what they count.
     pub fn counts(&self, instances: &[&Instance], as_of: i64) -> Vec<Row> {
-        let mut sums: BTreeMap<(&'static str, String, String, String, String), (i64, f64)> = BTreeMap::new();
+        let mut sums: BTreeMap<Counted, (i64, f64)> = BTreeMap::new();
         for instance in instances {
             let (status, text) = instance.get(&format!("/v1/counts?as_of={as_of}"));
             assert_eq!(status, 200, "{text}");
@@ -191,7 +194,8 @@ impl House {
                 *sum = (sum.0 + row.support, sum.1 + row.weight);
             }
         }
-        let row = |((kind, shop, relation, x, y), (support, weight))| Row { kind, shop, relation, x, y, support, weight };
+        let row =
+            |((kind, shop, relation, x, y), (support, weight))| Row { kind, shop, relation, x, y, support, weight };
         let mut rows: Vec<Row> = sums.into_iter().map(row).collect();
         recount::sort(&mut rows);
         rows
@@ -241,7 +245,7 @@ impl House {
         self.entries("events", Kind::Events, |block| {
             let EventsBlock { sections, entries, .. } = EventsBlock::decode(block).unwrap();
             let position = |place: usize| entries[place].position.to_string();
-            sections.iter().flat_map(|section| named(section, &position)).collect()
+            sections.iter().flat_map(|section| named(section, position)).collect()
         })
     }
 
@@ -250,7 +254,7 @@ impl House {
         self.entries("pairs", Kind::Pairs, |block| {
             let PairsBlock { sections, entries, .. } = PairsBlock::decode(block).unwrap();
             let position = |place: usize| entries[place].position.to_string();
-            sections.iter().flat_map(|section| named(section, &position)).collect()
+            sections.iter().flat_map(|section| named(section, position)).collect()
         })
     }
 
@@ -377,7 +381,8 @@ impl Instance {
     /// Until it is ready, with partitions of every stage.
     pub fn wait_shares(&mut self) {
         let deadline = Instant::now() + READY_MAX;
-        let has_share = |metrics: &Metrics, stage: &str| metrics.has("samenloop_lag_records", &format!("stage=\"{stage}\""));
+        let has_share =
+            |metrics: &Metrics, stage: &str| metrics.has("samenloop_lag_records", &format!("stage=\"{stage}\""));
         while !self.is_ready() || !["intake", "windows", "rows"].iter().all(|stage| has_share(&self.metrics(), stage)) {
             self.assert_runs();
             assert!(Instant::now() < deadline, "not ready: {}\n{}", self.get("/readyz").1, self.log_tail());
