@@ -29,6 +29,9 @@ const LOOK: Duration = Duration::from_millis(100);
 const COUNTS_BYTES_MAX: u64 = 64 << 20;
 const LOG_LINES_SHOWN: usize = 30;
 
+/// What a row counts: its kind, shop, relation and two more.
+type Counted = (&'static str, String, String, String, String);
+
 /// Settings of one service, and where its topics are. Exact: nothing is pruned, every change is news.
 pub struct House {
     pub broker: &'static Broker,
@@ -182,7 +185,7 @@ impl House {
 
     /// The counts of all instances, summed by what they count.
     pub fn counts(&self, instances: &[&Instance], as_of: i64) -> Vec<Row> {
-        let mut sums: BTreeMap<(&'static str, String, String, String, String), (i64, f64)> = BTreeMap::new();
+        let mut sums: BTreeMap<Counted, (i64, f64)> = BTreeMap::new();
         for instance in instances {
             let (status, text) = instance.get(&format!("/v1/counts?as_of={as_of}"));
             assert_eq!(status, 200, "{text}");
@@ -242,7 +245,7 @@ impl House {
         self.entries("events", Kind::Events, |block| {
             let EventsBlock { sections, entries, .. } = EventsBlock::decode(block).unwrap();
             let position = |place: usize| entries[place].position.to_string();
-            sections.iter().flat_map(|section| named(section, &position)).collect()
+            sections.iter().flat_map(|section| named(section, position)).collect()
         })
     }
 
@@ -251,7 +254,7 @@ impl House {
         self.entries("pairs", Kind::Pairs, |block| {
             let PairsBlock { sections, entries, .. } = PairsBlock::decode(block).unwrap();
             let position = |place: usize| entries[place].position.to_string();
-            sections.iter().flat_map(|section| named(section, &position)).collect()
+            sections.iter().flat_map(|section| named(section, position)).collect()
         })
     }
 
