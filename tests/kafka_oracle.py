@@ -6,6 +6,7 @@ import itertools
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import tempfile
@@ -124,7 +125,9 @@ class Checks:
             function(self, name, *arguments)
         except FAILURES as error:
             self.failed += 1
-            print(f"FAILED  {name}, on the way", *str(error).strip().splitlines(), sep="\n        ", flush=True)
+            # Ending the service may have failed too: what failed first says more.
+            first = error.__context__ if isinstance(error.__context__, FAILURES) else error
+            print(f"FAILED  {name}, on the way", *str(first).strip().splitlines(), sep="\n        ", flush=True)
 
     def hold(self, name, service, events, kinds="pair,total,contexts,tally"):
         """After rest: the counts, the lists."""
@@ -361,6 +364,8 @@ def delay_holds(service):
 
 def main():
     wanted = sys.argv[1:]
+    # By SIGTERM too, all that was started ends.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with contextlib.ExitStack() as stack:
         checks = Checks(stack, wanted)
         for name in ("otto_sample", "serenade_bol", "onlineretail", "generate"):
