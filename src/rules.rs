@@ -182,7 +182,7 @@ impl Default for PublishRules {
     fn default() -> Self {
         Self {
             min_score_step_milli: 1000,
-            min_interval_ms: 1000,
+            min_interval_ms: 500,
             sweep_ms: HOUR_MS,
             rest_after_ms: 10_000,
             total_step_milli: 50,

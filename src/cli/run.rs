@@ -56,7 +56,8 @@ fn plan(settings: &Settings, stop: &AtomicBool) -> anyhow::Result<Plan> {
     let sources: Vec<SourceOfRun> =
         settings.sources.iter().filter(|source| source.topic.is_some()).map(source).collect::<anyhow::Result<_>>()?;
     if sources.is_empty() {
-        let what = "no source has a topic: set [[source]] name and topic in the settings, a file that --config FILE names";
+        let what =
+            "no source has a topic: set [[source]] name and topic in the settings, a file that --config FILE names";
         return Err(UsageError(what.to_owned()).into());
     }
     let inspection = Admin::new(settings)?.inspect(settings)?;

@@ -40,7 +40,9 @@ pub(super) fn start(settings: &Settings, state: State, may_move: bool) -> anyhow
         }
         Err(error) => {
             let hint = match error.kind() {
-                ErrorKind::AddrInUse => "the port is in use; give another with --set http.listen=HOST:PORT, port 0 for any free one",
+                ErrorKind::AddrInUse => {
+                    "the port is in use; give another with --set http.listen=HOST:PORT, port 0 for any free one"
+                }
                 ErrorKind::PermissionDenied => "not allowed; ports below 1024 need rights",
                 ErrorKind::AddrNotAvailable => "this machine does not have that address",
                 _ => "cannot listen",

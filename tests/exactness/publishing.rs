@@ -112,7 +112,7 @@ fn records_are_news_and_no_more_often_than_the_interval_and_the_rest_is_counted(
             for list in &lists {
                 let before = last.insert(&list.key, list.at_ms);
                 let waited = before.map_or(i64::MAX, |before| list.at_ms - before);
-                assert!(waited >= 1_000, "{context}: {} again after {waited} ms", list.key);
+                assert!(waited >= shape.publish.min_interval_ms, "{context}: {} again after {waited} ms", list.key);
             }
             let (mut published, mut gone) = (0, 0);
             for stage in rig.pipeline.rows() {

@@ -61,7 +61,10 @@ fn logs_that_were_counted_by_other_rules_are_refused() {
     let (mut house, _) = lived_in("rules");
     let before = (house.event_entries().times, house.pair_entries());
     house.more = "[counting.half_life]\nviewed_together = \"61d\"\n".to_owned();
-    assert_refused(&house, &["pairs", "written under rules", "set the counting rules", "or count anew under another topics.prefix"]);
+    assert_refused(
+        &house,
+        &["pairs", "written under rules", "set the counting rules", "or count anew under another topics.prefix"],
+    );
     // Intake counts by no such rule, and may have begun; of pairs not even a mark may be there.
     let after = (house.event_entries().times, house.pair_entries());
     assert!(before == after, "something was appended");
