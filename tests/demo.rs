@@ -268,7 +268,10 @@ fn a_port_in_use_is_said_and_what_to_do() {
     let address = taken.local_addr().unwrap().to_string();
     let (code, stdout, stderr) = end(&["demo", "--events", "1000", "--listen", &address]);
     assert_eq!((code, stdout.as_str()), (Some(1), ""));
-    assert!(stderr.contains(&format!("http on {address}: the port is in use; give another with --listen")), "{stderr}");
+    assert!(
+        stderr.contains(&format!("http on {address}: the port is in use; give another with --set http.listen=")),
+        "{stderr}"
+    );
 }
 
 #[test]
