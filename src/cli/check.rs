@@ -9,6 +9,7 @@ use crate::edge::kafka::admin::{Admin, Inspection};
 use crate::edge::kafka::probe::{self, Taken, Writing};
 use crate::edge::kafka::topics::Severity;
 use crate::edge::registry::Registry;
+use crate::intake::Format;
 use clap::Args;
 use std::io::Write;
 
@@ -100,11 +101,22 @@ pub(super) fn run(args: CheckArgs, settings: Settings) -> anyhow::Result<Outcome
 
 fn registry(report: &mut Report<impl Write>, settings: &Settings) -> anyhow::Result<()> {
     let needed = settings.output.format == OutputFormat::Avro;
+    let names_schemas =
+        |source: &&SourceSettings| source.mapping.format == Format::Avro && source.schema_file.is_none();
+    let avro_source = settings.sources.iter().find(names_schemas);
     match Registry::new(&settings.registry) {
         Ok(Some(registry)) => match registry.ping() {
             Ok(()) => report.line(Verdict::Ok, "registry", "answers"),
             Err(error) => report.line(Verdict::Wrong, "registry", &error.to_string()),
         },
+        Ok(None) if avro_source.is_some() => {
+            let name = avro_source.map_or("", |source| &source.name);
+            let text = format!(
+                "source {name} is read as Avro and has no schema_file, so its records name schemas of a registry: set \
+                 registry.url, or schema_file"
+            );
+            report.line(Verdict::Wrong, "registry", &text)
+        }
         Ok(None) if needed => {
             let text = "output.format = avro needs a schema registry: set registry.url, or output.format = json";
             report.line(Verdict::Wrong, "registry", text)
