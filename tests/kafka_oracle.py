@@ -36,6 +36,7 @@ ONE = [Source("shop")]
 THREE = [Source(name) for name in SOURCE_OF.values()]
 FAILURES = (Failed, KafkaException, OSError, subprocess.SubprocessError)
 SHARE_MIN = 0.2
+LIVE_PER_SECOND = 5_000
 DELAY_P99_MAX_MS = 1_000
 # Smaller sets hold too little for their keys to spread evenly.
 SHARED_EVENTS_MIN = 10_000
@@ -328,13 +329,26 @@ def explained(differ, whole, by_sorting):
 # Live.
 
 
-def live(checks, name, *settings):
-    """One instance, and views as they come. The delay runs from the oldest source record behind a list record to that."""
-    with checks.service(name, ONE, settings) as service:
+def of_the_demo(service):
+    """The demo's shop: views, carts and orders of a wholesaler's many customers, at LIVE_PER_SECOND for a minute."""
+    events = service.folder / "demo.jsonl"
+    made = [PROGRAM, "demo", "--events", str(60 * LIVE_PER_SECOND), "--write", str(events)]
+    subprocess.run(made, check=True, capture_output=True)
+    feed = [TESTS / "kafka/feed", service.topic("shop"), events, "--bootstrap", service.bootstrap]
+    return [*feed, "--rate", str(LIVE_PER_SECOND)]
+
+
+def of_the_restless(service):
+    """5,000 users, each of whom looks at another product every second: every session is full, every row is busy."""
+    return [sys.executable, TESTS / "kafka/live.py", "--bootstrap", service.bootstrap, "--topic", service.topic("shop")]
+
+
+def live(checks, name, feed_of):
+    """One instance, defaults, events as they come. The delay: from the oldest source record behind a list record to that."""
+    with checks.service(name, ONE, ()) as service:
         service.start(0)
         service.wait_for_rest()
-        before_s = service.processor_seconds(0)
-        feed = [sys.executable, TESTS / "kafka/live.py", "--bootstrap", service.bootstrap, "--topic", service.topic("shop")]
+        feed, before_s = feed_of(service), service.processor_seconds(0)
         fed = subprocess.run(feed, capture_output=True, text=True)
         used_s = service.processor_seconds(0) - before_s
         if fed.returncode != 0:
@@ -382,8 +396,8 @@ def main():
         checks.scene("killed, serenade_bol", killed)
         # Takes minutes, and the machine for itself: only when it is named.
         if any(part.startswith("live") for part in wanted):
-            checks.scene("live, defaults", live)
-            checks.scene("live, publish.min_interval=500ms", live, "publish.min_interval=500ms")
+            checks.scene("live, the demo's shop", live, of_the_demo)
+            checks.scene("live, restless", live, of_the_restless)
         print(f"{checks.passed} passed, {checks.failed} failed")
     sys.exit(1 if checks.failed else 0)
 

@@ -6,6 +6,9 @@
 //! grows with the lists (record + key + about 100 bytes each; `samenloop_view_bytes` shows the first two).
 
 use crate::event::EventTime;
+use crate::items::{fingerprint, spread};
+use crate::position::Partition;
+use crate::publish::parse_key;
 use axum::body::Bytes;
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
@@ -57,6 +60,18 @@ impl ListView {
         }
     }
 
+    /// Removes the records of a rows partition, of `partitions`: they are another instance's now.
+    pub fn remove_partition(&self, partition: Partition, partitions: u32) {
+        self.lists.retain(|key, held| {
+            let owner = parse_key(key).map(|(shop, _, item)| spread(fingerprint(shop, item), partitions));
+            let stays = owner != Some(partition);
+            if !stays {
+                self.bytes.fetch_sub(length(key.as_bytes()) + length(&held.record), Ordering::Relaxed);
+            }
+            stays
+        });
+    }
+
     /// The list of `item`, if one is published.
     #[must_use]
     pub fn get(&self, shop: &str, list: &str, item: &str) -> Option<Published> {
@@ -89,6 +104,25 @@ fn length(bytes: &[u8]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_another_instance_owns_now_is_served_no_more() {
+        let view = ListView::default();
+        for item in 0..50 {
+            view.insert(&list_key("main", "also-bought", &format!("a/{item}")), b"{}", EventTime(1));
+        }
+        let (all, gone) = (view.bytes(), spread(fingerprint("main", "a/7"), 3));
+        view.remove_partition(gone, 3);
+        assert_eq!(view.get("main", "also-bought", "a/7"), None);
+        for item in 0..50 {
+            let item = format!("a/{item}");
+            let is_there = view.get("main", "also-bought", &item).is_some();
+            assert_eq!(is_there, spread(fingerprint("main", &item), 3) != gone, "{item}");
+        }
+        assert!(view.len() > 10 && view.len() < 50 && view.bytes() < all);
+        (0..3).for_each(|partition| view.remove_partition(Partition(partition), 3));
+        assert_eq!((view.len(), view.bytes()), (0, 0));
+    }
 
     #[test]
     fn the_newest_record_is_served_until_its_tombstone() {

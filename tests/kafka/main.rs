@@ -24,7 +24,9 @@ mod shop;
 
 mod avro;
 mod check;
+mod house;
 mod poison;
 mod refusals;
 mod running;
+mod starts;
 mod the_broker;

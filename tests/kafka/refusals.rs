@@ -1,31 +1,12 @@
 //! What `samenloop run` must not begin, or go on, with: it ends with 1 and says what to do.
 
 use crate::command::Ended;
-use crate::kafka::{self, Sent};
+use crate::house::{lived_in, views};
+use crate::kafka;
 use crate::service::House;
 use std::time::Duration;
 
 const GONE_MAX: Duration = Duration::from_secs(30);
-
-fn views(count: usize) -> impl Iterator<Item = Sent> {
-    (0..count).map(|number| {
-        let ts = 1_700_000_000_000_i64 + i64::try_from(number).unwrap();
-        let view = format!(r#"{{"type":"view","user":"u{}","ts":{ts},"item":"i{}"}}"#, number % 7, number % 5);
-        Sent::of("k", view).to(0)
-    })
-}
-
-/// A house whose logs hold something.
-fn lived_in(purpose: &str) -> (House, String) {
-    let mut house = House::new(purpose);
-    let topic = house.source("shop", 1, &[], "");
-    kafka::produce(house.broker.bootstrap(), &topic, views(200));
-    house.create_topics();
-    let mut instance = house.start("before");
-    house.wait_rest(&mut [&mut instance]);
-    instance.stop();
-    (house, topic)
-}
 
 /// Runs the service, which must end by itself with 1 and say all of this.
 #[track_caller]

@@ -14,10 +14,9 @@ use super::reader::{Change, Next, Reader};
 use super::rejects::{Rejected, Rejects};
 use super::scan::{LogScan, place_of};
 use super::schemas::{Schemas, Standing, UNKNOWN_AGAIN};
-use super::service::Worker;
-use super::worker::{Hands, SECOND, TICK, age_ms, unexpected};
+use super::worker::{Hands, SECOND, Worker, age_ms, unexpected};
 use super::writer::Appending;
-use crate::edge::answers::{Asked, answer};
+use crate::edge::answers::Asked;
 use crate::edge::health::{PartitionState, StageName};
 use crate::edge::metrics::{IntakeFollower, LogFollower, LogTallies};
 use crate::edge::watch::{intake_tallies, now_ms, state};
@@ -57,8 +56,7 @@ pub(super) struct IntakeWorker {
     tally: IntakeTally,
     follower: IntakeFollower,
     muted: LogFollower,
-    next_tick: Instant,
-    next_second: Instant,
+    next_commit: Instant,
     /// When schemas that were not found are asked for again.
     next_forget: Instant,
 }
@@ -70,7 +68,7 @@ impl IntakeWorker {
         for source in &plan.sources {
             let (wake, group) = (hands.ties.wake.clone(), plan.group(&format!("intake.{}", source.name)));
             let reader = Reader::join(&plan.client, &group, &source.topic, move || wake.wake())?;
-            sources.push(Source::new(source.clone(), reader)?);
+            sources.push(Source::new(source.clone(), reader));
         }
         let scan = LogScan::new(Log::Events, plan.topic(Log::Events), plan.events_partitions);
         let rejects = Rejects::new(&plan.client, &plan.rejects)?;
@@ -89,56 +87,14 @@ impl IntakeWorker {
             tally: IntakeTally::default(),
             follower,
             muted,
-            next_tick: now,
-            next_second: now,
+            next_commit: now,
             next_forget: now + UNKNOWN_AGAIN,
             hands,
         })
     }
 
-    fn round(&mut self) -> anyhow::Result<()> {
-        self.hands.look()?;
-        self.rejects.look();
-        self.change()?;
-        self.tell(Fact::Clock { now_ms: now_ms() })?;
-        let mut is_idle = true;
-        for source in 0..self.sources.len() {
-            is_idle &= self.read(source)?;
-            is_idle &= self.take_waiting(source)?;
-        }
-        let heartbeat = &self.hands.ties.heartbeat;
-        self.rejects.flush(&mut || heartbeat.beat()); // before a mark says that their records have been dealt with
-        let now = Instant::now();
-        if now >= self.next_tick {
-            self.next_tick = now + TICK;
-            self.tell(Fact::Send)?;
-            self.commit();
-        }
-        if now >= self.next_second {
-            self.next_second = now + SECOND;
-            self.show();
-        }
-        if let (true, Some(stage)) = (now >= self.next_forget, &mut self.stage) {
-            self.next_forget = now + UNKNOWN_AGAIN;
-            stage.work_mut().forget_not_found();
-        }
-        while let Ok(query) = self.hands.ties.questions.try_recv() {
-            answer(&self.asked(), query);
-        }
-        if is_idle {
-            self.hands.ties.wake.sleep(self.next_tick);
-        }
-        Ok(())
-    }
-
-    fn asked(&self) -> Asked<'static> {
-        let rejected = self.stage.as_ref().map_or(&self.tally, |stage| stage.work().tally()).rejected();
-        let rows_partitions = self.hands.plan.pairs_partitions;
-        Asked { rejected, windows: Vec::new(), rows: Vec::new(), rows_partitions }
-    }
-
     /// Takes what is at hand of a source; says whether that was nothing.
-    fn read(&mut self, source: usize) -> anyhow::Result<bool> {
+    fn read_source(&mut self, source: usize) -> anyhow::Result<bool> {
         let reader = Rc::clone(&self.sources[source].reader);
         for _ in 0..BATCH_RECORDS {
             match reader.poll(Duration::ZERO)? {
@@ -292,41 +248,6 @@ impl IntakeWorker {
         Ok(())
     }
 
-    /// Takes up what the groups have said, if anything.
-    fn change(&mut self) -> anyhow::Result<()> {
-        let mut changes = Vec::new();
-        for (number, source) in self.sources.iter().enumerate() {
-            while let Some(change) = source.reader.change() {
-                changes.push((number, change));
-            }
-        }
-        if changes.is_empty() {
-            return Ok(());
-        }
-        self.finish()?;
-        let mut new = BTreeSet::new();
-        for (number, change) in &changes {
-            match change {
-                Change::Assigned(partitions) => new.extend(partitions.iter().map(|&partition| (*number, partition))),
-                Change::Revoked(partitions) => {
-                    for &partition in partitions {
-                        self.let_go(*number, partition)?;
-                    }
-                    self.sources[*number].reader.release(partitions)?;
-                }
-            }
-        }
-        let starts = self.start(&new)?;
-        for (number, change) in &changes {
-            if matches!(change, Change::Assigned(_)) {
-                let own = starts.iter().filter(|(source, ..)| source == number);
-                let own: Vec<_> = own.map(|&(_, partition, next)| (partition, next)).collect();
-                self.sources[*number].reader.assign(&own)?;
-            }
-        }
-        Ok(())
-    }
-
     fn let_go(&mut self, source: usize, partition: Partition) -> anyhow::Result<()> {
         let Some(held) = self.sources[source].held.remove(&partition) else { return Ok(()) };
         if held.is_paused() {
@@ -339,26 +260,6 @@ impl IntakeWorker {
             partition = partition.0,
             "let go"
         );
-        Ok(())
-    }
-
-    /// Sends what the stage has in hand, waits until it is on the log, and commits that.
-    fn finish(&mut self) -> anyhow::Result<()> {
-        self.tell(Fact::Drain)?;
-        let Some(mut stage) = self.stage.take() else { return Ok(()) };
-        let heartbeat = &self.hands.ties.heartbeat;
-        self.hands.writer.flush(&mut || heartbeat.beat())?;
-        self.rejects.flush(&mut || heartbeat.beat());
-        self.committing = None;
-        for source in &mut self.sources {
-            for held in source.held.values_mut() {
-                self.hands.ties.health.remove(StageName::Intake, held.number);
-                held.next = stage.next(held.input);
-                held.highest = stage.work().highest(held.input);
-            }
-            source.reader.commit_now(&source.offsets(&stage), &self.note);
-        }
-        self.tally = std::mem::take(stage.work_mut().tally_mut());
         Ok(())
     }
 
@@ -383,7 +284,7 @@ impl IntakeWorker {
             named.extend(source.partitions()?);
         }
         let origins = source::origins(&self.sources, &named, &self.scan, &self.note)?;
-        if !origins.is_empty() {
+        if !origins.is_empty() && self.scan.is_written_under(identity) {
             let opening = Opening { log_id, input_log_id: 0, store_id: 0, identity, origins };
             self.scan.settle_origins(&opening, scanner, writer, &mut beat)?;
         }
@@ -454,13 +355,75 @@ impl IntakeWorker {
                 source.reader.commit(offsets, &self.note);
             }
         }
-        if self.committing.is_none() && Instant::now() >= self.next_second {
+        if self.committing.is_none() && Instant::now() >= self.next_commit {
+            self.next_commit = Instant::now() + SECOND;
             let offsets = self.sources.iter().map(|source| source.offsets(stage)).collect();
             self.committing = Some(Committing { era: self.hands.writer.end_era(), offsets });
         }
     }
+}
 
-    /// What was done, for those who watch.
+impl Worker for IntakeWorker {
+    fn hands(&mut self) -> &mut Hands {
+        &mut self.hands
+    }
+
+    fn change(&mut self) -> anyhow::Result<()> {
+        let mut changes = Vec::new();
+        for (number, source) in self.sources.iter().enumerate() {
+            while let Some(change) = source.reader.change() {
+                changes.push((number, change));
+            }
+        }
+        if changes.is_empty() {
+            return Ok(());
+        }
+        self.finish()?;
+        let mut new = BTreeSet::new();
+        for (number, change) in &changes {
+            match change {
+                Change::Assigned(partitions) => new.extend(partitions.iter().map(|&partition| (*number, partition))),
+                Change::Revoked(partitions) => {
+                    for &partition in partitions {
+                        self.let_go(*number, partition)?;
+                    }
+                    self.sources[*number].reader.release(partitions)?;
+                }
+            }
+        }
+        let starts = self.start(&new)?;
+        for (number, change) in &changes {
+            if matches!(change, Change::Assigned(_)) {
+                let own = starts.iter().filter(|(source, ..)| source == number);
+                let own: Vec<_> = own.map(|&(_, partition, next)| (partition, next)).collect();
+                self.sources[*number].reader.assign(&own)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn read(&mut self) -> anyhow::Result<bool> {
+        self.tell(Fact::Clock { now_ms: now_ms() })?;
+        let mut is_idle = true;
+        for source in 0..self.sources.len() {
+            is_idle &= self.read_source(source)?;
+            is_idle &= self.take_waiting(source)?;
+        }
+        let heartbeat = &self.hands.ties.heartbeat;
+        self.rejects.flush(&mut || heartbeat.beat()); // before a mark says that their records have been dealt with
+        Ok(is_idle)
+    }
+
+    fn tick(&mut self) -> anyhow::Result<()> {
+        self.tell(Fact::Send)?;
+        self.commit();
+        if let (true, Some(stage)) = (Instant::now() >= self.next_forget, &mut self.stage) {
+            self.next_forget = Instant::now() + UNKNOWN_AGAIN;
+            stage.work_mut().forget_not_found();
+        }
+        Ok(())
+    }
+
     fn show(&mut self) {
         let is_settled = self.sources.iter().all(|source| source.reader.is_settled());
         self.hands.settle(is_settled, self.sources.iter().all(|source| source.held.is_empty()));
@@ -481,14 +444,30 @@ impl IntakeWorker {
             }
         }
     }
-}
 
-impl Worker for IntakeWorker {
-    fn run(&mut self) -> anyhow::Result<()> {
-        while !self.hands.is_to_stop() {
-            self.round()?;
+    fn asked(&self) -> Asked<'_> {
+        let rejected = self.stage.as_ref().map_or(&self.tally, |stage| stage.work().tally()).rejected();
+        let rows_partitions = self.hands.plan.pairs_partitions;
+        Asked { rejected, windows: Vec::new(), rows: Vec::new(), rows_partitions }
+    }
+
+    /// Sends what the stage has in hand, waits until it is on the log, and commits that.
+    fn finish(&mut self) -> anyhow::Result<()> {
+        self.tell(Fact::Drain)?;
+        let Some(mut stage) = self.stage.take() else { return Ok(()) };
+        let heartbeat = &self.hands.ties.heartbeat;
+        self.hands.writer.flush(&mut || heartbeat.beat())?;
+        self.rejects.flush(&mut || heartbeat.beat());
+        self.committing = None;
+        for source in &mut self.sources {
+            for held in source.held.values_mut() {
+                self.hands.ties.health.remove(StageName::Intake, held.number);
+                held.next = stage.next(held.input);
+                held.highest = stage.work().highest(held.input);
+            }
+            source.reader.commit_now(&source.offsets(&stage), &self.note);
         }
-        self.show();
-        self.finish()
+        self.tally = std::mem::take(stage.work_mut().tally_mut());
+        Ok(())
     }
 }

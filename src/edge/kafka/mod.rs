@@ -30,7 +30,6 @@ mod worker;
 mod writer;
 
 pub use service::{Plan, Service, SourceOfRun};
-pub use worker::Wake;
 
 /// Why Kafka cannot be used any more.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

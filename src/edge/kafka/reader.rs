@@ -139,15 +139,10 @@ impl Reader {
         config
             .set("group.id", group)
             .set("partition.assignment.strategy", "cooperative-sticky")
-            .set("enable.auto.commit", "false")
-            .set("enable.auto.offset.store", "false")
-            .set("auto.offset.reset", "error")
-            .set("enable.partition.eof", "true")
-            .set("isolation.level", "read_committed")
             .set("statistics.interval.ms", STATISTICS_INTERVAL_MS);
+        reading(&mut config);
         default(&mut config, "max.poll.interval.ms", POLL_INTERVAL_MAX_MS);
         default(&mut config, "queued.max.messages.kbytes", FETCHED_AHEAD_KBYTES);
-        default(&mut config, "fetch.wait.max.ms", "100");
         default(&mut config, "heartbeat.interval.ms", HEARTBEAT_INTERVAL_MS);
         default(&mut config, "session.timeout.ms", SESSION_TIMEOUT_MS);
         let member = Member {
@@ -276,13 +271,7 @@ impl Reader {
     /// # Errors
     /// When the brokers do not answer, or do not have the topic.
     pub fn partitions(&self) -> Result<u32, KafkaFailure> {
-        let asked = self.consumer.fetch_metadata(Some(&self.topic), ASK_MAX);
-        let metadata = asked.map_err(|error| KafkaFailure::new(&self.topic, "asking for its partitions", &error))?;
-        let count = metadata.topics().first().map_or(0, |topic| topic.partitions().len());
-        match u32::try_from(count) {
-            Ok(count) if count > 0 => Ok(count),
-            _ => Err(KafkaFailure::said(&self.topic, "the topic does not exist; see `samenloop topics`")),
-        }
+        count_partitions(&self.consumer, &self.topic)
     }
 
     /// Records between `next` and the end of `partition`, as of a second ago. Behind the last record may stand what is none
@@ -323,6 +312,31 @@ impl Drop for Reader {
             let (Change::Assigned(partitions) | Change::Revoked(partitions)) = change;
             let _closing = self.release(&partitions);
         }
+    }
+}
+
+/// How every consumer reads: from where its owner says, to ends that it is told of, and no record of a transaction that is
+/// open or was given up.
+pub(super) fn reading(config: &mut ClientConfig) {
+    config
+        .set("enable.auto.commit", "false")
+        .set("enable.auto.offset.store", "false")
+        .set("auto.offset.reset", "error")
+        .set("enable.partition.eof", "true")
+        .set("isolation.level", "read_committed");
+    default(config, "fetch.wait.max.ms", "100");
+}
+
+pub(super) fn count_partitions<C: ConsumerContext>(
+    consumer: &BaseConsumer<C>,
+    topic: &str,
+) -> Result<u32, KafkaFailure> {
+    let asked = patiently(|| consumer.fetch_metadata(Some(topic), ASK_MAX));
+    let metadata = asked.map_err(|error| KafkaFailure::new(topic, "asking for its partitions", &error))?;
+    let count = metadata.topics().first().map_or(0, |topic| topic.partitions().len());
+    match u32::try_from(count) {
+        Ok(count) if count > 0 => Ok(count),
+        _ => Err(KafkaFailure::said(topic, "the topic does not exist; see `samenloop topics`")),
     }
 }
 

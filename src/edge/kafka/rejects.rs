@@ -1,16 +1,16 @@
 //! The rejects topic: every record that became no event, as it was, with why and where in its headers.
 //!
 //! The headers follow Kafka Connect's dead letter queues, so what reads those reads these; ours is the machine reason.
-//! A reject is kept before the events log says that its record has been dealt with, so after a crash it is there, perhaps
-//! twice. Two things go before keeping it: what is good never waits for long for a topic that takes nothing ([`KEEP_MAX`], then an
-//! error in the log), and a value that is too large for the topic is left out, which a header says.
+//! Rejects are waited for after each batch of records, before a mark says that these have been dealt with; so after a crash they
+//! are there, perhaps twice. One can be missing: a block that fills up within its batch may cover it sooner, what is good never
+//! waits for long for a topic that takes nothing ([`KEEP_MAX`], then an error in the log), and a value beyond
+//! [`RECORD_BYTES_MAX`] is left out, which a header says.
 //!
 //! Invariants: a header or a log line holds no part of a record. Absent: gapless order, which nobody needs here.
 
 use super::KafkaFailure;
-use super::client::log_line;
+use super::client::{RECORD_BYTES_MAX, log_line};
 use super::reader::{default, lock};
-use super::writer::RECORD_BYTES_MAX;
 use crate::intake::{Record, Reject};
 use crate::position::{NextOffset, SourcePartition};
 use rdkafka::ClientConfig;

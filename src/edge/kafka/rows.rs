@@ -2,11 +2,11 @@
 
 use super::reader::{Change, Next, Reader};
 use super::scan::{StopAsked, place_of};
-use super::service::{Plan, Worker};
+use super::service::Plan;
 use super::totals::Totals;
-use super::worker::{Hands, SECOND, TICK, Ties, age_ms, unexpected};
+use super::worker::{Hands, Ties, Worker, age_ms, unexpected};
 use super::writer::Appending;
-use crate::edge::answers::{Asked, answer};
+use crate::edge::answers::Asked;
 use crate::edge::health::{PartitionState, StageName};
 use crate::edge::lists::ListHeaders;
 use crate::edge::metrics::{DelayTally, LagFollower, RowsFollower};
@@ -18,10 +18,10 @@ use crate::publish::ListRecord;
 use crate::stage::{Effect, Fact, Left, Log, RowsWork, Stage};
 use anyhow::Context as _;
 use rdkafka::message::{BorrowedMessage, Header, Headers, Message, OwnedHeaders};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Records taken between two looks at everything else.
 const BATCH_RECORDS: usize = 32;
@@ -37,8 +37,6 @@ struct Held {
     /// The newest record's timestamp.
     newest_ms: Option<i64>,
     delay: DelayTally,
-    /// Keys that HTTP serves from here.
-    served: BTreeSet<String>,
     follower: RowsFollower,
     lag: LagFollower,
 }
@@ -54,8 +52,6 @@ pub(super) struct RowsWorker {
     key: Vec<u8>,
     value: Vec<u8>,
     json: Vec<u8>,
-    next_tick: Instant,
-    next_second: Instant,
 }
 
 impl RowsWorker {
@@ -64,7 +60,6 @@ impl RowsWorker {
         let (wake, wake_too) = (hands.ties.wake.clone(), hands.ties.wake.clone());
         let reader = Reader::join(&plan.client, &plan.group("rows"), plan.topic(Log::Pairs), move || wake.wake())?;
         let totals = Totals::new(plan, move || wake_too.wake())?;
-        let now = Instant::now();
         Ok(Self {
             hands,
             reader,
@@ -74,38 +69,11 @@ impl RowsWorker {
             key: Vec::new(),
             value: Vec::new(),
             json: Vec::new(),
-            next_tick: now,
-            next_second: now,
         })
     }
 
-    fn round(&mut self) -> anyhow::Result<()> {
-        self.hands.look()?;
-        while let Some(change) = self.reader.change() {
-            self.change(change)?;
-        }
-        let no_totals = self.read_totals()?;
-        let is_idle = self.read()? && no_totals;
-        let now = Instant::now();
-        if now >= self.next_tick {
-            self.next_tick = now + TICK;
-            self.tick()?;
-        }
-        if now >= self.next_second {
-            self.next_second = now + SECOND;
-            self.show();
-        }
-        while let Ok(query) = self.hands.ties.questions.try_recv() {
-            answer(&self.asked(), query);
-        }
-        if is_idle {
-            self.hands.ties.wake.sleep(self.next_tick);
-        }
-        Ok(())
-    }
-
-    /// Takes what is at hand; says whether that was nothing.
-    fn read(&mut self) -> anyhow::Result<bool> {
+    /// Tells the stages the deltas that are at hand; says whether there were none.
+    fn read_pairs(&mut self) -> anyhow::Result<bool> {
         for _ in 0..BATCH_RECORDS {
             let partition = match self.reader.poll(Duration::ZERO)? {
                 Next::Nothing => return Ok(true),
@@ -153,23 +121,7 @@ impl RowsWorker {
         Ok(false)
     }
 
-    fn tick(&mut self) -> anyhow::Result<()> {
-        let now_ms = now_ms();
-        for partition in self.held.keys().copied().collect::<Vec<_>>() {
-            if let Some(held) = self.held.get_mut(&partition) {
-                held.stage.handle(Fact::Clock { now_ms }, &mut self.effects)?;
-            }
-            self.carry_out(partition)?;
-        }
-        Ok(())
-    }
-
-    fn asked(&self) -> Asked<'_> {
-        let rows = self.held.iter().map(|(&partition, held)| (partition, held.stage.work())).collect();
-        Asked { rejected: 0, windows: Vec::new(), rows, rows_partitions: self.hands.plan.pairs_partitions }
-    }
-
-    fn change(&mut self, change: Change) -> anyhow::Result<()> {
+    fn take_up(&mut self, change: Change) -> anyhow::Result<()> {
         match change {
             Change::Revoked(partitions) => {
                 for partition in &partitions {
@@ -199,23 +151,18 @@ impl RowsWorker {
             let (counting, rows) = (&plan.setup.counting, &plan.setup.rows);
             let work = RowsWork::new(partition, plan.pairs_partitions, counting, pairs_identity, rows);
             let mut stage = Stage::new(work, inputs);
-            let served = self.restore(&mut stage, partition)?;
-            stages.push((partition, stage, served));
+            self.restore(&mut stage, partition)?;
+            stages.push((partition, stage));
         }
         self.learn_epochs(&mut stages)?;
         let mut starts = Vec::new();
-        for (partition, stage, served) in stages {
-            starts.push((partition, self.open(partition, stage, served)?));
+        for (partition, stage) in stages {
+            starts.push((partition, self.open(partition, stage)?));
         }
         Ok(starts)
     }
 
-    fn open(
-        &mut self,
-        partition: Partition,
-        mut stage: Stage<RowsWork>,
-        served: BTreeSet<String>,
-    ) -> anyhow::Result<NextOffset> {
+    fn open(&mut self, partition: Partition, mut stage: Stage<RowsWork>) -> anyhow::Result<NextOffset> {
         let (next, until) = self.reader.bounds(partition)?;
         stage.handle(Fact::Opened { input: PAIRS, next, until: Some(until) }, &mut self.effects)?;
         for number in 0..self.totals.partitions() {
@@ -232,7 +179,6 @@ impl RowsWorker {
             stage,
             newest_ms: None,
             delay: DelayTally::default(),
-            served,
             follower: metrics.rows(partition),
             lag: metrics.lag(StageName::Rows, &source),
         };
@@ -241,11 +187,11 @@ impl RowsWorker {
         Ok(next)
     }
 
-    /// Tells a new stage what subscribers were told last; HTTP serves it again. Returns the keys.
-    fn restore(&mut self, stage: &mut Stage<RowsWork>, partition: Partition) -> anyhow::Result<BTreeSet<String>> {
+    /// Tells a new stage what subscribers were told last; HTTP serves it again.
+    fn restore(&mut self, stage: &mut Stage<RowsWork>, partition: Partition) -> anyhow::Result<()> {
         let Hands { scanner, plan, ties, .. } = &mut self.hands;
         let mut beat = || ties.heartbeat.beat();
-        let (mut served, mut effects, mut foreign_keys) = (BTreeSet::new(), Vec::new(), 0_u64);
+        let (mut effects, mut foreign_keys) = (Vec::new(), 0_u64);
         let from = BTreeMap::from([(partition, NextOffset(0))]);
         let topic = plan.topic(Log::Lists);
         scanner.scan(topic, &from, &mut beat, &mut |_, offset, message| {
@@ -255,13 +201,11 @@ impl RowsWorker {
             let key = record.key();
             if record.tombstone {
                 ties.view.remove(&key);
-                served.remove(&key);
             } else {
                 let mut json = Vec::new();
                 record.write_json(&mut json);
                 let at = message.timestamp().to_millis().unwrap_or_default();
                 ties.view.insert(&key, &json, EventTime(at));
-                served.insert(key);
             }
             Ok(stage.handle(Fact::Left(Left::List(&record)), &mut effects)?)
         })?;
@@ -274,18 +218,18 @@ impl RowsWorker {
                  Start with another topics.prefix, or remove them"
             );
         }
-        Ok(served)
+        Ok(())
     }
 
     /// Tells new stages under which epochs they published totals before.
-    fn learn_epochs(&mut self, stages: &mut [(Partition, Stage<RowsWork>, BTreeSet<String>)]) -> anyhow::Result<()> {
+    fn learn_epochs(&mut self, stages: &mut [(Partition, Stage<RowsWork>)]) -> anyhow::Result<()> {
         let Hands { scanner, plan, ties, .. } = &mut self.hands;
         let mut beat = || ties.heartbeat.beat();
         let mut effects = Vec::new();
         let all = (0..self.totals.partitions()).map(|number| (Partition(number), NextOffset(0))).collect();
         scanner.scan(plan.topic(Log::Totals), &all, &mut beat, &mut |_, _, message| {
             let Some(total) = message.payload() else { return Ok(()) };
-            for (_, stage, _) in stages.iter_mut() {
+            for (_, stage) in stages.iter_mut() {
                 stage.handle(Fact::Left(Left::Total(total)), &mut effects)?;
             }
             Ok(())
@@ -294,10 +238,10 @@ impl RowsWorker {
     }
 
     fn let_go(&mut self, partition: Partition) {
-        let Some(held) = self.held.remove(&partition) else { return };
-        for key in &held.served {
-            self.hands.ties.view.remove(key);
+        if self.held.remove(&partition).is_none() {
+            return;
         }
+        self.hands.ties.view.remove_partition(partition, self.hands.plan.pairs_partitions);
         self.hands.ties.health.remove(StageName::Rows, partition);
         tracing::info!(stage = "rows", partition = partition.0, "let go");
     }
@@ -332,12 +276,10 @@ impl RowsWorker {
         let key = record.key();
         if record.tombstone {
             self.hands.ties.view.remove(&key);
-            held.served.remove(&key);
         } else {
             self.json.clear();
             record.write_json(&mut self.json);
             self.hands.ties.view.insert(&key, &self.json, EventTime(now_ms()));
-            held.served.insert(key);
         }
         if let Some(waited_ms) = waited_ms {
             held.delay.record(waited_ms.unsigned_abs().saturating_mul(1000));
@@ -351,12 +293,39 @@ impl RowsWorker {
             key: Some(&self.key),
             value: (!record.tombstone).then_some(&self.value[..]),
             headers: Some(headers),
-            timestamp_ms: None,
         };
         Ok(self.hands.append(Log::Lists, partition, appending)?)
     }
+}
 
-    /// What was done, for those who watch, and how far, for lag tools.
+impl Worker for RowsWorker {
+    fn hands(&mut self) -> &mut Hands {
+        &mut self.hands
+    }
+
+    fn change(&mut self) -> anyhow::Result<()> {
+        while let Some(change) = self.reader.change() {
+            self.take_up(change)?;
+        }
+        Ok(())
+    }
+
+    fn read(&mut self) -> anyhow::Result<bool> {
+        let no_totals = self.read_totals()?;
+        Ok(self.read_pairs()? && no_totals)
+    }
+
+    fn tick(&mut self) -> anyhow::Result<()> {
+        let now_ms = now_ms();
+        for partition in self.held.keys().copied().collect::<Vec<_>>() {
+            if let Some(held) = self.held.get_mut(&partition) {
+                held.stage.handle(Fact::Clock { now_ms }, &mut self.effects)?;
+            }
+            self.carry_out(partition)?;
+        }
+        Ok(())
+    }
+
     fn show(&mut self) {
         let mut offsets = Vec::new();
         for (&partition, held) in &mut self.held {
@@ -370,14 +339,13 @@ impl RowsWorker {
         self.hands.settle(self.reader.is_settled(), self.held.is_empty());
         self.hands.show();
     }
-}
 
-impl Worker for RowsWorker {
-    fn run(&mut self) -> anyhow::Result<()> {
-        while !self.hands.is_to_stop() {
-            self.round()?;
-        }
-        self.show();
+    fn asked(&self) -> Asked<'_> {
+        let rows = self.held.iter().map(|(&partition, held)| (partition, held.stage.work())).collect();
+        Asked { rejected: 0, windows: Vec::new(), rows, rows_partitions: self.hands.plan.pairs_partitions }
+    }
+
+    fn finish(&mut self) -> anyhow::Result<()> {
         for partition in self.held.keys().copied().collect::<Vec<_>>() {
             self.let_go(partition);
         }

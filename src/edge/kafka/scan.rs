@@ -5,7 +5,7 @@
 
 use super::KafkaFailure;
 use super::client::log_line;
-use super::reader::{self, is_passing, list_of, next, number};
+use super::reader::{self, is_passing, list_of, next, number, reading};
 use super::writer::{Appending, Writer};
 use crate::position::{NextOffset, Partition, Position, SourcePartition};
 use crate::stage::{Fact, Left, Log, Stage, StageError, Work};
@@ -26,7 +26,8 @@ const LOOK: Duration = Duration::from_millis(100);
 /// How long a scan may get nothing at all before it is given up.
 const SILENCE_MAX: Duration = Duration::from_secs(120);
 
-struct Quiet;
+/// The context of a consumer outside all groups.
+pub(super) struct Quiet;
 
 impl ClientContext for Quiet {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
@@ -34,11 +35,20 @@ impl ClientContext for Quiet {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        tracing::debug!(%error, reason, "kafka scan");
+        tracing::debug!(%error, reason, "kafka consumer");
     }
 }
 
 impl ConsumerContext for Quiet {}
+
+/// A consumer that reads what it is told to. `group` is never joined; librdkafka wants a name.
+pub(super) fn outside_groups(base: &ClientConfig, group: &str) -> Result<BaseConsumer<Quiet>, KafkaFailure> {
+    let mut config = base.clone();
+    config.set("group.id", group);
+    reading(&mut config);
+    let made = config.create_with_context(Quiet);
+    made.map_err(|error| KafkaFailure::new(group, "making a consumer", &error))
+}
 
 /// A scan was ended because the process stops.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
@@ -52,22 +62,12 @@ pub struct Scanner {
 }
 
 impl Scanner {
-    /// `group` is never joined; librdkafka wants a name. Scans end early once `stop` is set.
+    /// Scans end early once `stop` is set.
     ///
     /// # Errors
     /// When the client cannot be made.
     pub fn new(base: &ClientConfig, group: &str, stop: Arc<AtomicBool>) -> Result<Self, KafkaFailure> {
-        let mut config = base.clone();
-        config
-            .set("group.id", group)
-            .set("enable.auto.commit", "false")
-            .set("enable.auto.offset.store", "false")
-            .set("auto.offset.reset", "error")
-            .set("enable.partition.eof", "true")
-            .set("isolation.level", "read_committed");
-        let made = config.create_with_context(Quiet);
-        let consumer = made.map_err(|error| KafkaFailure::new("scan", "making a consumer", &error))?;
-        Ok(Self { consumer, stop })
+        Ok(Self { consumer: outside_groups(base, group)?, stop })
     }
 
     /// The first offset that a partition still holds, and the first that it does not hold yet.
@@ -154,7 +154,8 @@ pub(super) struct LogScan {
     topic: String,
     partitions: u32,
     read_to: BTreeMap<Partition, NextOffset>,
-    openings: BTreeMap<(Partition, NextOffset), (Partition, NextOffset, Opening)>,
+    /// Partition 0 first: there it is settled who was first.
+    openings: BTreeMap<(Partition, NextOffset), Opening>,
     positions: BTreeMap<(usize, SourcePartition), Position>,
     /// The first number proposed as the log's id, on partition 0.
     founded: Option<u128>,
@@ -182,7 +183,7 @@ impl LogScan {
             match kind_of(block).map_err(damaged)? {
                 Kind::Opening => {
                     let opening = Opening::decode(block).map_err(damaged)?;
-                    self.openings.insert((partition, offset), (partition, offset, opening));
+                    self.openings.insert((partition, offset), opening);
                 }
                 Kind::Founding if partition == Partition(0) => {
                     self.founded.get_or_insert(founded(block).map_err(damaged)?);
@@ -205,7 +206,7 @@ impl LogScan {
         writer: &mut Writer,
         while_waiting: &mut dyn FnMut(),
     ) -> anyhow::Result<u128> {
-        if let Some((_, _, opening)) = self.openings().next() {
+        if let Some(opening) = self.openings.values().next() {
             return Ok(opening.log_id);
         }
         if self.founded.is_none() {
@@ -215,7 +216,7 @@ impl LogScan {
             writer.flush(while_waiting)?;
             self.refresh(scanner, while_waiting)?;
         }
-        if let Some((_, _, opening)) = self.openings().next() {
+        if let Some(opening) = self.openings.values().next() {
             return Ok(opening.log_id);
         }
         let what = "a founding mark was acknowledged, but is not there: another topic under the same name?";
@@ -228,18 +229,19 @@ impl LogScan {
         let of_source = |opening: &Opening| -> BTreeSet<Partition> {
             opening.origins.iter().filter(|o| &*o.source.source == source).map(|o| o.source.partition).collect()
         };
-        self.openings().map(|(_, _, opening)| of_source(opening)).find(|named| !named.is_empty())
+        self.openings.values().map(of_source).find(|named| !named.is_empty())
     }
 
     /// Where the log starts to hold `source`, if its reader has said so.
     pub(super) fn origin(&self, source: &SourcePartition) -> Option<Position> {
-        let mut origins = self.openings().flat_map(|(_, _, opening)| &opening.origins);
+        let mut origins = self.openings.values().flat_map(|opening| &opening.origins);
         origins.find_map(|origin| if origin.source == *source { origin.first } else { None })
     }
 
-    /// Opening marks, those of partition 0 first: there it is settled who was first.
-    fn openings(&self) -> impl Iterator<Item = &(Partition, NextOffset, Opening)> {
-        self.openings.values()
+    /// Whether all that wrote the log did so under `identity`. What did not is refused when a stage is told of it; nothing may
+    /// be appended before.
+    pub(super) fn is_written_under(&self, identity: u64) -> bool {
+        self.openings.values().all(|opening| opening.identity == identity)
     }
 
     /// Says where sources start that the log does not know yet, on partition 0, and reads what stands there: of several
@@ -266,7 +268,7 @@ impl LogScan {
         is_its: impl Fn(&SourcePartition) -> bool,
     ) -> Result<(), StageError> {
         let mut effects = Vec::new();
-        for (partition, offset, opening) in self.openings() {
+        for ((partition, offset), opening) in &self.openings {
             let left = Left::Opening { partition: *partition, offset: *offset, opening };
             stage.handle(Fact::Left(left), &mut effects)?;
         }

@@ -7,7 +7,7 @@ use super::intake::IntakeWorker;
 use super::rows::RowsWorker;
 use super::scan::StopAsked;
 use super::windows::WindowsWorker;
-use super::worker::{Hands, Ties, Wake};
+use super::worker::{Hands, Ties, Wake, Worker};
 use crate::config::{Start, WorkersSettings};
 use crate::edge::health::{HEARTBEAT_AGE_MAX, Health};
 use crate::edge::http::{Limits, State};
@@ -117,15 +117,6 @@ pub struct Service {
 
 /// What a worker is made by, in its own thread.
 type Make = fn(Hands) -> anyhow::Result<Box<dyn Worker>>;
-
-/// A worker, ready to run until it is stopped.
-pub(super) trait Worker {
-    /// Works until the ties say stop, then finishes what is in hand.
-    ///
-    /// # Errors
-    /// When it cannot go on.
-    fn run(&mut self) -> anyhow::Result<()>;
-}
 
 impl Service {
     /// Starts the workers. The state is for HTTP to serve.

@@ -4,39 +4,22 @@
 //! passes over what it knows.
 
 use super::KafkaFailure;
-use super::client::log_line;
-use super::reader::{self, ASK_MAX, default, is_passing, list_of, number};
-use super::scan::place_of;
+use super::reader::{self, is_passing, list_of, number};
+use super::scan::{Quiet, outside_groups, place_of};
 use super::service::Plan;
 use crate::position::{NextOffset, Partition};
 use crate::stage::Log;
-use rdkafka::client::ClientContext;
-use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::Message;
 use std::time::Duration;
-
-struct Follower;
-
-impl ClientContext for Follower {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        log_line(level, facility, message);
-    }
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        tracing::debug!(%error, reason, "kafka totals");
-    }
-}
-
-impl ConsumerContext for Follower {}
 
 /// What a totals partition gave: a record, or its end.
 pub(super) type Given<'a> = Option<(NextOffset, &'a [u8])>;
 
 /// The reader of all totals.
 pub(super) struct Totals {
-    consumer: BaseConsumer<Follower>,
+    consumer: BaseConsumer<Quiet>,
     topic: String,
     partitions: u32,
 }
@@ -44,21 +27,9 @@ pub(super) struct Totals {
 impl Totals {
     pub(super) fn new(plan: &Plan, wake: impl Fn() + Send + Sync + 'static) -> Result<Self, KafkaFailure> {
         let topic = plan.topic(Log::Totals).to_owned();
-        let mut config = plan.client.clone();
-        config
-            .set("group.id", plan.group("totals"))
-            .set("enable.auto.commit", "false")
-            .set("enable.auto.offset.store", "false")
-            .set("auto.offset.reset", "error")
-            .set("enable.partition.eof", "true");
-        default(&mut config, "fetch.wait.max.ms", "100");
-        let made: Result<BaseConsumer<Follower>, KafkaError> = config.create_with_context(Follower);
-        let mut consumer = made.map_err(|error| KafkaFailure::new(&topic, "making a consumer", &error))?;
+        let mut consumer = outside_groups(&plan.client, &plan.group("totals"))?;
         consumer.set_nonempty_callback(wake);
-        let asked = consumer.fetch_metadata(Some(&topic), ASK_MAX);
-        let metadata = asked.map_err(|error| KafkaFailure::new(&topic, "asking for its partitions", &error))?;
-        let count = metadata.topics().first().map_or(0, |topic| topic.partitions().len());
-        let partitions = u32::try_from(count).unwrap_or(0);
+        let partitions = reader::count_partitions(&consumer, &topic)?;
         Ok(Self { consumer, topic, partitions })
     }
 

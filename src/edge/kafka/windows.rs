@@ -2,10 +2,9 @@
 
 use super::reader::{Change, Next, Reader};
 use super::scan::{LogScan, place_of};
-use super::service::Worker;
-use super::worker::{Hands, SECOND, TICK, Ties, age_ms, unexpected};
+use super::worker::{Hands, Ties, Worker, age_ms, unexpected};
 use super::writer::Appending;
-use crate::edge::answers::{Asked, answer};
+use crate::edge::answers::Asked;
 use crate::edge::health::{PartitionState, StageName};
 use crate::edge::metrics::{LagFollower, LogFollower, LogTallies, WindowsFollower};
 use crate::edge::watch::{now_ms, state, windows_tallies};
@@ -13,7 +12,7 @@ use crate::position::{NextOffset, Partition, SourcePartition};
 use crate::stage::{Effect, Fact, Log, Stage, WindowsWork};
 use rdkafka::message::Message;
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Records taken between two looks at everything else.
 const BATCH_RECORDS: usize = 32;
@@ -35,8 +34,6 @@ pub(super) struct WindowsWorker {
     scan: LogScan,
     held: BTreeMap<Partition, Held>,
     effects: Vec<Effect>,
-    next_tick: Instant,
-    next_second: Instant,
 }
 
 impl WindowsWorker {
@@ -45,74 +42,10 @@ impl WindowsWorker {
         let wake = hands.ties.wake.clone();
         let reader = Reader::join(&plan.client, &plan.group("windows"), plan.topic(Log::Events), move || wake.wake())?;
         let scan = LogScan::new(Log::Pairs, plan.topic(Log::Pairs), plan.pairs_partitions);
-        let now = Instant::now();
-        Ok(Self { hands, reader, scan, held: BTreeMap::new(), effects: Vec::new(), next_tick: now, next_second: now })
+        Ok(Self { hands, reader, scan, held: BTreeMap::new(), effects: Vec::new() })
     }
 
-    fn round(&mut self) -> anyhow::Result<()> {
-        self.hands.look()?;
-        while let Some(change) = self.reader.change() {
-            self.change(change)?;
-        }
-        let is_idle = self.read()?;
-        let now = Instant::now();
-        if now >= self.next_tick {
-            self.next_tick = now + TICK;
-            self.tick()?;
-        }
-        if now >= self.next_second {
-            self.next_second = now + SECOND;
-            self.show();
-        }
-        while let Ok(query) = self.hands.ties.questions.try_recv() {
-            answer(&self.asked(), query);
-        }
-        if is_idle {
-            self.hands.ties.wake.sleep(self.next_tick);
-        }
-        Ok(())
-    }
-
-    /// Takes what is at hand; says whether that was nothing.
-    fn read(&mut self) -> anyhow::Result<bool> {
-        for _ in 0..BATCH_RECORDS {
-            match self.reader.poll(Duration::ZERO)? {
-                Next::Nothing => return Ok(true),
-                Next::End(partition) => {
-                    if let Some(held) = self.held.get_mut(&partition) {
-                        held.stage.handle(Fact::Ended { input: 0 }, &mut self.effects)?;
-                    }
-                }
-                Next::Record(message) => {
-                    let Some((partition, offset)) = place_of(&message) else { continue };
-                    let (Some(held), Some(record)) = (self.held.get_mut(&partition), message.payload()) else {
-                        continue; // revoked since it was fetched, or nothing
-                    };
-                    held.newest_ms = message.timestamp().to_millis();
-                    held.stage.handle(Fact::Record { input: 0, offset, record }, &mut self.effects)?;
-                }
-            }
-            carry_out(&mut self.hands, &mut self.effects)?;
-        }
-        Ok(false)
-    }
-
-    fn tick(&mut self) -> anyhow::Result<()> {
-        let now_ms = now_ms();
-        for held in self.held.values_mut() {
-            held.stage.handle(Fact::Clock { now_ms }, &mut self.effects)?;
-            held.stage.handle(Fact::Send, &mut self.effects)?;
-            carry_out(&mut self.hands, &mut self.effects)?;
-        }
-        Ok(())
-    }
-
-    fn asked(&self) -> Asked<'_> {
-        let windows = self.held.values().map(|held| held.stage.work()).collect();
-        Asked { rejected: 0, windows, rows: Vec::new(), rows_partitions: self.hands.plan.pairs_partitions }
-    }
-
-    fn change(&mut self, change: Change) -> anyhow::Result<()> {
+    fn take_up(&mut self, change: Change) -> anyhow::Result<()> {
         match change {
             Change::Revoked(partitions) => {
                 for partition in &partitions {
@@ -183,8 +116,53 @@ impl WindowsWorker {
         tracing::info!(stage = "windows", partition = partition.0, "let go");
         Ok(())
     }
+}
 
-    /// What was done, for those who watch, and how far, for lag tools.
+impl Worker for WindowsWorker {
+    fn hands(&mut self) -> &mut Hands {
+        &mut self.hands
+    }
+
+    fn change(&mut self) -> anyhow::Result<()> {
+        while let Some(change) = self.reader.change() {
+            self.take_up(change)?;
+        }
+        Ok(())
+    }
+
+    fn read(&mut self) -> anyhow::Result<bool> {
+        for _ in 0..BATCH_RECORDS {
+            match self.reader.poll(Duration::ZERO)? {
+                Next::Nothing => return Ok(true),
+                Next::End(partition) => {
+                    if let Some(held) = self.held.get_mut(&partition) {
+                        held.stage.handle(Fact::Ended { input: 0 }, &mut self.effects)?;
+                    }
+                }
+                Next::Record(message) => {
+                    let Some((partition, offset)) = place_of(&message) else { continue };
+                    let (Some(held), Some(record)) = (self.held.get_mut(&partition), message.payload()) else {
+                        continue; // revoked since it was fetched, or nothing
+                    };
+                    held.newest_ms = message.timestamp().to_millis();
+                    held.stage.handle(Fact::Record { input: 0, offset, record }, &mut self.effects)?;
+                }
+            }
+            carry_out(&mut self.hands, &mut self.effects)?;
+        }
+        Ok(false)
+    }
+
+    fn tick(&mut self) -> anyhow::Result<()> {
+        let now_ms = now_ms();
+        for held in self.held.values_mut() {
+            held.stage.handle(Fact::Clock { now_ms }, &mut self.effects)?;
+            held.stage.handle(Fact::Send, &mut self.effects)?;
+            carry_out(&mut self.hands, &mut self.effects)?;
+        }
+        Ok(())
+    }
+
     fn show(&mut self) {
         let mut offsets = Vec::new();
         for (&partition, held) in &mut self.held {
@@ -199,18 +177,17 @@ impl WindowsWorker {
         self.hands.settle(self.reader.is_settled(), self.held.is_empty());
         self.hands.show();
     }
-}
 
-impl Worker for WindowsWorker {
-    fn run(&mut self) -> anyhow::Result<()> {
-        while !self.hands.is_to_stop() {
-            self.round()?;
-        }
+    fn asked(&self) -> Asked<'_> {
+        let windows = self.held.values().map(|held| held.stage.work()).collect();
+        Asked { rejected: 0, windows, rows: Vec::new(), rows_partitions: self.hands.plan.pairs_partitions }
+    }
+
+    fn finish(&mut self) -> anyhow::Result<()> {
         for partition in self.held.keys().copied().collect::<Vec<_>>() {
             self.let_go(partition)?;
         }
-        self.hands.flush()?;
-        Ok(())
+        Ok(self.hands.flush()?)
     }
 }
 

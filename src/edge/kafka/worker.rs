@@ -1,4 +1,4 @@
-//! What every worker has: its name, its producer and its scanner, its sign of life, and how it sleeps and wakes.
+//! What every worker has: its name, its producer and its scanner, its sign of life, its loop, and how it sleeps and wakes.
 //!
 //! Invariants: whatever a worker waits for, it gives a sign of life meanwhile. Absent: what a worker does (`intake`,
 //! `windows`, `rows`).
@@ -7,6 +7,7 @@ use super::KafkaFailure;
 use super::scan::Scanner;
 use super::service::Plan;
 use super::writer::{Appending, Writer};
+use crate::edge::answers::{Asked, answer};
 use crate::edge::health::{Health, Heartbeat};
 use crate::edge::metrics::{LogFollower, LogTallies, Metrics};
 use crate::edge::query::Query;
@@ -21,23 +22,23 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How often a worker tells its stages the time, and sends what they hold.
-pub(super) const TICK: Duration = Duration::from_millis(20);
+const TICK: Duration = Duration::from_millis(20);
 /// How often a worker shows what it did, and commits how far it is.
 pub(super) const SECOND: Duration = Duration::from_secs(1);
 
 /// Wakes a worker that sleeps because nothing was there.
 #[derive(Clone, Default)]
-pub struct Wake(Arc<(Mutex<bool>, Condvar)>);
+pub(super) struct Wake(Arc<(Mutex<bool>, Condvar)>);
 
 impl Wake {
     /// Something came.
-    pub fn wake(&self) {
+    pub(super) fn wake(&self) {
         *self.0.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
         self.0.1.notify_one();
     }
 
     /// Sleeps until woken, also by what came since the last sleep, or until `deadline`.
-    pub fn sleep(&self, deadline: Instant) {
+    pub(super) fn sleep(&self, deadline: Instant) {
         let mut woken = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
         while !*woken {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -78,10 +79,6 @@ impl Hands {
         let writer = Writer::new(&plan.client)?;
         let scanner = Scanner::new(&plan.client, &plan.group("scan"), Arc::clone(&ties.stop))?;
         Ok(Self { plan, ties, writer, scanner, appended: BTreeMap::new() })
-    }
-
-    pub(super) fn is_to_stop(&self) -> bool {
-        self.ties.stop.load(Ordering::Relaxed)
     }
 
     /// Appends to one of our topics.
@@ -125,6 +122,54 @@ impl Hands {
         for (tallies, follower) in self.appended.values_mut() {
             follower.update(tallies);
         }
+    }
+}
+
+/// A worker: what it does with what its groups give it. The loop is the same for all.
+pub(super) trait Worker {
+    /// Its means.
+    fn hands(&mut self) -> &mut Hands;
+    /// Takes up what its groups have said, if anything.
+    fn change(&mut self) -> anyhow::Result<()>;
+    /// Takes what is at hand; says whether that was nothing.
+    fn read(&mut self) -> anyhow::Result<bool>;
+    /// Tells its stages the time, and sends what they hold.
+    fn tick(&mut self) -> anyhow::Result<()>;
+    /// Shows what was done to those who watch, and how far to lag tools.
+    fn show(&mut self);
+    /// Its stages, to be asked.
+    fn asked(&self) -> Asked<'_>;
+    /// Finishes what is in hand.
+    fn finish(&mut self) -> anyhow::Result<()>;
+
+    /// Works until the ties say stop, then finishes what is in hand.
+    ///
+    /// # Errors
+    /// When it cannot go on.
+    fn run(&mut self) -> anyhow::Result<()> {
+        let (mut next_tick, mut next_second) = (Instant::now(), Instant::now());
+        while !self.hands().ties.stop.load(Ordering::Relaxed) {
+            self.hands().look()?;
+            self.change()?;
+            let is_idle = self.read()?;
+            let now = Instant::now();
+            if now >= next_tick {
+                next_tick = now + TICK;
+                self.tick()?;
+            }
+            if now >= next_second {
+                next_second = now + SECOND;
+                self.show();
+            }
+            while let Ok(query) = self.hands().ties.questions.try_recv() {
+                answer(&self.asked(), query);
+            }
+            if is_idle {
+                self.hands().ties.wake.sleep(next_tick);
+            }
+        }
+        self.show();
+        self.finish()
     }
 }
 

@@ -7,7 +7,7 @@
 //! waited for.
 
 use super::KafkaFailure;
-use super::client::log_line;
+use super::client::{RECORD_BYTES_MAX, log_line};
 use super::reader::{default, kafka_number, lock};
 use crate::position::Partition;
 use rdkafka::ClientConfig;
@@ -21,8 +21,6 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// The largest record: an order of 100,000 lines with the longest ids fits.
-pub const RECORD_BYTES_MAX: usize = 32 << 20;
 /// What may wait for the brokers, in kB. More, and the writer's owner waits.
 const WAITING_KBYTES_MAX: &str = "131072";
 /// How long an owner that waits sleeps between two looks.
@@ -37,8 +35,6 @@ pub struct Appending<'a> {
     pub value: Option<&'a [u8]>,
     /// Its headers.
     pub headers: Option<OwnedHeaders>,
-    /// Its timestamp in ms since 1970; `None` is now.
-    pub timestamp_ms: Option<i64>,
 }
 
 /// What is known of a record until it is acknowledged.
@@ -134,13 +130,12 @@ impl Writer {
         while_waiting: &mut dyn FnMut(),
     ) -> Result<(), KafkaFailure> {
         let first = self.wait_for_first(topic, partition, while_waiting)?;
-        let Appending { key, value, headers, timestamp_ms } = appending;
+        let Appending { key, value, headers } = appending;
         let mut record =
             BaseRecord::<[u8], [u8], Box<Sent>>::with_opaque_to(topic, Box::new(Sent { first, era: self.era }));
         record = record.partition(kafka_number(partition));
         record.key = key;
         record.payload = value;
-        record.timestamp = timestamp_ms;
         record.headers = headers;
         loop {
             match self.producer.send(record) {

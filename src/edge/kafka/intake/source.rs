@@ -127,8 +127,8 @@ pub(super) struct Source {
 }
 
 impl Source {
-    pub(super) fn new(of_run: SourceOfRun, reader: Reader) -> Result<Self, KafkaFailure> {
-        Ok(Self { of_run, reader: Rc::new(reader), held: BTreeMap::new() })
+    pub(super) fn new(of_run: SourceOfRun, reader: Reader) -> Self {
+        Self { of_run, reader: Rc::new(reader), held: BTreeMap::new() }
     }
 
     /// All partitions of the topic, whoever reads them.
