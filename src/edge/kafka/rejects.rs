@@ -143,7 +143,13 @@ impl Rejects {
     /// Takes in what the brokers have answered; says whether nothing is on its way. One that was refused is told of: it
     /// counts as a reject all the same.
     pub(super) fn look(&mut self) -> bool {
-        self.producer.poll(Duration::ZERO);
+        loop {
+            let before = self.producer.context().answered.load(Ordering::Relaxed);
+            self.producer.poll(Duration::ZERO); // one answer each
+            if self.producer.context().answered.load(Ordering::Relaxed) == before {
+                break;
+            }
+        }
         if let Some(error) = lock(&self.producer.context().failure).take() {
             tracing::error!(topic = self.topic, error, "a reject was not kept");
         }

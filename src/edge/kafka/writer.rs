@@ -189,7 +189,14 @@ impl Writer {
     /// # Errors
     /// When a record was not delivered: nothing that was sent can be relied on any more.
     pub fn look(&mut self, topic: &str) -> Result<(), KafkaFailure> {
-        self.producer.poll(Duration::ZERO);
+        // One poll takes in one answer, of some records only; what is not taken in holds its room in the queue.
+        loop {
+            let before = self.producer.context().count.load(Ordering::Relaxed);
+            self.producer.poll(Duration::ZERO);
+            if self.producer.context().count.load(Ordering::Relaxed) == before {
+                break;
+            }
+        }
         match &*lock(&self.producer.context().failure) {
             None => Ok(()),
             Some(what) => Err(KafkaFailure::said(topic, &format!("a record was not delivered: {what}"))),
