@@ -17,8 +17,13 @@ pub mod rows;
 pub mod rank;
 pub mod publish;
 
-// What joins them, and what touches the world.
+// What joins them.
 pub mod stage;
-pub mod edge;
+
+// What touches the world: watching, serving, driving the stages, Kafka, and the commands.
+pub mod watch;
+pub mod serve;
+pub mod drive;
+pub mod kafka;
 pub mod config;
 pub mod cli;

@@ -8,8 +8,8 @@ mod registry;
 use apache_avro::Schema;
 use registry::{Access, Fault, TestRegistry};
 use samenloop::config::{RegistrySettings, Secret};
-use samenloop::edge::lists::{LIST_KEY_SCHEMA, LIST_VALUE_SCHEMA, publish_schemas};
-use samenloop::edge::registry::{Registry, RegistryError};
+use samenloop::kafka::lists::{LIST_KEY_SCHEMA, LIST_VALUE_SCHEMA, publish_schemas};
+use samenloop::kafka::registry::{Registry, RegistryError};
 use serde_json::json;
 use std::time::{Duration, Instant};
 

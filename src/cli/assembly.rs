@@ -2,7 +2,7 @@
 
 use super::UsageError;
 use crate::config::{Settings, SourceSettings};
-use crate::edge::Setup;
+use crate::drive::Setup;
 use crate::event::UserKeys;
 use crate::intake::{Intake, Mapping, TimeRules};
 use crate::stage::{BlockLimits, Clocked, IntakeInput, RowsSetup};

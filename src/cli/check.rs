@@ -5,11 +5,11 @@ mod sample;
 
 use super::{Outcome, Sets, output};
 use crate::config::{OutputFormat, Settings, SourceSettings};
-use crate::edge::kafka::admin::{Admin, Inspection};
-use crate::edge::kafka::probe::{self, Taken, Writing};
-use crate::edge::kafka::topics::Severity;
-use crate::edge::registry::Registry;
 use crate::intake::Format;
+use crate::kafka::admin::{Admin, Inspection};
+use crate::kafka::probe::{self, Taken, Writing};
+use crate::kafka::registry::Registry;
+use crate::kafka::topics::Severity;
 use clap::Args;
 use std::io::Write;
 

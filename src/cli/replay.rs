@@ -7,12 +7,13 @@ use super::output::{RejectNotes, stdout};
 use super::sources::{EventFile, Turns, event_files, read_all};
 use super::{Outcome, Sets, apart, assembly, files, settings, telemetry};
 use crate::config::{Flag, Settings};
-use crate::edge::watch::now_ms;
-use crate::edge::{Asked, MemoryLog, Pipeline, Publication, Sink, tallies, write_counts};
+use crate::drive::{MemoryLog, Pipeline, Publication, Sink};
 use crate::event::EventTime;
 use crate::intake::{Reason, Reject};
 use crate::position::{NextOffset, SourcePartition};
+use crate::serve::{tallies, write_counts};
 use crate::stage::Clocked;
+use crate::watch::now_ms;
 use anyhow::Context as _;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -119,7 +120,7 @@ pub(super) fn run(args: ReplayArgs, settings: Settings) -> anyhow::Result<Outcom
         changes.flush().context("the changes could not be written")?;
     }
     if let Some(path) = &args.counts {
-        write_counts(&Asked::of(&pipeline), args.as_of.map(EventTime), &mut create(path)?)
+        write_counts(&pipeline.asked(), args.as_of.map(EventTime), &mut create(path)?)
             .with_context(|| format!("{}: the counts could not be written", path.display()))?;
     }
     summarise(&pipeline, lines, seconds);
@@ -203,7 +204,7 @@ fn summarise(pipeline: &Pipeline<MemoryLog, ReplaySink>, lines: u64, seconds: f6
         let stats = stage.work().rows().stats();
         (rows + stats.rows, pairs + stats.pairs)
     });
-    let tallies = tallies(&Asked::of(pipeline));
+    let tallies = tallies(&pipeline.asked());
     let events = |name| tallies.get(name).copied().unwrap_or(0);
     #[allow(clippy::cast_precision_loss)] // a rate for people
     let per_second = (lines as f64 / seconds.max(1e-9)).round();

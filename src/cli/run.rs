@@ -5,11 +5,11 @@
 
 use super::{Outcome, Sets, UsageError, assembly, serving};
 use crate::config::{OutputFormat, Settings, SourceSettings};
-use crate::edge::kafka::admin::Admin;
-use crate::edge::kafka::topics::{Severity, TopicKind, TopicNames, partitions_or_refuse};
-use crate::edge::kafka::{Plan, Service, SourceOfRun, client};
-use crate::edge::lists::{ListCodec, publish_schemas};
-use crate::edge::registry::{Registry, RegistryError};
+use crate::kafka::admin::Admin;
+use crate::kafka::lists::{ListCodec, publish_schemas};
+use crate::kafka::registry::{Registry, RegistryError};
+use crate::kafka::topics::{Severity, TopicKind, TopicNames, partitions_or_refuse};
+use crate::kafka::{Plan, Service, SourceOfRun, client};
 use crate::stage::{Clocked, Log};
 use clap::Args;
 use std::sync::Arc;

@@ -2,8 +2,8 @@
 
 use super::UsageError;
 use crate::config::{HttpSettings, Settings};
-use crate::edge::http::{Server, State};
 use crate::relation::Relation;
+use crate::serve::http::{Server, State};
 use anyhow::Context as _;
 use console::Term;
 use std::io::ErrorKind;

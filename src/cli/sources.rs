@@ -4,7 +4,7 @@
 use super::UsageError;
 use super::files::LineFile;
 use crate::config::Settings;
-use crate::edge::{Pipeline, Sink, Transport};
+use crate::drive::{Pipeline, Sink, Transport};
 use crate::intake::{Format, MappingSpec, Record};
 use crate::position::{NextOffset, Partition, SourcePartition};
 use crate::stage::IntakeInput;

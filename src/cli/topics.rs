@@ -3,8 +3,8 @@
 
 use super::{Outcome, Sets, output};
 use crate::config::Settings;
-use crate::edge::kafka::admin::{Admin, Inspection};
-use crate::edge::kafka::topics::{LogPartitions, Severity, TopicKind, TopicReport};
+use crate::kafka::admin::{Admin, Inspection};
+use crate::kafka::topics::{LogPartitions, Severity, TopicKind, TopicReport};
 use clap::Args;
 use std::io::Write;
 

@@ -29,15 +29,24 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("rank", &["rows"]),
     ("publish", &["rank"]),
     ("stage", &["intake", "windows", "wire", "rows", "rank", "publish"]),
-    ("edge", &["stage", "intake", "wire", "rows", "rank", "publish", "config"]),
+    ("watch", &["intake", "rows", "stage"]),
+    ("serve", &["rows", "publish", "stage", "watch"]),
+    ("drive", &["intake", "wire", "publish", "stage", "watch", "serve"]),
+    ("kafka", &["intake", "wire", "rows", "rank", "publish", "stage", "watch", "serve", "drive", "config"]),
     ("config", &["intake"]),
-    ("cli", &["intake", "windows", "wire", "rows", "rank", "publish", "stage", "edge", "config"]),
+    (
+        "cli",
+        &[
+            "intake", "windows", "wire", "rows", "rank", "publish", "stage", "watch", "serve", "drive", "kafka",
+            "config",
+        ],
+    ),
     ("main", &["cli"]),
     ("lib", &[]),
 ];
 
 /// The rooms that may touch the world.
-const OUTER: &[&str] = &["edge", "cli"];
+const OUTER: &[&str] = &["watch", "serve", "drive", "kafka", "cli"];
 
 /// What only the outer rooms may name: clocks, files, sockets, threads, randomness, and the libraries for them.
 const OUTER_PATHS: &[&str] = &[
@@ -108,9 +117,12 @@ fn each_rule_can_fail() {
         ("rows/mod.rs", "//! A.\nuse super::wire;", "rows/mod.rs:2: rows may not know wire"),
         ("event.rs", "//! A.\nuse crate::intake::X;", "event.rs:2: event may not know intake"),
         ("publish/mod.rs", "//! A.\nuse crate::rows::Row;", "publish/mod.rs:2: publish may not know rows"),
-        ("stage/mod.rs", "//! A.\nuse crate::edge::Kafka;", "stage/mod.rs:2: stage may not know edge"),
-        ("edge/mod.rs", "//! A.\nuse crate::cli::Outcome;", "edge/mod.rs:2: edge may not know cli"),
-        ("edge/mod.rs", "//! A.\nuse crate::windows::Visitor;", "edge/mod.rs:2: edge may not know windows"),
+        ("stage/mod.rs", "//! A.\nuse crate::drive::Kafka;", "stage/mod.rs:2: stage may not know drive"),
+        ("kafka/mod.rs", "//! A.\nuse crate::cli::Outcome;", "kafka/mod.rs:2: kafka may not know cli"),
+        ("drive/mod.rs", "//! A.\nuse crate::kafka::Reader;", "drive/mod.rs:2: drive may not know kafka"),
+        ("serve/mod.rs", "//! A.\nuse crate::drive::Pipeline;", "serve/mod.rs:2: serve may not know drive"),
+        ("watch/mod.rs", "//! A.\nuse crate::serve::View;", "watch/mod.rs:2: watch may not know serve"),
+        ("drive/mod.rs", "//! A.\nuse crate::windows::Visitor;", "drive/mod.rs:2: drive may not know windows"),
         ("main.rs", "//! A.\nuse samenloop::rows;", "main.rs:2: main may not know rows"),
         ("rows/mod.rs", "//! A.\nuse crate::*;", "rows/mod.rs:2: a glob of the crate's root hides arrows"),
         ("rows/mod.rs", "//! A.\nuse crate as all;", "rows/mod.rs:2: another name for the crate's root hides arrows"),
@@ -118,28 +130,44 @@ fn each_rule_can_fail() {
         (
             "rank/mod.rs",
             "//! A.\nuse std::time::Instant;",
-            "rank/mod.rs:2: std::time::Instant is for edge and cli only",
+            "rank/mod.rs:2: std::time::Instant is for the outer rooms only",
         ),
         (
             "rank/mod.rs",
             "//! A.\nuse std::{fmt, time::{Duration, SystemTime}};",
-            "rank/mod.rs:2: std::time::SystemTime is for edge and cli only",
+            "rank/mod.rs:2: std::time::SystemTime is for the outer rooms only",
         ),
-        ("rank/mod.rs", "//! A.\nuse std::time::*;", "rank/mod.rs:2: std::time::* is for edge and cli only"),
+        ("rank/mod.rs", "//! A.\nuse std::time::*;", "rank/mod.rs:2: std::time::* is for the outer rooms only"),
         ("rank/mod.rs", "//! A.\nuse std::time;\nfn f() { time::Instant::now() }", "rank/mod.rs:3: time::Instant"),
-        ("wire/mod.rs", "//! A.\nuse std::fs::File;", "wire/mod.rs:2: std::fs::File is for edge and cli only"),
-        ("wire/mod.rs", "//! A.\nuse std::{fs, io};", "wire/mod.rs:2: std::fs is for edge and cli only"),
-        ("config.rs", "//! A.\nfn f() { std::env::var(\"x\") }", "config.rs:2: std::env::var is for edge and cli only"),
-        ("rows/mod.rs", "//! A.\nuse rand::Rng;", "rows/mod.rs:2: rand::Rng is for edge and cli only"),
-        ("rows/mod.rs", "//! A.\nfn f() { ::tokio::spawn(x) }", "rows/mod.rs:2: tokio::spawn is for edge and cli only"),
+        ("wire/mod.rs", "//! A.\nuse std::fs::File;", "wire/mod.rs:2: std::fs::File is for the outer rooms only"),
+        ("wire/mod.rs", "//! A.\nuse std::{fs, io};", "wire/mod.rs:2: std::fs is for the outer rooms only"),
+        (
+            "config.rs",
+            "//! A.\nfn f() { std::env::var(\"x\") }",
+            "config.rs:2: std::env::var is for the outer rooms only",
+        ),
+        ("rows/mod.rs", "//! A.\nuse rand::Rng;", "rows/mod.rs:2: rand::Rng is for the outer rooms only"),
+        (
+            "rows/mod.rs",
+            "//! A.\nfn f() { ::tokio::spawn(x) }",
+            "rows/mod.rs:2: tokio::spawn is for the outer rooms only",
+        ),
         (
             "stage/mod.rs",
             "//! A.\nuse prometheus::Registry;",
-            "stage/mod.rs:2: prometheus::Registry is for edge and cli",
+            "stage/mod.rs:2: prometheus::Registry is for the outer rooms",
         ),
-        ("stage/mod.rs", "//! A.\nuse axum::Router;", "stage/mod.rs:2: axum::Router is for edge and cli only"),
-        ("stage/mod.rs", "//! A.\nfn f() { std::thread::spawn(g) }", "stage/mod.rs:2: std::thread::spawn is for edge"),
-        ("stage/mod.rs", "//! A.\nuse std::net::TcpStream;", "stage/mod.rs:2: std::net::TcpStream is for edge and cli"),
+        ("stage/mod.rs", "//! A.\nuse axum::Router;", "stage/mod.rs:2: axum::Router is for the outer rooms only"),
+        (
+            "stage/mod.rs",
+            "//! A.\nfn f() { std::thread::spawn(g) }",
+            "stage/mod.rs:2: std::thread::spawn is for the outer rooms",
+        ),
+        (
+            "stage/mod.rs",
+            "//! A.\nuse std::net::TcpStream;",
+            "stage/mod.rs:2: std::net::TcpStream is for the outer rooms",
+        ),
         ("cli/mod.rs", "//! A.\nfn f() { x.unwrap() }", "cli/mod.rs:2: unwrap outside tests"),
         ("cli/mod.rs", "//! A.\nfn f() {\n x\n  .expect(\"y\") }", "cli/mod.rs:4: expect outside tests"),
         ("cli/mod.rs", "//! A.\nfn f() { Option::unwrap(x) }", "cli/mod.rs:2: unwrap outside tests"),
@@ -190,7 +218,7 @@ fn what_is_allowed_passes() {
             "rows/mod.rs",
             "//! A.\nfn f() { x.unwrap_or(1); rand(); let console = 1; assert!(x); }\n#[expect(dead_code)]\nfn g() {}",
         ),
-        ("edge/mod.rs", "//! A.\nuse std::time::Instant;\nuse crate::stage::Machine;\nuse tokio::sync::mpsc;"),
+        ("drive/mod.rs", "//! A.\nuse std::time::Instant;\nuse crate::stage::Machine;\nuse tokio::sync::mpsc;"),
         ("main.rs", "//! A.\nfn main() -> std::process::ExitCode { samenloop::cli::main() }"),
         ("rows/mod.rs", tests_of_500.as_str()),
     ] {
@@ -324,7 +352,7 @@ impl SourceFile {
             let by_parent = short.contains("::") && (path == short || path.starts_with(&format!("{short}::")));
             !excepted && (below || by_glob || by_parent)
         });
-        forbidden.then(|| format!("{path} is for edge and cli only"))
+        forbidden.then(|| format!("{path} is for the outer rooms only"))
     }
 
     /// The files that `mod name;` lines may mean: only those for tests, or all.

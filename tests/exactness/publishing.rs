@@ -4,7 +4,7 @@ use crate::recount::Event;
 use crate::restarts::assert_all_is_news;
 use crate::rig::{Rig, Shape, default_rules, line, naive_rules};
 use crate::shop::{self, Random};
-use samenloop::edge::Transport as _;
+use samenloop::drive::Transport as _;
 use samenloop::position::{NextOffset, Partition};
 use samenloop::rules::PublishRules;
 use samenloop::stage::{Clocked, Log};

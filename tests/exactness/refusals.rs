@@ -2,7 +2,7 @@
 
 use crate::rig::{Rig, Shape, default_rules, line, naive_rules};
 use crate::shop;
-use samenloop::edge::Transport as _;
+use samenloop::drive::Transport as _;
 use samenloop::position::{NextOffset, Partition};
 use samenloop::stage::{Log, Phase};
 use samenloop::wire::{EventsBlock, Kind, Opening, PairsBlock, kind_of};

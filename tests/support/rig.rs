@@ -7,7 +7,7 @@ mod limits;
 
 use super::recount::{self, Event, Kind, Row, Rules};
 use super::shop::Random;
-use samenloop::edge::{Fetched, MemoryLog, Pipeline, Publication, Setup, Sink, Transport, TransportError};
+use samenloop::drive::{Fetched, MemoryLog, Pipeline, Publication, Setup, Sink, Transport, TransportError};
 use samenloop::event::{EventType, UserKeys};
 use samenloop::intake::{Intake, MappingSpec, Record, Reject, TimeRules};
 use samenloop::items::Items;

@@ -1,7 +1,7 @@
 //! Fields of a mapping that are in no record of a sample, and what is there instead.
 
-use crate::edge::kafka::probe::SourceRecord;
 use crate::intake::{FieldsSpec, Format, MappingSpec, OneOrMore, OriginSpec, TimeOriginSpec, TypeSpec};
+use crate::kafka::probe::SourceRecord;
 use serde_json::Value;
 use std::collections::BTreeSet;
 

@@ -3,10 +3,10 @@
 
 use crate::cli::assembly::mapping;
 use crate::config::{Settings, SourceSettings};
-use crate::edge::kafka::probe::SourceRecord;
-use crate::edge::registry::{Registry, RegistryError};
 use crate::event::{Action, UserKeys};
 use crate::intake::{Admitted, Intake, Learned, Mapping, Now, Plans, Reason, Record, SchemaId, TimeRules};
+use crate::kafka::probe::SourceRecord;
+use crate::kafka::registry::{Registry, RegistryError};
 use anyhow::Context as _;
 use std::time::{SystemTime, UNIX_EPOCH};
 

@@ -4,13 +4,14 @@ use super::catalogue::Catalogue;
 use super::live::{Delay, EntryView, ProductView, Tallies, change_text};
 use super::sink::{Change, DemoSink};
 use super::truth::{Truth, Verdict};
-use crate::edge::metrics::DelayTally;
-use crate::edge::view::ListView;
-use crate::edge::{Asked, MemoryLog, Pipeline, Sink, events_of};
+use crate::drive::{MemoryLog, Pipeline, Sink};
 use crate::event::{EventType, SHOP_DEFAULT};
 use crate::intake::Reason;
 use crate::publish::{ListRecord, parse_key};
 use crate::relation::{Fate, Relation};
+use crate::serve::events_of;
+use crate::serve::view::ListView;
+use crate::watch::metrics::DelayTally;
 use std::time::Duration;
 
 /// Products shown.
@@ -94,7 +95,7 @@ pub(super) fn tallies(pipeline: &Pipeline<MemoryLog, DemoSink>, events: u64) -> 
         }
     }
     let intake = pipeline.intake().work().tally();
-    let asked = Asked::of(pipeline);
+    let asked = pipeline.asked();
     let set_aside = [
         ("sent twice", events_of(&asked, Fate::Duplicate)),
         ("too late", events_of(&asked, Fate::Late)),

@@ -4,17 +4,19 @@ use super::shop::{Shop, ShopSettings};
 use super::sink::DemoSink;
 use super::worker::open;
 use crate::config::Settings;
-use crate::edge::health::{PartitionState, StageName};
-use crate::edge::http::State;
-use crate::edge::query::RowAnswer;
-use crate::edge::view::ListView;
-use crate::edge::watch::{Watch, now_ms};
-use crate::edge::{Asked, MemoryLog, Pipeline, explain_row, tallies, write_counts};
+use crate::drive::watch::Watch;
+use crate::drive::{MemoryLog, Pipeline};
 use crate::event::EventTime;
 use crate::intake::Record;
 use crate::position::{NextOffset, Partition};
 use crate::relation::Relation;
+use crate::serve::http::State;
+use crate::serve::query::RowAnswer;
+use crate::serve::view::ListView;
+use crate::serve::{explain_row, tallies, write_counts};
 use crate::stage::Log;
+use crate::watch::health::{PartitionState, StageName};
+use crate::watch::now_ms;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -63,9 +65,9 @@ fn metric(text: &str, name: &str, label: &str) -> f64 {
 fn metrics_are_what_the_stages_counted() {
     let Served { mut pipeline, mut watch, state } = served();
     watch.look(&mut pipeline, DemoSink::published); // a second look adds nothing
-    let text = state.metrics.render(&state.view, &state.health).unwrap();
+    let text = state.metrics.render(state.view.len(), state.view.bytes(), &state.health).unwrap();
     let intake = pipeline.intake().work().tally();
-    let all = tallies(&Asked::of(&pipeline));
+    let all = tallies(&pipeline.asked());
     let of_lists = |each: fn(&crate::stage::RowsTally) -> &[u64; Relation::COUNT]| -> u64 {
         pipeline.rows().iter().flat_map(|stage| each(stage.work().tally())).sum()
     };
@@ -132,7 +134,7 @@ fn the_row_behind_a_list_holds_its_entries_in_their_order() {
     for product in shop.catalogue().products() {
         let Some(list) = state.view.get("main", "bought-together", &product.id) else { continue };
         let list: serde_json::Value = serde_json::from_slice(&list.record).unwrap();
-        let RowAnswer::Found(row) = explain_row(&Asked::of(&pipeline), "main", Relation::BoughtTogether, &product.id)
+        let RowAnswer::Found(row) = explain_row(&pipeline.asked(), "main", Relation::BoughtTogether, &product.id)
         else {
             panic!("{} has a list and no row", product.id)
         };
@@ -146,8 +148,8 @@ fn the_row_behind_a_list_holds_its_entries_in_their_order() {
     }
     assert_eq!(seen.keys().copied().collect::<Vec<_>>(), [Some(1)], "each has a first place");
     assert!(seen[&Some(1)] > 50, "only {seen:?} lists");
-    assert_eq!(explain_row(&Asked::of(&pipeline), "main", Relation::BoughtTogether, "no-such"), RowAnswer::NoSuchItem);
-    assert_eq!(explain_row(&Asked::of(&pipeline), "other", Relation::BoughtTogether, "1000001"), RowAnswer::NoSuchItem);
+    assert_eq!(explain_row(&pipeline.asked(), "main", Relation::BoughtTogether, "no-such"), RowAnswer::NoSuchItem);
+    assert_eq!(explain_row(&pipeline.asked(), "other", Relation::BoughtTogether, "1000001"), RowAnswer::NoSuchItem);
 }
 
 #[test]
@@ -161,7 +163,7 @@ fn a_row_is_explained_also_where_its_list_is_off() {
         pipeline.feed(0, NextOffset(n as u64), record).unwrap();
     }
     pipeline.rest().unwrap();
-    let RowAnswer::Found(row) = explain_row(&Asked::of(&pipeline), "main", Relation::ViewedTogether, "a") else {
+    let RowAnswer::Found(row) = explain_row(&pipeline.asked(), "main", Relation::ViewedTogether, "a") else {
         panic!("a is known")
     };
     assert!(row.contains(r#""item":"b""#), "{row}");
@@ -172,7 +174,7 @@ fn questions_are_answered_while_the_worker_waits_and_counts_are_those_of_a_file(
     let Served { pipeline, mut watch, state } = served();
     let as_of = Some(EventTime(1_700_100_000_000));
     let mut file = Vec::new();
-    write_counts(&Asked::of(&pipeline), as_of, &mut file).unwrap();
+    write_counts(&pipeline.asked(), as_of, &mut file).unwrap();
     let asker = std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let counts = runtime.block_on(state.queries.counts(as_of)).unwrap();
@@ -186,7 +188,7 @@ fn questions_are_answered_while_the_worker_waits_and_counts_are_those_of_a_file(
     }
     let (counts, row) = asker.join().unwrap();
     assert_eq!(row, RowAnswer::NoSuchItem);
-    let mut merge = crate::edge::counts::Merge::new(counts.into_iter().map(Result::unwrap).collect());
+    let mut merge = crate::serve::counts::Merge::new(counts.into_iter().map(Result::unwrap).collect());
     let mut text = Vec::new();
     while let Some(chunk) = merge.next_chunk() {
         text.extend_from_slice(&chunk);

@@ -1,12 +1,12 @@
 //! What the demonstration keeps of what is published: lists for HTTP and the end, delays, and the newest changes.
 
-use crate::edge::metrics::DelayTally;
-use crate::edge::view::ListView;
-use crate::edge::watch::Published;
-use crate::edge::{Publication, Sink};
+use crate::drive::watch::Published;
+use crate::drive::{Publication, Sink};
 use crate::intake::Reject;
 use crate::position::{NextOffset, SourcePartition};
 use crate::relation::Relation;
+use crate::serve::view::ListView;
+use crate::watch::metrics::DelayTally;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -6,7 +6,7 @@ use super::report::Held;
 use crate::cli::assembly;
 use crate::cli::sources::{EventFile, Turns, read_all};
 use crate::config::Settings;
-use crate::edge::{MemoryLog, Pipeline, Publication, Sink};
+use crate::drive::{MemoryLog, Pipeline, Publication, Sink};
 use crate::intake::Reject;
 use crate::position::{NextOffset, SourcePartition};
 use crate::publish::ListRecord;

@@ -5,13 +5,14 @@ use crate::cli::output::RejectNotes;
 use crate::cli::sources::{EventFile, Turns, event_files, read_all};
 use crate::cli::{Outcome, assembly};
 use crate::config::Settings;
-use crate::edge::query::RowAnswer;
-use crate::edge::watch::now_ms;
-use crate::edge::{Asked, MemoryLog, Pipeline, Publication, Sink, explain_row};
+use crate::drive::{MemoryLog, Pipeline, Publication, Sink};
 use crate::intake::Reject;
 use crate::position::{NextOffset, SourcePartition};
 use crate::relation::Relation;
+use crate::serve::explain_row;
+use crate::serve::query::RowAnswer;
 use crate::stage::Clocked;
+use crate::watch::now_ms;
 use anyhow::bail;
 use std::collections::BTreeMap;
 
@@ -36,7 +37,7 @@ pub(super) fn rows(
     pipeline.sink_mut().notes.note_more();
     let mut rows = Vec::with_capacity(relations.len());
     for &relation in relations {
-        match explain_row(&Asked::of(&pipeline), &args.shop, relation, &args.item) {
+        match explain_row(&pipeline.asked(), &args.shop, relation, &args.item) {
             RowAnswer::Found(row) => rows.push(row),
             RowAnswer::NoSuchItem | RowAnswer::NotHere => bail!(
                 "item {:?} of shop {:?} is in no event of these files that counts; is its id written as in the events?",

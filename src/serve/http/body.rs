@@ -1,6 +1,6 @@
 //! The body of `/v1/counts`: merged lines, made as the client reads them, given up when it takes too long.
 
-use crate::edge::counts::Merge;
+use crate::serve::counts::Merge;
 use axum::body::{Bytes, HttpBody};
 use http_body::Frame;
 use std::io;

@@ -9,11 +9,11 @@ mod body;
 mod connections;
 mod routes;
 
-use super::health::Health;
-use super::metrics::Metrics;
 use super::query::Queries;
 use super::view::ListView;
 use crate::relation::Relation;
+use crate::watch::health::Health;
+use crate::watch::metrics::Metrics;
 use axum::Router;
 use connections::Connections;
 use std::net::SocketAddr;

@@ -2,7 +2,7 @@
 
 use super::ListCodec;
 use crate::config::RegistrySettings;
-use crate::edge::registry::{Registry, RegistryError};
+use crate::kafka::registry::{Registry, RegistryError};
 use anyhow::{Context, anyhow};
 
 /// A view, in samenloop's own form of events.

@@ -14,7 +14,9 @@
 
 pub mod admin;
 pub mod client;
+pub mod lists;
 pub mod probe;
+pub mod registry;
 pub mod topics;
 
 mod intake;

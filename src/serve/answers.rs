@@ -3,14 +3,12 @@
 //! Absent: state of its own. A question is answered from what the stages hold at that moment.
 
 use super::counts::{COUNTS_BYTES_MAX, CountsWriter};
-use super::pipeline::{Pipeline, Sink};
 use super::query::{CountsAnswer, CountsTooLarge, Query, RowAnswer};
-use super::transport::Transport;
 use crate::event::EventTime;
 use crate::items::{fingerprint, spread};
 use crate::position::Partition;
 use crate::relation::{Fate, Relation};
-use crate::stage::{RowsWork, Stage, WindowsWork};
+use crate::stage::{RowsWork, WindowsWork};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
@@ -24,19 +22,6 @@ pub struct Asked<'a> {
     pub rows: Vec<(Partition, &'a RowsWork)>,
     /// How many rows partitions there are, here and elsewhere.
     pub rows_partitions: u32,
-}
-
-impl<'a> Asked<'a> {
-    /// All stages of a pipeline.
-    pub fn of<T: Transport, S: Sink>(pipeline: &'a Pipeline<T, S>) -> Self {
-        let rows = (0..).map(Partition).zip(pipeline.rows().iter().map(Stage::work)).collect::<Vec<_>>();
-        Self {
-            rejected: pipeline.intake().work().tally().rejected(),
-            windows: pipeline.windows().iter().map(Stage::work).collect(),
-            rows_partitions: u32::try_from(rows.len()).unwrap_or(u32::MAX),
-            rows,
-        }
-    }
 }
 
 /// Answers one question.

@@ -3,12 +3,12 @@
 use super::answer::{Refusal, entity_tag, holds_tag};
 use super::body::CountsBody;
 use super::{HEADER_BYTES_MAX, Shared, URI_BYTES_MAX};
-use crate::edge::counts::Merge;
-use crate::edge::health::PartitionState;
-use crate::edge::query::{AskError, RowAnswer};
 use crate::event::EventTime;
 use crate::position::Partition;
 use crate::relation::Relation;
+use crate::serve::counts::Merge;
+use crate::serve::query::{AskError, RowAnswer};
+use crate::watch::health::PartitionState;
 use axum::body::{Body, HttpBody};
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, Request, State};
@@ -80,7 +80,7 @@ fn route_name(path: &str) -> &'static str {
 }
 
 async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
-    match shared.state.metrics.render(&shared.state.view, &shared.state.health) {
+    match shared.state.metrics.render(shared.state.view.len(), shared.state.view.bytes(), &shared.state.health) {
         Ok(text) => ([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], text).into_response(),
         Err(error) => Refusal::Internal { message: error.to_string() }.into_response(),
     }

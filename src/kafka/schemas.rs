@@ -6,8 +6,8 @@
 //!
 //! A registry that does not answer takes its time over that: it is asked in a thread of its own, so no other source waits.
 
-use crate::edge::registry::{Registry, RegistryError};
 use crate::intake::SchemaId;
+use crate::kafka::registry::{Registry, RegistryError};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError, channel};

@@ -1,7 +1,7 @@
 //! Errors as answers: one closed list of codes, each with its status and a message for a person.
 
-use crate::edge::query::{AskError, QUERIES_MAX};
 use crate::position::Partition;
+use crate::serve::query::{AskError, QUERIES_MAX};
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};

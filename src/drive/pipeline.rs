@@ -9,6 +9,7 @@ use super::transport::{Fetched, Transport};
 use crate::intake::{Record, Reject};
 use crate::position::{NextOffset, Partition, SourcePartition};
 use crate::relation::Relation;
+use crate::serve::Asked;
 use crate::stage::{
     BlockLimits, Effect, Fact, IntakeInput, IntakeWork, Left, Log, RowsSetup, RowsWork, Stage, StageError, WindowsWork,
     identity_of,
@@ -479,4 +480,17 @@ fn new_intake<T: Transport>(setup: &Setup, transport: &mut T) -> anyhow::Result<
     let mut stage = Stage::new(work, inputs.len());
     tell_left(&mut stage, Log::Events, rand::random(), transport)?;
     Ok(stage)
+}
+
+impl<T: Transport, S: Sink> Pipeline<T, S> {
+    /// All stages, to be asked.
+    pub fn asked(&self) -> Asked<'_> {
+        let rows = (0..).map(Partition).zip(self.rows.iter().map(Stage::work)).collect::<Vec<_>>();
+        Asked {
+            rejected: self.intake.work().tally().rejected(),
+            windows: self.windows.iter().map(Stage::work).collect(),
+            rows_partitions: u32::try_from(rows.len()).unwrap_or(u32::MAX),
+            rows,
+        }
+    }
 }

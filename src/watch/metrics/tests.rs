@@ -1,11 +1,11 @@
 //! The metrics, as they are scraped.
 
 use super::*;
-use crate::edge::health::StageName;
-use crate::edge::health::{HEARTBEAT_AGE_MAX, Health};
 use crate::event::EventType;
 use crate::position::{Partition, SourcePartition};
 use crate::relation::{Fate, Relation};
+use crate::watch::health::StageName;
+use crate::watch::health::{HEARTBEAT_AGE_MAX, Health};
 use std::collections::BTreeSet;
 
 /// Metrics in which every family has at least one series.
@@ -31,13 +31,13 @@ fn shown() -> (Metrics, String) {
     followers.3.update(&LogTallies { blocks: 1, bytes: 2, muted: 3 });
     followers.4.update(12, 1500);
     metrics.count_http("/metrics", 200);
-    let text = metrics.render(&ListView::default(), &Health::new(1, HEARTBEAT_AGE_MAX)).unwrap();
+    let text = metrics.render(0, 0, &Health::new(1, HEARTBEAT_AGE_MAX)).unwrap();
     (metrics, text)
 }
 
 /// The value of a series, given as it is written.
 fn value(metrics: &Metrics, series: &str) -> Option<f64> {
-    let text = metrics.render(&ListView::default(), &Health::new(1, HEARTBEAT_AGE_MAX)).unwrap();
+    let text = metrics.render(0, 0, &Health::new(1, HEARTBEAT_AGE_MAX)).unwrap();
     let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '))?;
     Some(line.parse().unwrap())
 }

@@ -1,12 +1,12 @@
 //! Over real sockets on loopback, with worker threads that answer as told.
 
 use super::*;
-use crate::edge::counts::{COUNTS_BYTES_MAX, CountLines, CountsWriter};
-use crate::edge::health::{HEARTBEAT_AGE_MAX, PartitionState, StageName};
-use crate::edge::metrics::check_text_format;
-use crate::edge::query::{CountsTooLarge, Query, RowAnswer, queries};
 use crate::event::EventTime;
 use crate::position::Partition;
+use crate::serve::counts::{COUNTS_BYTES_MAX, CountLines, CountsWriter};
+use crate::serve::query::{CountsTooLarge, Query, RowAnswer, queries};
+use crate::watch::health::{HEARTBEAT_AGE_MAX, PartitionState, StageName};
+use crate::watch::metrics::check_text_format;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read, Write};
@@ -566,5 +566,5 @@ fn the_docs_name_every_code_and_the_limits() {
     assert_eq!((URI_BYTES_MAX, HEADER_BYTES_MAX, CONNECTIONS_MAX, COUNTS_BYTES_MAX), (4096, 16 << 10, 64, 1 << 30));
     let listen: SocketAddr = crate::config::HttpSettings::default().listen.parse().unwrap();
     assert!(listen.ip().is_loopback() && docs.contains(&format!("answers on `{listen}`")));
-    assert_eq!((HEARTBEAT_AGE_MAX.as_secs(), crate::edge::query::QUERIES_MAX), (60, 64));
+    assert_eq!((HEARTBEAT_AGE_MAX.as_secs(), crate::serve::query::QUERIES_MAX), (60, 64));
 }

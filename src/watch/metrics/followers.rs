@@ -6,10 +6,10 @@
 use super::delay::DelayFollower;
 use super::tallies::{FATES, IntakeTallies, LogTallies, RowsTallies, WindowsTallies};
 use super::{GaugeVec, IntCounterVec, Metrics};
-use crate::edge::health::StageName;
 use crate::event::EventType;
 use crate::position::{Partition, SourcePartition};
 use crate::relation::Relation;
+use crate::watch::health::StageName;
 use prometheus::IntCounter;
 use std::collections::BTreeMap;
 

@@ -14,7 +14,6 @@ pub use followers::{IntakeFollower, LagFollower, LogFollower, RowsFollower, Wind
 pub use tallies::{FATES, IntakeTallies, LogTallies, RowsTallies, WindowsTallies};
 
 use super::health::Health;
-use super::view::ListView;
 use delay::DelayHistogram;
 use prometheus::core::{Collector, Desc};
 use prometheus::{GaugeVec, IntCounterVec, Opts, Registry, TextEncoder};
@@ -182,11 +181,11 @@ impl Metrics {
     ///
     /// # Errors
     /// When a metric cannot be written: a metric without name or of two types.
-    pub fn render(&self, view: &ListView, health: &Health) -> Outcome<String> {
+    pub fn render(&self, lists: usize, view_bytes: u64, health: &Health) -> Outcome<String> {
         let none: &[&str] = &[];
         self.ready.with_label_values(none).set(if health.is_ready() { 1.0 } else { 0.0 });
-        self.view_lists.with_label_values(none).set(view.len() as f64);
-        self.view_bytes.with_label_values(none).set(view.bytes() as f64);
+        self.view_lists.with_label_values(none).set(lists as f64);
+        self.view_bytes.with_label_values(none).set(view_bytes as f64);
         self.resident_bytes.with_label_values(none).set(resident_bytes().unwrap_or(0) as f64);
         TextEncoder::new().encode_to_string(&self.registry.gather())
     }

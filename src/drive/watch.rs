@@ -4,38 +4,29 @@
 //! and [`Watch::wait`] when it has nothing to do; neither waits for anyone who watches.
 //! Absent: HTTP (it reads what is written here) and the clock of the stages.
 
-use super::answers::{Asked, answer};
-use super::health::{HEARTBEAT_AGE_MAX, Health, Heartbeat, PartitionState, StageName};
-use super::http::{Limits, State};
-use super::metrics::{
-    DelayTally, IntakeFollower, IntakeTallies, LagFollower, LogFollower, LogTallies, Metrics, RowsFollower,
-    RowsTallies, WindowsFollower, WindowsTallies,
-};
-use super::pipeline::{Pipeline, Publication, Sink};
-use super::query::{Query, queries};
-use super::transport::Transport;
-use super::view::ListView;
+use super::{Pipeline, Publication, Sink, Transport};
 use crate::event::EventTime;
-use crate::intake::Reason;
 use crate::position::{NextOffset, Partition, SourcePartition};
 use crate::relation::Relation;
-use crate::stage::{Log, Phase, RowsWork, WindowsWork};
+use crate::serve::answer;
+use crate::serve::http::{Limits, State};
+use crate::serve::query::{Query, queries};
+use crate::serve::view::ListView;
+use crate::stage::Log;
+use crate::watch::health::{HEARTBEAT_AGE_MAX, Health, Heartbeat, StageName};
+use crate::watch::metrics::{
+    DelayTally, IntakeFollower, LagFollower, LogFollower, LogTallies, Metrics, RowsFollower, WindowsFollower,
+};
+use crate::watch::{intake_tallies, now_ms, rows_tallies, state, windows_tallies};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 /// The logs that a pipeline appends to.
 const LOGS: [Log; 4] = [Log::Events, Log::Pairs, Log::Totals, Log::Lists];
 
 /// Inputs of windows and rows that bring blocks.
 const BLOCKS: usize = 0;
-
-/// Milliseconds since 1970, by this machine's clock.
-#[must_use]
-pub fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
-}
 
 /// What a sink notes for those who watch: lists for HTTP, and how long each took.
 #[derive(Debug)]
@@ -132,7 +123,7 @@ impl Watch {
             follower.update(&log_tallies(pipeline, log));
         }
         while let Ok(query) = self.questions.try_recv() {
-            answer(&Asked::of(pipeline), query);
+            answer(&pipeline.asked(), query);
         }
     }
 
@@ -142,7 +133,7 @@ impl Watch {
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             match self.questions.recv_timeout(left) {
-                Ok(query) => answer(&Asked::of(pipeline), query),
+                Ok(query) => answer(&pipeline.asked(), query),
                 Err(RecvTimeoutError::Timeout) => return,
                 Err(RecvTimeoutError::Disconnected) => return std::thread::sleep(left), // nobody serves
             }
@@ -210,57 +201,6 @@ fn records_left<T: Transport, S: Sink>(
     let next = next(pipeline);
     let end = pipeline.transport_mut().bounds(log, partition).map_or(next, |(_, end)| end);
     end.0.saturating_sub(next.0)
-}
-
-pub(super) fn state(phase: &Phase, records_left: u64) -> PartitionState {
-    match phase {
-        Phase::Restoring => PartitionState::Restoring,
-        Phase::CatchingUp => PartitionState::CatchingUp { records_left },
-        Phase::Live => PartitionState::Live,
-        Phase::Drained => PartitionState::Draining,
-        Phase::Stopped => PartitionState::Stopped,
-    }
-}
-
-pub(super) fn intake_tallies(tally: &crate::stage::IntakeTally) -> IntakeTallies {
-    let rejects = Reason::ALL.iter().map(|reason| (reason.name(), tally.rejects[reason.index()]));
-    IntakeTallies {
-        accepted: tally.accepted,
-        rejects: rejects.filter(|&(_, count)| count > 0).collect(),
-        skipped_nulls: tally.skipped,
-        skewed: tally.skewed,
-    }
-}
-
-pub(super) fn windows_tallies(work: &WindowsWork) -> WindowsTallies {
-    let (users, _, merge_bytes) = work.sizes();
-    WindowsTallies {
-        fates: work.tally().fates,
-        forced: work.forced(),
-        ledger_duplicates: work.tally().ledger_duplicates,
-        users: users as u64,
-        bytes: vec![("merge", merge_bytes as u64)],
-    }
-}
-
-pub(super) fn rows_tallies(work: &RowsWork, delay: &DelayTally) -> RowsTallies {
-    let (tally, stats) = (work.tally(), work.rows().stats());
-    let items_bytes = work.rows().items().bytes() as u64;
-    let of = |each: fn(&crate::rows::RelationStats) -> u64| stats.by_relation.each_ref().map(each);
-    RowsTallies {
-        pair_updates: of(|stats| stats.pair_updates),
-        evictions: of(|stats| stats.evictions),
-        ledger_duplicates: tally.ledger_duplicates,
-        ranked: tally.ranked,
-        published: tally.published,
-        tombstones: tally.tombstones,
-        suppressed: tally.suppressed,
-        delay: delay.clone(),
-        items: stats.items as u64,
-        rows: of(|stats| stats.rows as u64),
-        pairs: of(|stats| stats.pairs as u64),
-        bytes: vec![("rows", stats.bytes as u64), ("due", work.due_bytes() as u64), ("items", items_bytes)],
-    }
 }
 
 fn log_tallies<T: Transport, S: Sink>(pipeline: &Pipeline<T, S>, log: Log) -> LogTallies {
