@@ -8,6 +8,7 @@
 //! Invariants: effects of a record are complete before the next fact; a clock moves marks, flushes and publishing, never
 //! a count. Absent: IO, threads, randomness, reading a clock; snapshots (a stage starts at its log's origin).
 
+mod checkpoints;
 mod effect;
 mod identity;
 mod intake;
@@ -23,7 +24,7 @@ pub use windows::{WindowsTally, WindowsWork};
 pub use identity::identity_of;
 use identity::{Authorship, Identity};
 
-use crate::position::{NextOffset, Partition, Position, SourcePartition};
+use crate::position::{Checkpoint, NextOffset, Partition, SourcePartition};
 use crate::publish::ListRecord;
 use crate::wire::Opening;
 
@@ -74,14 +75,14 @@ pub enum Left<'a> {
         /// The mark.
         opening: &'a Opening,
     },
-    /// The newest position of `source` that partition `output` of that log holds.
-    Position {
+    /// How far partition `output` of that log holds `source`.
+    Checkpoint {
         /// Partition of the log that this stage writes.
         output: usize,
-        /// Whose position.
+        /// What it is of.
         source: &'a SourcePartition,
         /// All before it is there already.
-        position: Position,
+        checkpoint: Checkpoint,
     },
     /// A record of this partition's lists: what was published last under its key.
     List(&'a ListRecord<'a>),
@@ -142,11 +143,11 @@ pub trait Work {
     /// # Errors
     /// When it cannot be this stage's.
     fn left(&mut self, left: &Left<'_>) -> Result<(), StageError>;
-    /// An input starts at `next`.
+    /// An input starts at `next`, and ended at `until` when looked.
     ///
     /// # Errors
-    /// When what lies before it is not all there.
-    fn opened(&mut self, _input: usize, _next: NextOffset) -> Result<(), StageError> {
+    /// When what lies before is not all there, or it ends before what the log written behind it holds of it.
+    fn opened(&mut self, _input: usize, _next: NextOffset, _until: Option<NextOffset>) -> Result<(), StageError> {
         Ok(())
     }
     /// Restoring is over for all inputs: the first effects.
@@ -281,7 +282,7 @@ impl<W: Work> Stage<W> {
         until: Option<NextOffset>,
         effects: &mut Vec<Effect>,
     ) -> Result<(), StageError> {
-        self.work.opened(input, next)?;
+        self.work.opened(input, next, until)?;
         self.inputs[input] = Input { next, until, opened: true, reached: false };
         if self.phase == Phase::Restoring && self.inputs.iter().all(|input| input.opened) {
             self.phase = Phase::CatchingUp;
