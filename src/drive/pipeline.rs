@@ -15,6 +15,7 @@ use super::vigil::Vigil;
 use super::windows::WindowsWorker;
 use super::worker::{Hands, Ties, Wake, Witness, Worker};
 use crate::config::Start;
+use crate::event::EventTime;
 use crate::intake::{Record, Reject};
 use crate::position::{NextOffset, Partition, SourcePartition};
 use crate::publish::Publication;
@@ -75,15 +76,22 @@ pub struct Appended {
     pub bytes: u64,
 }
 
+/// One worker of each kind.
+struct Workers {
+    intake: IntakeWorker<MemoryTransport>,
+    windows: WindowsWorker<MemoryTransport>,
+    rows: RowsWorker<MemoryTransport>,
+}
+
 /// Intake, windows and rows of one instance.
 pub struct Pipeline<S> {
     log: MemoryLog,
     clocks: Arc<SetClocks>,
     sink: Arc<Mutex<S>>,
     inputs: Vec<IntakeInput>,
-    intake: IntakeWorker<MemoryTransport>,
-    windows: WindowsWorker<MemoryTransport>,
-    rows: RowsWorker<MemoryTransport>,
+    plan: Arc<Plan>,
+    instance: u64,
+    workers: Workers,
     /// Records fed since the last turn.
     fed: usize,
     health: Arc<Health>,
@@ -114,10 +122,20 @@ impl<S: Sink + 'static> Pipeline<S> {
         clocks: Arc<SetClocks>,
         sink: S,
     ) -> anyhow::Result<Self> {
+        Self::over(instance, plan, inputs, log, clocks, Arc::new(Mutex::new(sink)))
+    }
+
+    fn over(
+        instance: u64,
+        plan: Arc<Plan>,
+        inputs: Vec<IntakeInput>,
+        log: MemoryLog,
+        clocks: Arc<SetClocks>,
+        sink: Arc<Mutex<S>>,
+    ) -> anyhow::Result<Self> {
         let health = Arc::new(Health::new(plan.pairs_partitions, HEARTBEAT_AGE_MAX));
         let metrics = Arc::new(Metrics::new()?);
         let view = Arc::<ListView>::default();
-        let sink = Arc::new(Mutex::new(sink));
         let hands = |name: &str| {
             let (_, questions) = channel();
             let ties = Ties {
@@ -133,21 +151,23 @@ impl<S: Sink + 'static> Pipeline<S> {
             };
             Hands::new(Arc::clone(&plan), ties, log.transport(instance))
         };
-        let (intake, windows, rows) = (hands("intake")?, hands("windows")?, hands("rows")?);
-        Ok(Self {
-            intake: IntakeWorker::new(intake)?,
-            windows: WindowsWorker::new(windows)?,
-            rows: RowsWorker::new(rows)?,
-            log,
-            clocks,
-            sink,
-            inputs,
-            fed: 0,
-            health,
-            metrics,
-            view,
-            questions: None,
-        })
+        let workers = Workers {
+            intake: IntakeWorker::new(hands("intake")?)?,
+            windows: WindowsWorker::new(hands("windows")?)?,
+            rows: RowsWorker::new(hands("rows")?)?,
+        };
+        Ok(Self { log, clocks, sink, inputs, plan, instance, workers, fed: 0, health, metrics, view, questions: None })
+    }
+
+    /// Drops the whole instance as a crash does, nothing finished, and starts it again on what the logs hold.
+    ///
+    /// # Errors
+    /// When a log is not what it must be.
+    pub fn restart(&mut self) -> anyhow::Result<()> {
+        self.log.expel(self.instance);
+        let (sink, clocks) = (Arc::clone(&self.sink), Arc::clone(&self.clocks));
+        *self = Self::over(self.instance, Arc::clone(&self.plan), self.inputs.clone(), self.log.clone(), clocks, sink)?;
+        self.take_in()
     }
 
     fn topic(&self, input: usize) -> (Topic, Partition) {
@@ -188,9 +208,9 @@ impl<S: Sink + 'static> Pipeline<S> {
     pub fn take_in(&mut self) -> anyhow::Result<()> {
         self.fed = 0;
         loop {
-            let mut is_idle = self.intake.turn()?;
-            is_idle &= self.windows.turn()?;
-            is_idle &= self.rows.turn()?;
+            let mut is_idle = self.workers.intake.turn()?;
+            is_idle &= self.workers.windows.turn()?;
+            is_idle &= self.workers.rows.turn()?;
             if is_idle {
                 return Ok(());
             }
@@ -223,11 +243,11 @@ impl<S: Sink + 'static> Pipeline<S> {
     /// When a stage must stop.
     pub fn flush(&mut self) -> anyhow::Result<()> {
         self.take_in()?;
-        self.intake.tick()?;
+        self.workers.intake.tick()?;
         self.take_in()?;
-        self.windows.tick()?;
+        self.workers.windows.tick()?;
         self.take_in()?;
-        self.rows.tick()?;
+        self.workers.rows.tick()?;
         self.take_in()
     }
 
@@ -237,12 +257,12 @@ impl<S: Sink + 'static> Pipeline<S> {
     /// When a stage must stop.
     pub fn rest(&mut self) -> anyhow::Result<()> {
         self.flush()?;
-        self.intake.rest()?;
+        self.workers.intake.rest()?;
         self.take_in()?;
-        self.windows.rest()?;
+        self.workers.windows.rest()?;
         self.take_in()?;
         for _totals_then_sweep in 0..2 {
-            self.rows.tell_all(|| Fact::Rest)?;
+            self.workers.rows.tell_all(|| Fact::Rest)?;
             self.take_in()?;
         }
         Ok(())
@@ -253,7 +273,7 @@ impl<S: Sink + 'static> Pipeline<S> {
     /// # Errors
     /// When the sink cannot take one.
     pub fn publish_all(&mut self) -> anyhow::Result<()> {
-        self.rows.publish_all()
+        self.workers.rows.publish_all()
     }
 
     /// Ends the workers in order: what is in hand is finished.
@@ -261,17 +281,17 @@ impl<S: Sink + 'static> Pipeline<S> {
     /// # Errors
     /// When that cannot be done.
     pub fn finish(&mut self) -> anyhow::Result<()> {
-        self.intake.finish()?;
-        self.windows.finish()?;
-        self.rows.finish()
+        self.workers.intake.finish()?;
+        self.workers.windows.finish()?;
+        self.workers.rows.finish()
     }
 
-    /// Drops the stage of `partition` of the group `windows` or `rows`, or of a source's (`intake.NAME`), as a crash does, and
-    /// opens it anew on what the logs hold.
+    /// `partition` of the group `windows`, `rows`, or of a source's (`intake.NAME`) is lost and comes back: its stage is dropped, and
+    /// opened anew on what the logs hold.
     ///
     /// # Errors
     /// When a log is not what it must be.
-    pub fn crash(&mut self, group: &str, partition: Partition) -> anyhow::Result<()> {
+    pub fn lose(&mut self, group: &str, partition: Partition) -> anyhow::Result<()> {
         self.log.lose(group, partition);
         self.take_in()
     }
@@ -300,9 +320,9 @@ impl<S: Sink + 'static> Pipeline<S> {
     }
 
     fn show(&mut self) {
-        self.intake.show();
-        self.windows.show();
-        self.rows.show();
+        self.workers.intake.show();
+        self.workers.windows.show();
+        self.workers.rows.show();
     }
 
     /// Answers until `deadline`.
@@ -322,8 +342,8 @@ impl<S: Sink + 'static> Pipeline<S> {
     pub fn asked(&self) -> Asked<'_> {
         Asked {
             rejected: self.intake_tally().rejected(),
-            windows: self.windows.stages().map(|(_, stage)| stage.work()).collect(),
-            rows: self.rows.stages().map(|(partition, stage)| (partition, stage.work())).collect(),
+            windows: self.workers.windows.stages().map(|(_, stage)| stage.work()).collect(),
+            rows: self.workers.rows.stages().map(|(partition, stage)| (partition, stage.work())).collect(),
             rows_partitions: self.health.rows_partitions(),
         }
     }
@@ -332,9 +352,9 @@ impl<S: Sink + 'static> Pipeline<S> {
     #[must_use]
     pub fn appended(&self, log: Log) -> Appended {
         let (records, bytes) = match log {
-            Log::Events => self.intake.hands().appended(log),
-            Log::Pairs => self.windows.hands().appended(log),
-            Log::Totals | Log::Lists => self.rows.hands().appended(log),
+            Log::Events => self.workers.intake.hands().appended(log),
+            Log::Pairs => self.workers.windows.hands().appended(log),
+            Log::Totals | Log::Lists => self.workers.rows.hands().appended(log),
         };
         Appended { records, bytes }
     }
@@ -347,27 +367,33 @@ impl<S: Sink + 'static> Pipeline<S> {
 
     /// The intake, to ask; none before its group has spoken.
     pub fn intake(&self) -> Option<&Stage<IntakeWork>> {
-        self.intake.stage()
+        self.workers.intake.stage()
+    }
+
+    /// The highest event time read of an input.
+    #[must_use]
+    pub fn highest(&self, input: usize) -> Option<EventTime> {
+        self.workers.intake.highest(&self.inputs[input].source)
     }
 
     /// What became of the records so far.
     pub fn intake_tally(&self) -> &IntakeTally {
-        self.intake.tally()
+        self.workers.intake.tally()
     }
 
     /// The windows stages, to ask.
     pub fn windows(&self) -> Vec<&Stage<WindowsWork>> {
-        self.windows.stages().map(|(_, stage)| stage).collect()
+        self.workers.windows.stages().map(|(_, stage)| stage).collect()
     }
 
     /// The rows stages, to ask.
     pub fn rows(&self) -> Vec<&Stage<RowsWork>> {
-        self.rows.stages().map(|(_, stage)| stage).collect()
+        self.workers.rows.stages().map(|(_, stage)| stage).collect()
     }
 
     /// How long lists took.
     pub fn delay(&self) -> DelayTally {
-        self.rows.delay()
+        self.workers.rows.delay()
     }
 
     /// The lists as they were published last.

@@ -19,6 +19,7 @@ use super::scan::LogScan;
 use super::schemas::{Schemas, UNKNOWN_AGAIN_MS};
 use super::transport::{Appending, Change, Reader, Rejected, Rejects, Topic, Transport, Writer};
 use super::worker::{Hands, SECOND_MS, Ties, Worker, age_ms, unexpected};
+use crate::event::EventTime;
 use crate::intake::{Record, Reject};
 use crate::position::{NextOffset, Partition, SourcePartition};
 use crate::publish::Publication;
@@ -107,6 +108,13 @@ impl<T: Transport> IntakeWorker<T> {
     /// What became of the records so far.
     pub fn tally(&self) -> &IntakeTally {
         self.stage.as_ref().map_or(&self.tally, |stage| stage.work().tally())
+    }
+
+    /// The highest event time read of a source partition that is its own.
+    pub fn highest(&self, place: &SourcePartition) -> Option<EventTime> {
+        let source = self.sources.iter().find(|source| source.plan.name == place.source)?;
+        let owned = source.owned.get(&place.partition)?;
+        self.stage.as_ref().map_or(owned.highest, |stage| stage.work().highest(owned.input))
     }
 
     /// Bytes of records that wait to be taken.

@@ -116,8 +116,8 @@ impl Cursors {
 pub struct MemoryReader {
     cursors: Cursors,
     group: String,
+    member: u64,
     instance: u64,
-    committed: RefCell<BTreeMap<Partition, (NextOffset, String)>>,
 }
 
 impl MemoryReader {
@@ -143,7 +143,7 @@ impl Reader for MemoryReader {
     }
 
     fn change(&self) -> Option<Change> {
-        self.group(|group| group.change(self.instance)).flatten()
+        self.group(|group| group.change(self.member)).flatten()
     }
 
     fn assign(&self, partitions: &[(Partition, NextOffset)]) -> anyhow::Result<()> {
@@ -153,7 +153,10 @@ impl Reader for MemoryReader {
 
     fn release(&self, partitions: &[Partition]) -> anyhow::Result<()> {
         self.cursors.cursors.borrow_mut().retain(|partition, _| !partitions.contains(partition));
-        self.group(|group| group.release(self.instance, partitions));
+        self.group(|group| {
+            group.release(self.member, partitions);
+            group.join(self.member, self.instance); // who was declared dead, and has taken note, is taken in again
+        });
         Ok(())
     }
 
@@ -168,12 +171,12 @@ impl Reader for MemoryReader {
     }
 
     fn commit(&self, offsets: &[(Partition, NextOffset)], note: &str, _wait: bool) {
-        let mut committed = self.committed.borrow_mut();
-        committed.extend(offsets.iter().map(|&(partition, next)| (partition, (next, note.to_owned()))));
+        let commits = offsets.iter().map(|&(partition, next)| (partition, (next, note.to_owned())));
+        self.group(|group| group.committed.extend(commits));
     }
 
     fn committed(&self, partition: Partition) -> anyhow::Result<Option<(NextOffset, String)>> {
-        Ok(self.committed.borrow().get(&partition).cloned())
+        Ok(self.group(|group| group.committed.get(&partition).cloned()).flatten())
     }
 
     fn bounds(&self, partition: Partition) -> anyhow::Result<Bounds> {
@@ -193,13 +196,13 @@ impl Reader for MemoryReader {
     }
 
     fn is_settled(&self) -> bool {
-        self.group(|group| group.is_settled(self.instance)).unwrap_or(false)
+        self.group(|group| group.is_settled(self.member)).unwrap_or(false)
     }
 }
 
 impl Drop for MemoryReader {
     fn drop(&mut self) {
-        self.group(|group| group.leave(self.instance));
+        self.group(|group| group.leave(self.member));
     }
 }
 
@@ -314,14 +317,16 @@ impl Transport for MemoryTransport {
     fn join(&self, group: &str, topic: &Topic) -> anyhow::Result<MemoryReader> {
         let partitions = self.log.partitions(topic);
         let mut logs = self.log.logs();
+        logs.members += 1;
+        let member = logs.members;
         let held = logs.groups.entry(group.to_owned()).or_insert_with(|| Group::new(topic.clone(), partitions));
-        held.join(self.instance);
+        held.join(member, self.instance);
         drop(logs);
         Ok(MemoryReader {
             cursors: Cursors::new(self.log.clone(), topic.clone()),
             group: group.to_owned(),
+            member,
             instance: self.instance,
-            committed: RefCell::default(),
         })
     }
 

@@ -4,19 +4,22 @@
 //! declared dead.
 
 use super::super::transport::{Change, Topic};
-use crate::position::Partition;
+use crate::position::{NextOffset, Partition};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 pub(super) struct Group {
     pub(super) topic: Topic,
     partitions: u32,
-    members: BTreeSet<u64>,
+    /// With the instance that each is of.
+    members: BTreeMap<u64, u64>,
     /// By how many places partitions are shifted among members.
     shift: u64,
     owners: BTreeMap<Partition, u64>,
     /// Partitions that their owners have been told to let go of.
     revoking: BTreeSet<Partition>,
     changes: BTreeMap<u64, VecDeque<Change>>,
+    /// Offsets that have been committed, with what stands beside them.
+    pub(super) committed: BTreeMap<Partition, (NextOffset, String)>,
 }
 
 impl Group {
@@ -24,16 +27,17 @@ impl Group {
         Self {
             topic,
             partitions,
-            members: BTreeSet::new(),
+            members: BTreeMap::new(),
             shift: 0,
             owners: BTreeMap::new(),
             revoking: BTreeSet::new(),
             changes: BTreeMap::new(),
+            committed: BTreeMap::new(),
         }
     }
 
-    pub(super) fn join(&mut self, member: u64) {
-        self.members.insert(member);
+    pub(super) fn join(&mut self, member: u64, instance: u64) {
+        self.members.insert(member, instance);
         self.rebalance();
     }
 
@@ -46,11 +50,14 @@ impl Group {
         self.rebalance();
     }
 
-    pub(super) fn expel(&mut self, member: u64) {
-        let owned: Vec<Partition> = self.owned_by(member);
-        self.leave(member);
-        if !owned.is_empty() {
-            self.changes.entry(member).or_default().push_back(Change::Lost(owned));
+    /// Declares the members of `instance` dead. They are told once they ask.
+    pub(super) fn expel(&mut self, instance: u64) {
+        for member in self.members.iter().filter(|(_, of)| **of == instance).map(|(&member, _)| member).collect::<Vec<_>>() {
+            let owned = self.owned_by(member);
+            self.leave(member);
+            if !owned.is_empty() {
+                self.changes.entry(member).or_default().push_back(Change::Lost(owned));
+            }
         }
     }
 
@@ -78,7 +85,7 @@ impl Group {
 
     /// Whether `member` has nothing to hear.
     pub(super) fn is_settled(&self, member: u64) -> bool {
-        self.members.contains(&member) && self.changes.get(&member).is_none_or(VecDeque::is_empty)
+        self.members.contains_key(&member) && self.changes.get(&member).is_none_or(VecDeque::is_empty)
     }
 
     pub(super) fn release(&mut self, member: u64, partitions: &[Partition]) {
@@ -95,7 +102,7 @@ impl Group {
     }
 
     fn rebalance(&mut self) {
-        let members: Vec<u64> = self.members.iter().copied().collect();
+        let members: Vec<u64> = self.members.keys().copied().collect();
         let Ok(count) = u64::try_from(members.len()) else { return };
         if count == 0 {
             return;

@@ -134,6 +134,8 @@ impl Faults {
 struct Logs {
     topics: BTreeMap<Topic, Vec<PartitionLog>>,
     groups: BTreeMap<String, Group>,
+    /// How many members there ever were.
+    members: u64,
     /// Whether what has been read stays.
     keep: bool,
     faults: Faults,
@@ -156,6 +158,7 @@ impl MemoryLog {
         let log = Self(Rc::new(RefCell::new(Logs {
             topics: BTreeMap::new(),
             groups: BTreeMap::new(),
+            members: 0,
             keep: false,
             faults: Faults::default(),
         })));
@@ -262,11 +265,6 @@ impl MemoryLog {
     /// it lost it once it asks again.
     pub fn expel(&self, instance: u64) {
         self.logs().groups.values_mut().for_each(|group| group.expel(instance));
-    }
-
-    /// Takes `instance` in again, after it was expelled.
-    pub fn readmit(&self, instance: u64) {
-        self.logs().groups.values_mut().for_each(|group| group.join(instance));
     }
 
     /// Takes `partition` of `group` from its owner at once, without its help, and gives it back: a crash of one partition.
