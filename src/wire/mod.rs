@@ -2,7 +2,7 @@
 //!
 //! A block is a frame (magic, kind, version, checksum) around a body of dictionaries and sections. Names and users
 //! stand once a block, entries refer to them by number; times and offsets are differences. Kinds: *events* (intake →
-//! windows), *pairs* (windows → rows), and *opening marks*, which every writer puts first.
+//! windows), *pairs* (windows → rows), *opening marks*, which every writer of these puts first, and *claims* of rows partitions.
 //!
 //! Invariants: what is written decodes to the same; any bytes at all decode or are refused, without panic and without
 //! allocating more than a small multiple of their length; the same entries give the same bytes.
@@ -14,6 +14,7 @@
 //! pairs    = sources shops items sections                          kind 'P'
 //! opening  = log_id:u128le input_log_id:u128le store_id:u128le identity:u64le origins  kind 'O'
 //! founding = log_id:u128le                                         kind 'F'
+//! claim    = nonce:u128le partition                                kind 'C'
 //! origins  = n { name partition known:u8 [position] }
 //! sources  = n { name partition }        shops = n { name }        items = n { shop name }      users = n { u128le }
 //! section  = source flags from to [highest] [arrived] n { entry }  positions: offset, index
@@ -21,6 +22,7 @@
 //! Numbers are LEB128 varints, signed ones zigzag; a name is its length in bytes and its UTF-8.
 
 mod block;
+mod claim;
 mod dictionary;
 mod events;
 mod frame;
@@ -29,6 +31,7 @@ mod pairs;
 mod varint;
 
 pub use block::{Section, SectionHead};
+pub use claim::{claim, claimed};
 pub use events::{EventEntry, EventItems, EventsBlock, EventsWriter};
 pub use frame::{Kind, WireError, kind_of};
 pub use opening::{Opening, Origin, founded, founding};
@@ -49,7 +52,7 @@ pub fn section_ends(block: &[u8]) -> Result<Vec<(SourcePartition, Position)>, Wi
             let origins = Opening::decode(block)?.origins.into_iter();
             Ok(origins.filter_map(|origin| Some((origin.source, origin.first?))).collect())
         }
-        Kind::Founding => Ok(Vec::new()),
+        Kind::Founding | Kind::Claim => Ok(Vec::new()),
     }
 }
 
