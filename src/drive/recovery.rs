@@ -34,7 +34,7 @@ pub enum Refusal {
         low: NextOffset,
     },
     /// An input is not what it was when it was read.
-    #[error("{input}, as the {log} log has it: {error}")]
+    #[error("{input}, as the {log} log has it: {error}", log = log.name())]
     Input {
         /// The input.
         input: SourcePartition,

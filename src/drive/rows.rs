@@ -209,7 +209,9 @@ impl<T: Transport> RowsWorker<T> {
             let landed = Landed { shop: &record.shop, list: &record.list, item: &record.item, stamp, value };
             if let LandedValue::List(record) = value {
                 let at = message.timestamp_ms().unwrap_or_default();
-                self.hands.ties.view.restore(record, EventTime(at));
+                let mut json = Vec::new();
+                record.write_json(&mut json);
+                self.hands.ties.view.insert(&record.key(), &json, EventTime(at));
             }
             let (hands, buffers) = (&mut self.hands, &mut self.buffers);
             let mut effects = RowsEffects { hands, buffers, delay, failed: None };
@@ -415,8 +417,15 @@ impl<T: Transport> RowsEffects<'_, T> {
         let Self { hands, buffers, delay, .. } = self;
         let Buffers { key, value } = &mut **buffers;
         let (plan, is_tombstone) = (Arc::clone(&hands.plan), publication.is_tombstone());
-        plan.codec.encode(publication, key, value);
-        hands.ties.view.publish(publication, EventTime(hands.now().wall_ms));
+        let record = publication.record();
+        plan.codec.encode(&record, key, value);
+        if is_tombstone {
+            hands.ties.view.remove(&record.key());
+        } else {
+            let mut json = Vec::new();
+            record.write_json(&mut json);
+            hands.ties.view.insert(&record.key(), &json, EventTime(hands.now().wall_ms));
+        }
         if let Some(waited_ms) = publication.waited_ms {
             delay.record(waited_ms.unsigned_abs().saturating_mul(1000));
         }

@@ -19,7 +19,7 @@ const LOOK: Duration = Duration::from_millis(100);
 ///
 /// # Errors
 /// When the topic cannot be read, or `each` fails.
-pub fn scan<F: Follower>(
+pub fn scan<F: Follower + 'static>(
     follower: &F,
     topic: &Topic,
     from: &BTreeMap<Partition, NextOffset>,
@@ -70,7 +70,7 @@ pub fn scan<F: Follower>(
 ///
 /// # Errors
 /// When the topic cannot be read.
-pub fn record_at<F: Follower, R>(
+pub fn record_at<F: Follower + 'static, R>(
     follower: &F,
     partition: Partition,
     offset: NextOffset,
@@ -117,7 +117,8 @@ impl LogScan {
             let partition = Partition(number);
             self.facts.bounds(partition, follower.bounds(partition)?)?;
         }
-        let (facts, topic, from) = (&mut self.facts, &self.topic, self.facts.read_to().clone());
+        let from = self.facts.read_to().clone();
+        let Self { facts, topic } = self;
         let read_to = scan(&follower, topic, &from, vigil, &mut |partition, offset, message| {
             let Some(block) = message.value() else { return Ok(()) };
             Ok(facts.record(partition, offset, block)?)

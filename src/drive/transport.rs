@@ -245,13 +245,13 @@ pub trait Rejects {
 /// Makes what a worker works with. One for each worker, made in its thread.
 pub trait Transport {
     /// Members of groups.
-    type Reader: Reader;
+    type Reader: Reader + 'static;
     /// Readers outside groups.
-    type Follower: Follower;
+    type Follower: Follower + 'static;
     /// Writers.
-    type Writer: Writer;
+    type Writer: Writer + 'static;
     /// Keepers of rejects.
-    type Rejects: Rejects;
+    type Rejects: Rejects + 'static;
 
     /// Joins the group called `group` for `topic`. The worker is woken when something comes after nothing was there.
     ///

@@ -97,6 +97,11 @@ impl Vigil {
         }
     }
 
+    /// The worker ends as it should, and is no longer watched.
+    pub fn finish(&self) {
+        self.heartbeat.finish();
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<Waiting>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }

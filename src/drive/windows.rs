@@ -6,7 +6,7 @@ use super::transport::{Change, Message, Next, Reader, Topic, Transport, Writer};
 use super::worker::{Appends, Hands, Ties, Worker, age_ms};
 use crate::position::{Checkpoint, NextOffset, Partition, SourcePartition};
 use crate::serve::Asked;
-use crate::stage::{EventsInput, Fact, Log, Stage, WindowsWork};
+use crate::stage::{EventsInput, Fact, Log, Stage, StageError, WindowsWork};
 use crate::watch::health::{PartitionState, StageName};
 use crate::watch::metrics::{LagFollower, LogFollower, LogTallies, WindowsFollower};
 use crate::watch::{state, windows_tallies};
@@ -145,7 +145,12 @@ impl<T: Transport> WindowsWorker<T> {
         let (Some(_), Some(offset)) = (checkpoint.checksum, checkpoint.record()) else { return Ok(None) };
         let follower = self.hands.transport.follow(&Topic::Log(Log::Events))?;
         let vigil = &self.hands.ties.vigil;
-        record_at(&follower, partition, offset, vigil, |message| checksum_of_block(message.value().unwrap_or_default()))
+        let found = record_at(&follower, partition, offset, vigil, |message| {
+            checksum_of_block(message.value().unwrap_or_default())
+        })?;
+        let log = Log::Events;
+        let checksum = found.transpose().map_err(|error| StageError::Wire { log, partition, offset, error })?;
+        Ok(checksum)
     }
 
     /// Finishes what is in hand of `partition`.

@@ -244,7 +244,7 @@ impl Heartbeat {
     }
 
     /// The worker ends as it should, and is no longer watched.
-    pub fn finish(self) {
+    pub fn finish(&self) {
         self.at_ms.store(FINISHED, Ordering::Relaxed);
     }
 }

@@ -114,7 +114,7 @@ impl<T: Transport> IntakeWorker<T> {
     pub fn highest(&self, place: &SourcePartition) -> Option<EventTime> {
         let source = self.sources.iter().find(|source| source.plan.name == place.source)?;
         let owned = source.owned.get(&place.partition)?;
-        self.stage.as_ref().map_or(owned.highest, |stage| stage.work().highest(owned.input))
+        self.stage.as_ref().map_or(owned.highest, |stage| stage.work().highest(owned.input.0))
     }
 
     /// Bytes of records that wait to be taken.
@@ -170,7 +170,7 @@ impl<T: Transport> IntakeWorker<T> {
         }
         let origins = origins(&self.sources, &named, &self.events.facts, &self.note)?;
         if !origins.is_empty() && self.events.facts.is_written_under(identity) {
-            let opening = Opening { log_id, input_log_id: 0, store_id: 0, identity, origins };
+            let opening = Opening { log_id, input_log_id: 0, store_id: 0, identity, generation: 0, origins };
             self.events.settle_origins(&opening, transport, writer, &ties.vigil)?;
         }
         let (setup, count) = (&plan.setup, inputs.len());
@@ -188,7 +188,8 @@ impl<T: Transport> IntakeWorker<T> {
         let now = ties.clock.now();
         let mut effects = IntakeEffects::new(&mut self.hands, &mut self.rejects, None);
         let told = self.events.facts.tell(log_id, |_| true, |left| stage.handle(Fact::Left(left), &mut effects));
-        effects.end(told.and_then(|()| stage.handle(Fact::Clock(now), &mut effects)))?;
+        let told = told.and_then(|()| stage.handle(Fact::Clock(now), &mut effects));
+        effects.end(told)?;
         let starts = self.open(&mut stage, new)?;
         self.stage = Some(stage);
         self.hands.writer.flush()?; // the opening marks
@@ -222,7 +223,7 @@ impl<T: Transport> IntakeWorker<T> {
                     let bounds = source.bounds(partition, &self.events.facts, transport, &ties.vigil)?;
                     let Some(owned) = source.owned.get_mut(&partition) else { continue };
                     // The log says where; where records are gone, the stage says which.
-                    owned.next = stage.work().resume_at(owned.input).max(bounds.low);
+                    owned.next = stage.work().resume_at(owned.input.0).max(bounds.low);
                     owned.until = bounds.high;
                     owned.has_ended = bounds.high.is_some_and(|high| owned.next >= high);
                     starts.push((number, partition, owned.next));
@@ -231,7 +232,7 @@ impl<T: Transport> IntakeWorker<T> {
                     tracing::info!(stage = "intake", source = name, partition = partition.0, from, to, "reading");
                 }
                 let Some(owned) = source.owned.get(&partition) else { continue };
-                stage.work_mut().resume_from(owned.input, owned.highest);
+                stage.work_mut().resume_from(owned.input.0, owned.highest);
                 let fact = Fact::Opened { input: owned.input, next: owned.next, until: owned.until };
                 let mut effects = IntakeEffects::new(&mut self.hands, &mut self.rejects, None);
                 let opened = stage.handle(fact, &mut effects);
@@ -270,7 +271,7 @@ impl<T: Transport> IntakeWorker<T> {
 
 /// Before these offsets, the log has everything.
 fn offsets<T: Transport>(source: &OwnedSource<T>, stage: &Stage<IntakeWork>) -> Vec<(Partition, NextOffset)> {
-    source.owned.iter().map(|(&partition, owned)| (partition, stage.work().resume_at(owned.input))).collect()
+    source.owned.iter().map(|(&partition, owned)| (partition, stage.work().resume_at(owned.input.0))).collect()
 }
 
 impl<T: Transport> Worker for IntakeWorker<T> {
@@ -340,7 +341,6 @@ impl<T: Transport> Worker for IntakeWorker<T> {
     }
 
     fn tick(&mut self) -> anyhow::Result<()> {
-        self.note_stuck()?;
         self.tell(Fact::Send)?;
         self.commit();
         let now_ms = self.hands.now().monotonic_ms;
@@ -364,7 +364,7 @@ impl<T: Transport> Worker for IntakeWorker<T> {
             for (&partition, owned) in &mut source.owned {
                 let left = source.reader.lag(partition, stage.next(owned.input), !owned.has_waiting());
                 owned.lag.update(left, age_ms(left, owned.oldest_ms(), now));
-                let standing = match (stage.phase(), stage.work().is_behind(owned.input)) {
+                let standing = match (stage.phase(), stage.work().is_behind(owned.input.0)) {
                     (Phase::CatchingUp, false) => PartitionState::Live,
                     (phase, _) => state(phase, left),
                 };
@@ -389,7 +389,7 @@ impl<T: Transport> Worker for IntakeWorker<T> {
             for owned in source.owned.values_mut() {
                 self.hands.ties.health.remove(StageName::Intake, owned.number);
                 owned.next = stage.next(owned.input);
-                owned.highest = stage.work().highest(owned.input);
+                owned.highest = stage.work().highest(owned.input.0);
             }
             source.reader.commit(&offsets(source, &stage), &self.note, true);
         }

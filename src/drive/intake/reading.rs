@@ -108,11 +108,11 @@ impl<T: Transport> IntakeWorker<T> {
             return false;
         }
         let (work, own) = (stage.work(), owned.input);
-        let Some(highest) = work.highest(own) else { return true };
+        let Some(highest) = work.highest(own.0) else { return true };
         let align_ms = self.hands.plan.align_ms;
         let others = self.sources.iter().flat_map(|source| source.owned.values()).filter(|other| other.input != own);
-        others.filter(|other| work.is_behind(other.input) && other.retry_at_ms.is_none()).all(|other| {
-            work.highest(other.input).is_none_or(|slowest| highest.0 <= slowest.0.saturating_add(align_ms))
+        others.filter(|other| work.is_behind(other.input.0) && other.retry_at_ms.is_none()).all(|other| {
+            work.highest(other.input.0).is_none_or(|slowest| highest.0 <= slowest.0.saturating_add(align_ms))
         })
     }
 
@@ -129,12 +129,12 @@ impl<T: Transport> IntakeWorker<T> {
         let OwnedSource { plan, owned, .. } = &mut sources[source];
         let Some(owned) = owned.get_mut(&partition) else { return Ok(true) };
         let input = owned.input;
-        while let Some(id) = stage.work().missing_schema(input, record) {
+        while let Some(id) = stage.work().missing_schema(input.0, record) {
             self.hands.ties.vigil.beat();
             match self.schemas.ask(id, &plan.name, now) {
-                Answered::Known(text) => stage.work_mut().learn(input, id, Learned::Schema(&text)),
-                Answered::Unusable(why) => stage.work_mut().learn(input, id, Learned::Unusable(&why)),
-                Answered::Unknown => stage.work_mut().learn(input, id, Learned::NotFound),
+                Answered::Known(text) => stage.work_mut().learn(input.0, id, Learned::Schema(&text)),
+                Answered::Unusable(why) => stage.work_mut().learn(input.0, id, Learned::Unusable(&why)),
+                Answered::Unknown => stage.work_mut().learn(input.0, id, Learned::NotFound),
                 Answered::AskAt(retry_at_ms) => {
                     owned.retry_at_ms = Some(retry_at_ms);
                     owned.stuck_since_ms.get_or_insert(now.monotonic_ms);

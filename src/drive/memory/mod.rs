@@ -8,7 +8,7 @@
 mod client;
 mod groups;
 
-pub use client::{MemoryFollower, MemoryMessage, MemoryReader, MemoryRejects, MemoryTransport, MemoryWriter};
+pub use client::MemoryTransport;
 
 use self::groups::Group;
 use super::transport::{Appending, Bounds, LogFailure, Topic};
