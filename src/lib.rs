@@ -7,6 +7,7 @@ pub mod event;
 pub mod items;
 pub mod position;
 pub mod relation;
+pub mod list_key;
 pub mod rules;
 
 // The rooms, in the order of the flow.

@@ -3,6 +3,7 @@
 //! [`CountingRules`] are part of a log's identity: state counted by other rules is refused ([`CountingRules::fingerprint`]).
 //! [`ListRules`] may change at any time: they only read the counts.
 
+use crate::list_key::ListName;
 use crate::relation::Relation;
 use serde::Serialize;
 use xxhash_rust::xxh3::xxh3_64;
@@ -112,6 +113,9 @@ pub enum Measure {
 /// The settings of one list.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ListRules {
+    /// Which list it is.
+    #[serde(skip)]
+    pub list: ListName,
     /// The relation it shows.
     pub relation: Relation,
     /// Whether it is published at all.
@@ -144,6 +148,7 @@ impl ListRules {
             Relation::CartedTogether => (0.25, 2),
         };
         Self {
+            list: ListName::of(relation),
             relation,
             enabled: true,
             measure: Measure::Score,

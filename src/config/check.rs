@@ -8,6 +8,7 @@ use super::units::{Bytes, Decimal, Duration};
 use super::{
     HttpSettings, IntakeSettings, LogSettings, LogsSettings, OutputSettings, Settings, SourceSettings, UserSecret,
 };
+use crate::list_key::ListName;
 use crate::relation::Relation;
 use crate::rules::{CountingRules, DAY_MS, ListRules, PublishRules};
 use std::collections::{BTreeMap, BTreeSet};
@@ -204,6 +205,7 @@ impl Check<'_> {
             self.refuse(&key("min_llr_root"), llr_root, reason);
         }
         ListRules {
+            list: ListName::of(relation),
             relation,
             enabled: raw.enabled,
             measure: raw.measure,

@@ -2,7 +2,7 @@
 
 use super::transport::{Transport, TransportError};
 use crate::position::{NextOffset, Partition};
-use crate::stage::{Fact, Left, Log, Stage, StageError, Work};
+use crate::stage::{Effect, Fact, Left, Log, Stage, StageError, Work};
 use crate::wire::{Kind, Opening, kind_of, section_ends};
 
 /// How many records are taken at a time.
@@ -23,7 +23,7 @@ pub(super) fn tell_left<W: Work, T: Transport>(
         let partition = Partition(output);
         each_record(transport, log, partition, |offset, block| {
             let damaged = |error| StageError::Wire { log, partition, offset, error };
-            let tell = |stage: &mut Stage<W>, left: Left<'_>| stage.handle(Fact::Left(left), &mut Vec::new());
+            let tell = |stage: &mut Stage<W>, left: Left<'_>| stage.handle(Fact::Left(left), &mut Vec::<Effect>::new());
             if kind_of(block).map_err(damaged)? == Kind::Opening {
                 let opening = Opening::decode(block).map_err(damaged)?;
                 tell(stage, Left::Opening { partition, offset, opening: &opening })?;
@@ -34,7 +34,7 @@ pub(super) fn tell_left<W: Work, T: Transport>(
             Ok(())
         })?;
     }
-    stage.handle(Fact::Left(Left::NewLogId(new_log_id)), &mut Vec::new())?;
+    stage.handle(Fact::Left(Left::NewLogId(new_log_id)), &mut Vec::<Effect>::new())?;
     Ok(())
 }
 

@@ -33,13 +33,13 @@ pub struct MemoryLog {
 }
 
 impl MemoryLog {
-    /// Empty logs: `events` by user, `pairs` and `lists` by item. What has been read is let go.
+    /// Empty logs: `events` by user, `pairs`, `totals` and `lists` by item. What has been read is let go.
     #[must_use]
     pub fn new(events_partitions: u32, pairs_partitions: u32) -> Self {
         let counts = [
             (Log::Events, events_partitions),
             (Log::Pairs, pairs_partitions),
-            (Log::Totals, 1),
+            (Log::Totals, pairs_partitions),
             (Log::Lists, pairs_partitions),
         ];
         let log = |count: u32| std::iter::repeat_with(PartitionLog::default).take(Partition(count).index()).collect();

@@ -5,24 +5,22 @@
 //! Absent: threads and groups (one pipeline holds every partition), and the clock: its holder brings it.
 
 use super::left::{each_record, tell_left};
-use super::transport::{Fetched, Transport};
+use super::transport::{Fetched, Transport, TransportError};
 use crate::intake::{Record, Reject};
+use crate::list_key::ListName;
 use crate::position::{NextOffset, Partition, SourcePartition};
-use crate::relation::Relation;
+use crate::publish::{self, ListRecord};
 use crate::serve::Asked;
 use crate::stage::{
-    BlockLimits, Effect, Fact, IntakeInput, IntakeWork, Left, Log, RowsSetup, RowsWork, Stage, StageError, WindowsWork,
-    identity_of,
+    BlockLimits, Clock, Effects, EventsInput, Fact, IntakeInput, IntakeWork, Landed, Log, RowsInput, RowsRecord,
+    RowsSetup, RowsWork, SourceInput, Stage, StageError, WindowsWork, Work, identity_of,
 };
+use crate::wire;
 use crate::{intake::Intake, rules::CountingRules};
 use std::collections::BTreeMap;
 
 /// How many records a stage takes at a time.
 const FETCH_RECORDS_MAX: usize = 16;
-
-/// Input of rows that brings deltas, and the one that brings totals.
-const PAIRS: usize = 0;
-const TOTALS: usize = 1;
 
 /// A list as it is published.
 #[derive(Clone, Copy, Debug)]
@@ -30,7 +28,7 @@ pub struct Publication<'a> {
     /// The row's partition.
     pub partition: Partition,
     /// Which list.
-    pub relation: Relation,
+    pub list: ListName,
     /// `shop/list/item`.
     pub key: &'a str,
     /// The record, as JSON.
@@ -106,7 +104,7 @@ pub struct Pipeline<T, S> {
     intake: Stage<IntakeWork>,
     windows: Vec<Stage<WindowsWork>>,
     rows: Vec<Stage<RowsWork>>,
-    effects: Vec<Effect>,
+    buffers: Buffers,
     fetched: Vec<Fetched>,
     appended: BTreeMap<Log, Appended>,
     /// Of a pairs log that nobody has written to yet: every partition of windows must give it the same.
@@ -127,7 +125,7 @@ impl<T: Transport, S: Sink> Pipeline<T, S> {
             intake,
             windows: Vec::new(),
             rows: Vec::new(),
-            effects: Vec::new(),
+            buffers: Buffers::default(),
             fetched: Vec::new(),
             appended: BTreeMap::new(),
             new_pairs_id: rand::random(),
@@ -153,33 +151,37 @@ impl<T: Transport, S: Sink> Pipeline<T, S> {
         let Setup { counting, merge_bytes_max, limits, .. } = &self.setup;
         let work =
             WindowsWork::new(partition, outputs, counting, events_identity, pairs_identity, *merge_bytes_max, *limits);
-        let mut stage = Stage::new(work, 1);
+        let mut stage = Stage::new(work, [EventsInput]);
         tell_left(&mut stage, Log::Pairs, self.new_pairs_id, &mut self.transport)?;
         let (next, until) = self.transport.bounds(Log::Events, partition)?;
-        let mut effects = Vec::new();
-        stage.handle(Fact::Opened { input: 0, next, until: Some(until) }, &mut effects)?;
-        self.carry_out(effects)?;
+        self.tell(&mut stage, Fact::Opened { input: EventsInput, next, until: Some(until) })?;
         Ok(stage)
     }
 
     fn open_rows(&mut self, partition: Partition) -> anyhow::Result<Stage<RowsWork>> {
         let partitions = self.transport.partitions(Log::Pairs);
         let work = RowsWork::new(partition, partitions, &self.setup.counting, self.identities().1, &self.setup.rows);
-        let mut stage = Stage::new(work, 2);
-        let mut effects = Vec::new();
-        each_record(&mut self.transport, Log::Lists, partition, |_, record| {
-            let record = serde_json::from_slice(record)
-                .map_err(|error| StageError::Foreign { log: Log::Lists, what: error.to_string() })?;
-            Ok(stage.handle(Fact::Left(Left::List(&record)), &mut effects)?)
-        })?;
-        each_record(&mut self.transport, Log::Totals, Partition(0), |_, record| {
-            Ok(stage.handle(Fact::Left(Left::Total(record)), &mut effects)?)
-        })?;
-        for (input, log, partition) in [(PAIRS, Log::Pairs, partition), (TOTALS, Log::Totals, Partition(0))] {
+        let mut stage = Stage::new(work, RowsInput::all(self.transport.partitions(Log::Totals)));
+        let claim = wire::claim(rand::random(), partition);
+        self.transport.append(Log::Totals, partition, None, Some(claim))?;
+        let (_, claimed_to) = self.transport.bounds(Log::Totals, partition)?;
+        self.tell(&mut stage, Fact::Claimed { epoch: claimed_to.0 - 1 })?;
+        for input in RowsInput::all(self.transport.partitions(Log::Totals)) {
+            let (log, partition) = log_of(input, partition);
             let (next, until) = self.transport.bounds(log, partition)?;
-            stage.handle(Fact::Opened { input, next, until: Some(until) }, &mut effects)?;
+            self.tell(&mut stage, Fact::Opened { input, next, until: Some(until) })?;
         }
-        self.carry_out(effects)?;
+        let mut restored = Vec::new();
+        each_record(&mut self.transport, Log::Lists, partition, |offset, record| {
+            restored.push((offset, record.to_vec()));
+            Ok(())
+        })?;
+        for (offset, bytes) in restored {
+            let read: ListRecord<'_> = serde_json::from_slice(&bytes)
+                .map_err(|error| StageError::Foreign { log: Log::Lists, what: error.to_string() })?;
+            let record = RowsRecord::List(Landed::of(&read, Some(read.stamp())));
+            self.tell(&mut stage, Fact::Record { input: RowsInput::Lists, offset, record })?;
+        }
         Ok(stage)
     }
 
@@ -194,7 +196,7 @@ impl<T: Transport, S: Sink> Pipeline<T, S> {
     /// # Errors
     /// When a stage must stop.
     pub fn open_input(&mut self, input: usize, next: NextOffset, until: Option<NextOffset>) -> anyhow::Result<()> {
-        self.tell_intake(Fact::Opened { input, next, until })
+        self.tell_intake(Fact::Opened { input: SourceInput(input), next, until })
     }
 
     /// A record of an input.
@@ -202,7 +204,7 @@ impl<T: Transport, S: Sink> Pipeline<T, S> {
     /// # Errors
     /// When a stage must stop.
     pub fn feed(&mut self, input: usize, offset: NextOffset, record: Record<'_>) -> anyhow::Result<()> {
-        self.tell_intake(Fact::Record { input, offset, record })
+        self.tell_intake(Fact::Record { input: SourceInput(input), offset, record })
     }
 
     /// An input has been read to its end.
@@ -210,7 +212,7 @@ impl<T: Transport, S: Sink> Pipeline<T, S> {
     /// # Errors
     /// When a stage must stop.
     pub fn end_input(&mut self, input: usize) -> anyhow::Result<()> {
-        self.tell_intake(Fact::Ended { input })
+        self.tell_intake(Fact::Ended { input: SourceInput(input) })
     }
 
     /// The wall's clock, for marks, corrections of future times, and, where rows go by it, publishing.
@@ -218,13 +220,13 @@ impl<T: Transport, S: Sink> Pipeline<T, S> {
     /// # Errors
     /// When a stage must stop.
     pub fn clock(&mut self, now_ms: i64) -> anyhow::Result<()> {
-        self.tell_intake(Fact::Clock { now_ms })?;
+        self.tell_intake(Fact::Clock(Clock::at(now_ms)))?;
         for place in 0..self.windows.len() {
-            self.tell_windows(place, Fact::Clock { now_ms })?;
+            self.tell_windows(place, Fact::Clock(Clock::at(now_ms)))?;
         }
         self.pump()?;
         for place in 0..self.rows.len() {
-            self.tell_rows(place, Fact::Clock { now_ms })?;
+            self.tell_rows(place, Fact::Clock(Clock::at(now_ms)))?;
         }
         self.pump()
     }
@@ -234,7 +236,7 @@ impl<T: Transport, S: Sink> Pipeline<T, S> {
     /// # Errors
     /// When a stage must stop.
     pub fn intake_clock(&mut self, now_ms: i64) -> anyhow::Result<()> {
-        self.tell_intake(Fact::Clock { now_ms })
+        self.tell_intake(Fact::Clock(Clock::at(now_ms)))
     }
 
     /// Sends on what has been collected, through all stages.
@@ -276,9 +278,9 @@ impl<T: Transport, S: Sink> Pipeline<T, S> {
     /// When the sink cannot take one.
     pub fn publish_all(&mut self) -> anyhow::Result<()> {
         for place in 0..self.rows.len() {
-            let mut effects = Vec::new();
-            self.rows[place].work_mut().publish_all(&mut effects);
-            self.carry_out(effects)?;
+            let (stage, mut carrier) = self.rows_and_carrier(place);
+            stage.work_mut().publish_all(&mut carrier);
+            carrier.finish()?;
         }
         Ok(())
     }
@@ -310,30 +312,31 @@ impl<T: Transport, S: Sink> Pipeline<T, S> {
         Ok(())
     }
 
-    fn tell_intake(&mut self, fact: Fact<'_, Record<'_>>) -> anyhow::Result<()> {
-        let mut effects = std::mem::take(&mut self.effects);
-        self.intake.handle(fact, &mut effects)?;
-        if effects.is_empty() {
-            self.effects = effects;
-            return Ok(());
+    fn tell_intake(&mut self, fact: Fact<'_, IntakeWork>) -> anyhow::Result<()> {
+        let Self { intake, transport, sink, appended, buffers, .. } = self;
+        let mut carrier = Carrier { transport, sink, appended, buffers, blocks: 0, failure: None };
+        intake.handle(fact, &mut carrier)?;
+        let has_appended = carrier.blocks > 0;
+        carrier.finish()?;
+        if has_appended { self.pump() } else { Ok(()) }
+    }
+
+    fn tell_windows(&mut self, place: usize, fact: Fact<'_, WindowsWork>) -> anyhow::Result<()> {
+        let Self { windows, transport, sink, appended, buffers, .. } = self;
+        let mut carrier = Carrier { transport, sink, appended, buffers, blocks: 0, failure: None };
+        windows[place].handle(fact, &mut carrier)?;
+        carrier.finish()
+    }
+
+    fn tell_rows(&mut self, place: usize, fact: Fact<'_, RowsWork>) -> anyhow::Result<()> {
+        let Self { rows, transport, sink, appended, buffers, .. } = self;
+        let mut carrier = Carrier { transport, sink, appended, buffers, blocks: 0, failure: None };
+        let stage = &mut rows[place];
+        stage.handle(fact, &mut carrier)?;
+        while stage.is_busy() && carrier.failure.is_none() {
+            stage.handle(Fact::Continue, &mut carrier)?;
         }
-        let appended = effects.iter().any(|effect| matches!(effect, Effect::Append { .. }));
-        self.effects = self.carry_out(effects)?;
-        if appended { self.pump() } else { Ok(()) }
-    }
-
-    fn tell_windows(&mut self, place: usize, fact: Fact<'_, &[u8]>) -> anyhow::Result<()> {
-        let mut effects = std::mem::take(&mut self.effects);
-        self.windows[place].handle(fact, &mut effects)?;
-        self.effects = self.carry_out(effects)?;
-        Ok(())
-    }
-
-    fn tell_rows(&mut self, place: usize, fact: Fact<'_, &[u8]>) -> anyhow::Result<()> {
-        let mut effects = std::mem::take(&mut self.effects);
-        self.rows[place].handle(fact, &mut effects)?;
-        self.effects = self.carry_out(effects)?;
-        Ok(())
+        carrier.finish()
     }
 
     /// Lets windows and rows read until there is nothing new.
@@ -341,16 +344,19 @@ impl<T: Transport, S: Sink> Pipeline<T, S> {
         loop {
             let mut read = 0;
             for place in 0..self.windows.len() {
-                let next = self.windows[place].next(0);
+                let next = self.windows[place].next(EventsInput);
                 read += self.read(Log::Events, place, next, |pipeline, offset, bytes| {
-                    pipeline.tell_windows(place, Fact::Record { input: 0, offset, record: bytes })
+                    pipeline.tell_windows(place, Fact::Record { input: EventsInput, offset, record: bytes })
                 })?;
             }
             for place in 0..self.rows.len() {
-                for (input, log, partition) in [(PAIRS, Log::Pairs, place), (TOTALS, Log::Totals, 0)] {
+                let own = Partition(u32::try_from(place).unwrap_or(u32::MAX));
+                let blocks = |input: &RowsInput| *input != RowsInput::Lists;
+                for input in RowsInput::all(self.transport.partitions(Log::Totals)).filter(blocks) {
+                    let (log, partition) = log_of(input, own);
                     let next = self.rows[place].next(input);
-                    read += self.read(log, partition, next, |pipeline, offset, bytes| {
-                        pipeline.tell_rows(place, Fact::Record { input, offset, record: bytes })
+                    read += self.read(log, partition.index(), next, |pipeline, offset, bytes| {
+                        pipeline.tell_rows(place, Fact::Record { input, offset, record: RowsRecord::Block(bytes) })
                     })?;
                 }
             }
@@ -386,42 +392,24 @@ impl<T: Transport, S: Sink> Pipeline<T, S> {
 
     /// Every rows partition reads the same totals: they may go once all have.
     fn release_totals(&mut self) {
-        if let Some(to) = self.rows.iter().map(|stage| stage.next(TOTALS)).min() {
-            self.transport.release(Log::Totals, Partition(0), to);
-        }
-    }
-
-    /// Carries out `effects`, in order, and returns their emptied vector.
-    fn carry_out(&mut self, mut effects: Vec<Effect>) -> anyhow::Result<Vec<Effect>> {
-        for effect in effects.drain(..) {
-            match effect {
-                Effect::Append { log, partition, block } => {
-                    self.append(log, partition, None, block)?;
-                }
-                Effect::Broadcast { key, value } => {
-                    self.append(Log::Totals, Partition(0), Some(&key), value)?;
-                }
-                Effect::Publish { partition, relation, record, waited_ms, .. } => {
-                    let (key, tombstone) = (record.key(), record.tombstone);
-                    let mut json = Vec::with_capacity(256 * (record.entries.len() + record.reserve.len() + 1));
-                    record.write_json(&mut json);
-                    let list = Publication { partition, relation, key: &key, record: &json, tombstone, waited_ms };
-                    self.sink.list(&list)?;
-                    self.append(Log::Lists, partition, Some(key.as_bytes()), json)?;
-                    let (_, end) = self.transport.bounds(Log::Lists, partition)?;
-                    self.transport.release(Log::Lists, partition, end);
-                }
-                Effect::Reject { source, offset, reject } => self.sink.reject(&source, offset, &reject)?,
+        for partition in (0..self.transport.partitions(Log::Totals)).map(Partition) {
+            if let Some(to) = self.rows.iter().map(|stage| stage.next(RowsInput::Totals(partition))).min() {
+                self.transport.release(Log::Totals, partition, to);
             }
         }
-        Ok(effects)
     }
 
-    fn append(&mut self, log: Log, partition: Partition, key: Option<&[u8]>, value: Vec<u8>) -> anyhow::Result<()> {
-        let appended = self.appended.entry(log).or_default();
-        appended.records += 1;
-        appended.bytes += value.len() as u64;
-        Ok(self.transport.append(log, partition, key, Some(value))?)
+    /// Tells a stage that is not the pipeline's yet.
+    fn tell<W: Work>(&mut self, stage: &mut Stage<W>, fact: Fact<'_, W>) -> anyhow::Result<()> {
+        let Self { transport, sink, appended, buffers, .. } = self;
+        let mut carrier = Carrier { transport, sink, appended, buffers, blocks: 0, failure: None };
+        stage.handle(fact, &mut carrier)?;
+        carrier.finish()
+    }
+
+    fn rows_and_carrier(&mut self, place: usize) -> (&mut Stage<RowsWork>, Carrier<'_, T, S>) {
+        let Self { rows, transport, sink, appended, buffers, .. } = self;
+        (&mut rows[place], Carrier { transport, sink, appended, buffers, blocks: 0, failure: None })
     }
 
     /// What this pipeline appended to `log`.
@@ -472,12 +460,98 @@ impl<T: Transport, S: Sink> Pipeline<T, S> {
     }
 }
 
+/// The log that brings an input of the rows partition `own`, and its partition.
+fn log_of(input: RowsInput, own: Partition) -> (Log, Partition) {
+    match input {
+        RowsInput::Pairs => (Log::Pairs, own),
+        RowsInput::Lists => (Log::Lists, own),
+        RowsInput::Totals(partition) => (Log::Totals, partition),
+    }
+}
+
+/// Key and value of the list at hand.
+#[derive(Default)]
+struct Buffers {
+    key: String,
+    json: Vec<u8>,
+}
+
+/// Carries out what a stage wants. The first failure is kept, and nothing is done after it.
+struct Carrier<'a, T, S> {
+    transport: &'a mut T,
+    sink: &'a mut S,
+    appended: &'a mut BTreeMap<Log, Appended>,
+    buffers: &'a mut Buffers,
+    /// Blocks appended.
+    blocks: u64,
+    failure: Option<anyhow::Error>,
+}
+
+impl<T: Transport, S: Sink> Carrier<'_, T, S> {
+    fn finish(self) -> anyhow::Result<()> {
+        self.failure.map_or(Ok(()), Err)
+    }
+
+    fn attempt(&mut self, carry: impl FnOnce(&mut Self) -> anyhow::Result<()>) {
+        if self.failure.is_none() {
+            self.failure = carry(self).err();
+        }
+    }
+
+    fn append_record(
+        &mut self,
+        log: Log,
+        partition: Partition,
+        key: Option<&[u8]>,
+        value: Vec<u8>,
+    ) -> Result<(), TransportError> {
+        let appended = self.appended.entry(log).or_default();
+        appended.records += 1;
+        appended.bytes += value.len() as u64;
+        self.transport.append(log, partition, key, Some(value))
+    }
+}
+
+impl<T: Transport, S: Sink> Effects for Carrier<'_, T, S> {
+    fn append(&mut self, log: Log, partition: Partition, block: Vec<u8>) {
+        self.blocks += 1;
+        self.attempt(|carrier| Ok(carrier.append_record(log, partition, None, block)?));
+    }
+
+    fn publish(&mut self, publication: &publish::Publication<'_>) {
+        self.attempt(|carrier| {
+            let Buffers { key, json } = &mut *carrier.buffers;
+            *key = publication.names().join("/");
+            json.clear();
+            publication.record().write_json(json);
+            let list = Publication {
+                partition: publication.partition,
+                list: publication.key().list,
+                key,
+                record: json,
+                tombstone: publication.is_tombstone(),
+                waited_ms: publication.waited_ms,
+            };
+            carrier.sink.list(&list)?;
+            let (key, json) = (key.clone(), json.clone());
+            carrier.append_record(Log::Lists, publication.partition, Some(key.as_bytes()), json)?;
+            let (_, end) = carrier.transport.bounds(Log::Lists, publication.partition)?;
+            carrier.transport.release(Log::Lists, publication.partition, end);
+            Ok(())
+        });
+    }
+
+    fn reject(&mut self, source: &SourcePartition, offset: NextOffset, reject: Reject) {
+        self.attempt(|carrier| carrier.sink.reject(source, offset, &reject));
+    }
+}
+
 fn new_intake<T: Transport>(setup: &Setup, transport: &mut T) -> anyhow::Result<Stage<IntakeWork>> {
     let outputs = transport.partitions(Log::Events);
     let (identity, _) = setup.identities(outputs, transport.partitions(Log::Pairs));
     let Setup { intake, inputs, history_ms, limits, .. } = setup;
     let work = IntakeWork::new(intake.clone(), inputs.clone(), outputs, identity, *history_ms, *limits);
-    let mut stage = Stage::new(work, inputs.len());
+    let mut stage = Stage::new(work, (0..inputs.len()).map(SourceInput));
     tell_left(&mut stage, Log::Events, rand::random(), transport)?;
     Ok(stage)
 }

@@ -12,7 +12,7 @@ use crate::serve::answer;
 use crate::serve::http::{Limits, State};
 use crate::serve::query::{Query, queries};
 use crate::serve::view::ListView;
-use crate::stage::Log;
+use crate::stage::{EventsInput, Log, RowsInput, Stage, Work};
 use crate::watch::health::{HEARTBEAT_AGE_MAX, Health, Heartbeat, StageName};
 use crate::watch::metrics::{
     DelayTally, IntakeFollower, LagFollower, LogFollower, LogTallies, Metrics, RowsFollower, WindowsFollower,
@@ -24,9 +24,6 @@ use std::time::Instant;
 
 /// The logs that a pipeline appends to.
 const LOGS: [Log; 4] = [Log::Events, Log::Pairs, Log::Totals, Log::Lists];
-
-/// Inputs of windows and rows that bring blocks.
-const BLOCKS: usize = 0;
 
 /// What a sink notes for those who watch: lists for HTTP, and how long each took.
 #[derive(Debug)]
@@ -161,7 +158,7 @@ impl Watch {
     fn show_windows<T: Transport, S: Sink>(&mut self, pipeline: &mut Pipeline<T, S>) {
         for (partition, (follower, lag)) in (0..).map(Partition).zip(&mut self.windows) {
             let left = records_left(pipeline, Log::Events, partition, |pipeline| {
-                pipeline.windows()[partition.index()].next(BLOCKS)
+                pipeline.windows()[partition.index()].next(EventsInput)
             });
             let stage = &pipeline.windows()[partition.index()];
             follower.update(&windows_tallies(stage.work()));
@@ -177,7 +174,7 @@ impl Watch {
     ) {
         for (partition, (follower, lag)) in (0..).map(Partition).zip(&mut self.rows) {
             let left = records_left(pipeline, Log::Pairs, partition, |pipeline| {
-                pipeline.rows()[partition.index()].next(BLOCKS)
+                pipeline.rows()[partition.index()].next(RowsInput::Pairs)
             });
             let stage = &pipeline.rows()[partition.index()];
             follower.update(&rows_tallies(stage.work(), &published(pipeline.sink()).delays[partition.index()]));
@@ -187,7 +184,7 @@ impl Watch {
     }
 }
 
-fn partitions<W>(stages: &[W]) -> impl Iterator<Item = Partition> + use<W> {
+fn partitions<W: Work>(stages: &[Stage<W>]) -> impl Iterator<Item = Partition> + use<W> {
     (0..u32::try_from(stages.len()).unwrap_or(u32::MAX)).map(Partition)
 }
 

@@ -19,10 +19,10 @@ use super::writer::Appending;
 use crate::intake::{Learned, Record};
 use crate::position::{NextOffset, Partition, SourcePartition};
 use crate::serve::Asked;
-use crate::stage::{Effect, Fact, IntakeInput, IntakeTally, IntakeWork, Log, Phase, Stage};
+use crate::stage::{Effect, Fact, IntakeInput, IntakeTally, IntakeWork, Log, Phase, SourceInput, Stage};
 use crate::watch::health::{PartitionState, StageName};
 use crate::watch::metrics::{IntakeFollower, LogFollower, LogTallies};
-use crate::watch::{intake_tallies, now_ms, state};
+use crate::watch::{clock, intake_tallies, state};
 use crate::wire::Opening;
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -159,7 +159,7 @@ impl IntakeWorker {
         }
         if held.waiting.is_empty() && std::mem::take(&mut held.ends_behind_waiting) {
             let input = held.input;
-            self.tell(Fact::Ended { input })?;
+            self.tell(Fact::Ended { input: SourceInput(input) })?;
         }
         Ok(())
     }
@@ -169,7 +169,7 @@ impl IntakeWorker {
         held.has_ended = true;
         if held.waiting.is_empty() {
             let input = held.input;
-            return self.tell(Fact::Ended { input });
+            return self.tell(Fact::Ended { input: SourceInput(input) });
         }
         held.ends_behind_waiting = true;
         Ok(())
@@ -219,12 +219,12 @@ impl IntakeWorker {
             held.retry_at = None;
             held.newest_ms = record.timestamp_ms;
         }
-        stage.handle(Fact::Record { input, offset, record: *record }, &mut self.effects)?;
+        stage.handle(Fact::Record { input: SourceInput(input), offset, record: *record }, &mut self.effects)?;
         self.carry_out(Some(record))?;
         Ok(true)
     }
 
-    fn tell(&mut self, fact: Fact<'_, Record<'_>>) -> anyhow::Result<()> {
+    fn tell(&mut self, fact: Fact<'_, IntakeWork>) -> anyhow::Result<()> {
         let Some(stage) = &mut self.stage else { return Ok(()) };
         stage.handle(fact, &mut self.effects)?;
         self.carry_out(None)
@@ -293,9 +293,9 @@ impl IntakeWorker {
         let work = IntakeWork::new(intake, inputs, plan.events_partitions, identity, history_ms, limits)
             .naming(named)
             .counting_on(std::mem::take(&mut self.tally));
-        let mut stage = Stage::new(work, count);
+        let mut stage = Stage::new(work, (0..count).map(SourceInput));
         self.scan.tell(&mut stage, log_id, |_| true)?;
-        stage.handle(Fact::Clock { now_ms: now_ms() }, &mut self.effects)?;
+        stage.handle(Fact::Clock(clock()), &mut self.effects)?;
         let starts = self.open(&mut stage, new)?;
         self.stage = Some(stage);
         self.carry_out(None)?;
@@ -334,12 +334,12 @@ impl IntakeWorker {
                 let Some(held) = source.held.get(&partition) else { continue };
                 let (input, next, until) = (held.input, held.next, Some(held.until));
                 stage.work_mut().resume_from(input, held.highest);
-                stage.handle(Fact::Opened { input, next, until }, &mut self.effects)?;
+                stage.handle(Fact::Opened { input: SourceInput(input), next, until }, &mut self.effects)?;
             }
         }
         // Only now: an end makes the stage tell how far all inputs are, which must not stand before its opening marks.
         for held in self.sources.iter().flat_map(|source| source.held.values()).filter(|held| held.has_ended) {
-            stage.handle(Fact::Ended { input: held.input }, &mut self.effects)?;
+            stage.handle(Fact::Ended { input: SourceInput(held.input) }, &mut self.effects)?;
         }
         Ok(starts)
     }
@@ -403,7 +403,7 @@ impl Worker for IntakeWorker {
     }
 
     fn read(&mut self) -> anyhow::Result<bool> {
-        self.tell(Fact::Clock { now_ms: now_ms() })?;
+        self.tell(Fact::Clock(clock()))?;
         let mut is_idle = true;
         for source in 0..self.sources.len() {
             is_idle &= self.read_source(source)?;
@@ -434,7 +434,7 @@ impl Worker for IntakeWorker {
         self.muted.update(&LogTallies { muted: tally.muted, ..LogTallies::default() });
         for source in &mut self.sources {
             for (&partition, held) in &mut source.held {
-                let left = source.reader.left(partition, stage.next(held.input), held.waiting.is_empty());
+                let left = source.reader.left(partition, stage.next(SourceInput(held.input)), held.waiting.is_empty());
                 held.lag.update(left, age_ms(left, held.oldest_ms()));
                 let standing = match (stage.phase(), stage.work().is_behind(held.input)) {
                     (Phase::CatchingUp, false) => PartitionState::Live,
@@ -462,7 +462,7 @@ impl Worker for IntakeWorker {
         for source in &mut self.sources {
             for held in source.held.values_mut() {
                 self.hands.ties.health.remove(StageName::Intake, held.number);
-                held.next = stage.next(held.input);
+                held.next = stage.next(SourceInput(held.input));
                 held.highest = stage.work().highest(held.input);
             }
             source.reader.commit_now(&source.offsets(&stage), &self.note);

@@ -12,10 +12,11 @@ use crate::kafka::registry::RegistryError;
 use crate::position::{NextOffset, Partition, SourcePartition};
 use crate::publish::ListRecord;
 use crate::serve::Asked;
-use crate::stage::{Effect, Fact, Left, Log, RowsWork, Stage};
+use crate::stage::{Effect, Fact, Landed, Log, RowsInput, RowsRecord, RowsWork, Stage};
 use crate::watch::health::{PartitionState, StageName};
 use crate::watch::metrics::{DelayTally, LagFollower, RowsFollower};
-use crate::watch::{now_ms, rows_tallies, state};
+use crate::watch::{clock, now_ms, rows_tallies, state};
+use crate::wire;
 use anyhow::Context as _;
 use rdkafka::message::{BorrowedMessage, Header, Headers, Message, OwnedHeaders};
 use std::collections::BTreeMap;
@@ -28,9 +29,6 @@ const BATCH_RECORDS: usize = 32;
 /// How often a list published before is tried to be read, and how long between two tries.
 const REGISTRY_TRIES_MAX: u32 = 30;
 const REGISTRY_PAUSE: Duration = Duration::from_secs(2);
-/// The input that brings deltas; the one behind it is partition 0 of the totals.
-const PAIRS: usize = 0;
-
 /// A partition of the pairs log that is this worker's.
 struct Held {
     stage: Stage<RowsWork>,
@@ -79,7 +77,7 @@ impl RowsWorker {
                 Next::Nothing => return Ok(true),
                 Next::End(partition) => {
                     if let Some(held) = self.held.get_mut(&partition) {
-                        held.stage.handle(Fact::Ended { input: PAIRS }, &mut self.effects)?;
+                        held.stage.handle(Fact::Ended { input: RowsInput::Pairs }, &mut self.effects)?;
                     }
                     partition
                 }
@@ -89,7 +87,10 @@ impl RowsWorker {
                         continue; // revoked since it was fetched, or nothing
                     };
                     held.newest_ms = message.timestamp().to_millis();
-                    held.stage.handle(Fact::Record { input: PAIRS, offset, record }, &mut self.effects)?;
+                    held.stage.handle(
+                        Fact::Record { input: RowsInput::Pairs, offset, record: RowsRecord::Block(record) },
+                        &mut self.effects,
+                    )?;
                     partition
                 }
             };
@@ -103,11 +104,11 @@ impl RowsWorker {
         for _ in 0..BATCH_RECORDS {
             let (held, effects) = (&mut self.held, &mut self.effects);
             let got = self.totals.poll(&mut |partition, fact| {
-                let input = PAIRS + 1 + partition.index();
+                let input = RowsInput::Totals(partition);
                 for held in held.values_mut() {
                     let fact = match fact {
                         None => Fact::Ended { input },
-                        Some((offset, record)) => Fact::Record { input, offset, record },
+                        Some((offset, record)) => Fact::Record { input, offset, record: RowsRecord::Block(record) },
                     };
                     held.stage.handle(fact, effects)?;
                     assert!(effects.is_empty(), "totals change what is ranked later, and nothing at once");
@@ -145,18 +146,20 @@ impl RowsWorker {
     fn take_over(&mut self, partitions: &[Partition]) -> anyhow::Result<Vec<(Partition, NextOffset)>> {
         let plan = Arc::clone(&self.hands.plan);
         let (_, pairs_identity) = plan.setup.identities(plan.events_partitions, plan.pairs_partitions);
-        let inputs = PAIRS + 1 + Partition(self.totals.partitions()).index();
         let mut stages = Vec::new();
         for &partition in partitions {
             let (counting, rows) = (&plan.setup.counting, &plan.setup.rows);
             let work = RowsWork::new(partition, plan.pairs_partitions, counting, pairs_identity, rows);
-            let mut stage = Stage::new(work, inputs);
-            self.restore(&mut stage, partition)?;
-            stages.push((partition, stage));
+            let claim = wire::claim(rand::random(), partition);
+            self.hands.append(Log::Totals, partition, Appending { value: Some(&claim), ..Appending::default() })?;
+            stages.push((partition, Stage::new(work, RowsInput::all(self.totals.partitions()))));
         }
-        self.learn_epochs(&mut stages)?;
+        self.hands.flush()?;
         let mut starts = Vec::new();
-        for (partition, stage) in stages {
+        for (partition, mut stage) in stages {
+            // At or behind the claim, where nobody else writes meanwhile.
+            let (_, claimed_to) = self.totals.bounds(partition)?;
+            stage.handle(Fact::Claimed { epoch: claimed_to.0.saturating_sub(1) }, &mut self.effects)?;
             starts.push((partition, self.open(partition, stage)?));
         }
         Ok(starts)
@@ -164,12 +167,15 @@ impl RowsWorker {
 
     fn open(&mut self, partition: Partition, mut stage: Stage<RowsWork>) -> anyhow::Result<NextOffset> {
         let (next, until) = self.reader.bounds(partition)?;
-        stage.handle(Fact::Opened { input: PAIRS, next, until: Some(until) }, &mut self.effects)?;
+        stage.handle(Fact::Opened { input: RowsInput::Pairs, next, until: Some(until) }, &mut self.effects)?;
         for number in 0..self.totals.partitions() {
             let (next, until) = self.totals.bounds(Partition(number))?;
-            let input = PAIRS + 1 + Partition(number).index();
+            let input = RowsInput::Totals(Partition(number));
             stage.handle(Fact::Opened { input, next, until: Some(until) }, &mut self.effects)?;
         }
+        stage.handle(Fact::Opened { input: RowsInput::Lists, next: NextOffset(0), until: None }, &mut self.effects)?;
+        self.restore(&mut stage, partition)?;
+        stage.handle(Fact::Ended { input: RowsInput::Lists }, &mut self.effects)?;
         let source = SourcePartition { source: Log::Pairs.name().into(), partition };
         let Ties { metrics, health, .. } = &self.hands.ties;
         tracing::info!(stage = "rows", partition = partition.0, from = next.0, to = until.0, "reading the pairs log");
@@ -191,7 +197,7 @@ impl RowsWorker {
     fn restore(&mut self, stage: &mut Stage<RowsWork>, partition: Partition) -> anyhow::Result<()> {
         let Hands { scanner, plan, ties, .. } = &mut self.hands;
         let mut beat = || ties.heartbeat.beat();
-        let (mut effects, mut foreign_keys) = (Vec::new(), 0_u64);
+        let (mut effects, mut foreign_keys) = (Vec::<Effect>::new(), 0_u64);
         let from = BTreeMap::from([(partition, NextOffset(0))]);
         let topic = plan.topic(Log::Lists);
         scanner.scan(topic, &from, &mut beat, &mut |_, offset, message| {
@@ -207,7 +213,8 @@ impl RowsWorker {
                 let at = message.timestamp().to_millis().unwrap_or_default();
                 ties.view.insert(&key, &json, EventTime(at));
             }
-            Ok(stage.handle(Fact::Left(Left::List(&record)), &mut effects)?)
+            let landed = RowsRecord::List(Landed::of(&record, Some(record.stamp())));
+            Ok(stage.handle(Fact::Record { input: RowsInput::Lists, offset, record: landed }, &mut effects)?)
         })?;
         if foreign_keys > 0 {
             tracing::warn!(
@@ -221,22 +228,6 @@ impl RowsWorker {
         Ok(())
     }
 
-    /// Tells new stages under which epochs they published totals before.
-    fn learn_epochs(&mut self, stages: &mut [(Partition, Stage<RowsWork>)]) -> anyhow::Result<()> {
-        let Hands { scanner, plan, ties, .. } = &mut self.hands;
-        let mut beat = || ties.heartbeat.beat();
-        let mut effects = Vec::new();
-        let all = (0..self.totals.partitions()).map(|number| (Partition(number), NextOffset(0))).collect();
-        scanner.scan(plan.topic(Log::Totals), &all, &mut beat, &mut |_, _, message| {
-            let Some(total) = message.payload() else { return Ok(()) };
-            for (_, stage) in stages.iter_mut() {
-                stage.handle(Fact::Left(Left::Total(total)), &mut effects)?;
-            }
-            Ok(())
-        })?;
-        Ok(())
-    }
-
     fn let_go(&mut self, partition: Partition) {
         if self.held.remove(&partition).is_none() {
             return;
@@ -247,18 +238,17 @@ impl RowsWorker {
     }
 
     /// Carries out what the stage of `partition` wants.
-    fn carry_out(&mut self, partition: Partition) -> anyhow::Result<()> {
+    fn carry_out(&mut self, _partition: Partition) -> anyhow::Result<()> {
         let mut effects = std::mem::take(&mut self.effects);
         for effect in effects.drain(..) {
             match effect {
-                Effect::Broadcast { key, value } => {
-                    let appending = Appending { key: Some(&key), value: Some(&value), ..Appending::default() };
-                    self.hands.append(Log::Totals, partition, appending)?;
+                Effect::Append { log, partition, block } => {
+                    self.hands.append(log, partition, Appending { value: Some(&block), ..Appending::default() })?;
                 }
                 Effect::Publish { partition, record, since_ms, waited_ms, .. } => {
                     self.publish(partition, &record, since_ms, waited_ms)?;
                 }
-                other => return Err(unexpected("rows", &other)),
+                other @ Effect::Reject { .. } => return Err(unexpected("rows", &other)),
             }
         }
         self.effects = effects;
@@ -316,10 +306,10 @@ impl Worker for RowsWorker {
     }
 
     fn tick(&mut self) -> anyhow::Result<()> {
-        let now_ms = now_ms();
+        let clock = clock();
         for partition in self.held.keys().copied().collect::<Vec<_>>() {
             if let Some(held) = self.held.get_mut(&partition) {
-                held.stage.handle(Fact::Clock { now_ms }, &mut self.effects)?;
+                held.stage.handle(Fact::Clock(clock), &mut self.effects)?;
             }
             self.carry_out(partition)?;
         }
@@ -329,11 +319,11 @@ impl Worker for RowsWorker {
     fn show(&mut self) {
         let mut offsets = Vec::new();
         for (&partition, held) in &mut self.held {
-            let left = self.reader.left(partition, held.stage.next(PAIRS), true);
+            let left = self.reader.left(partition, held.stage.next(RowsInput::Pairs), true);
             held.follower.update(&rows_tallies(held.stage.work(), &held.delay));
             held.lag.update(left, age_ms(left, held.newest_ms));
             self.hands.ties.health.set(StageName::Rows, partition, state(held.stage.phase(), left));
-            offsets.push((partition, held.stage.next(PAIRS)));
+            offsets.push((partition, held.stage.next(RowsInput::Pairs)));
         }
         self.reader.commit(&offsets, "");
         self.hands.settle(self.reader.is_settled(), self.held.is_empty());

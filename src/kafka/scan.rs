@@ -8,7 +8,7 @@ use super::client::log_line;
 use super::reader::{self, is_passing, list_of, next, number, reading};
 use super::writer::{Appending, Writer};
 use crate::position::{Checkpoint, NextOffset, Partition, Position, SourcePartition};
-use crate::stage::{Fact, Left, Log, Stage, StageError, Work};
+use crate::stage::{Effect, Fact, Left, Log, Stage, StageError, Work};
 use crate::wire::{Kind, Opening, founded, founding, kind_of, section_ends};
 use rdkafka::ClientConfig;
 use rdkafka::client::ClientContext;
@@ -267,7 +267,7 @@ impl LogScan {
         log_id: u128,
         is_its: impl Fn(&SourcePartition) -> bool,
     ) -> Result<(), StageError> {
-        let mut effects = Vec::new();
+        let mut effects: Vec<Effect> = Vec::new();
         for ((partition, offset), opening) in &self.openings {
             let left = Left::Opening { partition: *partition, offset: *offset, opening };
             stage.handle(Fact::Left(left), &mut effects)?;

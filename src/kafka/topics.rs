@@ -146,7 +146,7 @@ impl TopicKind {
         use Severity::{Error, Warning};
         let of = |setting, value: &dyn ToString, rule| Wanted { setting, value: value.to_string(), rule };
         let mut wanted = match self {
-            Self::Events | Self::Pairs => vec![
+            Self::Events | Self::Pairs | Self::Totals => vec![
                 of(
                     "cleanup.policy",
                     &"delete",
@@ -158,10 +158,6 @@ impl TopicKind {
                     &-1,
                     Same(Error, "the log is the state: what is deleted from it was never counted"),
                 ),
-            ],
-            Self::Totals => vec![
-                of("cleanup.policy", &"compact", Same(Error, "the newest total of each partition must stay")),
-                of("segment.bytes", &COMPACTED_SEGMENT_BYTES, AtCreation),
             ],
             Self::Lists => vec![
                 of(

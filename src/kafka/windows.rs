@@ -6,10 +6,10 @@ use super::worker::{Hands, Ties, Worker, age_ms, unexpected};
 use super::writer::Appending;
 use crate::position::{NextOffset, Partition, SourcePartition};
 use crate::serve::Asked;
-use crate::stage::{Effect, Fact, Log, Stage, WindowsWork};
+use crate::stage::{Effect, EventsInput, Fact, Log, Stage, WindowsWork};
 use crate::watch::health::{PartitionState, StageName};
 use crate::watch::metrics::{LagFollower, LogFollower, LogTallies, WindowsFollower};
-use crate::watch::{now_ms, state, windows_tallies};
+use crate::watch::{clock, state, windows_tallies};
 use rdkafka::message::Message;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -80,11 +80,11 @@ impl WindowsWorker {
         let limits = plan.setup.limits;
         let work =
             WindowsWork::new(partition, outputs, counting, events_identity, pairs_identity, merge_bytes_max, limits);
-        let mut stage = Stage::new(work, 1);
+        let mut stage = Stage::new(work, [EventsInput]);
         let source = SourcePartition { source: Log::Events.name().into(), partition };
         self.scan.tell(&mut stage, log_id, |known| *known == source)?;
         let (next, until) = self.reader.bounds(partition)?;
-        stage.handle(Fact::Opened { input: 0, next, until: Some(until) }, &mut self.effects)?;
+        stage.handle(Fact::Opened { input: EventsInput, next, until: Some(until) }, &mut self.effects)?;
         carry_out(&mut self.hands, &mut self.effects)?;
         let Ties { metrics, health, .. } = &self.hands.ties;
         tracing::info!(
@@ -136,7 +136,7 @@ impl Worker for WindowsWorker {
                 Next::Nothing => return Ok(true),
                 Next::End(partition) => {
                     if let Some(held) = self.held.get_mut(&partition) {
-                        held.stage.handle(Fact::Ended { input: 0 }, &mut self.effects)?;
+                        held.stage.handle(Fact::Ended { input: EventsInput }, &mut self.effects)?;
                     }
                 }
                 Next::Record(message) => {
@@ -145,7 +145,7 @@ impl Worker for WindowsWorker {
                         continue; // revoked since it was fetched, or nothing
                     };
                     held.newest_ms = message.timestamp().to_millis();
-                    held.stage.handle(Fact::Record { input: 0, offset, record }, &mut self.effects)?;
+                    held.stage.handle(Fact::Record { input: EventsInput, offset, record }, &mut self.effects)?;
                 }
             }
             carry_out(&mut self.hands, &mut self.effects)?;
@@ -154,9 +154,9 @@ impl Worker for WindowsWorker {
     }
 
     fn tick(&mut self) -> anyhow::Result<()> {
-        let now_ms = now_ms();
+        let clock = clock();
         for held in self.held.values_mut() {
-            held.stage.handle(Fact::Clock { now_ms }, &mut self.effects)?;
+            held.stage.handle(Fact::Clock(clock), &mut self.effects)?;
             held.stage.handle(Fact::Send, &mut self.effects)?;
             carry_out(&mut self.hands, &mut self.effects)?;
         }
@@ -166,12 +166,12 @@ impl Worker for WindowsWorker {
     fn show(&mut self) {
         let mut offsets = Vec::new();
         for (&partition, held) in &mut self.held {
-            let left = self.reader.left(partition, held.stage.next(0), true);
+            let left = self.reader.left(partition, held.stage.next(EventsInput), true);
             held.follower.update(&windows_tallies(held.stage.work()));
             held.lag.update(left, age_ms(left, held.newest_ms));
             held.muted.update(&LogTallies { muted: held.stage.work().appended().1, ..LogTallies::default() });
             self.hands.ties.health.set(StageName::Windows, partition, state(held.stage.phase(), left));
-            offsets.push((partition, held.stage.next(0)));
+            offsets.push((partition, held.stage.next(EventsInput)));
         }
         self.reader.commit(&offsets, "");
         self.hands.settle(self.reader.is_settled(), self.held.is_empty());

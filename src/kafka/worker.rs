@@ -185,7 +185,6 @@ pub(super) fn age_ms(records_left: u64, newest_ms: Option<i64>) -> u64 {
 pub(super) fn unexpected(stage: &str, effect: &Effect) -> anyhow::Error {
     let what = match effect {
         Effect::Append { .. } => "a block appended",
-        Effect::Broadcast { .. } => "a total told",
         Effect::Publish { .. } => "a list published",
         Effect::Reject { .. } => "a record rejected",
     };

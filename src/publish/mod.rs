@@ -10,7 +10,9 @@ mod due;
 mod publisher;
 mod number;
 mod record;
+mod publication;
 
 pub use due::{Due, DueRow};
+pub use publication::Publication;
 pub use publisher::{News, Publisher, PublisherStats, Stamp};
 pub use record::{EntryRecord, ListRecord, Source, parse_key};

@@ -1,9 +1,9 @@
 //! Whether a ranked list is news.
 
-use super::record::ListRecord;
+use super::record::{EntryRecord, ListRecord};
 use crate::items::{ItemId, Items};
+use crate::list_key::{About, ListKey, ListName, SHOP_WIDE};
 use crate::rank::{Entry, List};
-use crate::relation::Relation;
 use hashbrown::HashMap;
 
 /// Who published a record, and as which one. Of two records of a key the higher one counts.
@@ -63,7 +63,7 @@ struct Published {
 pub struct Publisher {
     min_score_step_milli: u32,
     last: Stamp,
-    published: HashMap<(Relation, ItemId), Published>,
+    published: HashMap<ListKey, Published>,
     stats: PublisherStats,
 }
 
@@ -86,7 +86,7 @@ impl Publisher {
 
     /// Decides on `list`. What is to be published counts as published from here on.
     pub fn offer(&mut self, list: &List) -> News {
-        let key = (list.relation, list.anchor);
+        let key = list.key;
         let shown = list.shown();
         let known = self.published.get(&key).map_or(&[][..], |published| &published.shown);
         match (known.is_empty(), shown.is_empty()) {
@@ -112,22 +112,22 @@ impl Publisher {
     /// Takes over what `record` says that subscribers have been told: a restarted owner reads its own output. Says
     /// whether it is a record of a list that there is.
     pub fn restore(&mut self, record: &ListRecord<'_>, items: &mut Items) -> bool {
-        let Some(relation) = Relation::of_list(&record.list) else { return false };
+        let Some(list) = ListName::find(&record.list) else { return false };
         let shop = items.shop(&record.shop);
-        let anchor = items.item(shop, &record.item);
-        let read = |entry: &super::EntryRecord<'_>| Shown {
+        let about = if record.item == SHOP_WIDE { About::Shop } else { About::Item(items.item(shop, &record.item)) };
+        let read = |entry: &EntryRecord<'_>| Shown {
             item: items.item(shop, &entry.item),
             score_milli: crate::rank::score_milli(entry.score),
         };
         let shown = record.entries.iter().map(read).collect();
-        self.published.insert((relation, anchor), Published { shown, stamp: record.stamp() });
+        self.published.insert(ListKey { shop, list, about }, Published { shown, stamp: record.stamp() });
         true
     }
 
     /// As which record a key was last published, a tombstone included.
     #[must_use]
-    pub fn stamp(&self, relation: Relation, anchor: ItemId) -> Option<Stamp> {
-        self.published.get(&(relation, anchor)).map(|published| published.stamp)
+    pub fn stamp(&self, key: &ListKey) -> Option<Stamp> {
+        self.published.get(key).map(|published| published.stamp)
     }
 
     /// What has been decided and is held.
@@ -150,10 +150,12 @@ mod tests {
     use super::*;
     use crate::event::EventTime;
     use crate::rank::{Day, Figures};
+    use crate::relation::Relation;
 
     fn list(items: &mut Items, entries: &[(&str, u32)], shown: usize) -> List {
         let shop = items.shop("main");
-        let mut list = List::empty(Relation::AlsoBought, items.item(shop, "anchor"));
+        let about = About::Item(items.item(shop, "anchor"));
+        let mut list = List::empty(ListKey { shop, list: ListName::of(Relation::AlsoBought), about });
         list.as_of = EventTime(1);
         list.shown = shown;
         for &(name, score_milli) in entries {
@@ -207,7 +209,7 @@ mod tests {
         second.claim(8);
         let same = list(&mut items, &[("a", 43_849), ("b", 20_654)], 2);
         assert_eq!(second.offer(&same), News::Suppressed, "not a thousandth lost on the way");
-        assert_eq!(second.stamp(Relation::AlsoBought, same.anchor), Some(stamp));
+        assert_eq!(second.stamp(&same.key), Some(stamp));
         let moved = list(&mut items, &[("a", 43_849), ("b", 20_655)], 2);
         assert_eq!(second.offer(&moved), News::List(Stamp { epoch: 8, sequence: 1 }));
 

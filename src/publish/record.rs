@@ -3,6 +3,7 @@
 use super::number::significant;
 use super::publisher::Stamp;
 use crate::items::Items;
+use crate::list_key::{About, SHOP_WIDE};
 use crate::rank::{Day, Entry, List};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -102,11 +103,15 @@ impl<'a> ListRecord<'a> {
     #[must_use]
     pub fn of(list: &List, items: &'a Items, stamp: Stamp) -> Self {
         let tombstone = list.shown().is_empty();
+        let item = match list.key.about {
+            About::Item(item) => items.name(item),
+            About::Shop => SHOP_WIDE,
+        };
         let records = |entries: &[Entry]| entries.iter().map(|entry| EntryRecord::of(entry, items)).collect();
         Self {
-            shop: Cow::Borrowed(items.shop_name(items.shop_of(list.anchor))),
-            list: Cow::Borrowed(list.relation.list_name()),
-            item: Cow::Borrowed(items.name(list.anchor)),
+            shop: Cow::Borrowed(items.shop_name(list.key.shop)),
+            list: Cow::Borrowed(list.key.list.name()),
+            item: Cow::Borrowed(item),
             entries: records(list.shown()),
             reserve: if tombstone { Vec::new() } else { records(list.reserve()) },
             tombstone,
@@ -164,6 +169,7 @@ pub fn parse_key(key: &str) -> Option<(&str, &str, &str)> {
 mod tests {
     use super::*;
     use crate::event::EventTime;
+    use crate::list_key::{ListKey, ListName};
     use crate::rank::{Figures, score_milli, wilson_lower};
     use crate::relation::Relation;
 
@@ -180,7 +186,8 @@ mod tests {
             llr_root: figures.llr_root(),
             last_seen: Day(19_844),
         };
-        List { relation: Relation::BoughtTogether, anchor, as_of: EventTime(77), entries: vec![entry; 2], shown }
+        let key = ListKey { shop, list: ListName::of(Relation::BoughtTogether), about: About::Item(anchor) };
+        List { key, as_of: EventTime(77), entries: vec![entry; 2], shown }
     }
 
     #[test]

@@ -4,6 +4,7 @@ use super::day::Day;
 use super::gate::{failed_cheap, failed_root};
 use super::list::{Entry, List};
 use super::measure::{Figures, RankValue, score_milli, thousandths};
+use crate::list_key::{About, ListKey};
 use crate::rows::RowView;
 use crate::rules::ListRules;
 
@@ -51,14 +52,14 @@ impl Ranker {
     /// The list of `row`.
     #[must_use]
     pub fn rank(&mut self, row: &RowView<'_>) -> List {
-        let mut list = List::empty(row.relation, row.anchor);
+        let mut list = List::empty(self.key_of(row));
         self.rank_into(row, &mut list);
         list
     }
 
     /// The same, into a list that is there already.
     pub fn rank_into(&mut self, row: &RowView<'_>, list: &mut List) {
-        (list.relation, list.anchor, list.as_of) = (row.relation, row.anchor, row.now);
+        (list.key, list.as_of) = (self.key_of(row), row.now);
         list.entries.clear();
         self.collect(row);
         let wanted = self.rules.length.saturating_add(self.rules.reserve);
@@ -78,6 +79,10 @@ impl Ranker {
             done += best;
         }
         list.shown = self.rules.length.min(list.entries.len());
+    }
+
+    fn key_of(&self, row: &RowView<'_>) -> ListKey {
+        ListKey { shop: row.items.shop_of(row.anchor), list: self.rules.list, about: About::Item(row.anchor) }
     }
 
     fn collect(&mut self, row: &RowView<'_>) {

@@ -5,8 +5,8 @@
 //! log for good.
 
 use super::checkpoints::{Checkpoints, refused};
-use super::effect::{Effect, Log, StageError};
-use super::{Authorship, BlockLimits, Left, Work};
+use super::effect::{Effects, Log, StageError};
+use super::{Authorship, BlockLimits, Clock, Left, SourceInput, Work};
 use crate::event::{Action, EventTime, EventType};
 use crate::intake::{
     Admitted, Intake, Learned, Mapping, Now, Plans, Reason, Record, Reject, SchemaId, checksum_of_record,
@@ -286,7 +286,7 @@ impl IntakeWork {
         timestamp_ms: Option<i64>,
         checksum: u32,
         admitted: &Admitted<'_>,
-        effects: &mut Vec<Effect>,
+        effects: &mut dyn Effects,
     ) {
         let arrived_ms = self.arrived_ms(timestamp_ms);
         let Admitted { event, user, partition, skewed } = admitted;
@@ -323,7 +323,7 @@ impl IntakeWork {
     }
 
     /// Sends what `output` has collected, and with it how far the sources that are behind have been read.
-    fn flush_one(&mut self, output: usize, effects: &mut Vec<Effect>) {
+    fn flush_one(&mut self, output: usize, effects: &mut dyn Effects) {
         if self.outputs[output].writer.is_empty() {
             return;
         }
@@ -340,7 +340,7 @@ impl IntakeWork {
         }
         let partition = Partition(u32::try_from(output).unwrap_or(u32::MAX));
         let block = writer.finish(self.authorship.generation, &self.items);
-        effects.push(Effect::Append { log: Log::Events, partition, block });
+        effects.append(Log::Events, partition, block);
     }
 
     /// Opens a section for every input of which `output` has not heard the newest.
@@ -358,15 +358,15 @@ impl IntakeWork {
         }
     }
 
-    fn reject(&mut self, input: usize, offset: NextOffset, reject: Reject, effects: &mut Vec<Effect>) {
+    fn reject(&mut self, input: usize, offset: NextOffset, reject: Reject, effects: &mut dyn Effects) {
         let reading = &mut self.inputs[input];
         reading.highest = reading.highest.max(reject.time);
         self.tally.rejects[reject.reason.index()] += 1;
-        effects.push(Effect::Reject { source: reading.input.source.clone(), offset, reject });
+        effects.reject(&reading.input.source, offset, reject);
     }
 
     /// Whether `input` has fallen behind or caught up, by the age of what was read last. Tells everybody at once.
-    fn watch_lag(&mut self, input: usize, timestamp_ms: Option<i64>, effects: &mut Vec<Effect>) {
+    fn watch_lag(&mut self, input: usize, timestamp_ms: Option<i64>, effects: &mut dyn Effects) {
         let (Some(now_ms), Some(timestamp_ms)) = (self.now_ms, timestamp_ms) else { return };
         let lag_ms = now_ms.saturating_sub(timestamp_ms);
         let reading = &mut self.inputs[input];
@@ -399,6 +399,7 @@ fn open(output: &mut Output, input: usize, reading: &Reading, standing: Standing
 }
 
 impl Work for IntakeWork {
+    type Input = SourceInput;
     type Record<'a> = SourceRecord<'a>;
 
     fn left(&mut self, left: &Left<'_>) -> Result<(), StageError> {
@@ -420,12 +421,16 @@ impl Work for IntakeWork {
                     channel.sent = channel.sent.max(checkpoint);
                 }
             }
-            Left::List(_) | Left::Total(_) => {}
         }
         Ok(())
     }
 
-    fn opened(&mut self, input: usize, next: NextOffset, until: Option<NextOffset>) -> Result<(), StageError> {
+    fn opened(
+        &mut self,
+        SourceInput(input): SourceInput,
+        next: NextOffset,
+        until: Option<NextOffset>,
+    ) -> Result<(), StageError> {
         let reading = &self.inputs[input];
         let checkpoint = self.checkpoint(input);
         let expected = checkpoint.position.offset;
@@ -443,7 +448,7 @@ impl Work for IntakeWork {
         Ok(())
     }
 
-    fn open(&mut self, effects: &mut Vec<Effect>) {
+    fn open(&mut self, effects: &mut dyn Effects) {
         for reading in &self.inputs {
             self.named.insert(reading.input.source.clone(), reading.origin);
         }
@@ -451,16 +456,16 @@ impl Work for IntakeWork {
         let block = self.authorship.opening(origins.collect());
         for output in 0..self.outputs.len() {
             let partition = Partition(u32::try_from(output).unwrap_or(u32::MAX));
-            effects.push(Effect::Append { log: Log::Events, partition, block: block.clone() });
+            effects.append(Log::Events, partition, block.clone());
         }
     }
 
     fn record(
         &mut self,
-        input: usize,
+        SourceInput(input): SourceInput,
         offset: NextOffset,
         record: &SourceRecord<'_>,
-        effects: &mut Vec<Effect>,
+        effects: &mut dyn Effects,
     ) -> Result<(), StageError> {
         let checksum = checksum_of_record(record);
         let Reading { input: IntakeInput { mapping, source }, plans, checkpoints, .. } = &mut self.inputs[input];
@@ -477,30 +482,32 @@ impl Work for IntakeWork {
         Ok(())
     }
 
-    fn reached(&mut self, input: usize, effects: &mut Vec<Effect>) {
+    fn reached(&mut self, SourceInput(input): SourceInput, effects: &mut dyn Effects) {
         self.inputs[input].reached = true;
         self.mark(effects);
     }
 
-    fn live(&mut self, _effects: &mut Vec<Effect>) {}
+    fn live(&mut self, _effects: &mut dyn Effects) -> Result<(), StageError> {
+        Ok(())
+    }
 
-    fn clock(&mut self, now_ms: i64, _effects: &mut Vec<Effect>) -> Result<(), StageError> {
-        self.now_ms = Some(now_ms);
-        if now_ms >= self.repeat_ms || now_ms < self.repeat_ms.saturating_sub(REPEAT_INTERVAL_MS) {
-            self.repeat_ms = now_ms.saturating_add(REPEAT_INTERVAL_MS);
+    fn clock(&mut self, clock: Clock, _effects: &mut dyn Effects) -> Result<(), StageError> {
+        self.now_ms = Some(clock.wall_ms);
+        if clock.monotonic_ms >= self.repeat_ms {
+            self.repeat_ms = clock.monotonic_ms.saturating_add(REPEAT_INTERVAL_MS);
             let channels = self.outputs.iter_mut().flat_map(|output| &mut output.channels);
             channels.for_each(|channel| channel.told = None);
         }
         Ok(())
     }
 
-    fn at_end(&mut self, input: usize, effects: &mut Vec<Effect>) {
+    fn at_end(&mut self, SourceInput(input): SourceInput, effects: &mut dyn Effects) {
         if std::mem::take(&mut self.inputs[input].lagging) {
             self.mark(effects);
         }
     }
 
-    fn flush(&mut self, effects: &mut Vec<Effect>) {
+    fn flush(&mut self, effects: &mut dyn Effects) {
         // Nothing more at hand: what lagged has caught up.
         let lagging = self.inputs.iter_mut().filter(|reading| reading.lagging);
         if lagging.fold(false, |_, reading| std::mem::take(&mut reading.lagging)) {
@@ -509,18 +516,18 @@ impl Work for IntakeWork {
         self.send(effects);
     }
 
-    fn send(&mut self, effects: &mut Vec<Effect>) {
+    fn send(&mut self, effects: &mut dyn Effects) {
         for output in 0..self.outputs.len() {
             self.flush_one(output, effects);
         }
     }
 
-    fn mark(&mut self, effects: &mut Vec<Effect>) {
+    fn mark(&mut self, effects: &mut dyn Effects) {
         for output in 0..self.outputs.len() {
             self.add_marks(output, false);
             self.flush_one(output, effects);
         }
     }
 
-    fn rest(&mut self, _effects: &mut Vec<Effect>) {}
+    fn rest(&mut self, _effects: &mut dyn Effects) {}
 }

@@ -2,7 +2,7 @@
 
 use super::Authorship;
 use super::checkpoints::{Checkpoints, refused};
-use super::effect::{Effect, Log, StageError};
+use super::effect::{Effects, Log, StageError};
 use crate::event::EventTime;
 use crate::items::{ItemId, Items, fingerprint, spread};
 use crate::position::{Checkpoint, NextOffset, Partition, Position, SourcePartition, Span};
@@ -94,11 +94,11 @@ impl Outbox {
     }
 
     /// Opening marks for every partition.
-    pub(super) fn open(&mut self, authorship: &Authorship, effects: &mut Vec<Effect>) {
+    pub(super) fn open(&mut self, authorship: &Authorship, effects: &mut dyn Effects) {
         self.generation = authorship.generation;
         let block = authorship.opening(vec![Origin { source: self.source.clone(), first: Some(Position::default()) }]);
         for output in 0..self.channels.len() {
-            effects.push(append(output, block.clone()));
+            effects.append(Log::Pairs, partition_of(output), block.clone());
         }
     }
 
@@ -139,7 +139,7 @@ impl Outbox {
     }
 
     /// Sends `delta` to whoever owns a part of it.
-    pub(super) fn put(&mut self, delta: &Delta<'_>, standing: Standing, items: &Items, effects: &mut Vec<Effect>) {
+    pub(super) fn put(&mut self, delta: &Delta<'_>, standing: Standing, items: &Items, effects: &mut dyn Effects) {
         if self.channels.len() == 1 {
             return self.put_to(0, delta, standing, items, effects);
         }
@@ -211,7 +211,7 @@ impl Outbox {
         delta: &Delta<'_>,
         standing: Standing,
         items: &Items,
-        effects: &mut Vec<Effect>,
+        effects: &mut dyn Effects,
     ) {
         let position = self.reached(output);
         let channel = &mut self.channels[output];
@@ -230,25 +230,25 @@ impl Outbox {
         }
     }
 
-    fn flush_one(&mut self, output: usize, standing: Standing, items: &Items, effects: &mut Vec<Effect>) {
+    fn flush_one(&mut self, output: usize, standing: Standing, items: &Items, effects: &mut dyn Effects) {
         let to = self.checkpoint(output);
         let channel = &mut self.channels[output];
         let Some(head) = channel.writer.head() else { return };
         (head.span.to, head.checksum) = (to.position, to.checksum);
         (head.highest, head.lag) = (standing.highest, standing.lag);
         (channel.sent, channel.told) = (to, Some(standing));
-        effects.push(append(output, channel.writer.finish(self.generation, items)));
+        effects.append(Log::Pairs, partition_of(output), channel.writer.finish(self.generation, items));
     }
 
     /// Sends what has been collected.
-    pub(super) fn flush(&mut self, standing: Standing, items: &Items, effects: &mut Vec<Effect>) {
+    pub(super) fn flush(&mut self, standing: Standing, items: &Items, effects: &mut dyn Effects) {
         for output in 0..self.channels.len() {
             self.flush_one(output, standing, items, effects);
         }
     }
 
     /// A section for every partition to which it says something new.
-    pub(super) fn mark(&mut self, standing: Standing, items: &Items, effects: &mut Vec<Effect>) {
+    pub(super) fn mark(&mut self, standing: Standing, items: &Items, effects: &mut dyn Effects) {
         for output in 0..self.channels.len() {
             let reached = self.reached(output);
             let channel = &mut self.channels[output];
@@ -267,7 +267,6 @@ fn head(source: &SourcePartition, from: Position, standing: Standing, arrived_ms
     SectionHead { source: source.clone(), span: Span { from, to: from }, highest, lag, arrived_ms, checksum: None }
 }
 
-fn append(output: usize, block: Vec<u8>) -> Effect {
-    let partition = Partition(u32::try_from(output).unwrap_or(u32::MAX));
-    Effect::Append { log: Log::Pairs, partition, block }
+fn partition_of(output: usize) -> Partition {
+    Partition(u32::try_from(output).unwrap_or(u32::MAX))
 }

@@ -3,20 +3,17 @@
 //! Counting never waits for ranking: a delta marks its rows, and a row is ranked when the clock says that it is due.
 //! While the stage catches up, or a source reads history, lists and totals stay silent; then everything is due once.
 
-use super::effect::{Effect, Log, StageError};
-use super::{Identity, Left, Work};
+use super::effect::{Effects, Log, StageError};
+use super::{Clock, Identity, Left, RowsInput, Work};
 use crate::items::ItemId;
 use crate::position::{NextOffset, Partition, SourcePartition, Verdict};
-use crate::publish::{Due, ListRecord, News, Publisher, Stamp};
+use crate::publish::{Due, ListRecord, News, Publication, Publisher, Stamp};
 use crate::rank::{Explanation, List, Ranker, explain};
 use crate::relation::Relation;
 use crate::rows::{Rows, TotalUpdate};
 use crate::rules::{CountingRules, ListRules, PublishRules};
 use crate::wire::{DeltaScratch, Kind, Lag, PairEntry, PairsBlock, SectionHead, Translation, kind_of};
 use std::collections::BTreeSet;
-
-/// Number of the input that brings pairs blocks; every other one brings totals.
-const PAIRS: usize = 0;
 
 /// What publishing goes by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,8 +77,10 @@ pub struct RowsWork {
     was_silent: bool,
     /// Whether anything has come since the last rest.
     moved: bool,
-    /// The highest epoch that a predecessor published under.
-    epoch_left: Option<u64>,
+    /// The offset of this owner's claim.
+    epoch: Option<u64>,
+    /// Whether what has landed on the lists log is news: what a predecessor published.
+    wants_lists: bool,
     tally: RowsTally,
 }
 
@@ -106,7 +105,7 @@ impl RowsWork {
             touched: Vec::new(),
             rules: lists.clone(),
             lists: lists.each_ref().map(ranker),
-            list: List::empty(Relation::BoughtTogether, ItemId(0)),
+            list: List::blank(),
             due: Due::new(publish),
             publisher: Publisher::new(publish.min_score_step_milli),
             clocked: *clocked,
@@ -118,7 +117,8 @@ impl RowsWork {
             is_live: false,
             was_silent: true,
             moved: false,
-            epoch_left: None,
+            epoch: None,
+            wants_lists: true,
             tally: RowsTally::default(),
         }
     }
@@ -149,16 +149,23 @@ impl RowsWork {
     }
 
     /// Publishes every list as it stands, news or not.
-    pub fn publish_all(&mut self, effects: &mut Vec<Effect>) {
+    pub fn publish_all(&mut self, effects: &mut dyn Effects) {
         for relation in Relation::ALL {
             let anchors: Vec<ItemId> = self.rows.anchors(relation).collect();
             for anchor in anchors {
                 if self.rank(relation, anchor) && !self.list.is_empty() {
-                    let stamp = self.publisher.stamp(relation, anchor).unwrap_or_default();
-                    effects.push(self.publication(stamp, None));
+                    let stamp = self.publisher.stamp(&self.list.key).unwrap_or_default();
+                    effects.publish(&self.publication(stamp, None));
                 }
             }
         }
+    }
+
+    /// Whether records of the lists log are to be given decoded: while the end that the log had at the start has not been
+    /// reached.
+    #[must_use]
+    pub fn wants_lists(&self) -> bool {
+        self.wants_lists
     }
 
     fn is_silent(&self) -> bool {
@@ -171,7 +178,7 @@ impl RowsWork {
         Ok(())
     }
 
-    fn pairs(&mut self, offset: NextOffset, bytes: &[u8], effects: &mut Vec<Effect>) -> Result<(), StageError> {
+    fn pairs(&mut self, offset: NextOffset, bytes: &[u8], effects: &mut dyn Effects) -> Result<(), StageError> {
         let block = PairsBlock::decode(bytes).map_err(|error| self.identity.wire(offset, error))?;
         self.names.fill(&block.shops, &block.items, self.rows.items_mut());
         for section in &block.sections {
@@ -199,7 +206,7 @@ impl RowsWork {
         Ok(())
     }
 
-    fn apply(&mut self, block: &PairsBlock<'_>, entry: &PairEntry, head: &SectionHead, effects: &mut Vec<Effect>) {
+    fn apply(&mut self, block: &PairsBlock<'_>, entry: &PairEntry, head: &SectionHead, effects: &mut dyn Effects) {
         self.moved = true;
         let arrived_ms = match self.clocked {
             Clocked::Events => {
@@ -223,7 +230,7 @@ impl RowsWork {
         }
     }
 
-    fn hear(&mut self, head: &SectionHead, effects: &mut Vec<Effect>) {
+    fn hear(&mut self, head: &SectionHead, effects: &mut dyn Effects) {
         if let Some(highest) = head.highest {
             if self.clocked == Clocked::Events {
                 self.publish_due(highest.0, effects);
@@ -246,14 +253,17 @@ impl RowsWork {
         self.was_silent = is_silent;
     }
 
-    fn total(&mut self, bytes: &[u8]) -> Result<(), StageError> {
+    fn totals(&mut self, _partition: Partition, _offset: NextOffset, bytes: &[u8]) -> Result<(), StageError> {
+        if kind_of(bytes) == Ok(Kind::Claim) {
+            return Ok(());
+        }
         let update = read_total(bytes)?;
         self.moved |= self.rows.apply_total(&update);
         Ok(())
     }
 
     /// Tells the other partitions which totals have moved. Returns whether there were any.
-    fn tell_totals(&mut self, exact: bool, effects: &mut Vec<Effect>) -> bool {
+    fn tell_totals(&mut self, exact: bool, effects: &mut dyn Effects) -> bool {
         if self.is_silent() {
             return false;
         }
@@ -261,17 +271,15 @@ impl RowsWork {
         let any = !self.updates.is_empty();
         self.tally.totals_told += self.updates.len() as u64;
         for update in self.updates.drain(..) {
-            let item = update.item.as_deref().unwrap_or_default();
-            let key = [&update.shop, update.relation.name(), item].join("/").into_bytes();
             // Plain texts and finite numbers always serialise.
             let value = serde_json::to_vec(&update).unwrap_or_default();
-            effects.push(Effect::Broadcast { key, value });
+            effects.append(Log::Totals, self.partition, value);
         }
         any
     }
 
     /// Ranks and publishes what is due at `clock_ms`.
-    fn publish_due(&mut self, clock_ms: i64, effects: &mut Vec<Effect>) {
+    fn publish_due(&mut self, clock_ms: i64, effects: &mut dyn Effects) {
         if clock_ms <= self.clock_ms {
             return;
         }
@@ -281,7 +289,7 @@ impl RowsWork {
         }
     }
 
-    fn publish_ready(&mut self, effects: &mut Vec<Effect>) {
+    fn publish_ready(&mut self, effects: &mut dyn Effects) {
         while let Some(row) = self.due.pop(self.clock_ms) {
             if !self.rank(row.relation, row.item) {
                 continue;
@@ -291,11 +299,11 @@ impl RowsWork {
             match self.publisher.offer(&self.list) {
                 News::List(stamp) => {
                     self.tally.published[relation] += 1;
-                    effects.push(self.publication(stamp, row.since_ms));
+                    effects.publish(&self.publication(stamp, row.since_ms));
                 }
                 News::Tombstone(stamp) => {
                     self.tally.tombstones[relation] += 1;
-                    effects.push(self.publication(stamp, row.since_ms));
+                    effects.publish(&self.publication(stamp, row.since_ms));
                 }
                 News::Suppressed => self.tally.suppressed[relation] += 1,
                 News::Nothing => {}
@@ -310,12 +318,12 @@ impl RowsWork {
         true
     }
 
-    fn publication(&self, stamp: Stamp, since_ms: Option<i64>) -> Effect {
-        let record = ListRecord::of(&self.list, self.rows.items(), stamp).into_owned();
-        Effect::Publish {
+    fn publication(&self, stamp: Stamp, since_ms: Option<i64>) -> Publication<'_> {
+        Publication {
             partition: self.partition,
-            relation: self.list.relation,
-            record: Box::new(record),
+            list: &self.list,
+            items: self.rows.items(),
+            stamp,
             since_ms,
             waited_ms: since_ms.map(|since_ms| self.clock_ms.saturating_sub(since_ms).max(0)),
         }
@@ -326,62 +334,114 @@ fn read_total(bytes: &[u8]) -> Result<TotalUpdate, StageError> {
     serde_json::from_slice(bytes).map_err(|error| StageError::Foreign { log: Log::Totals, what: error.to_string() })
 }
 
-impl Work for RowsWork {
-    type Record<'a> = &'a [u8];
+/// A record of the lists log as it has landed, whoever wrote it.
+#[derive(Clone, Copy, Debug)]
+pub struct Landed<'a> {
+    /// The shop of its key.
+    pub shop: &'a str,
+    /// The list of its key.
+    pub list: &'a str,
+    /// The item of its key.
+    pub item: &'a str,
+    /// Who published it, and as which record; none where nobody says so.
+    pub stamp: Option<Stamp>,
+    /// What it says.
+    pub value: LandedValue<'a>,
+}
 
-    fn left(&mut self, left: &Left<'_>) -> Result<(), StageError> {
-        let epoch = match left {
-            Left::List(record) => {
-                self.publisher.restore(record, self.rows.items_mut());
-                record.epoch
-            }
-            Left::Total(record) => {
-                let update = read_total(record)?;
-                if update.partition != self.partition.0 {
-                    return Ok(());
-                }
-                update.epoch
-            }
-            Left::NewLogId(_) | Left::Opening { .. } | Left::Checkpoint { .. } => return Ok(()),
-        };
-        self.epoch_left = self.epoch_left.max(Some(epoch));
+/// What a record of the lists log says.
+#[derive(Clone, Copy, Debug)]
+pub enum LandedValue<'a> {
+    /// There is no such list any more.
+    Tombstone,
+    /// A list, not decoded: nobody wants to know ([`RowsWork::wants_lists`]).
+    Undecoded,
+    /// A list.
+    List(&'a ListRecord<'a>),
+}
+
+impl<'a> Landed<'a> {
+    /// What has landed, all of it decoded.
+    #[must_use]
+    pub fn of(record: &'a ListRecord<'a>, stamp: Option<Stamp>) -> Self {
+        let value = if record.tombstone { LandedValue::Tombstone } else { LandedValue::List(record) };
+        Self { shop: &record.shop, list: &record.list, item: &record.item, stamp, value }
+    }
+}
+
+/// What the inputs of rows bring.
+#[derive(Clone, Copy, Debug)]
+pub enum RowsRecord<'a> {
+    /// Of pairs and totals: a block.
+    Block(&'a [u8]),
+    /// Of lists: what has landed.
+    List(Landed<'a>),
+}
+
+impl Work for RowsWork {
+    type Input = RowsInput;
+    type Record<'a> = RowsRecord<'a>;
+
+    fn left(&mut self, _left: &Left<'_>) -> Result<(), StageError> {
         Ok(())
     }
 
-    fn open(&mut self, _effects: &mut Vec<Effect>) {
-        let epoch = self.epoch_left.map_or(0, |left| left.saturating_add(1));
+    fn claimed(&mut self, epoch: u64) {
+        self.epoch = Some(epoch);
         self.rows.claim(epoch);
         self.publisher.claim(epoch);
     }
 
+    fn open(&mut self, _effects: &mut dyn Effects) {
+        assert!(self.epoch.is_some(), "a rows partition is claimed before it is read");
+    }
+
     fn record(
         &mut self,
-        input: usize,
+        input: RowsInput,
         offset: NextOffset,
-        record: &&[u8],
-        effects: &mut Vec<Effect>,
+        record: &RowsRecord<'_>,
+        effects: &mut dyn Effects,
     ) -> Result<(), StageError> {
-        self.last_input_ms = self.clock_ms;
-        if input != PAIRS {
-            return self.total(record);
-        }
-        match kind_of(record).map_err(|error| self.identity.wire(offset, error))? {
-            Kind::Opening => self.opening(offset, record),
-            Kind::Founding => Ok(()),
-            _ => self.pairs(offset, record, effects),
+        match (input, record) {
+            (RowsInput::Lists, RowsRecord::List(landed)) => {
+                if let LandedValue::List(record) = landed.value {
+                    self.publisher.restore(record, self.rows.items_mut());
+                }
+                Ok(())
+            }
+            (RowsInput::Totals(partition), RowsRecord::Block(block)) => {
+                self.last_input_ms = self.clock_ms;
+                self.totals(partition, offset, block)
+            }
+            (RowsInput::Pairs, RowsRecord::Block(block)) => {
+                self.last_input_ms = self.clock_ms;
+                match kind_of(block).map_err(|error| self.identity.wire(offset, error))? {
+                    Kind::Opening => self.opening(offset, block),
+                    Kind::Founding => Ok(()),
+                    _ => self.pairs(offset, block, effects),
+                }
+            }
+            (RowsInput::Lists, RowsRecord::Block(_)) | (_, RowsRecord::List(_)) => {
+                let what = format!("{input:?} brought {record:?}");
+                Err(StageError::Foreign { log: Log::Lists, what })
+            }
         }
     }
 
-    fn reached(&mut self, _input: usize, _effects: &mut Vec<Effect>) {}
+    fn reached(&mut self, input: RowsInput, _effects: &mut dyn Effects) {
+        self.wants_lists &= input != RowsInput::Lists;
+    }
 
-    fn live(&mut self, _effects: &mut Vec<Effect>) {
+    fn live(&mut self, _effects: &mut dyn Effects) -> Result<(), StageError> {
         self.is_live = true;
         self.watch_silence();
+        Ok(())
     }
 
-    fn clock(&mut self, now_ms: i64, effects: &mut Vec<Effect>) -> Result<(), StageError> {
+    fn clock(&mut self, clock: Clock, effects: &mut dyn Effects) -> Result<(), StageError> {
         if self.clocked == Clocked::Wall {
-            self.publish_due(now_ms, effects);
+            self.publish_due(clock.wall_ms, effects);
             if self.moved && self.clock_ms.saturating_sub(self.last_input_ms) >= self.publish.rest_after_ms {
                 self.rest(effects);
             }
@@ -389,12 +449,12 @@ impl Work for RowsWork {
         Ok(())
     }
 
-    fn flush(&mut self, _effects: &mut Vec<Effect>) {}
+    fn flush(&mut self, _effects: &mut dyn Effects) {}
 
-    fn mark(&mut self, _effects: &mut Vec<Effect>) {}
+    fn mark(&mut self, _effects: &mut dyn Effects) {}
 
     /// First exact totals go out; when there are none to tell, every row is ranked.
-    fn rest(&mut self, effects: &mut Vec<Effect>) {
+    fn rest(&mut self, effects: &mut dyn Effects) {
         if self.is_silent() || !self.moved || self.tell_totals(true, effects) {
             return;
         }

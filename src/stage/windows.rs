@@ -3,9 +3,9 @@
 //! What a release emits stands at the position of the record whose reading caused it, so positions on the pairs log do
 //! not depend on how either log was cut into records elsewhere.
 
-use super::effect::{Effect, Log, StageError};
+use super::effect::{Effects, Log, StageError};
 use super::outbox::{Outbox, Standing};
-use super::{Authorship, BlockLimits, Identity, Left, Work};
+use super::{Authorship, BlockLimits, Clock, EventsInput, Identity, Left, Work};
 use crate::event::{EventKey, EventTime, EventType, UserKey};
 use crate::items::{ItemId, Items};
 use crate::position::{NextOffset, Partition, SourcePartition, Verdict};
@@ -136,7 +136,7 @@ impl WindowsWork {
         Standing { highest, lag }
     }
 
-    fn opening(&mut self, offset: NextOffset, block: &[u8], effects: &mut Vec<Effect>) -> Result<(), StageError> {
+    fn opening(&mut self, offset: NextOffset, block: &[u8], effects: &mut dyn Effects) -> Result<(), StageError> {
         let opening = self.identity.check(offset, block)?;
         if !std::mem::replace(&mut self.announced, true) {
             self.authorship.check_input(&self.identity, offset, opening.log_id)?;
@@ -182,7 +182,7 @@ impl WindowsWork {
         }
     }
 
-    fn events(&mut self, offset: NextOffset, bytes: &[u8], effects: &mut Vec<Effect>) -> Result<(), StageError> {
+    fn events(&mut self, offset: NextOffset, bytes: &[u8], effects: &mut dyn Effects) -> Result<(), StageError> {
         let block = EventsBlock::decode(bytes).map_err(|error| self.identity.wire(offset, error))?;
         self.names.fill(&block.shops, &block.items, &mut self.items);
         self.start_record(offset, bytes)?;
@@ -218,7 +218,7 @@ impl WindowsWork {
         block: &EventsBlock<'_>,
         entry: &EventEntry,
         arrived_ms: Option<i64>,
-        effects: &mut Vec<Effect>,
+        effects: &mut dyn Effects,
     ) {
         let item = |number: u32| self.names.items[number as usize];
         let items = match &entry.items {
@@ -259,7 +259,7 @@ impl WindowsWork {
         }
     }
 
-    fn release(&mut self, effects: &mut Vec<Effect>) {
+    fn release(&mut self, effects: &mut dyn Effects) {
         while let Some(held) = self.merge.release() {
             self.apply(&held, effects);
         }
@@ -269,7 +269,7 @@ impl WindowsWork {
         }
     }
 
-    fn apply(&mut self, held: &Held, effects: &mut Vec<Effect>) {
+    fn apply(&mut self, held: &Held, effects: &mut dyn Effects) {
         self.highest_released = self.highest_released.max(Some(held.time));
         let (action, any) = match &held.items {
             HeldItems::View(item) => (Action::View(*item), *item),
@@ -297,6 +297,7 @@ fn fate_index(fate: Fate) -> usize {
 }
 
 impl Work for WindowsWork {
+    type Input = EventsInput;
     type Record<'a> = &'a [u8];
 
     fn left(&mut self, left: &Left<'_>) -> Result<(), StageError> {
@@ -304,24 +305,23 @@ impl Work for WindowsWork {
             Left::NewLogId(log_id) => self.authorship.settle(log_id),
             Left::Opening { partition, offset, opening } => self.authorship.check(partition, offset, opening)?,
             Left::Checkpoint { output, source, checkpoint } => self.outbox.restore(output, source, checkpoint),
-            Left::List(_) | Left::Total(_) => {}
         }
         Ok(())
     }
 
-    fn opened(&mut self, _input: usize, next: NextOffset, until: Option<NextOffset>) -> Result<(), StageError> {
+    fn opened(&mut self, _input: Self::Input, next: NextOffset, until: Option<NextOffset>) -> Result<(), StageError> {
         self.outbox.start(next, until)
     }
 
     /// Nothing yet: the opening marks say which log is read, and its first record says that.
-    fn open(&mut self, _effects: &mut Vec<Effect>) {}
+    fn open(&mut self, _effects: &mut dyn Effects) {}
 
     fn record(
         &mut self,
-        _input: usize,
+        _input: EventsInput,
         offset: NextOffset,
         record: &&[u8],
-        effects: &mut Vec<Effect>,
+        effects: &mut dyn Effects,
     ) -> Result<(), StageError> {
         match kind_of(record).map_err(|error| self.identity.wire(offset, error))? {
             Kind::Opening => self.opening(offset, record, effects),
@@ -330,20 +330,22 @@ impl Work for WindowsWork {
         }
     }
 
-    fn reached(&mut self, _input: usize, _effects: &mut Vec<Effect>) {}
+    fn reached(&mut self, _input: EventsInput, _effects: &mut dyn Effects) {}
 
-    fn live(&mut self, _effects: &mut Vec<Effect>) {}
-
-    fn clock(&mut self, _now_ms: i64, _effects: &mut Vec<Effect>) -> Result<(), StageError> {
+    fn live(&mut self, _effects: &mut dyn Effects) -> Result<(), StageError> {
         Ok(())
     }
 
-    fn flush(&mut self, effects: &mut Vec<Effect>) {
+    fn clock(&mut self, _clock: Clock, _effects: &mut dyn Effects) -> Result<(), StageError> {
+        Ok(())
+    }
+
+    fn flush(&mut self, effects: &mut dyn Effects) {
         let standing = self.standing();
         self.outbox.flush(standing, &self.items, effects);
     }
 
-    fn mark(&mut self, effects: &mut Vec<Effect>) {
+    fn mark(&mut self, effects: &mut dyn Effects) {
         if !self.announced {
             return;
         }
@@ -351,5 +353,5 @@ impl Work for WindowsWork {
         self.outbox.mark(standing, &self.items, effects);
     }
 
-    fn rest(&mut self, _effects: &mut Vec<Effect>) {}
+    fn rest(&mut self, _effects: &mut dyn Effects) {}
 }

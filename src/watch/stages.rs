@@ -4,14 +4,23 @@ use super::health::PartitionState;
 use super::metrics::{DelayTally, IntakeTallies, RowsTallies, WindowsTallies};
 use crate::intake::Reason;
 use crate::rows::RelationStats;
-use crate::stage::{IntakeTally, Phase, RowsWork, WindowsWork};
-use std::time::{SystemTime, UNIX_EPOCH};
+use crate::stage::{Clock, IntakeTally, Phase, RowsWork, WindowsWork};
+use std::sync::LazyLock;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// Milliseconds since 1970, by this machine's clock.
 #[must_use]
 pub fn now_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// Both clocks: the wall's, and one that nobody puts back.
+#[must_use]
+pub fn clock() -> Clock {
+    static STARTED: LazyLock<Instant> = LazyLock::new(Instant::now);
+    let monotonic_ms = i64::try_from(STARTED.elapsed().as_millis()).unwrap_or(i64::MAX);
+    Clock { wall_ms: now_ms(), monotonic_ms }
 }
 
 /// Where a stage stands, as health shows it.

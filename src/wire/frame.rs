@@ -19,6 +19,8 @@ pub enum Kind {
     Opening,
     /// A proposal for the log's id.
     Founding,
+    /// A new owner's first word on the totals log.
+    Claim,
 }
 
 impl Kind {
@@ -28,6 +30,7 @@ impl Kind {
             Self::Pairs => b'P',
             Self::Opening => b'O',
             Self::Founding => b'F',
+            Self::Claim => b'C',
         }
     }
 }
@@ -104,6 +107,7 @@ pub fn kind_of(block: &[u8]) -> Result<Kind, WireError> {
         b'P' => Ok(Kind::Pairs),
         b'O' => Ok(Kind::Opening),
         b'F' => Ok(Kind::Founding),
+        b'C' => Ok(Kind::Claim),
         other => Err(WireError::Kind { found: char::from(other), expected: None }),
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! A block is a frame (magic, kind, version, checksum) around a body of dictionaries and sections. Names and users
 //! stand once a block, entries refer to them by number; times and offsets are differences. Kinds: *events* (intake →
-//! windows), *pairs* (windows → rows), and *opening marks*, which every writer puts first.
+//! windows), *pairs* (windows → rows), *opening marks*, which every writer of these puts first, and *claims* of rows partitions.
 //!
 //! Invariants: what is written decodes to the same; any bytes at all decode or are refused, without panic and without
 //! allocating more than a small multiple of their length; the same entries give the same bytes.
@@ -14,6 +14,7 @@
 //! pairs    = generation sources shops items sections               kind 'P'
 //! opening  = log_id:u128le input_log_id:u128le store_id:u128le identity:u64le generation origins  kind 'O'
 //! founding = log_id:u128le                                         kind 'F'
+//! claim    = nonce:u128le partition                                kind 'C'
 //! origins  = n { name partition known:u8 [position] }
 //! sources  = n { name partition }        shops = n { name }        items = n { shop name }      users = n { u128le }
 //! section  = flags from to n { entry } [highest] [arrived] [checksum:u32le]  in the order of the sources
@@ -25,6 +26,7 @@
 //! a writer that has been overtaken says late of how its source stands is known by it.
 
 mod block;
+mod claim;
 mod dictionary;
 mod events;
 mod frame;
@@ -33,6 +35,7 @@ mod pairs;
 mod varint;
 
 pub use block::{Lag, Section, SectionHead};
+pub use claim::{claim, claimed};
 pub use events::{EventEntry, EventItems, EventsBlock, EventsWriter};
 pub use frame::{Kind, WireError, checksum_of_block, kind_of};
 pub use opening::{Opening, Origin, founded, founding};
@@ -57,7 +60,7 @@ pub fn section_ends(block: &[u8]) -> Result<Vec<(SourcePartition, Checkpoint)>, 
             let origins = Opening::decode(block)?.origins.into_iter();
             Ok(origins.filter_map(|origin| Some((origin.source, Checkpoint::origin(origin.first?)))).collect())
         }
-        Kind::Founding => Ok(Vec::new()),
+        Kind::Founding | Kind::Claim => Ok(Vec::new()),
     }
 }
 

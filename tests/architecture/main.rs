@@ -13,7 +13,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What every room shares.
-const VOCABULARY: &[&str] = &["event", "items", "position", "relation", "rules"];
+const VOCABULARY: &[&str] = &["event", "items", "position", "relation", "list_key", "rules"];
 
 /// The arrows there may be, besides those to the vocabulary: from a room to the rooms it knows.
 const ARROWS: &[(&str, &[&str])] = &[
@@ -21,6 +21,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("items", &[]),
     ("position", &[]),
     ("relation", &[]),
+    ("list_key", &[]),
     ("rules", &[]),
     ("intake", &[]),
     ("windows", &[]),

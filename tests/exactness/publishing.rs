@@ -5,9 +5,9 @@ use crate::restarts::assert_all_is_news;
 use crate::rig::{Rig, Shape, default_rules, line, naive_rules};
 use crate::shop::{self, Random};
 use samenloop::drive::Transport as _;
-use samenloop::position::{NextOffset, Partition};
+use samenloop::position::Partition;
 use samenloop::rules::PublishRules;
-use samenloop::stage::{Clocked, Log};
+use samenloop::stage::{Clocked, Log, RowsInput};
 use std::collections::{BTreeMap, BTreeSet};
 
 const HISTORY_MS: i64 = 6 * 3_600_000;
@@ -18,9 +18,12 @@ fn events(seed: u64, count: usize) -> Vec<Event> {
     shop::events(seed, count, &shop::Shape::of(&naive_rules(&default_rules())))
 }
 
-/// Records on the totals log.
+/// Records on the totals log, besides a claim of each partition.
 fn totals(rig: &mut Rig) -> u64 {
-    rig.pipeline.transport_mut().bounds(Log::Totals, Partition(0)).unwrap().1.0
+    let partitions = u32::try_from(rig.pipeline.rows().len()).unwrap();
+    let transport = rig.pipeline.transport_mut();
+    let ends = (0..partitions).map(|p| transport.bounds(Log::Totals, Partition(p)).unwrap().1.0);
+    ends.sum::<u64>() - u64::from(partitions)
 }
 
 /// Blocks on the events log.
@@ -170,7 +173,10 @@ fn totals_known_to_a_restarted_partition_are_those_that_the_others_told() {
     let before = rig.final_lists();
     for partition in 0..3 {
         rig.pipeline.restart_rows(Partition(partition)).unwrap();
-        assert_eq!(rig.pipeline.rows()[partition as usize].next(1), NextOffset(totals(&mut rig)), "all totals read");
+        for of in (0..3).map(Partition) {
+            let (_, end) = rig.pipeline.transport_mut().bounds(Log::Totals, of).unwrap();
+            assert_eq!(rig.pipeline.rows()[partition as usize].next(RowsInput::Totals(of)), end, "all totals read");
+        }
         // Before anybody tells anything again, a list stands as it stood: b and N of other partitions are known.
         assert_eq!(rig.final_lists(), before, "after the restart of partition {partition}");
     }

@@ -4,7 +4,7 @@ use crate::rig::{Rig, Shape, default_rules, line, naive_rules};
 use crate::shop;
 use samenloop::drive::Transport as _;
 use samenloop::position::{NextOffset, Partition};
-use samenloop::stage::{Log, Phase};
+use samenloop::stage::{EventsInput, Log, Phase, RowsInput};
 use samenloop::wire::{EventsBlock, Kind, Opening, PairsBlock, kind_of};
 
 const ONLY: Partition = Partition(0);
@@ -39,8 +39,8 @@ fn restart(rig: &mut Rig, log: Log) -> String {
 /// The stage that reads `log` stopped at `offset`, and takes in nothing more.
 fn assert_stopped(rig: &mut Rig, log: Log, offset: u64) {
     let (phase, next) = match log {
-        Log::Events => (rig.pipeline.windows()[0].phase().clone(), rig.pipeline.windows()[0].next(0)),
-        _ => (rig.pipeline.rows()[0].phase().clone(), rig.pipeline.rows()[0].next(0)),
+        Log::Events => (rig.pipeline.windows()[0].phase().clone(), rig.pipeline.windows()[0].next(EventsInput)),
+        _ => (rig.pipeline.rows()[0].phase().clone(), rig.pipeline.rows()[0].next(RowsInput::Pairs)),
     };
     assert_eq!((phase, next), (Phase::Stopped, NextOffset(offset)));
     let ends =

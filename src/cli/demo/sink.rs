@@ -71,7 +71,7 @@ impl Sink for DemoSink {
         }
         self.changes.truncate(CHANGES_MAX - 1);
         self.changes.push_front(Change {
-            relation: publication.relation,
+            relation: publication.list.relation(),
             key: publication.key.to_owned(),
             record: publication.record.to_vec(),
             tombstone: publication.tombstone,
