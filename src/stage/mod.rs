@@ -168,12 +168,7 @@ pub trait Work {
     ///
     /// # Errors
     /// When what lies before is not all there, or it ends before what the log written behind it holds of it.
-    fn opened(
-        &mut self,
-        _input: Self::Input,
-        _next: NextOffset,
-        _until: Option<NextOffset>,
-    ) -> Result<(), StageError> {
+    fn opened(&mut self, _input: Self::Input, _next: NextOffset, _until: Option<NextOffset>) -> Result<(), StageError> {
         Ok(())
     }
     /// Restoring is over for all inputs: the first effects.
