@@ -272,16 +272,24 @@ impl<T: Transport> RowsWorker<T> {
         inputs.push((RowsInput::Lists, self.lists.bounds(partition)?));
         let source = SourcePartition::new(Log::Pairs.name(), partition.0);
         let Ties { metrics, health, .. } = &self.hands.ties;
-        let Bounds { low: next, high } = bounds;
-        let to = high.unwrap_or(next);
-        tracing::info!(stage = "rows", partition = partition.0, epoch = epoch.0, from = next.0, to = to.0, "reading the pairs log");
+        let Bounds { low: next, high: to, .. } = bounds;
+        tracing::info!(
+            stage = "rows",
+            partition = partition.0,
+            epoch = epoch.0,
+            from = next.0,
+            to = to.0,
+            "reading the pairs log"
+        );
         health.set(StageName::Rows, partition, PartitionState::CatchingUp { records_left: next.lag(to) });
         let (follower, lag) = (metrics.rows(partition), metrics.lag(StageName::Rows, &source));
         let mut delay = DelayTally::default();
-        let mut effects = RowsEffects { hands: &mut self.hands, buffers: &mut self.buffers, delay: &mut delay, failed: None };
+        let mut effects =
+            RowsEffects { hands: &mut self.hands, buffers: &mut self.buffers, delay: &mut delay, failed: None };
         let mut told = stage.handle(Fact::Claimed { epoch: epoch.0 }, &mut effects);
-        for (input, Bounds { low: next, high: until }) in inputs {
-            told = told.and_then(|()| stage.handle(Fact::Opened { input, next, until }, &mut effects));
+        for (input, bounds) in inputs {
+            let opened = Fact::Opened { input, next: bounds.low, until: bounds.until() };
+            told = told.and_then(|()| stage.handle(opened, &mut effects));
         }
         effects.end(told)?;
         self.owned.insert(partition, Owned { stage, newest_ms: None, delay, follower, lag });

@@ -29,7 +29,7 @@ pub fn scan<F: Follower + 'static>(
     let (mut read_to, mut open, mut starts) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
     for (&partition, &offset) in from {
         let bounds = follower.bounds(partition)?;
-        let (start, high) = (offset.max(bounds.low), bounds.high.unwrap_or(bounds.low));
+        let (start, high) = (offset.max(bounds.low), bounds.high);
         read_to.insert(partition, start);
         if start < high {
             open.insert(partition, high);
@@ -78,7 +78,7 @@ pub fn record_at<F: Follower + 'static, R>(
     take: impl FnOnce(&F::Message<'_>) -> R,
 ) -> anyhow::Result<Option<R>> {
     let bounds = follower.bounds(partition)?;
-    if offset < bounds.low || bounds.high.is_some_and(|high| offset >= high) {
+    if offset < bounds.low || offset >= bounds.high {
         return Ok(None);
     }
     follower.assign(&[(partition, offset)])?;

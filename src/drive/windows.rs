@@ -122,7 +122,7 @@ impl<T: Transport> WindowsWorker<T> {
             |left| stage.handle(Fact::Left(left), &mut effects),
         );
         // Snapshots will say where to go on; until then the log is read from its start, and what is there is muted.
-        let (next, until) = (bounds.low, bounds.high);
+        let (next, until) = (bounds.low, bounds.until());
         let opened = told.and_then(|()| stage.handle(Fact::Opened { input: EventsInput, next, until }, &mut effects));
         effects.end(opened)?;
         let Ties { metrics, health, .. } = &self.hands.ties;

@@ -3,7 +3,6 @@
 use crate::recount::{Event, Kind, Recount};
 use crate::rig::{Rig, Shape, assert_counts, default_rules, naive_rules, tiny_rules};
 use crate::shop::{self, Random};
-use samenloop::position::Partition;
 use samenloop::rules::CountingRules;
 
 const EVENTS: usize = 500;
@@ -107,7 +106,7 @@ fn a_full_merge_buffer_forces_and_counts_it_and_loses_nothing() {
         // What is forced is a function of the log: a stage that starts again gives the same.
         let before = rig.pair_entries();
         let told = forced(&rig);
-        rig.pipeline.restart_windows(Partition(0)).unwrap();
+        rig.lose("windows", 0).unwrap();
         rig.rest().unwrap();
         rig.pair_entries().assert_equal(&before, &format!("SAMENLOOP_SEED={seed}"));
         assert_eq!(forced(&rig), told, "SAMENLOOP_SEED={seed}");

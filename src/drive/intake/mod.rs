@@ -224,11 +224,11 @@ impl<T: Transport> IntakeWorker<T> {
                     let Some(owned) = source.owned.get_mut(&partition) else { continue };
                     // The log says where; where records are gone, the stage says which.
                     owned.next = stage.work().resume_at(owned.input.0).max(bounds.low);
-                    owned.until = bounds.high;
-                    owned.has_ended = bounds.high.is_some_and(|high| owned.next >= high);
+                    owned.until = bounds.until();
+                    owned.has_ended = owned.until.is_some_and(|until| owned.next >= until);
                     starts.push((number, partition, owned.next));
                     let (from, name) = (owned.next.0, &*source.plan.name);
-                    let to = bounds.high.map(|high| high.0);
+                    let to = bounds.high.0;
                     tracing::info!(stage = "intake", source = name, partition = partition.0, from, to, "reading");
                 }
                 let Some(owned) = source.owned.get(&partition) else { continue };
@@ -320,7 +320,8 @@ impl<T: Transport> Worker for IntakeWorker<T> {
         let starts = self.start(&new)?;
         for (number, change) in &changes {
             if let Change::Assigned(partitions) = change {
-                let own = starts.iter().filter(|(source, partition, _)| source == number && partitions.contains(partition));
+                let own =
+                    starts.iter().filter(|(source, partition, _)| source == number && partitions.contains(partition));
                 let own: Vec<_> = own.map(|&(_, partition, next)| (partition, next)).collect();
                 self.sources[*number].reader.assign(&own)?;
             }

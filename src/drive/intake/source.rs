@@ -191,10 +191,9 @@ impl<T: Transport> OwnedSource<T> {
     }
 
     pub(super) fn inputs(&self) -> impl Iterator<Item = IntakeInput> {
-        self.owned.keys().map(|&partition| IntakeInput {
-            source: self.place(partition),
-            mapping: self.plan.mapping.clone(),
-        })
+        self.owned
+            .keys()
+            .map(|&partition| IntakeInput { source: self.place(partition), mapping: self.plan.mapping.clone() })
     }
 
     /// Where a partition starts that the log does not know yet: where its group has committed, if somebody set that (what
@@ -202,7 +201,7 @@ impl<T: Transport> OwnedSource<T> {
     /// starts at its start.
     pub(super) fn first(&self, partition: Partition, facts: &LogFacts, note: &str) -> anyhow::Result<NextOffset> {
         let bounds = self.reader.bounds(partition)?;
-        let high = bounds.high.unwrap_or(NextOffset(u64::MAX));
+        let high = bounds.high;
         let name = &self.plan.name;
         match self.reader.committed(partition)? {
             Some((committed, found)) if found.is_empty() || found == note => {
