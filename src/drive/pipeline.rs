@@ -111,6 +111,8 @@ pub struct Pipeline<T, S> {
     appended: BTreeMap<Log, Appended>,
     /// Of a pairs log that nobody has written to yet: every partition of windows must give it the same.
     new_pairs_id: u128,
+    /// How often a rows stage was opened anew.
+    assignment: u64,
 }
 
 impl<T: Transport, S: Sink> Pipeline<T, S> {
@@ -131,6 +133,7 @@ impl<T: Transport, S: Sink> Pipeline<T, S> {
             fetched: Vec::new(),
             appended: BTreeMap::new(),
             new_pairs_id: rand::random(),
+            assignment: 0,
         };
         for partition in 0..pipeline.transport.partitions(Log::Events) {
             let stage = pipeline.open_windows(Partition(partition))?;
@@ -298,6 +301,7 @@ impl<T: Transport, S: Sink> Pipeline<T, S> {
     /// When a log is not what it must be.
     pub fn restart_rows(&mut self, partition: Partition) -> anyhow::Result<()> {
         self.rows[partition.index()] = self.open_rows(partition)?;
+        self.assignment += 1;
         self.pump()
     }
 
@@ -487,6 +491,7 @@ impl<T: Transport, S: Sink> Pipeline<T, S> {
     pub fn asked(&self) -> Asked<'_> {
         let rows = (0..).map(Partition).zip(self.rows.iter().map(Stage::work)).collect::<Vec<_>>();
         Asked {
+            assignment: self.assignment,
             rejected: self.intake.work().tally().rejected(),
             windows: self.windows.iter().map(Stage::work).collect(),
             rows_partitions: u32::try_from(rows.len()).unwrap_or(u32::MAX),

@@ -8,7 +8,7 @@ use super::{Pipeline, Publication, Sink, Transport};
 use crate::event::EventTime;
 use crate::position::{NextOffset, Partition, SourcePartition};
 use crate::relation::Relation;
-use crate::serve::answer;
+use crate::serve::Look;
 use crate::serve::http::{Limits, State};
 use crate::serve::query::{Query, queries};
 use crate::serve::view::ListView;
@@ -122,8 +122,11 @@ impl Watch {
         for (log, follower) in LOGS.into_iter().zip(&mut self.logs) {
             follower.update(&log_tallies(pipeline, log));
         }
-        while let Ok(query) = self.questions.try_recv() {
-            answer(&pipeline.asked(), query);
+        let mut look = Look::default();
+        while look.goes_on()
+            && let Ok(query) = self.questions.try_recv()
+        {
+            look.answer(&pipeline.asked(), query);
         }
     }
 
@@ -133,7 +136,7 @@ impl Watch {
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             match self.questions.recv_timeout(left) {
-                Ok(query) => answer(&pipeline.asked(), query),
+                Ok(query) => Look::default().answer(&pipeline.asked(), query),
                 Err(RecvTimeoutError::Timeout) => return,
                 Err(RecvTimeoutError::Disconnected) => return std::thread::sleep(left), // nobody serves
             }
@@ -151,7 +154,7 @@ impl Watch {
     }
 
     fn show_intake<T: Transport, S: Sink>(&mut self, pipeline: &Pipeline<T, S>) {
-        self.intake.update(&intake_tallies(pipeline.intake().work().tally()));
+        self.intake.update(&intake_tallies(pipeline.intake().work()));
         for input in 0..self.inputs.len() {
             let partition = Partition(u32::try_from(input).unwrap_or(u32::MAX));
             self.health.set(StageName::Intake, partition, state(pipeline.intake().phase(), 0));

@@ -430,7 +430,7 @@ impl Worker for IntakeWorker {
         self.hands.show();
         let Some(stage) = &self.stage else { return };
         let tally = stage.work().tally();
-        self.follower.update(&intake_tallies(tally));
+        self.follower.update(&intake_tallies(stage.work()));
         self.muted.update(&LogTallies { muted: tally.muted, ..LogTallies::default() });
         for source in &mut self.sources {
             for (&partition, held) in &mut source.held {
@@ -448,7 +448,7 @@ impl Worker for IntakeWorker {
     fn asked(&self) -> Asked<'_> {
         let rejected = self.stage.as_ref().map_or(&self.tally, |stage| stage.work().tally()).rejected();
         let rows_partitions = self.hands.plan.pairs_partitions;
-        Asked { rejected, windows: Vec::new(), rows: Vec::new(), rows_partitions }
+        Asked { assignment: 0, rejected, windows: Vec::new(), rows: Vec::new(), rows_partitions }
     }
 
     /// Sends what the stage has in hand, waits until it is on the log, and commits that.

@@ -47,6 +47,8 @@ pub(super) struct RowsWorker {
     reader: Reader,
     totals: Totals,
     held: BTreeMap<Partition, Held>,
+    /// How often partitions came or went.
+    assignment: u64,
     effects: Vec<Effect>,
     /// Key and value of the list at hand, and its JSON.
     key: Vec<u8>,
@@ -65,6 +67,7 @@ impl RowsWorker {
             reader,
             totals,
             held: BTreeMap::new(),
+            assignment: 0,
             effects: Vec::new(),
             key: Vec::new(),
             value: Vec::new(),
@@ -122,6 +125,7 @@ impl RowsWorker {
     }
 
     fn take_up(&mut self, change: Change) -> anyhow::Result<()> {
+        self.assignment += 1;
         match change {
             Change::Revoked(partitions) => {
                 for partition in &partitions {
@@ -342,7 +346,13 @@ impl Worker for RowsWorker {
 
     fn asked(&self) -> Asked<'_> {
         let rows = self.held.iter().map(|(&partition, held)| (partition, held.stage.work())).collect();
-        Asked { rejected: 0, windows: Vec::new(), rows, rows_partitions: self.hands.plan.pairs_partitions }
+        Asked {
+            assignment: self.assignment,
+            rejected: 0,
+            windows: Vec::new(),
+            rows,
+            rows_partitions: self.hands.plan.pairs_partitions,
+        }
     }
 
     fn finish(&mut self) -> anyhow::Result<()> {

@@ -180,7 +180,13 @@ impl Worker for WindowsWorker {
 
     fn asked(&self) -> Asked<'_> {
         let windows = self.held.values().map(|held| held.stage.work()).collect();
-        Asked { rejected: 0, windows, rows: Vec::new(), rows_partitions: self.hands.plan.pairs_partitions }
+        Asked {
+            assignment: 0,
+            rejected: 0,
+            windows,
+            rows: Vec::new(),
+            rows_partitions: self.hands.plan.pairs_partitions,
+        }
     }
 
     fn finish(&mut self) -> anyhow::Result<()> {

@@ -10,7 +10,7 @@ use super::writer::{Appending, Writer};
 use crate::position::Partition;
 use crate::serve::query::Query;
 use crate::serve::view::ListView;
-use crate::serve::{Asked, answer};
+use crate::serve::{Asked, Look};
 use crate::stage::{Effect, Log};
 use crate::watch::health::{Health, Heartbeat};
 use crate::watch::metrics::{LogFollower, LogTallies, Metrics};
@@ -161,10 +161,13 @@ pub(super) trait Worker {
                 next_second = now + SECOND;
                 self.show();
             }
-            while let Ok(query) = self.hands().ties.questions.try_recv() {
-                answer(&self.asked(), query);
+            let mut look = Look::default();
+            while look.goes_on()
+                && let Ok(query) = self.hands().ties.questions.try_recv()
+            {
+                look.answer(&self.asked(), query);
             }
-            if is_idle {
+            if is_idle && !look.has_answered() {
                 self.hands().ties.wake.sleep(next_tick);
             }
         }

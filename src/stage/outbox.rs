@@ -4,6 +4,7 @@ use super::Authorship;
 use super::effect::{Effect, Log};
 use crate::event::EventTime;
 use crate::items::{ItemId, Items, fingerprint, spread};
+use crate::memory::of_vec;
 use crate::position::{NextOffset, Partition, Position, SourcePartition, Span};
 use crate::relation::{Bought, Change, Delta};
 use crate::wire::{Origin, PairsWriter, SectionHead};
@@ -76,6 +77,12 @@ impl Outbox {
             let channel = &mut self.channels[output];
             channel.sent = channel.sent.max(position);
         }
+    }
+
+    /// Bytes held.
+    pub(super) fn held_bytes(&self) -> usize {
+        let writers: usize = self.channels.iter().map(|channel| channel.writer.held_bytes()).sum();
+        writers + of_vec(&self.owners) + of_vec(&self.shop_owners)
     }
 
     /// Opening marks for every partition.
