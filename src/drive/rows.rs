@@ -46,6 +46,8 @@ pub struct RowsWorker<T: Transport> {
     lists: T::Follower,
     owned: BTreeMap<Partition, Owned>,
     buffers: Buffers,
+    /// How often partitions came or went.
+    assignment: u64,
     /// Keys on the lists log that this codec would not write.
     foreign_keys: u64,
 }
@@ -67,7 +69,7 @@ impl<T: Transport> RowsWorker<T> {
         let totals = hands.transport.follow(&Topic::Log(Log::Totals))?;
         let lists = hands.transport.follow(&Topic::Log(Log::Lists))?;
         let (owned, buffers) = (BTreeMap::new(), Buffers::default());
-        Ok(Self { hands, reader, totals, lists, owned, buffers, foreign_keys: 0 })
+        Ok(Self { hands, reader, totals, lists, owned, buffers, assignment: 0, foreign_keys: 0 })
     }
 
     /// Its stages, in the order of their partitions.
@@ -222,7 +224,13 @@ impl<T: Transport> RowsWorker<T> {
         Ok(false)
     }
 
+    /// How often partitions came or went.
+    pub(super) fn assignment(&self) -> u64 {
+        self.assignment
+    }
+
     fn take_up(&mut self, change: Change) -> anyhow::Result<()> {
+        self.assignment += 1;
         match change {
             Change::Revoked(partitions) => {
                 for &partition in &partitions {
@@ -259,6 +267,7 @@ impl<T: Transport> RowsWorker<T> {
         let mark = claim(nonce, partition);
         let appending = Appending { value: Some(&mark), ..Appending::default() };
         let epoch = self.hands.writer.append_at(Log::Totals, partition, appending)?;
+        self.hands.ties.metrics.count_claim();
         let identity = plan.identities().pairs;
         let partitions = plan.pairs_partitions;
         let work = RowsWork::new(partition, partitions, &plan.setup.counting, identity, &plan.setup.rows);
@@ -394,7 +403,8 @@ impl<T: Transport> Worker for RowsWorker<T> {
 
     fn asked(&self) -> Asked<'_> {
         let rows = self.owned.iter().map(|(&partition, owned)| (partition, owned.stage.work())).collect();
-        Asked { rejected: 0, windows: Vec::new(), rows, rows_partitions: self.hands.plan.pairs_partitions }
+        let (assignment, rows_partitions) = (self.assignment, self.hands.plan.pairs_partitions);
+        Asked { assignment, rejected: 0, windows: Vec::new(), rows, rows_partitions }
     }
 
     fn finish(&mut self) -> anyhow::Result<()> {

@@ -240,7 +240,8 @@ impl<T: Transport> Worker for WindowsWorker<T> {
 
     fn asked(&self) -> Asked<'_> {
         let windows = self.owned.values().map(|owned| owned.stage.work()).collect();
-        Asked { rejected: 0, windows, rows: Vec::new(), rows_partitions: self.hands.plan.pairs_partitions }
+        let rows_partitions = self.hands.plan.pairs_partitions;
+        Asked { assignment: 0, rejected: 0, windows, rows: Vec::new(), rows_partitions }
     }
 
     fn finish(&mut self) -> anyhow::Result<()> {

@@ -6,6 +6,7 @@ use super::frame::{Kind, WireError, body, seal, start};
 use super::varint::{Reader, put, put_count};
 use crate::event::{EventKey, EventTime, EventType, UserKey};
 use crate::items::{ItemId, Items};
+use crate::memory::{allocated, of_vec};
 use crate::position::Position;
 use hashbrown::HashMap;
 use std::ops::Range;
@@ -70,6 +71,15 @@ impl EventsWriter {
         for &item in event_items {
             put(&mut self.sections[place].bytes, self.dictionary.item(item, items));
         }
+    }
+
+    /// Bytes held.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        self.dictionary.held_bytes()
+            + of_vec(&self.users)
+            + allocated(self.user_numbers.allocation_size())
+            + self.sections.iter().map(|section| of_vec(&section.bytes)).sum::<usize>()
     }
 
     /// About how many bytes the block would have.

@@ -9,6 +9,7 @@ use crate::event::EventTime;
 use crate::intake::Record;
 use crate::position::{NextOffset, Partition};
 use crate::relation::Relation;
+use crate::serve::counts::{CountsFrom, Rest, tally_lines};
 use crate::serve::http::State;
 use crate::serve::query::RowAnswer;
 use crate::serve::{explain_row, tallies, write_counts};
@@ -129,7 +130,8 @@ fn the_row_behind_a_list_holds_its_entries_in_their_order() {
     for product in shop.catalogue().products() {
         let Some(list) = state.view.get("main", "bought-together", &product.id) else { continue };
         let list: serde_json::Value = serde_json::from_slice(&list.record).unwrap();
-        let RowAnswer::Found(row) = explain_row(&pipeline.asked(), "main", Relation::BoughtTogether, &product.id)
+        let RowAnswer::Found(row) =
+            explain_row(&pipeline.asked(), "main", Relation::BoughtTogether, &product.id, usize::MAX)
         else {
             panic!("{} has a list and no row", product.id)
         };
@@ -143,8 +145,9 @@ fn the_row_behind_a_list_holds_its_entries_in_their_order() {
     }
     assert_eq!(seen.keys().copied().collect::<Vec<_>>(), [Some(1)], "each has a first place");
     assert!(seen[&Some(1)] > 50, "only {seen:?} lists");
-    assert_eq!(explain_row(&pipeline.asked(), "main", Relation::BoughtTogether, "no-such"), RowAnswer::NoSuchItem);
-    assert_eq!(explain_row(&pipeline.asked(), "other", Relation::BoughtTogether, "1000001"), RowAnswer::NoSuchItem);
+    let explain = |shop, item| explain_row(&pipeline.asked(), shop, Relation::BoughtTogether, item, usize::MAX);
+    assert_eq!(explain("main", "no-such"), RowAnswer::NoSuchItem);
+    assert_eq!(explain("other", "1000001"), RowAnswer::NoSuchItem);
 }
 
 #[test]
@@ -158,7 +161,7 @@ fn a_row_is_explained_also_where_its_list_is_off() {
         pipeline.feed(0, NextOffset(n as u64), &record).unwrap();
     }
     pipeline.rest().unwrap();
-    let RowAnswer::Found(row) = explain_row(&pipeline.asked(), "main", Relation::ViewedTogether, "a") else {
+    let RowAnswer::Found(row) = explain_row(&pipeline.asked(), "main", Relation::ViewedTogether, "a", 10) else {
         panic!("a is known")
     };
     assert!(row.contains(r#""item":"b""#), "{row}");
@@ -172,22 +175,30 @@ fn questions_are_answered_while_the_worker_waits_and_counts_are_those_of_a_file(
     write_counts(&pipeline.asked(), as_of, &mut file).unwrap();
     let asker = std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let counts = runtime.block_on(state.queries.counts(as_of)).unwrap();
+        let (mut counts, mut from) = (Vec::new(), CountsFrom::Start { as_of });
+        let tallies = loop {
+            let portion = runtime.block_on(state.queries.counts(0, from)).unwrap().unwrap();
+            counts.push(portion.text);
+            match portion.rest {
+                Rest::Next(next) => from = CountsFrom::Next(next),
+                Rest::Tallies(tallies) => break tallies,
+            }
+        };
         let row = runtime.block_on(state.queries.row("main", Relation::BoughtTogether, "no-such")).unwrap();
-        (counts, row)
+        (counts, tallies, row)
     });
     let deadline = Instant::now() + Duration::from_secs(20);
     while !asker.is_finished() {
         assert!(Instant::now() < deadline, "no answer");
         pipeline.wait(Instant::now() + Duration::from_millis(5));
     }
-    let (counts, row) = asker.join().unwrap();
+    let (counts, tallies, row) = asker.join().unwrap();
     assert_eq!(row, RowAnswer::NoSuchItem);
-    let mut merge = crate::serve::counts::Merge::new(counts.into_iter().map(Result::unwrap).collect());
-    let mut text = Vec::new();
-    while let Some(chunk) = merge.next_chunk() {
-        text.extend_from_slice(&chunk);
-    }
+    assert!(counts.len() > 5, "{} portions", counts.len());
+    let text = [counts.concat(), tally_lines(&tallies).into_bytes()].concat();
+    let mut lines: Vec<&[u8]> = text.split_inclusive(|&byte| byte == b'\n').collect();
+    lines.sort_unstable();
+    let text = lines.concat();
     assert!(text == file && file.len() > 100_000, "{} and {} bytes", text.len(), file.len());
     let lines: Vec<&[u8]> = file.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()).collect();
     assert!(lines.is_sorted(), "sorted by bytes");
