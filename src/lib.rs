@@ -5,6 +5,7 @@
 // The vocabulary.
 pub mod event;
 pub mod items;
+pub mod limits;
 pub mod position;
 pub mod relation;
 pub mod rules;

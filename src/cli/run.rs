@@ -73,6 +73,9 @@ fn plan(settings: &Settings, stop: &AtomicBool) -> anyhow::Result<Plan> {
         let what = "samenloop makes no topic of yours: make it, mend the name, or see that this user may Describe it";
         anyhow::bail!("these topics of sources are not there: {}. {what}", missing.join(", "));
     }
+    if let Some(fault) = inspection.too_many_partitions() {
+        return Err(UsageError(fault).into());
+    }
     let names = TopicNames::new(&settings.topics);
     let name = |kind| names.name(kind);
     let registry = Registry::new(&settings.registry)?.map(Arc::new);

@@ -2,8 +2,8 @@
 
 use super::layers::Keys;
 use super::{SourceSettings, Start};
-use crate::event::ID_BYTES_MAX;
 use crate::intake::{Format, MappingSpec};
+use crate::limits::ID_BYTES_MAX;
 use serde::Deserialize as _;
 use toml::{Table, Value};
 

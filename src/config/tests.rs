@@ -1,8 +1,8 @@
 //! Layers, messages and limits, from the outside.
 
 use super::*;
-use crate::event::ID_BYTES_MAX;
 use crate::intake::TypeSpec;
+use crate::limits::ID_BYTES_MAX;
 use std::collections::BTreeSet;
 
 mod kafka;
@@ -205,6 +205,7 @@ fn every_limit_refuses_what_is_beyond_it() {
         ("logs.pairs_partitions", "257"),
         ("logs.block_records", "0"),
         ("logs.block_bytes", "1B"),
+        ("logs.block_bytes", "4097KiB"),
         ("topics.prefix", ""),
         ("topics.prefix", "."),
         ("topics.prefix", "shop/"),

@@ -11,8 +11,9 @@ use super::reject::{Reason, Reject, shortened};
 use super::spec::{Format, LineWithoutItem};
 use super::time::TimeForm;
 use super::value::{Found, Place, Value};
-use super::{LINES_MAX, Record, TIME_MAX_MS};
-use crate::event::{Action, EventKey, EventTime, EventType, ID_BYTES_MAX};
+use super::{Record, TIME_MAX_MS};
+use crate::event::{Action, EventKey, EventTime, EventType};
+use crate::limits::{ID_BYTES_MAX, LINES_MAX};
 use std::borrow::Cow;
 use std::mem;
 

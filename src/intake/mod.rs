@@ -32,9 +32,6 @@ pub use reject::{Reason, Reject};
 pub use spec::{FieldsSpec, Format, LineWithoutItem, MappingSpec, OneOrMore, OriginSpec, TimeOriginSpec, TypeSpec};
 pub use time::{LogicalTime, TimeForm, TimeUnit};
 
-/// Most lines of one order; more is a mistake of the producer, not an order.
-pub const LINES_MAX: usize = 100_000;
-
 /// Deepest nesting of arrays and objects (in Avro records and maps) in a record.
 pub const DEPTH_MAX: usize = 127;
 

@@ -7,6 +7,7 @@ mod properties;
 
 use super::*;
 use crate::event::{Action, EventKey, EventTime, EventType, UserKeys};
+use crate::limits::LINES_MAX;
 
 const MORNING_MS: i64 = 1_700_000_000_123;
 

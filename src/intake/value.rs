@@ -2,9 +2,9 @@
 //!
 //! Absent: the inside of arrays and objects. A mapping asks for scalars; of the others their kind is enough.
 
-use super::LINES_MAX;
 use super::paths::Paths;
 use super::time::LogicalTime;
+use crate::limits::LINES_MAX;
 use std::borrow::Cow;
 
 /// A value at a wanted path.
@@ -59,7 +59,7 @@ impl Value<'_> {
 pub(super) struct Found<'a> {
     /// By node.
     pub values: Vec<Value<'a>>,
-    /// The item of every line of the order, unchecked; at most [`super::LINES_MAX`].
+    /// The item of every line of the order, unchecked; at most [`LINES_MAX`].
     pub lines: Vec<Value<'a>>,
     /// How many lines there were.
     pub line_count: usize,

@@ -9,9 +9,10 @@
 //! Invariants: a header or a log line holds no part of a record. Absent: gapless order, which nobody needs here.
 
 use super::KafkaFailure;
-use super::client::{RECORD_BYTES_MAX, log_line};
+use super::client::log_line;
 use super::reader::{default, lock};
 use crate::intake::{Record, Reject};
+use crate::limits::RECORD_BYTES_MAX;
 use crate::position::{NextOffset, SourcePartition};
 use rdkafka::ClientConfig;
 use rdkafka::client::ClientContext;

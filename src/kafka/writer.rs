@@ -7,8 +7,9 @@
 //! waited for.
 
 use super::KafkaFailure;
-use super::client::{RECORD_BYTES_MAX, log_line};
+use super::client::log_line;
 use super::reader::{default, kafka_number, lock};
+use crate::limits::RECORD_BYTES_MAX;
 use crate::position::Partition;
 use rdkafka::ClientConfig;
 use rdkafka::client::ClientContext;

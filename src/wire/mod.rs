@@ -26,6 +26,7 @@ mod events;
 mod frame;
 mod opening;
 mod pairs;
+mod size;
 mod varint;
 
 pub use block::{Section, SectionHead};

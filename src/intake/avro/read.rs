@@ -7,10 +7,11 @@
 use super::data::{Data, Read, Stop, meaning};
 use super::plan::{Default, Kind, Plan, ReadId};
 use super::schema::{Scalar, Schema, Type, TypeId};
+use crate::intake::DEPTH_MAX;
 use crate::intake::paths::Paths;
 use crate::intake::time::LogicalTime;
 use crate::intake::value::{Found, Place, Value};
-use crate::intake::{DEPTH_MAX, LINES_MAX};
+use crate::limits::LINES_MAX;
 use std::borrow::Cow;
 
 /// Most values of no bytes in one record, besides one for each of its bytes: an array can claim any number of them.

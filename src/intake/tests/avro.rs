@@ -4,6 +4,7 @@ mod evolution;
 mod oracle;
 
 use super::*;
+use crate::limits::LINES_MAX;
 use apache_avro::reader::datum::GenericDatumReader;
 use apache_avro::types::Value as AvroValue;
 use apache_avro::writer::datum::GenericDatumWriter;
