@@ -1,6 +1,6 @@
 //! One `[[source]]`: its name and place, and the mapping that intake reads records by.
 
-use super::layers::Keys;
+use super::keys::Keys;
 use super::{SourceSettings, Start};
 use crate::intake::{Format, MappingSpec};
 use crate::limits::ID_BYTES_MAX;

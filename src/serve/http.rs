@@ -9,6 +9,8 @@ mod body;
 mod connections;
 mod routes;
 
+pub use answer::row_path;
+
 use super::query::Queries;
 use super::view::ListView;
 use crate::relation::Relation;
