@@ -3,15 +3,12 @@
 //! Everything it hands to the screen goes through a channel of one place; a slow terminal makes pictures rarer, never the
 //! worker slower. What it holds is bounded by the shop: each batch is counted before the next is made.
 
-use super::catalogue::Catalogue;
 use super::gates::Gate;
 use super::live::{Frame, ProductView};
 use super::picture::{delay, judge, product_view, products_to_show, rejects, sentence, tallies};
 use super::plan::{Plan, Throttle};
-use super::shop::Shop;
 use super::sink::DemoSink;
 use super::summary::Summary;
-use super::truth::Verdict;
 use crate::cli::assembly;
 use crate::config::Settings;
 use crate::drive::watch::Watch;
@@ -22,6 +19,9 @@ use crate::relation::Relation;
 use crate::serve::view::ListView;
 use crate::stage::{Clocked, IntakeInput};
 use crate::watch::now_ms;
+use samenloop_shop::Catalogue;
+use samenloop_shop::Shop;
+use samenloop_shop::Verdict;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
