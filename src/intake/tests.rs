@@ -299,8 +299,10 @@ fn a_time_far_ahead_is_corrected_to_the_earlier_of_timestamp_and_clock() {
         let json = format!(r#"{{"type":"view","user":"u","ts":{},"item":"i"}}"#, MORNING_MS + own);
         let at = |offset: i64| MORNING_MS + offset;
         let record = Record { timestamp_ms: timestamp.map(at), ..record(&json) };
-        let admitted =
-            intake().admit_record(&mapping, &PLANS, &record, Now { clock_ms: clock.map(at), read_to: None }).unwrap().unwrap();
+        let admitted = intake()
+            .admit_record(&mapping, &PLANS, &record, Now { clock_ms: clock.map(at), read_to: None })
+            .unwrap()
+            .unwrap();
         assert_eq!(
             (admitted.event.time, admitted.skewed),
             (EventTime(at(time)), skewed),
@@ -308,8 +310,10 @@ fn a_time_far_ahead_is_corrected_to_the_earlier_of_timestamp_and_clock() {
         );
         if skewed {
             let read_to = Some(EventTime(at(-hour)));
-            let corrected =
-                intake().admit_record(&mapping, &PLANS, &record, Now { clock_ms: clock.map(at), read_to }).unwrap().unwrap();
+            let corrected = intake()
+                .admit_record(&mapping, &PLANS, &record, Now { clock_ms: clock.map(at), read_to })
+                .unwrap()
+                .unwrap();
             let want = if timestamp.is_none() { -hour } else { time };
             assert_eq!(corrected.event.time, EventTime(at(want)), "a file's line is as old as its file");
         }
