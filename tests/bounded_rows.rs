@@ -44,12 +44,12 @@ struct Pair {
 
 /// A weight as it is documented to be held: 24 bits of a float, cut, and the next 16; rounded to these 40.
 fn held(weight: f64) -> f64 {
-    f64::from_bits(weight.to_bits() + (1 << 12) >> 13 << 13)
+    f64::from_bits(((weight.to_bits() + (1 << 12)) >> 13) << 13)
 }
 
 /// The 24 bits of it that are read.
 fn read(weight: f64) -> f64 {
-    f64::from_bits(weight.to_bits() >> 29 << 29)
+    f64::from_bits((weight.to_bits() >> 29) << 29)
 }
 
 #[derive(Default)]

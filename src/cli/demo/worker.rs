@@ -114,7 +114,7 @@ impl Worker<'_> {
         let with_all = if self.show.without.is_empty() { None } else { self.with_every_gate(progress.fed)? };
         let summary = Summary {
             seed: self.show.plan.seed,
-            without: self.show.without.iter().map(|gate| gate.name().to_owned()).collect(),
+            without: self.show.without.iter().map(|gate| gate.name()).collect(),
             stopped,
             simulated_ms: (self.show.plan.shop.start_ms, shop.now_ms()),
             measured_events: progress.measured.0,
@@ -243,7 +243,7 @@ impl Worker<'_> {
         let catalogue = shop.catalogue();
         let frame = Frame {
             seed: self.show.plan.seed,
-            without: self.show.without.iter().map(|gate| gate.name().to_owned()).collect(),
+            without: self.show.without.iter().map(|gate| gate.name()).collect(),
             simulated_ms: shop.now_ms(),
             events_wanted: self.show.plan.events,
             events_per_second: (progress.fed - from) as f64 / seconds,
