@@ -4,23 +4,18 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::fmt;
 use std::str::FromStr;
 
+const DAY_SECONDS: i64 = 24 * 60 * 60;
+
 /// Days since 1970-01-01, printed as `2024-05-01`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Day(pub u16);
 
 impl fmt::Display for Day {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Civil date of a day number, in years that start in March (Hinnant, "chrono-Compatible Low-Level Date
-        // Algorithms", 2013), for days from 1970 on.
-        let shifted = u32::from(self.0) + 719_468; // days since 0000-03-01
-        let (era, of_era) = (shifted / 146_097, shifted % 146_097);
-        let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-        let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-        let march_month = (5 * of_year + 2) / 153;
-        let day = of_year - (153 * march_month + 2) / 5 + 1;
-        let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
-        let year = year_of_era + era * 400 + u32::from(month <= 2);
-        write!(f, "{year:04}-{month:02}-{day:02}")
+        match jiff::Timestamp::from_second(i64::from(self.0) * DAY_SECONDS) {
+            Ok(midnight) => jiff::tz::Offset::UTC.to_datetime(midnight).date().fmt(f),
+            Err(_) => Err(fmt::Error), // the year 2149 is no problem to jiff
+        }
     }
 }
 

@@ -480,7 +480,7 @@ impl Work for IntakeWork {
         checkpoints.pass(offset, || checksum).map_err(refused(source, offset))?;
         let (mapping, plans) = (Arc::clone(mapping), Arc::clone(plans));
         let now = Now { clock_ms: self.now_ms, read_to: self.inputs[input].highest };
-        match self.intake.take(&mapping, &plans, record, now) {
+        match self.intake.admit_record(&mapping, &plans, record, now) {
             Ok(Some(admitted)) => self.event(input, offset, record.timestamp_ms, checksum, &admitted, effects),
             Ok(None) => self.tally.skipped += 1,
             Err(reject) => self.reject(input, offset, reject, effects),

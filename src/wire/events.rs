@@ -1,8 +1,11 @@
 //! Events blocks: what intake gives to windows.
 
-use super::block::{Section, SectionHead, SectionWriter, read_sections, read_sources, write_sections, write_sources};
+use super::block::{
+    Section, SectionHead, SectionWriter, bytes_max, read_sections, read_sources, write_sections, write_sources,
+};
 use super::dictionary::{self, Dictionary};
-use super::frame::{Kind, WireError, body, seal, start};
+use super::frame::{HEADER_BYTES, Kind, WireError, body, seal, start};
+use super::size::{COUNT_BYTES_MAX, USER_BYTES};
 use super::varint::{Reader, put, put_count};
 use crate::event::{EventKey, EventTime, EventType, UserKey};
 use crate::items::{ItemId, Items};
@@ -82,12 +85,11 @@ impl EventsWriter {
             + self.sections.iter().map(|section| of_vec(&section.bytes)).sum::<usize>()
     }
 
-    /// About how many bytes the block would have.
+    /// How many bytes the block would have, or a few more, never fewer.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.dictionary.bytes()
-            + 16 * self.users.len()
-            + self.sections.iter().map(|s| s.bytes.len() + 64).sum::<usize>()
+        let users = COUNT_BYTES_MAX + USER_BYTES * self.users.len();
+        HEADER_BYTES + VARINT_BYTES_MAX + self.dictionary.bytes_max() + users + bytes_max(&self.sections)
     }
 
     /// How many events the block holds.

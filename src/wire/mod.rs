@@ -32,6 +32,7 @@ mod events;
 mod frame;
 mod opening;
 mod pairs;
+mod size;
 mod varint;
 
 pub use block::{Lag, Section, SectionHead};
