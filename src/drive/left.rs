@@ -28,8 +28,8 @@ pub(super) fn tell_left<W: Work, T: Transport>(
                 let opening = Opening::decode(block).map_err(damaged)?;
                 tell(stage, Left::Opening { partition, offset, opening: &opening })?;
             }
-            for (source, position) in section_ends(block).map_err(damaged)? {
-                tell(stage, Left::Position { output: partition.index(), source: &source, position })?;
+            for (source, checkpoint) in section_ends(block).map_err(damaged)? {
+                tell(stage, Left::Checkpoint { output: partition.index(), source: &source, checkpoint })?;
             }
             Ok(())
         })?;

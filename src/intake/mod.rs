@@ -24,6 +24,8 @@ mod value;
 #[cfg(test)]
 mod tests;
 
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
 pub use admit::{Admitted, Intake, Now, TimeRules};
 pub use avro::{Learned, Plans, SCHEMAS_MAX, SchemaId};
 pub use decode::Decoded;
@@ -60,4 +62,14 @@ pub struct Record<'a> {
     pub timestamp_ms: Option<i64>,
     /// Its headers, in order; of several with one name the last counts.
     pub headers: &'a [(&'a str, &'a [u8])],
+}
+
+/// What tells a record from another that stands where it stood: of its key, value and timestamp.
+#[must_use]
+pub fn checksum_of_record(record: &Record<'_>) -> u32 {
+    // The seeds tell what is absent from what is empty, or 0.
+    let of = |bytes: Option<&[u8]>, seed: u64| bytes.map_or(!seed, |bytes| xxh3_64_with_seed(bytes, seed));
+    let time = record.timestamp_ms.map_or(1, |timestamp_ms| timestamp_ms.cast_unsigned() << 1);
+    let folded = of(record.value, of(record.key, time));
+    u32::try_from(folded >> 32).unwrap_or_default() // always fits
 }

@@ -285,7 +285,7 @@ impl IntakeWorker {
         }
         let origins = source::origins(&self.sources, &named, &self.scan, &self.note)?;
         if !origins.is_empty() && self.scan.is_written_under(identity) {
-            let opening = Opening { log_id, input_log_id: 0, store_id: 0, identity, origins };
+            let opening = Opening { log_id, input_log_id: 0, store_id: 0, identity, generation: 0, origins };
             self.scan.settle_origins(&opening, scanner, writer, &mut beat)?;
         }
         let count = inputs.len();

@@ -7,7 +7,7 @@ use super::KafkaFailure;
 use super::client::log_line;
 use super::reader::{self, is_passing, list_of, next, number, reading};
 use super::writer::{Appending, Writer};
-use crate::position::{NextOffset, Partition, Position, SourcePartition};
+use crate::position::{Checkpoint, NextOffset, Partition, Position, SourcePartition};
 use crate::stage::{Effect, Fact, Left, Log, Stage, StageError, Work};
 use crate::wire::{Kind, Opening, founded, founding, kind_of, section_ends};
 use rdkafka::ClientConfig;
@@ -156,7 +156,7 @@ pub(super) struct LogScan {
     read_to: BTreeMap<Partition, NextOffset>,
     /// Partition 0 first: there it is settled who was first.
     openings: BTreeMap<(Partition, NextOffset), Opening>,
-    positions: BTreeMap<(usize, SourcePartition), Position>,
+    checkpoints: BTreeMap<(usize, SourcePartition), Checkpoint>,
     /// The first number proposed as the log's id, on partition 0.
     founded: Option<u128>,
 }
@@ -169,7 +169,7 @@ impl LogScan {
             partitions,
             read_to: (0..partitions).map(|number| (Partition(number), NextOffset(0))).collect(),
             openings: BTreeMap::new(),
-            positions: BTreeMap::new(),
+            checkpoints: BTreeMap::new(),
             founded: None,
         }
     }
@@ -190,9 +190,9 @@ impl LogScan {
                 }
                 _ => {}
             }
-            for (source, position) in section_ends(block).map_err(damaged)? {
-                let known = self.positions.entry((partition.index(), source)).or_default();
-                *known = position.max(*known);
+            for (source, checkpoint) in section_ends(block).map_err(damaged)? {
+                let known = self.checkpoints.entry((partition.index(), source)).or_default();
+                *known = known.max(checkpoint);
             }
             Ok(())
         })?;
@@ -272,8 +272,8 @@ impl LogScan {
             let left = Left::Opening { partition: *partition, offset: *offset, opening };
             stage.handle(Fact::Left(left), &mut effects)?;
         }
-        for ((output, source), position) in self.positions.iter().filter(|((_, source), _)| is_its(source)) {
-            let left = Left::Position { output: *output, source, position: *position };
+        for ((output, source), checkpoint) in self.checkpoints.iter().filter(|((_, source), _)| is_its(source)) {
+            let left = Left::Checkpoint { output: *output, source, checkpoint: *checkpoint };
             stage.handle(Fact::Left(left), &mut effects)?;
         }
         stage.handle(Fact::Left(Left::NewLogId(log_id)), &mut effects)

@@ -1,7 +1,7 @@
 //! What a stage wants done, and why it may stop.
 
 use crate::intake::Reject;
-use crate::position::{LedgerError, NextOffset, Partition, SourcePartition};
+use crate::position::{CheckpointError, LedgerError, NextOffset, Partition, SourcePartition};
 use crate::publish::{ListRecord, Publication};
 use crate::wire::WireError;
 
@@ -121,6 +121,16 @@ pub enum StageError {
         offset: NextOffset,
         /// What does not chain.
         error: LedgerError,
+    },
+    /// What is read is not what the log written behind it was made from.
+    #[error("{input} at offset {offset}: {error}", offset = offset.0)]
+    Checkpoint {
+        /// What is read.
+        input: SourcePartition,
+        /// The record, or where reading would have started.
+        offset: NextOffset,
+        /// What was expected, and what is there.
+        error: CheckpointError,
     },
     /// A record that does not decode where only our own may stand.
     #[error("{log}: a record is not ours: {what}", log = log.name())]

@@ -19,12 +19,14 @@ pub(super) struct Authorship {
     own: u64,
     log_id: Option<u128>,
     input_log_id: Option<u128>,
+    /// One more than the highest of all whose marks are there: see [`crate::wire`].
+    pub(super) generation: u64,
 }
 
 impl Authorship {
     /// No mark seen yet; the log must have been written under `own`.
     pub(super) fn new(log: Log, own: u64) -> Self {
-        Self { log, own, log_id: None, input_log_id: None }
+        Self { log, own, log_id: None, input_log_id: None, generation: 1 }
     }
 
     /// Takes note of an opening mark that a predecessor left.
@@ -36,6 +38,7 @@ impl Authorship {
     ) -> Result<(), StageError> {
         check(self.log, partition, offset, &mut self.log_id, self.own, opening)?;
         self.input_log_id.get_or_insert(opening.input_log_id);
+        self.generation = self.generation.max(opening.generation.saturating_add(1));
         Ok(())
     }
 
@@ -57,7 +60,8 @@ impl Authorship {
     /// An opening mark of this writer.
     pub(super) fn opening(&self, origins: Vec<Origin>) -> Vec<u8> {
         let (log_id, input_log_id) = (self.log_id.unwrap_or_default(), self.input_log_id.unwrap_or_default());
-        Opening { log_id, input_log_id, store_id: 0, identity: self.own, origins }.encode()
+        let (identity, generation) = (self.own, self.generation);
+        Opening { log_id, input_log_id, store_id: 0, identity, generation, origins }.encode()
     }
 }
 

@@ -4,13 +4,16 @@
 //! behind (design section 2, "Merging a backlog"). Only here is a clock part of what is written, and then it is in the
 //! log for good.
 
+use super::checkpoints::{Checkpoints, refused};
 use super::effect::{Effects, Log, StageError};
 use super::{Authorship, BlockLimits, Clock, Left, SourceInput, Work};
 use crate::event::{Action, EventTime, EventType};
-use crate::intake::{Admitted, Intake, Learned, Mapping, Now, Plans, Reason, Record, Reject, SchemaId};
+use crate::intake::{
+    Admitted, Intake, Learned, Mapping, Now, Plans, Reason, Record, Reject, SchemaId, checksum_of_record,
+};
 use crate::items::{ItemId, Items};
-use crate::position::{NextOffset, Partition, Position, SourcePartition, Span};
-use crate::wire::{EventsWriter, Origin, SectionHead};
+use crate::position::{Checkpoint, NextOffset, Partition, Position, SourcePartition, Span};
+use crate::wire::{EventsWriter, Lag, Origin, SectionHead};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -60,8 +63,7 @@ impl IntakeTally {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Standing {
     highest: Option<EventTime>,
-    behind: bool,
-    history: bool,
+    lag: Lag,
 }
 
 struct Reading {
@@ -70,6 +72,10 @@ struct Reading {
     plans: Arc<Plans>,
     origin: Option<Position>,
     next: NextOffset,
+    /// Checksum of the record before `next`.
+    checksum: Option<u32>,
+    /// What the log holds of records that have not been read again yet.
+    checkpoints: Checkpoints,
     highest: Option<EventTime>,
     reached: bool,
     lagging: bool,
@@ -78,15 +84,25 @@ struct Reading {
 
 impl Reading {
     fn standing(&self, history_ms: Option<i64>) -> Standing {
-        let behind = !self.reached || self.lagging;
-        Standing { highest: self.highest, behind, history: history_ms.is_some() && !self.reached && self.old }
+        let lag = if history_ms.is_some() && !self.reached && self.old {
+            Lag::History
+        } else if !self.reached || self.lagging {
+            Lag::Behind
+        } else {
+            Lag::Live
+        };
+        Standing { highest: self.highest, lag }
+    }
+
+    fn checkpoint(&self) -> Checkpoint {
+        Checkpoint { position: Position::start_of(self.next), checksum: self.checksum }
     }
 }
 
 #[derive(Clone)]
 struct Channel {
     /// All before this is on the log.
-    sent: Position,
+    sent: Checkpoint,
     told: Option<Standing>,
     /// Its section in the block under construction.
     place: Option<usize>,
@@ -128,7 +144,7 @@ impl IntakeWork {
         limits: BlockLimits,
     ) -> Self {
         let named = inputs.iter().map(|input: &IntakeInput| (input.source.clone(), None)).collect();
-        let channel = Channel { sent: Position::default(), told: None, place: None };
+        let channel = Channel { sent: Checkpoint::default(), told: None, place: None };
         let channels = vec![channel; inputs.len()];
         let output = || Output { writer: EventsWriter::default(), channels: channels.clone() };
         let reading = |input| Reading {
@@ -136,6 +152,8 @@ impl IntakeWork {
             plans: Arc::default(),
             origin: None,
             next: NextOffset(0),
+            checksum: None,
+            checkpoints: Checkpoints::default(),
             highest: None,
             reached: false,
             lagging: false,
@@ -225,13 +243,20 @@ impl IntakeWork {
     /// Whether `input` is behind, so that another may have to wait for it.
     #[must_use]
     pub fn is_behind(&self, input: usize) -> bool {
-        self.inputs[input].standing(self.history_ms).behind
+        self.inputs[input].standing(self.history_ms).lag.is_behind()
     }
 
     /// Where reading `input` goes on after a restart: before it, every partition of the log has everything.
     #[must_use]
     pub fn resume_at(&self, input: usize) -> NextOffset {
-        self.outputs.iter().map(|output| output.channels[input].sent.offset).min().unwrap_or_default()
+        self.checkpoint(input).position.offset
+    }
+
+    /// The same, with the record that was read there: see [`Checkpoint::resume`].
+    #[must_use]
+    pub fn checkpoint(&self, input: usize) -> Checkpoint {
+        let sent = self.outputs.iter().map(|output| output.channels[input].sent);
+        sent.reduce(Checkpoint::min).unwrap_or_default()
     }
 
     /// When a record arrived: as its timestamp says, which counts how long it has waited to be read; where it has none that
@@ -246,7 +271,7 @@ impl IntakeWork {
         let first = *self.inputs[input].origin.get_or_insert(first);
         for output in &mut self.outputs {
             let channel = &mut output.channels[input];
-            channel.sent = channel.sent.max(first);
+            channel.sent = channel.sent.max(Checkpoint::origin(first));
         }
     }
 
@@ -259,6 +284,7 @@ impl IntakeWork {
         input: usize,
         offset: NextOffset,
         timestamp_ms: Option<i64>,
+        checksum: u32,
         admitted: &Admitted<'_>,
         effects: &mut dyn Effects,
     ) {
@@ -268,7 +294,7 @@ impl IntakeWork {
         reading.highest = reading.highest.max(Some(event.time));
         let position = Position::start_of(offset);
         let output = &mut self.outputs[partition.index()];
-        if position < output.channels[input].sent {
+        if position < output.channels[input].sent.position {
             self.tally.muted += 1;
             return;
         }
@@ -291,7 +317,7 @@ impl IntakeWork {
         output.writer.push(place, position, *user, event.key, event.time, event_type, items, &self.items);
         if output.writer.bytes() >= self.limits.bytes_max || output.writer.entries() >= self.limits.entries_max {
             // The record at hand is in the block, so the section covers it.
-            self.inputs[input].next = offset.after();
+            (self.inputs[input].next, self.inputs[input].checksum) = (offset.after(), Some(checksum));
             self.flush_one(partition.index(), effects);
         }
     }
@@ -307,12 +333,13 @@ impl IntakeWork {
             let Some(place) = channel.place.take() else { continue };
             let standing = reading.standing(self.history_ms);
             let head = writer.head(place);
-            head.span.to = Position::start_of(reading.next).max(head.span.to);
-            (head.highest, head.behind, head.history) = (standing.highest, standing.behind, standing.history);
-            (channel.sent, channel.told) = (head.span.to, Some(standing));
+            let to = reading.checkpoint();
+            (head.span.to, head.checksum) = (to.position, to.checksum);
+            (head.highest, head.lag) = (standing.highest, standing.lag);
+            (channel.sent, channel.told) = (to, Some(standing));
         }
         let partition = Partition(u32::try_from(output).unwrap_or(u32::MAX));
-        let block = writer.finish(&self.items);
+        let block = writer.finish(self.authorship.generation, &self.items);
         effects.append(Log::Events, partition, block);
     }
 
@@ -323,9 +350,9 @@ impl IntakeWork {
             let standing = reading.standing(self.history_ms);
             let channel = &output.channels[input];
             let reached = Position::start_of(reading.next);
-            let is_news = channel.told != Some(standing) || (!only_behind && reached > channel.sent);
-            let wanted = is_news && (!only_behind || standing.behind);
-            if wanted && reached >= channel.sent && reading.origin.is_some() {
+            let is_news = channel.told != Some(standing) || (!only_behind && reached > channel.sent.position);
+            let wanted = is_news && (!only_behind || standing.lag.is_behind());
+            if wanted && reached >= channel.sent.position && reading.origin.is_some() {
                 open(output, input, reading, standing);
             }
         }
@@ -347,7 +374,7 @@ impl IntakeWork {
         reading.lagging = lag_ms > BEHIND_LAG_MS;
         reading.old = self.history_ms.is_some_and(|history_ms| lag_ms > history_ms);
         let after = reading.standing(self.history_ms);
-        if (before.behind, before.history) != (after.behind, after.history) {
+        if before.lag != after.lag {
             self.mark(effects);
         }
     }
@@ -361,11 +388,11 @@ fn open(output: &mut Output, input: usize, reading: &Reading, standing: Standing
     }
     let place = output.writer.open(SectionHead {
         source: reading.input.source.clone(),
-        span: Span { from: channel.sent, to: channel.sent },
+        span: Span { from: channel.sent.position, to: channel.sent.position },
         highest: standing.highest,
-        behind: standing.behind,
-        history: standing.history,
+        lag: standing.lag,
         arrived_ms: None,
+        checksum: None,
     });
     channel.place = Some(place);
     place
@@ -388,24 +415,35 @@ impl Work for IntakeWork {
                     }
                 }
             }
-            Left::Position { output, source, position } => {
+            Left::Checkpoint { output, source, checkpoint } => {
                 if let Some(input) = self.number_of(source) {
                     let channel = &mut self.outputs[output].channels[input];
-                    channel.sent = channel.sent.max(position);
+                    channel.sent = channel.sent.max(checkpoint);
                 }
             }
         }
         Ok(())
     }
 
-    fn opened(&mut self, SourceInput(input): SourceInput, next: NextOffset) -> Result<(), StageError> {
+    fn opened(
+        &mut self,
+        SourceInput(input): SourceInput,
+        next: NextOffset,
+        until: Option<NextOffset>,
+    ) -> Result<(), StageError> {
         let reading = &self.inputs[input];
-        let expected = self.resume_at(input);
+        let checkpoint = self.checkpoint(input);
+        let expected = checkpoint.position.offset;
         if reading.origin.is_some() && next > expected {
             let source_partition = reading.input.source.clone();
             return Err(StageError::Skipped { source_partition, expected: expected.0, found: next.0 });
         }
-        self.inputs[input].next = next;
+        let known = reading.origin.is_some();
+        let sent = self.outputs.iter().map(|output| output.channels[input].sent).filter(|_| known);
+        let checkpoints = Checkpoints::open(sent, next, until).map_err(refused(&reading.input.source, next))?;
+        let reading = &mut self.inputs[input];
+        (reading.next, reading.checkpoints) = (next, checkpoints);
+        reading.checksum = if next == expected { checkpoint.checksum } else { None };
         self.start(input, Position::start_of(next));
         Ok(())
     }
@@ -429,15 +467,17 @@ impl Work for IntakeWork {
         record: &SourceRecord<'_>,
         effects: &mut dyn Effects,
     ) -> Result<(), StageError> {
-        let Reading { input: IntakeInput { mapping, .. }, plans, .. } = &self.inputs[input];
+        let checksum = checksum_of_record(record);
+        let Reading { input: IntakeInput { mapping, source }, plans, checkpoints, .. } = &mut self.inputs[input];
+        checkpoints.pass(offset, || checksum).map_err(refused(source, offset))?;
         let (mapping, plans) = (Arc::clone(mapping), Arc::clone(plans));
         let now = Now { clock_ms: self.now_ms, read_to: self.inputs[input].highest };
         match self.intake.take(&mapping, &plans, record, now) {
-            Ok(Some(admitted)) => self.event(input, offset, record.timestamp_ms, &admitted, effects),
+            Ok(Some(admitted)) => self.event(input, offset, record.timestamp_ms, checksum, &admitted, effects),
             Ok(None) => self.tally.skipped += 1,
             Err(reject) => self.reject(input, offset, reject, effects),
         }
-        self.inputs[input].next = offset.after();
+        (self.inputs[input].next, self.inputs[input].checksum) = (offset.after(), Some(checksum));
         self.watch_lag(input, record.timestamp_ms, effects);
         Ok(())
     }

@@ -8,6 +8,7 @@
 //! Invariants: effects of a record are complete before the next fact (but for publishing, which takes several where much is due:
 //! [`Stage::is_busy`]); a clock moves marks, flushes and publishing, never a count. Absent: IO, threads, randomness, reading a clock; snapshots (a stage starts at its log's origin).
 
+mod checkpoints;
 mod effect;
 mod identity;
 mod input;
@@ -25,7 +26,7 @@ pub use windows::{WindowsTally, WindowsWork};
 pub use identity::identity_of;
 use identity::{Authorship, Identity};
 
-use crate::position::{NextOffset, Partition, Position, SourcePartition};
+use crate::position::{Checkpoint, NextOffset, Partition, SourcePartition};
 use crate::wire::Opening;
 
 /// How often a stage appends progress marks, by its clock.
@@ -92,14 +93,14 @@ pub enum Left<'a> {
         /// The mark.
         opening: &'a Opening,
     },
-    /// The newest position of `source` that partition `output` of that log holds.
-    Position {
+    /// How far partition `output` of that log holds `source`.
+    Checkpoint {
         /// Partition of the log that this stage writes.
         output: usize,
-        /// Whose position.
+        /// What it is of.
         source: &'a SourcePartition,
         /// All before it is there already.
-        position: Position,
+        checkpoint: Checkpoint,
     },
 }
 
@@ -163,11 +164,11 @@ pub trait Work {
     fn left(&mut self, left: &Left<'_>) -> Result<(), StageError>;
     /// This owner's claim is its epoch. Only rows claims.
     fn claimed(&mut self, _epoch: u64) {}
-    /// An input starts at `next`.
+    /// An input starts at `next`, and ended at `until` when looked.
     ///
     /// # Errors
-    /// When what lies before it is not all there.
-    fn opened(&mut self, _input: Self::Input, _next: NextOffset) -> Result<(), StageError> {
+    /// When what lies before is not all there, or it ends before what the log written behind it holds of it.
+    fn opened(&mut self, _input: Self::Input, _next: NextOffset, _until: Option<NextOffset>) -> Result<(), StageError> {
         Ok(())
     }
     /// Restoring is over for all inputs: the first effects.
@@ -329,7 +330,7 @@ impl<W: Work> Stage<W> {
         until: Option<NextOffset>,
         effects: &mut dyn Effects,
     ) -> Result<(), StageError> {
-        self.work.opened(input, next)?;
+        self.work.opened(input, next, until)?;
         self.inputs[input.index()] = Reading { input, next, until, opened: true, reached: false };
         if self.phase == Phase::Restoring && self.inputs.iter().all(|input| input.opened) {
             self.phase = Phase::CatchingUp;

@@ -1,25 +1,25 @@
 //! What windows has for the pairs log, by partition: split by owner, positioned, muted where the log has it already.
 
 use super::Authorship;
-use super::effect::{Effects, Log};
+use super::checkpoints::{Checkpoints, refused};
+use super::effect::{Effects, Log, StageError};
 use crate::event::EventTime;
 use crate::items::{ItemId, Items, fingerprint, spread};
-use crate::position::{NextOffset, Partition, Position, SourcePartition, Span};
+use crate::position::{Checkpoint, NextOffset, Partition, Position, SourcePartition, Span};
 use crate::relation::{Bought, Change, Delta};
-use crate::wire::{Origin, PairsWriter, SectionHead};
+use crate::wire::{Lag, Origin, PairsWriter, SectionHead};
 
 /// What the heads of sections say besides positions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Standing {
     pub(super) highest: Option<EventTime>,
-    pub(super) behind: bool,
-    pub(super) history: bool,
+    pub(super) lag: Lag,
 }
 
 struct Channel {
     writer: PairsWriter,
     /// All before this is on the log.
-    sent: Position,
+    sent: Checkpoint,
     /// What the log was told last.
     told: Option<Standing>,
     /// How many deltas of the record at hand went here.
@@ -35,6 +35,11 @@ pub(super) struct Outbox {
     /// The record at hand, or the next one.
     at: NextOffset,
     within: bool,
+    /// Checksums of the record at hand and of the one before it.
+    checksums: [Option<u32>; 2],
+    /// What the log holds of records that have not been read again yet.
+    checkpoints: Checkpoints,
+    generation: u64,
     arrived_ms: Option<i64>,
     block_bytes_max: usize,
     block_entries_max: usize,
@@ -53,7 +58,7 @@ struct Split {
 
 impl Outbox {
     pub(super) fn new(source: SourcePartition, partitions: u32, limits: super::BlockLimits) -> Self {
-        let channel = || Channel { writer: PairsWriter::default(), sent: Position::default(), told: None, index: 0 };
+        let channel = || Channel { writer: PairsWriter::default(), sent: Checkpoint::default(), told: None, index: 0 };
         Self {
             source,
             channels: std::iter::repeat_with(channel).take(Partition(partitions).index()).collect(),
@@ -61,6 +66,9 @@ impl Outbox {
             shop_owners: Vec::new(),
             at: NextOffset(0),
             within: false,
+            checksums: [None; 2],
+            checkpoints: Checkpoints::default(),
+            generation: 0,
             arrived_ms: None,
             block_bytes_max: limits.bytes_max,
             block_entries_max: limits.entries_max,
@@ -70,27 +78,39 @@ impl Outbox {
         }
     }
 
-    /// The log holds all before `position` on partition `output` already.
-    pub(super) fn resume(&mut self, output: usize, source: &SourcePartition, position: Position) {
+    /// Partition `output` of the log holds all up to `checkpoint` already.
+    pub(super) fn restore(&mut self, output: usize, source: &SourcePartition, checkpoint: Checkpoint) {
         if *source == self.source {
             let channel = &mut self.channels[output];
-            channel.sent = channel.sent.max(position);
+            channel.sent = channel.sent.max(checkpoint);
         }
     }
 
+    /// The input is read from `next`, and ended at `until` when looked.
+    pub(super) fn start(&mut self, next: NextOffset, until: Option<NextOffset>) -> Result<(), StageError> {
+        let sent = self.channels.iter().map(|channel| channel.sent);
+        self.checkpoints = Checkpoints::open(sent, next, until).map_err(refused(&self.source, next))?;
+        Ok(())
+    }
+
     /// Opening marks for every partition.
-    pub(super) fn open(&self, authorship: &Authorship, effects: &mut dyn Effects) {
+    pub(super) fn open(&mut self, authorship: &Authorship, effects: &mut dyn Effects) {
+        self.generation = authorship.generation;
         let block = authorship.opening(vec![Origin { source: self.source.clone(), first: Some(Position::default()) }]);
         for output in 0..self.channels.len() {
             effects.append(Log::Pairs, partition_of(output), block.clone());
         }
     }
 
-    pub(super) fn start_record(&mut self, at: NextOffset) {
+    /// Takes up the record at `at`, which must be the one that was read before where the log holds something of it.
+    pub(super) fn start_record(&mut self, at: NextOffset, checksum: u32) -> Result<(), StageError> {
+        self.checkpoints.pass(at, || checksum).map_err(refused(&self.source, at))?;
         (self.at, self.within) = (at, true);
+        self.checksums = [Some(checksum), self.checksums[0]];
         for channel in &mut self.channels {
             channel.index = 0;
         }
+        Ok(())
     }
 
     /// What is put next arrived at `arrived_ms`, perhaps before the record at hand.
@@ -109,6 +129,13 @@ impl Outbox {
         } else {
             Position::start_of(self.at)
         }
+    }
+
+    /// The same, with the checksum of what was read there.
+    fn checkpoint(&self, output: usize) -> Checkpoint {
+        let position = self.reached(output);
+        let nothing_of_it = self.within && position.index == 0;
+        Checkpoint { position, checksum: self.checksums[usize::from(nothing_of_it)] }
     }
 
     /// Sends `delta` to whoever owns a part of it.
@@ -189,12 +216,12 @@ impl Outbox {
         let position = self.reached(output);
         let channel = &mut self.channels[output];
         channel.index += 1;
-        if position < channel.sent {
+        if position < channel.sent.position {
             self.muted += 1;
             return;
         }
         if channel.writer.head().is_none() {
-            channel.writer.open(head(&self.source, channel.sent, standing, self.arrived_ms));
+            channel.writer.open(head(&self.source, channel.sent.position, standing, self.arrived_ms));
         }
         channel.writer.push(position, delta, items);
         self.deltas += 1;
@@ -204,13 +231,13 @@ impl Outbox {
     }
 
     fn flush_one(&mut self, output: usize, standing: Standing, items: &Items, effects: &mut dyn Effects) {
-        let to = self.reached(output);
+        let to = self.checkpoint(output);
         let channel = &mut self.channels[output];
         let Some(head) = channel.writer.head() else { return };
-        head.span.to = to;
-        (head.highest, head.behind, head.history) = (standing.highest, standing.behind, standing.history);
+        (head.span.to, head.checksum) = (to.position, to.checksum);
+        (head.highest, head.lag) = (standing.highest, standing.lag);
         (channel.sent, channel.told) = (to, Some(standing));
-        effects.append(Log::Pairs, partition_of(output), channel.writer.finish(items));
+        effects.append(Log::Pairs, partition_of(output), channel.writer.finish(self.generation, items));
     }
 
     /// Sends what has been collected.
@@ -225,10 +252,10 @@ impl Outbox {
         for output in 0..self.channels.len() {
             let reached = self.reached(output);
             let channel = &mut self.channels[output];
-            let replaying = reached < channel.sent;
-            let old_news = reached == channel.sent && channel.told == Some(standing);
+            let replaying = reached < channel.sent.position;
+            let old_news = reached == channel.sent.position && channel.told == Some(standing);
             if channel.writer.is_empty() && !replaying && !old_news {
-                channel.writer.open(head(&self.source, channel.sent, standing, None));
+                channel.writer.open(head(&self.source, channel.sent.position, standing, None));
             }
             self.flush_one(output, standing, items, effects);
         }
@@ -236,8 +263,8 @@ impl Outbox {
 }
 
 fn head(source: &SourcePartition, from: Position, standing: Standing, arrived_ms: Option<i64>) -> SectionHead {
-    let Standing { highest, behind, history } = standing;
-    SectionHead { source: source.clone(), span: Span { from, to: from }, highest, behind, history, arrived_ms }
+    let Standing { highest, lag } = standing;
+    SectionHead { source: source.clone(), span: Span { from, to: from }, highest, lag, arrived_ms, checksum: None }
 }
 
 fn partition_of(output: usize) -> Partition {

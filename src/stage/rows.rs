@@ -12,7 +12,7 @@ use crate::rank::{Explanation, List, Ranker, explain};
 use crate::relation::Relation;
 use crate::rows::{Rows, TotalUpdate};
 use crate::rules::{CountingRules, ListRules, PublishRules};
-use crate::wire::{DeltaScratch, Kind, PairEntry, PairsBlock, SectionHead, Translation, kind_of};
+use crate::wire::{DeltaScratch, Kind, Lag, PairEntry, PairsBlock, SectionHead, Translation, kind_of};
 use std::collections::BTreeSet;
 
 /// What publishing goes by.
@@ -188,7 +188,7 @@ impl RowsWork {
                 self.tally.ledger_duplicates += entries.len() as u64;
                 continue;
             };
-            if head.history && !self.history.contains(&head.source) {
+            if head.lag == Lag::History && !self.history.contains(&head.source) {
                 self.history.insert(head.source.clone()); // from the first entry on; its end counts from the last
                 self.watch_silence();
             }
@@ -238,7 +238,7 @@ impl RowsWork {
             self.moved |= highest > self.rows.now();
             self.rows.observe(highest);
         }
-        if !head.history {
+        if head.lag != Lag::History {
             self.history.remove(&head.source);
         }
         self.watch_silence();

@@ -12,7 +12,9 @@ use crate::position::{NextOffset, Partition, SourcePartition, Verdict};
 use crate::relation::Fate;
 use crate::rules::CountingRules;
 use crate::windows::{Action, Input, Merge, SourceIndex, Windows};
-use crate::wire::{EventEntry, EventItems, EventsBlock, Kind, Opening, SectionHead, Translation, kind_of};
+use crate::wire::{
+    EventEntry, EventItems, EventsBlock, Kind, Lag, Opening, SectionHead, Translation, checksum_of_block, kind_of,
+};
 use std::collections::BTreeSet;
 
 /// About what one held event costs besides its order lines.
@@ -126,7 +128,12 @@ impl WindowsWork {
         } else {
             self.highest_released
         };
-        Standing { highest, behind: !self.behind.is_empty(), history: !self.history.is_empty() }
+        let lag = match (self.history.is_empty(), self.behind.is_empty()) {
+            (false, _) => Lag::History,
+            (true, false) => Lag::Behind,
+            (true, true) => Lag::Live,
+        };
+        Standing { highest, lag }
     }
 
     fn opening(&mut self, offset: NextOffset, block: &[u8], effects: &mut dyn Effects) -> Result<(), StageError> {
@@ -142,7 +149,7 @@ impl WindowsWork {
             self.identity.open(origin);
             self.merge.open(&origin.source);
         }
-        self.outbox.start_record(offset);
+        self.start_record(offset, block)?;
         self.forget_removed(&opening);
         self.release(effects);
         self.outbox.end_record();
@@ -150,9 +157,15 @@ impl WindowsWork {
     }
 
     /// A proposal for the log's id says nothing to its reader; its position is covered like any other.
-    fn founding(&mut self, offset: NextOffset) {
-        self.outbox.start_record(offset);
+    fn founding(&mut self, offset: NextOffset, block: &[u8]) -> Result<(), StageError> {
+        self.start_record(offset, block)?;
         self.outbox.end_record();
+        Ok(())
+    }
+
+    fn start_record(&mut self, offset: NextOffset, block: &[u8]) -> Result<(), StageError> {
+        let checksum = checksum_of_block(block).map_err(|error| self.identity.wire(offset, error))?;
+        self.outbox.start_record(offset, checksum)
     }
 
     /// An opening mark names every configured source. One that is no longer among them brings nothing more: nothing waits
@@ -172,7 +185,7 @@ impl WindowsWork {
     fn events(&mut self, offset: NextOffset, bytes: &[u8], effects: &mut dyn Effects) -> Result<(), StageError> {
         let block = EventsBlock::decode(bytes).map_err(|error| self.identity.wire(offset, error))?;
         self.names.fill(&block.shops, &block.items, &mut self.items);
-        self.outbox.start_record(offset);
+        self.start_record(offset, bytes)?;
         for section in &block.sections {
             let head = &section.head;
             let verdict = self.identity.verdict(offset, head)?;
@@ -227,7 +240,7 @@ impl WindowsWork {
     /// A source that reads history silences the lists from its first entry on: what follows from it may leave before the
     /// section has been read to its end.
     fn grow_silent(&mut self, head: &SectionHead) {
-        for (set, is_in) in [(&mut self.behind, head.behind), (&mut self.history, head.history)] {
+        for (set, is_in) in [(&mut self.behind, head.lag.is_behind()), (&mut self.history, head.lag == Lag::History)] {
             if is_in && !set.contains(&head.source) {
                 set.insert(head.source.clone());
             }
@@ -236,12 +249,12 @@ impl WindowsWork {
 
     /// What a section says of its source, once all of it has been taken in.
     fn hear(&mut self, source: SourceIndex, head: &SectionHead) {
-        self.merge.mark(source, head.highest, head.behind);
+        self.merge.mark(source, head.highest, head.lag.is_behind());
         self.highest_told = self.highest_told.max(head.highest);
-        if !head.behind {
+        if !head.lag.is_behind() {
             self.behind.remove(&head.source);
         }
-        if !head.history && self.history.contains(&head.source) {
+        if head.lag != Lag::History && self.history.contains(&head.source) {
             self.history_read.push(head.source.clone());
         }
     }
@@ -291,9 +304,13 @@ impl Work for WindowsWork {
         match *left {
             Left::NewLogId(log_id) => self.authorship.settle(log_id),
             Left::Opening { partition, offset, opening } => self.authorship.check(partition, offset, opening)?,
-            Left::Position { output, source, position } => self.outbox.resume(output, source, position),
+            Left::Checkpoint { output, source, checkpoint } => self.outbox.restore(output, source, checkpoint),
         }
         Ok(())
+    }
+
+    fn opened(&mut self, _input: EventsInput, next: NextOffset, until: Option<NextOffset>) -> Result<(), StageError> {
+        self.outbox.start(next, until)
     }
 
     /// Nothing yet: the opening marks say which log is read, and its first record says that.
@@ -308,10 +325,7 @@ impl Work for WindowsWork {
     ) -> Result<(), StageError> {
         match kind_of(record).map_err(|error| self.identity.wire(offset, error))? {
             Kind::Opening => self.opening(offset, record, effects),
-            Kind::Founding => {
-                self.founding(offset);
-                Ok(())
-            }
+            Kind::Founding => self.founding(offset, record),
             _ => self.events(offset, record, effects),
         }
     }

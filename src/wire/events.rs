@@ -92,9 +92,10 @@ impl EventsWriter {
         self.sections.is_empty()
     }
 
-    /// The block, and a fresh start.
-    pub fn finish(&mut self, items: &Items) -> Vec<u8> {
+    /// The block, by a writer of `generation`, and a fresh start.
+    pub fn finish(&mut self, generation: u64, items: &Items) -> Vec<u8> {
         let mut block = start(Kind::Events);
+        put(&mut block, generation);
         write_sources(&self.sections, &mut block);
         self.dictionary.write(items, &mut block);
         put_count(&mut block, self.users.len());
@@ -139,6 +140,8 @@ pub struct EventEntry {
 /// An events block as read. Names borrow from the record.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EventsBlock<'a> {
+    /// Number of its writer.
+    pub generation: u64,
     /// Shop names.
     pub shops: Vec<&'a str>,
     /// Items: number of the shop, name.
@@ -160,6 +163,7 @@ impl<'a> EventsBlock<'a> {
     /// When the bytes are no whole events block.
     pub fn decode(block: &'a [u8]) -> Result<Self, WireError> {
         let mut reader = Reader::new(body(block, Kind::Events)?);
+        let generation = reader.number()?;
         let sources = read_sources(&mut reader)?;
         let (shops, items) = dictionary::read(&mut reader)?;
         let user_count = reader.count(16)?;
@@ -195,6 +199,6 @@ impl<'a> EventsBlock<'a> {
         if !reader.is_at_end() {
             return Err(reader.error("bytes after the end"));
         }
-        Ok(Self { shops, items, users, sections, entries, lines })
+        Ok(Self { generation, shops, items, users, sections, entries, lines })
     }
 }

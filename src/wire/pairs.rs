@@ -65,9 +65,10 @@ impl PairsWriter {
         self.section.is_empty()
     }
 
-    /// The block, and a fresh start.
-    pub fn finish(&mut self, items: &Items) -> Vec<u8> {
+    /// The block, by a writer of `generation`, and a fresh start.
+    pub fn finish(&mut self, generation: u64, items: &Items) -> Vec<u8> {
         let mut block = start(Kind::Pairs);
+        put(&mut block, generation);
         write_sources(&self.section, &mut block);
         self.dictionary.write(items, &mut block);
         write_sections(&self.section, &mut block);
@@ -157,6 +158,8 @@ enum Shape {
 /// A pairs block as read. Names borrow from the record.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PairsBlock<'a> {
+    /// Number of its writer.
+    pub generation: u64,
     /// Shop names.
     pub shops: Vec<&'a str>,
     /// Items: number of the shop, name.
@@ -176,6 +179,7 @@ impl<'a> PairsBlock<'a> {
     /// When the bytes are no whole pairs block.
     pub fn decode(block: &'a [u8]) -> Result<Self, WireError> {
         let mut reader = Reader::new(body(block, Kind::Pairs)?);
+        let generation = reader.number()?;
         let sources = read_sources(&mut reader)?;
         let (shops, items) = dictionary::read(&mut reader)?;
         let (mut entries, mut singles, mut doubles) = (Vec::new(), Vec::new(), Vec::new());
@@ -206,7 +210,7 @@ impl<'a> PairsBlock<'a> {
         if !reader.is_at_end() {
             return Err(reader.error("bytes after the end"));
         }
-        Ok(Self { shops, items, sections, entries, singles, doubles })
+        Ok(Self { generation, shops, items, sections, entries, singles, doubles })
     }
 
     /// Calls `apply` with the delta of an entry, its numbers translated by the tables `shop_ids` and `item_ids` (one
