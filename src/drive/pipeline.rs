@@ -279,7 +279,10 @@ impl<T: Transport, S: Sink> Pipeline<T, S> {
     pub fn publish_all(&mut self) -> anyhow::Result<()> {
         for place in 0..self.rows.len() {
             let (stage, mut carrier) = self.rows_and_carrier(place);
-            stage.work_mut().publish_all(&mut carrier);
+            let mut next = Some(0);
+            while let Some(from) = next {
+                next = stage.work_mut().publish_all(from, &mut carrier);
+            }
             carrier.finish()?;
         }
         Ok(())
@@ -523,7 +526,7 @@ impl<T: Transport, S: Sink> Effects for Carrier<'_, T, S> {
             let Buffers { key, json } = &mut *carrier.buffers;
             *key = publication.names().join("/");
             json.clear();
-            publication.record().write_json(json);
+            publication.write_json(json);
             let list = Publication {
                 partition: publication.partition,
                 list: publication.key().list,

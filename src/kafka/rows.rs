@@ -274,7 +274,7 @@ impl RowsWorker {
         if let Some(waited_ms) = waited_ms {
             held.delay.record(waited_ms.unsigned_abs().saturating_mul(1000));
         }
-        self.hands.plan.codec.encode(record, &mut self.key, &mut self.value);
+        self.hands.plan.codec.encode_record(record, &mut self.key, &mut self.value);
         let mut headers = OwnedHeaders::new();
         for (key, text) in (ListHeaders { stamp: record.stamp(), since_ms }).texts() {
             headers = headers.insert(Header { key, value: Some(&text) });

@@ -8,8 +8,28 @@ use std::str::FromStr;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Day(pub u16);
 
-impl fmt::Display for Day {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Day {
+    /// As it is printed, in ASCII.
+    #[must_use]
+    pub fn text(self) -> [u8; 10] {
+        let (year, month, day) = self.civil();
+        let digit = |number: u32, unit: u32| b'0' + (number / unit % 10).to_le_bytes()[0];
+        [
+            digit(year, 1000),
+            digit(year, 100),
+            digit(year, 10),
+            digit(year, 1),
+            b'-',
+            digit(month, 10),
+            digit(month, 1),
+            b'-',
+            digit(day, 10),
+            digit(day, 1),
+        ]
+    }
+
+    /// Year, month and day of the month.
+    fn civil(self) -> (u32, u32, u32) {
         // Civil date of a day number, in years that start in March (Hinnant, "chrono-Compatible Low-Level Date
         // Algorithms", 2013), for days from 1970 on.
         let shifted = u32::from(self.0) + 719_468; // days since 0000-03-01
@@ -20,6 +40,13 @@ impl fmt::Display for Day {
         let day = of_year - (153 * march_month + 2) / 5 + 1;
         let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
         let year = year_of_era + era * 400 + u32::from(month <= 2);
+        (year, month, day)
+    }
+}
+
+impl fmt::Display for Day {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (year, month, day) = self.civil();
         write!(f, "{year:04}-{month:02}-{day:02}")
     }
 }
@@ -56,6 +83,7 @@ mod tests {
         let mut date = jiff::civil::date(1970, 1, 1);
         for day in 0..=u16::MAX {
             assert_eq!(Day(day).to_string(), date.to_string());
+            assert_eq!(Day(day).text(), *date.to_string().as_bytes());
             date = date.tomorrow().unwrap();
         }
         for day in [0, 59, 19_844, u16::MAX] {

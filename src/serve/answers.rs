@@ -41,7 +41,7 @@ pub fn answer(asked: &Asked<'_>, query: Query) {
 pub fn explain_row(asked: &Asked<'_>, shop: &str, relation: Relation, item: &str) -> RowAnswer {
     let partition = spread(fingerprint(shop, item), asked.rows_partitions);
     let Some((_, work)) = asked.rows.iter().find(|(held, _)| *held == partition) else { return RowAnswer::NotHere };
-    match work.explain(relation, shop, item) {
+    match work.explain(crate::list_key::ListName::of(relation), shop, item) {
         // Texts and numbers always serialise; one that is not finite is null.
         Some(explanation) => RowAnswer::Found(serde_json::to_string(&explanation).unwrap_or_default()),
         None => RowAnswer::NoSuchItem,

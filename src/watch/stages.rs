@@ -64,7 +64,6 @@ pub fn windows_tallies(work: &WindowsWork) -> WindowsTallies {
 #[must_use]
 pub fn rows_tallies(work: &RowsWork, delay: &DelayTally) -> RowsTallies {
     let (tally, stats) = (work.tally(), work.rows().stats());
-    let items_bytes = work.rows().items().bytes() as u64;
     let of = |each: fn(&RelationStats) -> u64| stats.by_relation.each_ref().map(each);
     RowsTallies {
         pair_updates: of(|stats| stats.pair_updates),
@@ -78,6 +77,6 @@ pub fn rows_tallies(work: &RowsWork, delay: &DelayTally) -> RowsTallies {
         items: stats.items as u64,
         rows: of(|stats| stats.rows as u64),
         pairs: of(|stats| stats.pairs as u64),
-        bytes: vec![("rows", stats.bytes as u64), ("due", work.due_bytes() as u64), ("items", items_bytes)],
+        bytes: work.bytes_by_kind().map(|(kind, bytes)| (kind, bytes as u64)).to_vec(),
     }
 }
