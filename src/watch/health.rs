@@ -7,7 +7,7 @@
 use crate::items::{fingerprint, spread};
 use crate::position::Partition;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -100,7 +100,9 @@ pub struct Stale {
 pub struct Health {
     started: Instant,
     age_max: Duration,
-    rows_partitions: u32,
+    rows_partitions: AtomicU32,
+    /// Workers that brokers do not answer, and since when.
+    away: Mutex<BTreeMap<Arc<str>, Instant>>,
     beats: Mutex<Vec<(Arc<str>, Arc<AtomicU64>)>>,
     /// Workers that wait to hear what is theirs.
     waiting: Mutex<BTreeSet<Arc<str>>>,
@@ -126,7 +128,8 @@ impl Health {
         Self {
             started: Instant::now(),
             age_max,
-            rows_partitions,
+            rows_partitions: AtomicU32::new(rows_partitions),
+            away: Mutex::default(),
             beats: Mutex::default(),
             waiting: Mutex::default(),
             has_settled: AtomicBool::new(false),
@@ -207,13 +210,28 @@ impl Health {
     /// How many partitions the pairs log has.
     #[must_use]
     pub fn rows_partitions(&self) -> u32 {
-        self.rows_partitions
+        self.rows_partitions.load(Ordering::Relaxed)
+    }
+
+    /// How many partitions the pairs log has, once brokers have said so.
+    pub fn set_rows_partitions(&self, count: u32) {
+        self.rows_partitions.store(count, Ordering::Relaxed);
+    }
+
+    /// `worker` waits since then for brokers that do not answer. It is alive, and not ready.
+    pub fn wait_for_brokers(&self, worker: &str, since: Instant) {
+        self.away.lock().unwrap_or_else(PoisonError::into_inner).insert(Arc::from(worker), since);
+    }
+
+    /// `worker` goes on.
+    pub fn brokers_answer(&self, worker: &str) {
+        self.away.lock().unwrap_or_else(PoisonError::into_inner).remove(worker);
     }
 
     /// The rows partition that holds the lists of `item`, and where it stands; `None` when it is not on this instance.
     #[must_use]
     pub fn owner(&self, shop: &str, item: &str) -> (Partition, Option<PartitionState>) {
-        let partition = spread(fingerprint(shop, item), self.rows_partitions);
+        let partition = spread(fingerprint(shop, item), self.rows_partitions().max(1));
         let states = self.states.read().unwrap_or_else(PoisonError::into_inner);
         (partition, states.get(&(StageName::Rows, partition)).copied())
     }
@@ -226,7 +244,7 @@ impl Heartbeat {
     }
 
     /// The worker ends as it should, and is no longer watched.
-    pub fn finish(self) {
+    pub fn finish(&self) {
         self.at_ms.store(FINISHED, Ordering::Relaxed);
     }
 }

@@ -76,7 +76,7 @@ fn a_log_sent_twice_is_told_in_the_tally_of_duplicates() {
         rig.rest().unwrap();
         let windows = rig.pipeline.windows()[0].work().tally().ledger_duplicates;
         let rows = rig.pipeline.rows()[0].work().tally().ledger_duplicates;
-        let accepted: u64 = rig.pipeline.intake().work().tally().accepted.iter().sum();
+        let accepted: u64 = rig.pipeline.intake_tally().accepted.iter().sum();
         let (deltas, _) = rig.pipeline.windows()[0].work().appended();
         assert_eq!((windows, rows), if resend { (accepted, deltas) } else { (0, 0) });
     }

@@ -126,7 +126,7 @@ fn live_sources_wait_for_nothing() {
         assert!(rig.feed(0).unwrap());
         rig.pipeline.flush().unwrap();
         let released: u64 = rig.pipeline.windows()[0].work().tally().fates.iter().flatten().sum();
-        let rejected = rig.pipeline.intake().work().tally().rejected();
+        let rejected = rig.pipeline.intake_tally().rejected();
         assert_eq!(released + rejected, n as u64 + 1, "an event waits");
     }
     assert_eq!(events.len(), EVENTS);

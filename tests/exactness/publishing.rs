@@ -29,7 +29,7 @@ fn blocks(rig: &mut Rig) -> u64 {
 }
 
 fn keys(rig: &mut Rig) -> Vec<String> {
-    rig.pipeline.sink_mut().lists.iter().map(|list| list.key.clone()).collect()
+    rig.pipeline.sink().lists.iter().map(|list| list.key.clone()).collect()
 }
 
 /// Old records in blocks of each size, the clock and flushes in between.
@@ -106,7 +106,7 @@ fn records_are_news_and_no_more_often_than_the_interval_and_the_rest_is_counted(
             }
             rig.end().unwrap();
             rig.rest().unwrap();
-            let lists = std::mem::take(&mut rig.pipeline.sink_mut().lists);
+            let lists = std::mem::take(&mut rig.pipeline.sink().lists);
             assert_all_is_news(&lists, &context);
             let mut last: BTreeMap<&str, i64> = BTreeMap::new();
             for list in &lists {
@@ -140,7 +140,7 @@ fn by_the_events_clock_the_same_holds() {
             }
             rig.end().unwrap();
             rig.rest().unwrap();
-            let lists = std::mem::take(&mut rig.pipeline.sink_mut().lists);
+            let lists = std::mem::take(&mut rig.pipeline.sink().lists);
             assert!(lists.len() > 100, "{} lists", lists.len());
             assert_all_is_news(&lists, &format!("{partitions} partitions, SAMENLOOP_SEED={seed}"));
             // At rest, what was told last of each key is what stands.

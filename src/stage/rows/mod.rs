@@ -288,7 +288,7 @@ impl Work for RowsWork {
 
     fn mark(&mut self, effects: &mut dyn Effects) {
         if self.clocked == Clocked::Wall {
-            self.mark_read(false, effects);
+            self.mark_read(effects);
         }
     }
 

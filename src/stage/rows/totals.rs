@@ -20,9 +20,6 @@ pub const CHANGED_MAX: usize = 16_384;
 /// How many totals one step looks at: as many at most does a block hold.
 pub const LOOKED_AT_MAX: usize = 4_096;
 
-/// How often a partition that tells nothing says how far it has read all the same.
-const READ_MARK_INTERVAL_MS: i64 = 10_000;
-
 /// What has been told and heard.
 pub(super) struct Telling {
     epoch: u64,
@@ -36,9 +33,8 @@ pub(super) struct Telling {
     updates: Vec<TotalUpdate>,
     /// The newest (epoch, sequence) heard of each partition.
     heard: Vec<(u64, u64)>,
-    /// How far readers know this partition to have read, and when that is told again.
+    /// How far readers know this partition to have read.
     read_told: Checkpoint,
-    read_told_again_ms: i64,
 }
 
 /// How far the exact totals of a rest have got.
@@ -60,7 +56,6 @@ impl Telling {
             updates: Vec::new(),
             heard: Vec::new(),
             read_told: Checkpoint::default(),
-            read_told_again_ms: i64::MIN,
         }
     }
 
@@ -207,10 +202,9 @@ impl RowsWork {
         (!has_more).then_some(any)
     }
 
-    /// Says how far the pairs log has been read, where readers do not know: who recovers must find it again.
-    pub(super) fn mark_read(&mut self, is_last: bool, effects: &mut dyn Effects) {
-        let is_news = self.read != self.telling.read_told && !self.silence.is_catching_up();
-        if is_news && (is_last || self.clock_ms >= self.telling.read_told_again_ms) {
+    /// Says how far the pairs log has been read, where that is not told: who recovers must find it again.
+    pub(super) fn mark_read(&mut self, effects: &mut dyn Effects) {
+        if self.read != self.telling.read_told && !self.silence.is_catching_up() {
             self.append_block(effects);
         }
     }
@@ -234,7 +228,6 @@ impl RowsWork {
         let telling = &mut self.telling;
         telling.sequence += 1;
         telling.read_told = self.read;
-        telling.read_told_again_ms = self.clock_ms.saturating_add(READ_MARK_INTERVAL_MS);
         let head = TotalsHead {
             partition: self.partition,
             epoch: telling.epoch,

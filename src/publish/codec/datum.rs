@@ -29,7 +29,8 @@ pub(super) fn write_value(publication: &Publication<'_>, out: &mut Vec<u8>) {
 }
 
 /// The same of a record: what the other is held against.
-pub(super) fn write_record(record: &crate::publish::ListRecord<'_>, out: &mut Vec<u8>) {
+#[cfg(test)]
+pub(super) fn write_record(record: &ListRecord<'_>, out: &mut Vec<u8>) {
     write_key([&record.shop, &record.list, &record.item], out);
     write_entries(record.entries.iter().cloned(), out);
     write_entries(record.reserve.iter().cloned(), out);
