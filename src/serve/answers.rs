@@ -4,6 +4,7 @@ use super::asked::Asked;
 use super::counts::portion;
 use super::query::{Query, RowAnswer};
 use crate::items::{fingerprint, spread};
+use crate::list_key::ListName;
 use crate::relation::Relation;
 use crate::rows::LINES_MAX;
 
@@ -72,7 +73,7 @@ fn row_and_lines(
     let Some((_, work)) = asked.rows.iter().find(|(held, _)| *held == partition) else {
         return (RowAnswer::NotHere, 1);
     };
-    let Some(explanation) = work.explain(relation, shop, item, candidates_max) else {
+    let Some(explanation) = work.explain(ListName::of(relation), shop, item, candidates_max) else {
         return (RowAnswer::NoSuchItem, 1);
     };
     let lines = 1 + explanation.candidates.len() + explanation.left_out / NEIGHBOURS_A_LINE;

@@ -6,7 +6,7 @@ use super::block::{
 use super::dictionary::{self, Dictionary};
 use super::frame::{HEADER_BYTES, Kind, WireError, body, seal, start};
 use super::size::{COUNT_BYTES_MAX, USER_BYTES};
-use super::varint::{Reader, put, put_count};
+use super::varint::{Reader, VARINT_BYTES_MAX, put, put_count};
 use crate::event::{EventKey, EventTime, EventType, UserKey};
 use crate::items::{ItemId, Items};
 use crate::memory::{allocated, of_vec};

@@ -5,7 +5,7 @@ use super::block::{
 };
 use super::dictionary::{self, Dictionary};
 use super::frame::{HEADER_BYTES, Kind, WireError, body, seal, start};
-use super::varint::{Reader, put, put_count};
+use super::varint::{Reader, VARINT_BYTES_MAX, put, put_count};
 use crate::event::EventTime;
 use crate::items::{ItemId, Items};
 use crate::position::Position;

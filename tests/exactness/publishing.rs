@@ -17,10 +17,9 @@ fn events(seed: u64, count: usize) -> Vec<Event> {
     shop::events(seed, count, &shop::Shape::of(&naive_rules(&default_rules())))
 }
 
-/// Records on the totals log, besides a claim of each partition.
+/// Totals told.
 fn totals(rig: &mut Rig) -> u64 {
-    let partitions = u32::try_from(rig.pipeline.rows().len()).unwrap();
-    (0..partitions).map(|partition| rig.high(Log::Totals, partition)).sum::<u64>() - u64::from(partitions)
+    rig.pipeline.rows().iter().map(|stage| stage.work().tally().totals_told).sum()
 }
 
 /// Blocks on the events log.
