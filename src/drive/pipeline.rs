@@ -207,6 +207,14 @@ impl<T: Transport, S: Sink> Pipeline<T, S> {
         self.tell_intake(Fact::Record { input: SourceInput(input), offset, record })
     }
 
+    /// An input cannot be read for now: see [`Fact::Waits`].
+    ///
+    /// # Errors
+    /// When a stage must stop.
+    pub fn input_waits(&mut self, input: usize) -> anyhow::Result<()> {
+        self.tell_intake(Fact::Waits { input: SourceInput(input) })
+    }
+
     /// An input has been read to its end.
     ///
     /// # Errors

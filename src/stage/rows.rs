@@ -188,7 +188,8 @@ impl RowsWork {
                 self.tally.ledger_duplicates += entries.len() as u64;
                 continue;
             };
-            if head.lag == Lag::History && !self.history.contains(&head.source) {
+            let is_current = self.identity.is_current(block.generation, &head.source);
+            if is_current && head.lag == Lag::History && !self.history.contains(&head.source) {
                 self.history.insert(head.source.clone()); // from the first entry on; its end counts from the last
                 self.watch_silence();
             }
@@ -199,7 +200,7 @@ impl RowsWork {
                     self.apply(&block, entry, head, effects);
                 }
             }
-            self.hear(head, effects);
+            self.hear(head, is_current, effects);
             self.identity.ledger.advance(&head.source, head.span.to);
         }
         self.tell_totals(false, effects);
@@ -230,7 +231,7 @@ impl RowsWork {
         }
     }
 
-    fn hear(&mut self, head: &SectionHead, effects: &mut dyn Effects) {
+    fn hear(&mut self, head: &SectionHead, is_current: bool, effects: &mut dyn Effects) {
         if let Some(highest) = head.highest {
             if self.clocked == Clocked::Events {
                 self.publish_due(highest.0, effects);
@@ -238,7 +239,7 @@ impl RowsWork {
             self.moved |= highest > self.rows.now();
             self.rows.observe(highest);
         }
-        if head.lag != Lag::History {
+        if is_current && head.lag != Lag::History {
             self.history.remove(&head.source);
         }
         self.watch_silence();

@@ -56,7 +56,13 @@ pub fn windows_tallies(work: &WindowsWork) -> WindowsTallies {
         forced: work.forced(),
         ledger_duplicates: work.tally().ledger_duplicates,
         users: users as u64,
-        bytes: vec![("merge", merge_bytes as u64)],
+        bytes: work
+            .bytes()
+            .named()
+            .into_iter()
+            .chain([("merge", merge_bytes)])
+            .map(|(part, n)| (part, n as u64))
+            .collect(),
     }
 }
 

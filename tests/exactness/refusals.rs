@@ -3,9 +3,10 @@
 use crate::rig::{Rig, Shape, default_rules, line, naive_rules};
 use crate::shop;
 use samenloop::drive::Transport as _;
+use samenloop::intake::{Record, checksum_of_record};
 use samenloop::position::{NextOffset, Partition};
 use samenloop::stage::{EventsInput, Log, Phase, RowsInput};
-use samenloop::wire::{EventsBlock, Kind, Opening, PairsBlock, kind_of};
+use samenloop::wire::{EventsBlock, Kind, Opening, PairsBlock, checksum_of_block, founding, kind_of};
 
 const ONLY: Partition = Partition(0);
 
@@ -196,4 +197,110 @@ fn a_source_that_goes_on_beyond_what_the_log_holds_is_refused() {
     while rig.feed(0).unwrap() {}
     let tally = rig.pipeline.intake().work().tally();
     assert!(tally.muted > 15 && tally.accepted.iter().sum::<u64>() <= 1, "read again, not appended again: {tally:?}");
+}
+
+/// Another block that says the same, by another writer.
+fn rewritten(block: &[u8]) -> Vec<u8> {
+    let mut other = block.to_vec();
+    assert!(other[12] < 0x7F, "a generation of one byte");
+    other[12] += 1;
+    let checksum = xxhash_rust::xxh3::xxh3_64(&other[12..]);
+    other[4..12].copy_from_slice(&checksum.to_le_bytes());
+    other
+}
+
+fn ends(rig: &mut Rig) -> [NextOffset; 2] {
+    [Log::Events, Log::Pairs].map(|log| rig.pipeline.transport_mut().bounds(log, ONLY).unwrap().1)
+}
+
+#[test]
+fn an_events_log_that_lost_its_tail_is_refused_before_anything_is_appended() {
+    for lost in [1, 7, 100] {
+        let (_, mut rig) = rested();
+        let mut left = 0;
+        tamper(&mut rig, Log::Events, |blocks| {
+            left = blocks.len() - lost;
+            blocks.truncate(left);
+        });
+        let before = ends(&mut rig);
+        let error = restart(&mut rig, Log::Events);
+        let want = format!("it was read up to {}.0, but ends at {left}: it has lost its end", left + lost);
+        assert!(error.starts_with("events-0 at offset 0: ") && error.contains(&want), "{error}\nwant {want}");
+        assert_eq!(ends(&mut rig), before);
+    }
+}
+
+/// It lost its tail, and others wrote on: what is new stands where something else has been read before.
+#[test]
+fn an_events_log_that_lost_its_tail_and_has_grown_again_is_refused_at_the_record_that_is_another_one() {
+    for grown in [0, 5] {
+        let (_, mut rig) = rested();
+        let (mut at, mut was, mut is) = (0, 0, 0);
+        tamper(&mut rig, Log::Events, |blocks| {
+            at = blocks.len() - 1;
+            let other = rewritten(&blocks[at]);
+            (was, is) = (checksum_of_block(&blocks[at]).unwrap(), checksum_of_block(&other).unwrap());
+            blocks[at] = other;
+            blocks.extend(std::iter::repeat_n(founding(1), grown));
+        });
+        let before = ends(&mut rig);
+        let error = restart(&mut rig, Log::Events);
+        let want = format!("the record's checksum was {was:08x}; the record there now has {is:08x}");
+        assert!(error.starts_with(&format!("events-0 at offset {at}: ")) && error.contains(&want), "{error}");
+        assert_eq!(ends(&mut rig), before, "nothing is appended");
+        assert_stopped(&mut rig, Log::Events, at as u64);
+    }
+}
+
+#[test]
+fn the_same_log_with_blocks_that_were_never_read_goes_on() {
+    let (_, mut rig) = rested();
+    tamper(&mut rig, Log::Events, |blocks| blocks.extend(std::iter::repeat_n(founding(1), 3)));
+    rig.pipeline.restart_windows(ONLY).unwrap();
+    rig.rest().unwrap();
+}
+
+#[test]
+fn a_source_that_ends_early_or_brings_another_record_where_one_was_read_is_refused() {
+    let (_, mut rig) = rested();
+    let at = rig.fed[0];
+    let last = rig.files[0][at - 1].0.clone();
+    let of = |line: &str| checksum_of_record(&Record { value: Some(line.as_bytes()), ..Record::default() });
+    rig.pipeline.restart_intake().unwrap();
+    let checkpoint = rig.pipeline.intake().work().checkpoint(0);
+    assert_eq!((checkpoint.position.offset.0, checkpoint.checksum), (at as u64, Some(of(&last))), "for the driver");
+    let error = rig.pipeline.open_input(0, NextOffset(at as u64), Some(NextOffset(at as u64 - 1))).unwrap_err();
+    let want = format!("shop-0 at offset {at}: it was read up to {at}.0, but ends at {}", at - 1);
+    assert!(error.to_string().starts_with(&want), "{error}");
+    // Read again from before: the record at the checkpoint is compared.
+    for is_other in [false, true] {
+        rig.pipeline.restart_intake().unwrap();
+        rig.pipeline.open_input(0, NextOffset(at as u64 - 2), None).unwrap();
+        rig.fed[0] = at - 2;
+        if is_other {
+            rig.files[0][at - 1].0.push(' ');
+        }
+        assert!(rig.feed(0).unwrap(), "no checkpoint is there");
+        let fed = rig.feed(0).map_err(|error| error.to_string());
+        let want = format!("shop-0 at offset {}: it was read up to {at}.0, where the record's checksum was", at - 1);
+        assert_eq!(fed.is_err(), is_other, "{fed:?}");
+        assert!(fed.err().is_none_or(|error| error.starts_with(&want)), "want {want}");
+    }
+}
+
+#[test]
+fn what_tells_records_apart_is_key_value_and_time() {
+    let record = |key, value, timestamp_ms| Record { key, value, timestamp_ms, ..Record::default() };
+    let (a, b, none): (Option<&[u8]>, Option<&[u8]>, Option<&[u8]>) = (Some(b"a"), Some(b"b"), None);
+    let empty: Option<&[u8]> = Some(b"");
+    let mut all = Vec::new();
+    for key in [none, empty, a, b] {
+        for value in [none, empty, a, b] {
+            for time in [None, Some(0), Some(1), Some(-1)] {
+                all.push(checksum_of_record(&record(key, value, time)));
+            }
+        }
+    }
+    let distinct: std::collections::BTreeSet<u32> = all.iter().copied().collect();
+    assert_eq!(distinct.len(), all.len());
 }
