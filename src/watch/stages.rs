@@ -6,6 +6,7 @@ use crate::intake::Reason;
 use crate::rows::RelationStats;
 use crate::stage::{Clock, IntakeWork, Phase, RowsWork, WindowsWork};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::LazyLock;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -56,7 +57,7 @@ pub fn windows_tallies(work: &WindowsWork) -> WindowsTallies {
     WindowsTallies {
         fates: work.tally().fates,
         forced: work.forced(),
-        late_arrivals: BTreeMap::new(),
+        late_arrivals: late_arrivals(work),
         ledger_duplicates: work.tally().ledger_duplicates,
         users: work.users() as u64,
         bytes: as_u64(work.bytes_by_kind()),
@@ -76,13 +77,22 @@ pub fn rows_tallies(work: &RowsWork, delay: &DelayTally) -> RowsTallies {
         published: tally.published,
         tombstones: tally.tombstones,
         suppressed: tally.suppressed,
-        corrected: 0,
+        corrected: tally.corrected,
         delay: delay.clone(),
         items: stats.items as u64,
         rows: of(|stats| stats.rows as u64),
         pairs: of(|stats| stats.pairs as u64),
         bytes: as_u64(work.bytes_by_kind()),
     }
+}
+
+/// By source; its partitions together.
+fn late_arrivals(work: &WindowsWork) -> BTreeMap<Arc<str>, u64> {
+    let mut by_source = BTreeMap::new();
+    for (place, count) in work.late_arrivals() {
+        *by_source.entry(Arc::clone(&place.source)).or_default() += count;
+    }
+    by_source
 }
 
 fn as_u64(bytes: Vec<(&'static str, usize)>) -> Vec<(&'static str, u64)> {

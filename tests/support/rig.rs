@@ -16,7 +16,9 @@ use samenloop::publish::Publication;
 use samenloop::relation::{Change, Delta, Fate, Relation};
 use samenloop::rules::{CountingRules, ListRules, PublishRules};
 use samenloop::stage::{BlockLimits, Clocked, IntakeInput, Log, RowsSetup};
-use samenloop::wire::{DeltaScratch, EventItems, EventsBlock, Kind as BlockKind, PairsBlock, Translation, kind_of};
+use samenloop::wire::{
+    DeltaScratch, EventItems, EventsBlock, Kind as BlockKind, Lag, PairsBlock, Translation, kind_of,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -31,6 +33,8 @@ pub struct Shape {
     pub sources: Vec<&'static str>,
     /// Entries of a block.
     pub block_entries: usize,
+    /// Bytes of a block.
+    pub block_bytes: usize,
     /// Blocks sent twice.
     pub resend: bool,
     /// Percentage of fetches that give less than there is, or nothing; by this seed.
@@ -50,6 +54,7 @@ impl Shape {
             partitions: 1,
             sources: vec!["shop"],
             block_entries: 50,
+            block_bytes: BlockLimits::default().bytes_max,
             resend: false,
             lazy: None,
             merge_bytes_max: 256 << 20,
@@ -70,7 +75,7 @@ impl Shape {
             counting: self.rules.clone(),
             merge_bytes_max: self.merge_bytes_max,
             rows: RowsSetup { lists: self.lists.clone(), publish: self.publish, clocked: self.clocked },
-            limits: BlockLimits { entries_max: self.block_entries, ..BlockLimits::default() },
+            limits: BlockLimits { entries_max: self.block_entries, bytes_max: self.block_bytes },
         }
     }
 
@@ -170,6 +175,11 @@ impl Rig {
     pub fn high(&self, log: Log, partition: u32) -> u64 {
         let bounds = self.pipeline.log().bounds(&Topic::Log(log), Partition(partition)).unwrap();
         bounds.high.0
+    }
+
+    /// How far behind intake says that an input is.
+    pub fn lag(&self, input: usize) -> Lag {
+        self.pipeline.intake().unwrap().work().lag(input)
     }
 
     fn source(&self, input: usize) -> Topic {

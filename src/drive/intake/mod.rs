@@ -28,7 +28,7 @@ use crate::stage::{Effects, Fact, IntakeInput, IntakeTally, IntakeWork, Log, Pha
 use crate::watch::health::{PartitionState, StageName};
 use crate::watch::metrics::{IntakeFollower, LogFollower, LogTallies};
 use crate::watch::{intake_tallies, state};
-use crate::wire::Opening;
+use crate::wire::{Lag, Opening};
 use std::collections::BTreeSet;
 
 /// Health numbers a worker's inputs from its own number times this.
@@ -125,6 +125,24 @@ impl<T: Transport> IntakeWorker<T> {
     /// Brings its stage to rest.
     pub(super) fn rest(&mut self) -> anyhow::Result<()> {
         self.tell(Fact::Rest)
+    }
+
+    /// What `place` needs from outside is not there.
+    pub(super) fn wait_outside(&mut self, place: &SourcePartition) -> anyhow::Result<()> {
+        let source = self.sources.iter().find(|source| source.plan.name == place.source);
+        let Some(owned) = source.and_then(|source| source.owned.get(&place.partition)) else { return Ok(()) };
+        let input = owned.input;
+        self.tell(Fact::Waits { input })
+    }
+
+    /// Tells the stage of partitions that wait for a schema; for how long is its business.
+    fn note_waiting(&mut self) -> anyhow::Result<()> {
+        let all = self.sources.iter().flat_map(|source| source.owned.values());
+        let waiting: Vec<_> = all.filter(|owned| owned.is_stuck).map(|owned| owned.input).collect();
+        for input in waiting {
+            self.tell(Fact::Waits { input })?;
+        }
+        Ok(())
     }
 
     fn tell(&mut self, fact: Fact<'_, IntakeWork>) -> anyhow::Result<()> {
@@ -346,6 +364,7 @@ impl<T: Transport> Worker for IntakeWorker<T> {
     }
 
     fn tick(&mut self) -> anyhow::Result<()> {
+        self.note_waiting()?;
         self.tell(Fact::Send)?;
         self.commit();
         let now_ms = self.hands.now().monotonic_ms;
@@ -372,6 +391,11 @@ impl<T: Transport> Worker for IntakeWorker<T> {
             for (&partition, owned) in &mut source.owned {
                 let left = source.reader.lag(partition, stage.next(owned.input), !owned.has_waiting());
                 owned.lag.update(left, age_ms(left, owned.oldest_ms(), now));
+                if stage.work().lag(owned.input.0) == Lag::Waiting {
+                    owned.wait.begin("its schema registry");
+                } else {
+                    owned.wait.end();
+                }
                 let standing = match (stage.phase(), stage.work().is_behind(owned.input.0)) {
                     (Phase::CatchingUp, false) => PartitionState::Live,
                     (phase, _) => state(phase, left),
