@@ -5,6 +5,7 @@
 // The vocabulary.
 pub mod event;
 pub mod items;
+pub mod memory;
 pub mod position;
 pub mod relation;
 pub mod list_key;

@@ -20,6 +20,7 @@ use super::paths::Paths;
 use super::reject::{Reason, Reject};
 use super::spec::Format;
 use super::value::{Found, Place};
+use crate::memory::allocated;
 use hashbrown::HashMap;
 use plan::Plan;
 use schema::Schema;
@@ -41,6 +42,20 @@ pub struct Plans {
     known: HashMap<SchemaId, Known>,
     /// How many of them are not [`Known::NotFound`].
     schemas: usize,
+}
+
+impl Plans {
+    /// About the bytes held: schemas are few.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let of_plan = |plan: &Option<Plan>| plan.as_ref().map_or(0, Plan::bytes);
+        let of_known = |known: &Known| match known {
+            Known::Read { value, key } => of_plan(value) + of_plan(key),
+            Known::Unusable(why) => why.capacity(),
+            Known::NotFound => 0,
+        };
+        allocated(self.known.allocation_size()) + self.known.values().map(of_known).sum::<usize>()
+    }
 }
 
 /// What a registry said of an id.

@@ -3,6 +3,7 @@
 //! Invariants: never deletes, never alters. Metadata is asked for as a whole: asking for a topic by name may make it.
 
 use super::client::{self, ClientError, ClientLog};
+use super::errors::is_refusal;
 use super::topics::{Cluster, Found, LogPartitions, TopicKind, TopicNames, TopicReport};
 use crate::config::Settings;
 use rdkafka::admin::TopicReplication;
@@ -48,6 +49,14 @@ pub enum AdminError {
     /// No way to wait for an answer.
     #[error("no runtime for the admin client")]
     Runtime(#[from] std::io::Error),
+}
+
+impl AdminError {
+    /// Whether it passes by itself: brokers that do not answer now.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::Brokers { error, .. } if !is_refusal(error))
+    }
 }
 
 /// What there is on the brokers.
@@ -123,6 +132,9 @@ impl Admin {
         let mut found: BTreeMap<TopicKind, Found> =
             TopicKind::ALL.into_iter().filter_map(|kind| Some((kind, topic(&metadata, &names.name(kind))?))).collect();
         self.describe(&names, &mut found)?;
+        for (&kind, found) in found.iter_mut().filter(|(kind, _)| kind.is_state()) {
+            found.starts_lost = self.starts_lost(&names.name(kind), found.partitions)?;
+        }
         let pairs = found.get(&TopicKind::Pairs).map_or(settings.logs.pairs_partitions, |pairs| pairs.partitions);
         let cluster = Cluster { brokers: metadata.brokers().len(), pairs, bootstrap: &self.bootstrap };
         let report = |kind| TopicReport::new(kind, names.name(kind), found.get(&kind).cloned(), &cluster);
@@ -238,6 +250,20 @@ impl Admin {
         Ok(())
     }
 
+    /// Partitions of a topic that have lost their first records.
+    fn starts_lost(&self, topic: &str, partitions: u32) -> Result<Vec<(u32, u64)>, AdminError> {
+        let mut lost = Vec::new();
+        for partition in 0..partitions {
+            let number = i32::try_from(partition).unwrap_or(i32::MAX);
+            let asked = self.asker.fetch_watermarks(topic, number, ANSWER_MAX);
+            let (low, _) = asked.map_err(|error| self.brokers("first offsets of topics", error))?;
+            if let Some(low) = u64::try_from(low).ok().filter(|&low| low > 0) {
+                lost.push((partition, low));
+            }
+        }
+        Ok(lost)
+    }
+
     /// How many copies the brokers make when they are not told; `None` when this user may not know.
     fn default_replication(&self) -> Option<u32> {
         let metadata = self.asker.fetch_metadata(None, ANSWER_MAX).ok()?;
@@ -279,7 +305,7 @@ fn topic(metadata: &Metadata, name: &str) -> Option<Found> {
     let topic = metadata.topics().iter().find(|topic| topic.name() == name && !topic.partitions().is_empty())?;
     let copies = topic.partitions().iter().map(|partition| partition.replicas().len()).min().unwrap_or(0);
     let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
-    Some(Found { partitions: count(topic.partitions().len()), replicas: count(copies), settings: BTreeMap::new() })
+    Some(Found { partitions: count(topic.partitions().len()), replicas: count(copies), ..Found::default() })
 }
 
 fn sources(settings: &Settings, metadata: &Metadata) -> Vec<SourceTopic> {

@@ -8,19 +8,17 @@
 //!
 //! Invariants: a header or a log line holds no part of a record. Absent: gapless order, which nobody needs here.
 
-use super::KafkaFailure;
 use super::client::{RECORD_BYTES_MAX, log_line};
 use super::reader::{default, lock};
-use crate::intake::{Record, Reject};
-use crate::position::{NextOffset, SourcePartition};
+use crate::drive::{LogFailure, Rejected, Rejects, Vigil};
 use rdkafka::ClientConfig;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, ProducerContext};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// How long to wait where the producer's queue is full.
@@ -62,7 +60,8 @@ impl ProducerContext for Deliveries {
 }
 
 /// Writes rejects.
-pub(super) struct Rejects {
+pub struct KafkaRejects {
+    vigil: Arc<Vigil>,
     producer: BaseProducer<Deliveries>,
     topic: String,
     sent: u64,
@@ -71,16 +70,8 @@ pub(super) struct Rejects {
     dropped: u64,
 }
 
-/// A reject and the record that it is about.
-pub(super) struct Rejected<'a> {
-    pub(super) source: &'a SourcePartition,
-    pub(super) offset: NextOffset,
-    pub(super) reject: &'a Reject,
-    pub(super) record: &'a Record<'a>,
-}
-
-impl Rejects {
-    pub(super) fn new(base: &ClientConfig, topic: &str) -> Result<Self, KafkaFailure> {
+impl KafkaRejects {
+    pub(super) fn new(base: &ClientConfig, topic: &str, vigil: &Arc<Vigil>) -> anyhow::Result<Self> {
         let mut config = base.clone();
         config
             .set("enable.idempotence", "true")
@@ -90,30 +81,12 @@ impl Rejects {
         default(&mut config, "queue.buffering.max.kbytes", "65536");
         default(&mut config, "compression.type", "lz4");
         let made = config.create_with_context(Deliveries::default());
-        let producer = made.map_err(|error| KafkaFailure::new(topic, "making a producer", &error))?;
-        Ok(Self { producer, topic: topic.to_owned(), sent: 0, is_given_up: false, dropped: 0 })
+        let producer = made.map_err(|error| LogFailure::of(topic, &"making a producer", &error))?;
+        let (topic, vigil) = (topic.to_owned(), Arc::clone(vigil));
+        Ok(Self { vigil, producer, topic, sent: 0, is_given_up: false, dropped: 0 })
     }
 
-    pub(super) fn append(
-        &mut self,
-        rejected: &Rejected<'_>,
-        while_waiting: &mut dyn FnMut(),
-    ) -> Result<(), KafkaFailure> {
-        match self.send(rejected, rejected.record.value, while_waiting) {
-            Err(KafkaError::MessageProduction(RDKafkaErrorCode::MessageSizeTooLarge)) => {
-                let without = self.send(rejected, None, while_waiting);
-                without.map_err(|error| KafkaFailure::new(&self.topic, "appending", &error))
-            }
-            sent => sent.map_err(|error| KafkaFailure::new(&self.topic, "appending", &error)),
-        }
-    }
-
-    fn send(
-        &mut self,
-        rejected: &Rejected<'_>,
-        value: Option<&[u8]>,
-        while_waiting: &mut dyn FnMut(),
-    ) -> Result<(), KafkaError> {
+    fn send(&mut self, rejected: &Rejected<'_>, value: Option<&[u8]>) -> Result<(), KafkaError> {
         let mut record = BaseRecord::<[u8], [u8]>::to(&self.topic);
         record.key = rejected.record.key;
         record.payload = value;
@@ -130,7 +103,7 @@ impl Rejects {
                         return Ok(());
                     }
                     record = again;
-                    while_waiting();
+                    self.vigil.beat();
                     self.producer.poll(LOOK);
                 }
                 Err((error, _)) => return Err(error),
@@ -139,10 +112,19 @@ impl Rejects {
         self.sent += 1;
         Ok(())
     }
+}
 
-    /// Takes in what the brokers have answered; says whether nothing is on its way. One that was refused is told of: it
-    /// counts as a reject all the same.
-    pub(super) fn look(&mut self) -> bool {
+impl Rejects for KafkaRejects {
+    fn append(&mut self, rejected: &Rejected<'_>) -> anyhow::Result<()> {
+        let sent = match self.send(rejected, rejected.record.value) {
+            Err(KafkaError::MessageProduction(RDKafkaErrorCode::MessageSizeTooLarge)) => self.send(rejected, None),
+            sent => sent,
+        };
+        Ok(sent.map_err(|error| LogFailure::of(&self.topic, &"appending", &error))?)
+    }
+
+    // One that was refused is told of: it counts as a reject all the same.
+    fn look(&mut self) -> bool {
         loop {
             let before = self.producer.context().answered.load(Ordering::Relaxed);
             self.producer.poll(Duration::ZERO); // one answer each
@@ -158,8 +140,7 @@ impl Rejects {
         is_done
     }
 
-    /// Waits until all are kept, but not for long.
-    pub(super) fn flush(&mut self, while_waiting: &mut dyn FnMut()) {
+    fn flush(&mut self) {
         if self.look() || self.is_given_up {
             return;
         }
@@ -170,7 +151,7 @@ impl Rejects {
                 self.is_given_up = true;
                 return;
             }
-            while_waiting();
+            self.vigil.beat();
             std::thread::sleep(LOOK);
         }
     }

@@ -47,6 +47,8 @@ pub struct Found {
     pub replicas: u32,
     /// Its settings by name; empty when the brokers do not show them.
     pub settings: BTreeMap<String, String>,
+    /// Partitions that have lost their first records, with the first offset that each still holds.
+    pub starts_lost: Vec<(u32, u64)>,
 }
 
 /// What is known of one of samenloop's topics.
@@ -123,6 +125,12 @@ impl TopicKind {
     #[must_use]
     pub fn name(self) -> &'static str {
         TopicsSettings::OWN[self as usize]
+    }
+
+    /// Whether it is part of what is counted, from its first record on.
+    #[must_use]
+    pub fn is_state(self) -> bool {
+        matches!(self, Self::Events | Self::Pairs | Self::Totals)
     }
 
     /// How many partitions it is made with.
@@ -252,6 +260,7 @@ fn judge(kind: TopicKind, name: &str, found: &Found, cluster: &Cluster<'_>) -> V
         };
         difference(Severity::Error, "partitions", &found.partitions, &wanted, why, command)
     }));
+    differences.extend(lost(kind, found));
     if found.settings.is_empty() {
         let why = "what they are cannot be checked";
         let command = format!(
@@ -273,6 +282,15 @@ fn judge(kind: TopicKind, name: &str, found: &Found, cluster: &Cluster<'_>) -> V
     }
     differences.extend(copies(name, found, cluster));
     differences
+}
+
+/// What is wrong where a log that is the state has lost its start.
+fn lost(kind: TopicKind, found: &Found) -> Option<Difference> {
+    let &(partition, low) = found.starts_lost.first().filter(|_| kind.is_state())?;
+    let why = "the log is the state: what its first records held cannot be counted again";
+    let found = format!("offset {low} (partition {partition}, and {} more)", found.starts_lost.len() - 1);
+    let command = "bring the records back, or start anew under another topics.prefix (docs/operations.md)".to_owned();
+    Some(difference(Severity::Error, "first record", &found, &"at offset 0", why, command))
 }
 
 /// What is wrong with how many copies there are.

@@ -6,6 +6,8 @@
 //! depends on the order of the calls and their clocks only.
 //! Absent: clocks (times are given), topics, and silence: who must be silent does not ask.
 
+pub mod codec;
+
 mod due;
 mod publisher;
 mod number;

@@ -3,6 +3,7 @@
 use super::record::{EntryRecord, ListRecord};
 use crate::items::{ItemId, Items};
 use crate::list_key::{About, ListKey, ListName, SHOP_WIDE};
+use crate::memory::allocated;
 use crate::rank::{Entry, List};
 use hashbrown::HashMap;
 
@@ -59,11 +60,19 @@ struct Published {
     stamp: Stamp,
 }
 
+impl Published {
+    fn bytes(&self) -> usize {
+        allocated(size_of_val::<[Shown]>(&self.shown))
+    }
+}
+
 /// Remembers what subscribers know: 8 bytes a shown entry.
 pub struct Publisher {
     min_score_step_milli: u32,
     last: Stamp,
     published: HashMap<ListKey, Published>,
+    /// What the shown entries take.
+    shown_bytes: usize,
     stats: PublisherStats,
 }
 
@@ -75,6 +84,7 @@ impl Publisher {
             min_score_step_milli,
             last: Stamp::default(),
             published: HashMap::new(),
+            shown_bytes: 0,
             stats: PublisherStats::default(),
         }
     }
@@ -99,7 +109,7 @@ impl Publisher {
         }
         self.last.sequence += 1;
         let stamp = self.last;
-        self.published.insert(key, Published { shown: shown.iter().map(Shown::of).collect(), stamp });
+        self.remember(key, Published { shown: shown.iter().map(Shown::of).collect(), stamp });
         if shown.is_empty() {
             self.stats.tombstones += 1;
             News::Tombstone(stamp)
@@ -120,8 +130,21 @@ impl Publisher {
             score_milli: crate::rank::score_milli(entry.score),
         };
         let shown = record.entries.iter().map(read).collect();
-        self.published.insert(ListKey { shop, list, about }, Published { shown, stamp: record.stamp() });
+        self.remember(ListKey { shop, list, about }, Published { shown, stamp: record.stamp() });
         true
+    }
+
+    fn remember(&mut self, key: ListKey, published: Published) {
+        self.shown_bytes += published.bytes();
+        if let Some(before) = self.published.insert(key, published) {
+            self.shown_bytes -= before.bytes();
+        }
+    }
+
+    /// Bytes held.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        allocated(self.published.allocation_size()) + self.shown_bytes
     }
 
     /// As which record a key was last published, a tombstone included.

@@ -168,6 +168,13 @@ impl IntakeWork {
         self.inputs[input].origin
     }
 
+    /// Bytes held now, by kind.
+    #[must_use]
+    pub fn bytes_by_kind(&self) -> Vec<(&'static str, usize)> {
+        let schemas = self.inputs.iter().map(|reading| reading.plans.bytes()).sum();
+        vec![("names", self.items.bytes()), ("blocks", self.sections.held_bytes()), ("schemas", schemas)]
+    }
+
     /// The schema to [`IntakeWork::learn`] before `record` of `input` can be read, if there is one.
     #[must_use]
     pub fn missing_schema(&self, input: usize, record: &SourceRecord<'_>) -> Option<SchemaId> {

@@ -135,17 +135,23 @@ impl RowsWork {
         &self.tally
     }
 
-    /// Bytes held for publishing: the due queue. (What subscribers were told is held too: 8 bytes a shown entry.)
+    /// Bytes held now, by kind.
     #[must_use]
-    pub fn due_bytes(&self) -> usize {
-        self.due.bytes()
+    pub fn bytes_by_kind(&self) -> Vec<(&'static str, usize)> {
+        vec![
+            ("rows", self.rows.stats().bytes),
+            ("names", self.rows.items().bytes() + self.names.held_bytes()),
+            ("due", self.due.bytes()),
+            ("published", self.publisher.bytes()),
+        ]
     }
 
-    /// The row behind a list, entry by entry, also where the list is off; `None` when the item has never been met.
+    /// The row behind a list, with its best `candidates_max` entries, also where the list is off; `None` when the item has
+    /// never been met.
     #[must_use]
-    pub fn explain(&self, relation: Relation, shop: &str, item: &str) -> Option<Explanation> {
+    pub fn explain(&self, relation: Relation, shop: &str, item: &str, candidates_max: usize) -> Option<Explanation> {
         let item = self.rows.items().find_item(shop, item)?;
-        Some(explain(&self.rows.row(relation, item), &self.rules[relation.index()]))
+        Some(explain(&self.rows.row(relation, item), &self.rules[relation.index()], candidates_max))
     }
 
     /// Publishes every list as it stands, news or not.

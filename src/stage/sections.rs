@@ -169,6 +169,11 @@ impl Sections {
         }
     }
 
+    /// Bytes held.
+    pub(super) fn held_bytes(&self) -> usize {
+        self.outputs.iter().map(|output| output.writer.held_bytes()).sum()
+    }
+
     /// What partitions have been told is to be told again.
     pub(super) fn tell_again(&mut self) {
         let channels = self.outputs.iter_mut().flat_map(|output| &mut output.channels);

@@ -13,7 +13,7 @@ use crate::items::{ItemId, Items};
 use crate::position::{NextOffset, Partition, SourcePartition, Verdict};
 use crate::relation::Fate;
 use crate::rules::CountingRules;
-use crate::windows::{Action, Input, Merge, SourceIndex, Windows, WindowsBytes};
+use crate::windows::{Action, Input, Merge, SourceIndex, Windows};
 use crate::wire::{
     EventEntry, EventItems, EventsBlock, Kind, Lag, Opening, Section, SectionHead, Translation, checksum_of_block,
     kind_of,
@@ -138,16 +138,22 @@ impl WindowsWork {
         self.given_up.iter()
     }
 
-    /// What is remembered of users takes.
+    /// Users remembered.
     #[must_use]
-    pub fn bytes(&self) -> WindowsBytes {
-        self.windows.bytes()
+    pub fn users(&self) -> usize {
+        self.windows.visitors()
     }
 
-    /// Users, items, and bytes of the merge buffer, now.
+    /// Bytes held now, by kind.
     #[must_use]
-    pub fn sizes(&self) -> (usize, usize, usize) {
-        (self.windows.visitors(), self.items.len(), self.merge.bytes())
+    pub fn bytes_by_kind(&self) -> Vec<(&'static str, usize)> {
+        let windows = self.windows.bytes().named();
+        let others = [
+            ("names", self.items.bytes() + self.names.held_bytes()),
+            ("merge", self.merge.bytes()),
+            ("blocks", self.outbox.held_bytes()),
+        ];
+        windows.into_iter().chain(others).collect()
     }
 
     /// Deltas appended, and deltas that the log held already.

@@ -3,6 +3,7 @@
 use super::frame::WireError;
 use super::varint::{Reader, put, put_count, put_name};
 use crate::items::{ItemId, Items, ShopId};
+use crate::memory::of_vec;
 
 /// By number in the table: the block a name was last given in, and its number there. Nothing is to be cleared between
 /// blocks, however many names the table holds.
@@ -87,6 +88,11 @@ impl Dictionary {
             self.name_bytes += items.shop_name(shop).len() + 1;
         }
         number
+    }
+
+    /// Bytes held: mostly where each item of the table was named last.
+    pub(super) fn held_bytes(&self) -> usize {
+        of_vec(&self.item_stamps.0) + of_vec(&self.shop_stamps.0) + of_vec(&self.items) + of_vec(&self.shops)
     }
 
     pub(super) fn bytes(&self) -> usize {

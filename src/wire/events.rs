@@ -6,6 +6,7 @@ use super::frame::{Kind, WireError, body, seal, start};
 use super::varint::{Reader, put, put_count};
 use crate::event::{EventKey, EventTime, EventType, UserKey};
 use crate::items::{ItemId, Items};
+use crate::memory::{allocated, of_vec};
 use crate::position::Position;
 use hashbrown::HashMap;
 use std::ops::Range;
@@ -78,6 +79,15 @@ impl EventsWriter {
         const ENTRY: usize = 64; // place, time, type, user, key and count
         let shop = event_items.first().map_or(0, |&item| dictionary::shop_bytes_max(items.shop_of(item), items));
         ENTRY + shop + event_items.iter().map(|&item| dictionary::item_bytes_max(item, items)).sum::<usize>()
+    }
+
+    /// Bytes held.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        self.dictionary.held_bytes()
+            + of_vec(&self.users)
+            + allocated(self.user_numbers.allocation_size())
+            + self.sections.iter().map(|section| of_vec(&section.bytes)).sum::<usize>()
     }
 
     /// About how many bytes the block would have.

@@ -71,6 +71,13 @@ impl PairsWriter {
             }
     }
 
+    /// Bytes held.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        let sections = self.section.iter().map(|section| crate::memory::of_vec(&section.bytes));
+        self.dictionary.held_bytes() + sections.sum::<usize>()
+    }
+
     /// About how many bytes the block would have.
     #[must_use]
     pub fn bytes(&self) -> usize {
@@ -288,6 +295,12 @@ pub struct Translation {
 }
 
 impl Translation {
+    /// Bytes held.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        crate::memory::of_vec(&self.shops) + crate::memory::of_vec(&self.items)
+    }
+
     /// Interns a block's names in `table`.
     pub fn fill(&mut self, shops: &[&str], items: &[(u32, &str)], table: &mut Items) {
         self.shops.clear();

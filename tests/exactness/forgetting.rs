@@ -4,7 +4,6 @@
 use crate::recount::Event;
 use crate::rig::{Rig, Shape, assert_counts, line, naive_rules};
 use crate::shop::{self, Random};
-use samenloop::position::Partition;
 use samenloop::rules::{CountingRules, DAY_MS};
 
 #[test]
@@ -30,8 +29,9 @@ fn a_source_read_hundreds_of_days_late_changes_no_count_wherever_stages_restart(
                 assert!(rig.feed(*source).unwrap());
                 if random.below(read.len() as u64 / 4) == 0 {
                     rig.settle().unwrap();
-                    let partition = Partition(u32::try_from(random.below(u64::from(partitions))).unwrap());
-                    rig.pipeline.restart_windows(partition).unwrap();
+                    let partition = u32::try_from(random.below(u64::from(partitions))).unwrap();
+                    rig.restart(0, partition).unwrap();
+                    rig.settle().unwrap();
                     let so_far: Vec<Event> = read[..=n].iter().map(|(_, event)| event.clone()).collect();
                     assert_counts(&rig, &so_far, &naive, &format!("{context}, after {n}"));
                 }

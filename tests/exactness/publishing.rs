@@ -4,7 +4,6 @@ use crate::recount::Event;
 use crate::restarts::assert_all_is_news;
 use crate::rig::{Rig, Shape, default_rules, line, naive_rules};
 use crate::shop::{self, Random};
-use samenloop::drive::Transport as _;
 use samenloop::position::Partition;
 use samenloop::rules::PublishRules;
 use samenloop::stage::{Clocked, Log, RowsInput};
@@ -21,18 +20,16 @@ fn events(seed: u64, count: usize) -> Vec<Event> {
 /// Records on the totals log, besides a claim of each partition.
 fn totals(rig: &mut Rig) -> u64 {
     let partitions = u32::try_from(rig.pipeline.rows().len()).unwrap();
-    let transport = rig.pipeline.transport_mut();
-    let ends = (0..partitions).map(|p| transport.bounds(Log::Totals, Partition(p)).unwrap().1.0);
-    ends.sum::<u64>() - u64::from(partitions)
+    (0..partitions).map(|partition| rig.high(Log::Totals, partition)).sum::<u64>() - u64::from(partitions)
 }
 
 /// Blocks on the events log.
 fn blocks(rig: &mut Rig) -> u64 {
-    rig.pipeline.transport_mut().bounds(Log::Events, Partition(0)).unwrap().1.0
+    rig.high(Log::Events, 0)
 }
 
 fn keys(rig: &mut Rig) -> Vec<String> {
-    rig.pipeline.sink_mut().lists.iter().map(|list| list.key.clone()).collect()
+    rig.pipeline.sink().lists.iter().map(|list| list.key.clone()).collect()
 }
 
 /// Old records in blocks of each size, the clock and flushes in between.
@@ -109,7 +106,7 @@ fn records_are_news_and_no_more_often_than_the_interval_and_the_rest_is_counted(
             }
             rig.end().unwrap();
             rig.rest().unwrap();
-            let lists = std::mem::take(&mut rig.pipeline.sink_mut().lists);
+            let lists = std::mem::take(&mut rig.pipeline.sink().lists);
             assert_all_is_news(&lists, &context);
             let mut last: BTreeMap<&str, i64> = BTreeMap::new();
             for list in &lists {
@@ -143,7 +140,7 @@ fn by_the_events_clock_the_same_holds() {
             }
             rig.end().unwrap();
             rig.rest().unwrap();
-            let lists = std::mem::take(&mut rig.pipeline.sink_mut().lists);
+            let lists = std::mem::take(&mut rig.pipeline.sink().lists);
             assert!(lists.len() > 100, "{} lists", lists.len());
             assert_all_is_news(&lists, &format!("{partitions} partitions, SAMENLOOP_SEED={seed}"));
             // At rest, what was told last of each key is what stands.
@@ -172,10 +169,10 @@ fn totals_known_to_a_restarted_partition_are_those_that_the_others_told() {
     rig.rest().unwrap();
     let before = rig.final_lists();
     for partition in 0..3 {
-        rig.pipeline.restart_rows(Partition(partition)).unwrap();
-        for of in (0..3).map(Partition) {
-            let (_, end) = rig.pipeline.transport_mut().bounds(Log::Totals, of).unwrap();
-            assert_eq!(rig.pipeline.rows()[partition as usize].next(RowsInput::Totals(of)), end, "all totals read");
+        rig.lose("rows", partition).unwrap();
+        for of in 0..3 {
+            let next = rig.pipeline.rows()[partition as usize].next(RowsInput::Totals(Partition(of)));
+            assert_eq!(next.0, rig.high(Log::Totals, of), "all totals read");
         }
         // Before anybody tells anything again, a list stands as it stood: b and N of other partitions are known.
         assert_eq!(rig.final_lists(), before, "after the restart of partition {partition}");

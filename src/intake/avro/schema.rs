@@ -24,6 +24,13 @@ pub(in crate::intake) struct Schema {
     pub(super) top: TypeId,
 }
 
+impl Schema {
+    /// About the bytes held.
+    pub(super) fn bytes(&self) -> usize {
+        crate::memory::of_vec(&self.types)
+    }
+}
+
 /// A type.
 #[derive(Clone, Debug)]
 pub(super) enum Type {

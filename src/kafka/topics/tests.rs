@@ -8,7 +8,7 @@ const CLUSTER: Cluster<'_> = Cluster { brokers: 3, pairs: 4, bootstrap: "b:9092"
 fn right(kind: TopicKind) -> Found {
     let settings = kind.settings(Some(3)).into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     let logs = LogPartitions { events: 2, pairs: 4 };
-    Found { partitions: kind.partitions(logs), replicas: 3, settings }
+    Found { partitions: kind.partitions(logs), replicas: 3, settings, ..Found::default() }
 }
 
 fn with(kind: TopicKind, setting: &str, value: &str) -> Found {

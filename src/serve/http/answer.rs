@@ -39,14 +39,12 @@ pub(super) enum Refusal {
     HeadersTooLarge { bytes_max: usize },
     /// No route takes a body.
     BodyNotAllowed,
-    /// A worker has too much to do, or `/v1/counts` is being read by another client.
+    /// A worker has too much to do, or all places for such answers are taken.
     Busy { message: String },
     /// A worker has ended.
     Stopped,
     /// A worker gave no answer in time.
     TimedOut { limit: Duration },
-    /// The counts are over the limit of what is held in memory for a client.
-    CountsTooLarge { message: String },
     /// The metrics could not be written.
     Internal { message: String },
 }
@@ -69,12 +67,11 @@ impl Refusal {
             Self::Busy { .. } => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
             Self::Stopped => (StatusCode::SERVICE_UNAVAILABLE, "stopped"),
             Self::TimedOut { .. } => (StatusCode::GATEWAY_TIMEOUT, "timed_out"),
-            Self::CountsTooLarge { .. } => (StatusCode::INSUFFICIENT_STORAGE, "counts_too_large"),
             Self::Internal { .. } => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
         }
     }
 
-    fn message(&self) -> String {
+    pub(super) fn message(&self) -> String {
         match self {
             Self::NoSuchItem { shop, item } => {
                 format!("item {item:?} of shop {shop:?} has not been seen in any event that counts")
@@ -105,7 +102,7 @@ impl Refusal {
             Self::UriTooLong { bytes_max } => format!("the path is longer than {bytes_max} bytes"),
             Self::HeadersTooLarge { bytes_max } => format!("the headers are larger than {bytes_max} bytes"),
             Self::BodyNotAllowed => "requests have no body here".to_owned(),
-            Self::Busy { message } | Self::CountsTooLarge { message } | Self::Internal { message } => message.clone(),
+            Self::Busy { message } | Self::Internal { message } => message.clone(),
             Self::Stopped => "a worker has stopped: the instance is going down, or see /livez".to_owned(),
             Self::TimedOut { limit } => {
                 format!("a worker gave no answer within {} ms; see /livez", limit.as_millis())

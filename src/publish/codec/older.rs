@@ -4,7 +4,6 @@
 use super::schemas::{LIST_KEY_SCHEMA, LIST_VALUE_SCHEMA};
 use super::{CodecError, SchemaOf, datum, foreign};
 use crate::publish::{EntryRecord, ListRecord};
-use anyhow::Context;
 use apache_avro::Schema;
 use apache_avro::reader::datum::GenericDatumReader;
 use apache_avro::types::Value;
@@ -23,9 +22,10 @@ pub(super) struct Older {
 }
 
 impl Older {
-    pub(super) fn new() -> anyhow::Result<Self> {
-        let key = Schema::parse_str(LIST_KEY_SCHEMA).context("schemas/list-key.avsc cannot be read")?;
-        let value = Schema::parse_str(LIST_VALUE_SCHEMA).context("schemas/list-value.avsc cannot be read")?;
+    pub(super) fn new() -> Result<Self, CodecError> {
+        let own = |file, error: apache_avro::Error| CodecError::OwnSchema { file, what: error.to_string() };
+        let key = Schema::parse_str(LIST_KEY_SCHEMA).map_err(|error| own("list-key.avsc", error))?;
+        let value = Schema::parse_str(LIST_VALUE_SCHEMA).map_err(|error| own("list-value.avsc", error))?;
         Ok(Self { key, value, writers: Mutex::new(BTreeMap::new()) })
     }
 

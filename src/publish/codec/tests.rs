@@ -20,7 +20,7 @@ fn avro() -> ListCodec {
 }
 
 /// A registry that must not be asked.
-fn nobody(id: u32) -> Result<Arc<str>, RegistryError> {
+fn nobody(id: u32) -> Result<Arc<str>, SchemaFailure> {
     panic!("schema {id} was asked for")
 }
 
@@ -322,8 +322,8 @@ fn what_an_older_release_published_is_resolved_by_the_schema_it_was_written_by()
 
 #[test]
 fn a_registry_that_does_not_answer_is_not_the_records_fault() {
-    let away = |_| Err(RegistryError::Unavailable { url: "http://r".to_owned(), what: "is away".to_owned() });
-    let gone = |_| Err(RegistryError::NotFound { url: "http://r".to_owned(), what: "schema 9".to_owned() });
+    let away = |_| Err(SchemaFailure::Passing("is away".to_owned()));
+    let gone = |_| Err(SchemaFailure::NotFound("schema 9".to_owned()));
     let (key, value) = encode(&ListCodec::avro(9, 9).unwrap(), &record());
     for value in [Some(value.as_slice()), None] {
         assert!(avro().decode(&key, value, None, &away).unwrap_err().is_transient());
