@@ -204,7 +204,8 @@ impl<S: Sink + 'static> Pipeline<S> {
     /// # Errors
     /// When a stage must stop.
     pub fn input_waits(&mut self, input: usize) -> anyhow::Result<()> {
-        self.workers.intake.wait_outside(&self.inputs[input].source)
+        self.take_in()?;
+        self.workers.intake.input_waits(&self.inputs[input].source)
     }
 
     /// An input has been read to its end.

@@ -171,9 +171,8 @@ impl IntakeWork {
     /// Bytes held now, by kind.
     #[must_use]
     pub fn bytes_by_kind(&self) -> Vec<(&'static str, usize)> {
-        let writers = self.sections.held_bytes();
         let schemas = self.inputs.iter().map(|reading| reading.plans.bytes()).sum();
-        vec![("names", self.items.bytes()), ("blocks", writers), ("schemas", schemas)]
+        vec![("names", self.items.bytes()), ("blocks", self.sections.held_bytes()), ("schemas", schemas)]
     }
 
     /// The schema to [`IntakeWork::learn`] before `record` of `input` can be read, if there is one.

@@ -77,11 +77,6 @@ impl Sections {
         Self { outputs: std::iter::repeat_with(output).take(Partition(outputs).index()).collect(), limits }
     }
 
-    /// Bytes held.
-    pub(super) fn held_bytes(&self) -> usize {
-        self.outputs.iter().map(|output| output.writer.held_bytes()).sum()
-    }
-
     pub(super) fn len(&self) -> usize {
         self.outputs.len()
     }
@@ -172,6 +167,11 @@ impl Sections {
                 open(output, input, &place);
             }
         }
+    }
+
+    /// Bytes held.
+    pub(super) fn held_bytes(&self) -> usize {
+        self.outputs.iter().map(|output| output.writer.held_bytes()).sum()
     }
 
     /// What partitions have been told is to be told again.

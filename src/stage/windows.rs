@@ -147,13 +147,13 @@ impl WindowsWork {
     /// Bytes held now, by kind.
     #[must_use]
     pub fn bytes_by_kind(&self) -> Vec<(&'static str, usize)> {
-        let mut bytes = self.windows.bytes().named().to_vec();
-        bytes.extend([
+        let windows = self.windows.bytes().named();
+        let others = [
             ("names", self.items.bytes() + self.names.held_bytes()),
             ("merge", self.merge.bytes()),
             ("blocks", self.outbox.held_bytes()),
-        ]);
-        bytes
+        ];
+        windows.into_iter().chain(others).collect()
     }
 
     /// Deltas appended, and deltas that the log held already.

@@ -6,8 +6,7 @@ use crate::intake::Reason;
 use crate::rows::RelationStats;
 use crate::stage::{Clock, IntakeWork, Phase, RowsWork, WindowsWork};
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// Milliseconds since 1970, by this machine's clock.
@@ -54,10 +53,14 @@ pub fn intake_tallies(work: &IntakeWork) -> IntakeTallies {
 /// What a partition of windows did and holds.
 #[must_use]
 pub fn windows_tallies(work: &WindowsWork) -> WindowsTallies {
+    let mut late_arrivals = BTreeMap::new();
+    for (source, count) in work.late_arrivals() {
+        *late_arrivals.entry(Arc::clone(&source.source)).or_default() += count;
+    }
     WindowsTallies {
         fates: work.tally().fates,
         forced: work.forced(),
-        late_arrivals: late_arrivals(work),
+        late_arrivals,
         ledger_duplicates: work.tally().ledger_duplicates,
         users: work.users() as u64,
         bytes: as_u64(work.bytes_by_kind()),

@@ -5,10 +5,10 @@
 //! order's pair updates, and a consumer's few purchases cost next to nothing.
 
 use super::basket::Basket;
-use super::exact::allocated;
 use super::recent_ids::RecentIds;
 use crate::event::EventTime;
 use crate::items::ItemId;
+use crate::memory::of_vec;
 use crate::rules::CountingRules;
 
 /// What a visitor is once there has been an order.
@@ -73,6 +73,6 @@ impl Purchases {
     }
 
     pub(super) fn bytes(&self) -> usize {
-        allocated(self.bought.capacity() * size_of::<Purchase>())
+        of_vec(&self.bought)
     }
 }

@@ -9,13 +9,14 @@
 //! visitors an event. So no single event takes long, and a table that is read again is as large as it was.
 
 use super::carts::Cart;
-use super::exact::{allocated, of_list};
+use super::exact::of_list;
 use super::gap_window::GapWindow;
 use super::purchases::Customer;
 use super::recent_ids::RecentIds;
 use super::views::RecentViews;
 use crate::event::{EventKey, EventTime, UserKey};
 use crate::items::ItemId;
+use crate::memory::allocated;
 use hashbrown::HashTable;
 
 /// Visitors of a chunk.

@@ -30,7 +30,8 @@ fn a_source_read_hundreds_of_days_late_changes_no_count_wherever_stages_restart(
                 if random.below(read.len() as u64 / 4) == 0 {
                     rig.settle().unwrap();
                     let partition = u32::try_from(random.below(u64::from(partitions))).unwrap();
-                    rig.lose("windows", partition).unwrap();
+                    rig.restart(0, partition).unwrap();
+                    rig.settle().unwrap();
                     let so_far: Vec<Event> = read[..=n].iter().map(|(_, event)| event.clone()).collect();
                     assert_counts(&rig, &so_far, &naive, &format!("{context}, after {n}"));
                 }

@@ -3,6 +3,7 @@
 use crate::rig::{Rig, Shape, default_rules, line, naive_rules};
 use crate::shop;
 use samenloop::drive::{Bounds, Kept, Topic};
+use samenloop::intake::{Record, checksum_of_record};
 use samenloop::position::{NextOffset, Partition};
 use samenloop::stage::{EventsInput, Log, Phase, RowsInput};
 use samenloop::wire::{EventsBlock, Kind, Opening, PairsBlock, kind_of};
@@ -272,4 +273,20 @@ fn a_source_made_anew_is_refused_whether_it_is_shorter_or_longer_than_before() {
         assert!(error.contains(why), "{error}");
         assert_eq!(bounds(&rig, Log::Events), before, "nothing was appended");
     }
+}
+
+#[test]
+fn what_tells_records_apart_is_key_value_and_time() {
+    let record = |key, value, timestamp_ms| Record { key, value, timestamp_ms, ..Record::default() };
+    let texts: [Option<&[u8]>; 4] = [None, Some(b""), Some(b"a"), Some(b"b")];
+    let mut all = Vec::new();
+    for key in texts {
+        for value in texts {
+            for time in [None, Some(0), Some(1), Some(-1)] {
+                all.push(checksum_of_record(&record(key, value, time)));
+            }
+        }
+    }
+    let distinct: std::collections::BTreeSet<u32> = all.iter().copied().collect();
+    assert_eq!(distinct.len(), all.len());
 }

@@ -16,9 +16,7 @@ use samenloop::publish::Publication;
 use samenloop::relation::{Change, Delta, Fate, Relation};
 use samenloop::rules::{CountingRules, ListRules, PublishRules};
 use samenloop::stage::{BlockLimits, Clocked, IntakeInput, Log, RowsSetup};
-use samenloop::wire::{
-    DeltaScratch, EventItems, EventsBlock, Kind as BlockKind, Lag, PairsBlock, Translation, kind_of,
-};
+use samenloop::wire::{DeltaScratch, EventItems, EventsBlock, Kind as BlockKind, PairsBlock, Translation, kind_of};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -175,11 +173,6 @@ impl Rig {
     pub fn high(&self, log: Log, partition: u32) -> u64 {
         let bounds = self.pipeline.log().bounds(&Topic::Log(log), Partition(partition)).unwrap();
         bounds.high.0
-    }
-
-    /// How far behind intake says that an input is.
-    pub fn lag(&self, input: usize) -> Lag {
-        self.pipeline.intake().unwrap().work().lag(input)
     }
 
     fn source(&self, input: usize) -> Topic {

@@ -122,27 +122,16 @@ impl<T: Transport> IntakeWorker<T> {
         self.sources.iter().flat_map(|source| source.owned.values()).map(OwnedPartition::waiting_bytes).sum()
     }
 
+    /// A source partition cannot be read for now.
+    pub(super) fn input_waits(&mut self, place: &SourcePartition) -> anyhow::Result<()> {
+        let source = self.sources.iter().find(|source| source.plan.name == place.source);
+        let input = source.and_then(|source| source.owned.get(&place.partition)).map(|owned| owned.input);
+        input.map_or(Ok(()), |input| self.tell(Fact::Waits { input }))
+    }
+
     /// Brings its stage to rest.
     pub(super) fn rest(&mut self) -> anyhow::Result<()> {
         self.tell(Fact::Rest)
-    }
-
-    /// What `place` needs from outside is not there.
-    pub(super) fn wait_outside(&mut self, place: &SourcePartition) -> anyhow::Result<()> {
-        let source = self.sources.iter().find(|source| source.plan.name == place.source);
-        let Some(owned) = source.and_then(|source| source.owned.get(&place.partition)) else { return Ok(()) };
-        let input = owned.input;
-        self.tell(Fact::Waits { input })
-    }
-
-    /// Tells the stage of partitions that wait for a schema; for how long is its business.
-    fn note_waiting(&mut self) -> anyhow::Result<()> {
-        let all = self.sources.iter().flat_map(|source| source.owned.values());
-        let waiting: Vec<_> = all.filter(|owned| owned.is_stuck).map(|owned| owned.input).collect();
-        for input in waiting {
-            self.tell(Fact::Waits { input })?;
-        }
-        Ok(())
     }
 
     fn tell(&mut self, fact: Fact<'_, IntakeWork>) -> anyhow::Result<()> {
@@ -364,7 +353,6 @@ impl<T: Transport> Worker for IntakeWorker<T> {
     }
 
     fn tick(&mut self) -> anyhow::Result<()> {
-        self.note_waiting()?;
         self.tell(Fact::Send)?;
         self.commit();
         let now_ms = self.hands.now().monotonic_ms;
@@ -401,6 +389,10 @@ impl<T: Transport> Worker for IntakeWorker<T> {
                     (phase, _) => state(phase, left),
                 };
                 self.hands.ties.health.set(StageName::Intake, owned.number, standing);
+                match stage.work().lag(owned.input.0) {
+                    Lag::Waiting => owned.wait.begin("its schema registry"),
+                    _ => owned.wait.end(),
+                }
             }
         }
     }

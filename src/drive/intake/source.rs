@@ -84,8 +84,6 @@ pub(super) struct OwnedPartition {
     is_paused: bool,
     /// When the registry is asked again for what the first that waits needs, by the steady clock.
     pub(super) retry_at_ms: Option<i64>,
-    /// Whether it waits for the registry.
-    pub(super) is_stuck: bool,
     /// The newest record's timestamp.
     pub(super) newest_ms: Option<i64>,
     pub(super) lag: LagFollower,
@@ -107,7 +105,6 @@ impl OwnedPartition {
             waiting_bytes: 0,
             is_paused: false,
             retry_at_ms: None,
-            is_stuck: false,
             newest_ms: None,
             lag: ties.metrics.lag(StageName::Intake, place),
             wait: ties.health.waits().source(place),
