@@ -106,7 +106,13 @@ impl<S: Sink + 'static> Pipeline<S> {
     ///
     /// # Errors
     /// When a log is not what it must be.
-    pub fn open(setup: Setup, inputs: Vec<IntakeInput>, align_ms: i64, log: MemoryLog, sink: S) -> anyhow::Result<Self> {
+    pub fn open(
+        setup: Setup,
+        inputs: Vec<IntakeInput>,
+        align_ms: i64,
+        log: MemoryLog,
+        sink: S,
+    ) -> anyhow::Result<Self> {
         let plan = plan(setup, &inputs, align_ms, &log)?;
         Self::open_instance(0, plan, inputs, log, Arc::default(), sink)
     }

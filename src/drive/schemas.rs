@@ -6,9 +6,9 @@
 //!
 //! A registry that does not answer takes its time over that: it is asked in a thread of its own, so no other source waits.
 
-use crate::stage::Clock;
 use crate::intake::SchemaId;
 use crate::publish::codec::SchemaFailure;
+use crate::stage::Clock;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError, channel};

@@ -17,8 +17,8 @@ use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, ProducerContext};
-use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// How long to wait where the producer's queue is full.
@@ -86,11 +86,7 @@ impl KafkaRejects {
         Ok(Self { vigil, producer, topic, sent: 0, is_given_up: false, dropped: 0 })
     }
 
-    fn send(
-        &mut self,
-        rejected: &Rejected<'_>,
-        value: Option<&[u8]>,
-    ) -> Result<(), KafkaError> {
+    fn send(&mut self, rejected: &Rejected<'_>, value: Option<&[u8]>) -> Result<(), KafkaError> {
         let mut record = BaseRecord::<[u8], [u8]>::to(&self.topic);
         record.key = rejected.record.key;
         record.payload = value;

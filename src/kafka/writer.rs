@@ -18,8 +18,8 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, Message as _, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, ProducerContext};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// What may wait for the brokers, in kB. More, and the writer's owner waits.
@@ -117,13 +117,7 @@ impl KafkaWriter {
         Ok(Self { producer, topics, vigil: Arc::clone(vigil), sent: 0, era: 0, sent_by_era, firsts })
     }
 
-    fn send(
-        &mut self,
-        log: Log,
-        partition: Partition,
-        appending: Appending<'_>,
-        is_asked: bool,
-    ) -> anyhow::Result<()> {
+    fn send(&mut self, log: Log, partition: Partition, appending: Appending<'_>, is_asked: bool) -> anyhow::Result<()> {
         let first = self.wait_for_first(log, partition)?;
         let topic = self.topics.iter().find(|(name, _)| *name == log).map_or("", |(_, topic)| topic);
         let Appending { key, value, headers } = appending;
@@ -133,7 +127,8 @@ impl KafkaWriter {
         (record.key, record.payload) = (key, value);
         if !headers.is_empty() {
             let owned = OwnedHeaders::new_with_capacity(headers.len());
-            let add = |owned: OwnedHeaders, &(key, value): &(&str, &[u8])| owned.insert(Header { key, value: Some(value) });
+            let add =
+                |owned: OwnedHeaders, &(key, value): &(&str, &[u8])| owned.insert(Header { key, value: Some(value) });
             record.headers = Some(headers.iter().fold(owned, add));
         }
         loop {
@@ -169,7 +164,11 @@ impl KafkaWriter {
                     if lock(&self.producer.context().firsts).contains(&number) {
                         break;
                     }
-                    self.vigil.wait(&format_args!("{}-{}: its first record is not acknowledged", log.name(), partition.0))?;
+                    self.vigil.wait(&format_args!(
+                        "{}-{}: its first record is not acknowledged",
+                        log.name(),
+                        partition.0
+                    ))?;
                     std::thread::sleep(LOOK);
                 }
                 self.vigil.note_answer();

@@ -434,7 +434,8 @@ fn an_own_total_is_not_taken_from_others_and_what_was_told_is_not_told_again() {
     let mut rows = Rows::new(&rules, Partition(0), 2);
     let of = |owner| (0..).map(|n| format!("i{n}")).find(|n| spread(fingerprint("main", n), 2).0 == owner).unwrap();
     let (own, foreign) = (of(0), of(1));
-    let key = |rows: &mut Rows, name: &str| key_of(rows, &(Relation::AlsoBought, "main".to_owned(), Some(name.to_owned())));
+    let key =
+        |rows: &mut Rows, name: &str| key_of(rows, &(Relation::AlsoBought, "main".to_owned(), Some(name.to_owned())));
     let update = |key, weight| TotalUpdate { key, support: 4, weight };
     let weight = |rows: &Rows, name: &str| {
         rows.totals[Relation::AlsoBought.index()].other(rows.items().find_item("main", name).unwrap()).weight

@@ -8,6 +8,7 @@ mod answers;
 pub mod counts;
 pub mod http;
 pub mod query;
+mod names;
 pub mod view;
 
 pub use answers::{Asked, answer, events_of, explain_row, tallies, write_counts};

@@ -29,11 +29,7 @@ pub(super) struct DemoSink {
 
 impl DemoSink {
     pub(super) fn new() -> Self {
-        Self {
-            lately: Default::default(),
-            turned: Instant::now(),
-            changes: VecDeque::with_capacity(CHANGES_MAX),
-        }
+        Self { lately: Default::default(), turned: Instant::now(), changes: VecDeque::with_capacity(CHANGES_MAX) }
     }
 
     /// The delays of the last seconds.

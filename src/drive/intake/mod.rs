@@ -320,7 +320,8 @@ impl<T: Transport> Worker for IntakeWorker<T> {
         let starts = self.start(&new)?;
         for (number, change) in &changes {
             if let Change::Assigned(partitions) = change {
-                let own = starts.iter().filter(|(source, partition, _)| source == number && partitions.contains(partition));
+                let own =
+                    starts.iter().filter(|(source, partition, _)| source == number && partitions.contains(partition));
                 let own: Vec<_> = own.map(|&(_, partition, next)| (partition, next)).collect();
                 self.sources[*number].reader.assign(&own)?;
             }

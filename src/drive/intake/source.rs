@@ -191,10 +191,9 @@ impl<T: Transport> OwnedSource<T> {
     }
 
     pub(super) fn inputs(&self) -> impl Iterator<Item = IntakeInput> {
-        self.owned.keys().map(|&partition| IntakeInput {
-            source: self.place(partition),
-            mapping: self.plan.mapping.clone(),
-        })
+        self.owned
+            .keys()
+            .map(|&partition| IntakeInput { source: self.place(partition), mapping: self.plan.mapping.clone() })
     }
 
     /// Where a partition starts that the log does not know yet: where its group has committed, if somebody set that (what

@@ -52,7 +52,9 @@ impl Group {
 
     /// Declares the members of `instance` dead. They are told once they ask.
     pub(super) fn expel(&mut self, instance: u64) {
-        for member in self.members.iter().filter(|(_, of)| **of == instance).map(|(&member, _)| member).collect::<Vec<_>>() {
+        for member in
+            self.members.iter().filter(|(_, of)| **of == instance).map(|(&member, _)| member).collect::<Vec<_>>()
+        {
             let owned = self.owned_by(member);
             self.leave(member);
             if !owned.is_empty() {

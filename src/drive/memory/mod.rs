@@ -248,10 +248,8 @@ impl MemoryLog {
     /// # Errors
     /// When there is none.
     pub fn bounds(&self, topic: &Topic, partition: Partition) -> Result<Bounds, LogFailure> {
-        let bounds = self.with(topic, partition, |held| Bounds {
-            low: held.low,
-            high: (!held.is_stream).then_some(held.high),
-        });
+        let bounds =
+            self.with(topic, partition, |held| Bounds { low: held.low, high: (!held.is_stream).then_some(held.high) });
         bounds.ok_or_else(|| LogFailure::said(&topic.to_string(), "there is no such partition"))
     }
 

@@ -419,7 +419,15 @@ fn a_list_is_encoded_from_ids_as_its_record_is() {
             let figures = Figures::new(pair, 100.123_456_789, 40.0, 1e6 / 3.0);
             let llr_root = figures.llr_root();
             let score_milli = score_milli(figures.score());
-            list.entries.push(Entry { item, score_milli, rank_milli: 0, support: 3, figures, llr_root, last_seen: Day(19_844) });
+            list.entries.push(Entry {
+                item,
+                score_milli,
+                rank_milli: 0,
+                support: 3,
+                figures,
+                llr_root,
+                last_seen: Day(19_844),
+            });
         }
         let stamp = Stamp { epoch: 1 << 40, sequence: 300 };
         let publication =

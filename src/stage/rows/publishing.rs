@@ -146,10 +146,10 @@ impl RowsWork {
             return Ok(());
         };
         let (items, shop) = (self.rows.items_mut(), self.lists.key(list).shop);
-        let shown = record.entries.iter().map(|entry| Shown {
-            item: items.item(shop, &entry.item),
-            score_milli: score_milli(entry.score),
-        });
+        let shown = record
+            .entries
+            .iter()
+            .map(|entry| Shown { item: items.item(shop, &entry.item), score_milli: score_milli(entry.score) });
         self.publisher.restore(list, landed.stamp, shown);
         Ok(())
     }

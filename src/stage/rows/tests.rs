@@ -97,11 +97,15 @@ impl Bench {
         told.map(|()| seen)
     }
 
+    fn owns(&self, item: ItemId) -> bool {
+        let partitions = u32::try_from(self.totals_partitions()).unwrap();
+        spread(self.items.fingerprint(item), partitions) == self.partition
+    }
+
     fn write_opening(&mut self) {
         let source = SourcePartition::new("events", 0);
         let origins = vec![Origin { source, first: Some(Position::default()) }];
-        let opening =
-            Opening { log_id: 1, input_log_id: 0, store_id: 0, identity: IDENTITY, generation: 1, origins };
+        let opening = Opening { log_id: 1, input_log_id: 0, store_id: 0, identity: IDENTITY, generation: 1, origins };
         self.append(opening.encode()).unwrap();
     }
 
@@ -115,7 +119,7 @@ impl Bench {
         self.tell(Fact::Record { input: RowsInput::Pairs, offset: NextOffset(offset), record })
     }
 
-    /// A block of views: each item in a session of its own with the item before it.
+    /// A block of views: each pair in a session of its own, and the second item once more.
     fn views(&mut self, pairs: &[(&str, &str)]) -> Seen {
         let mut writer = PairsWriter::default();
         let source = SourcePartition::new("events", 0);
@@ -131,9 +135,14 @@ impl Bench {
         let shop = self.items.shop("main");
         for (centre, neighbour) in pairs {
             let (centre, neighbour) = (self.items.item(shop, centre), self.items.item(shop, neighbour));
-            let change = Change::Star { relation: Relation::ViewedTogether, centre, neighbours: &[neighbour] };
-            writer.push(self.written, &Delta { time: EventTime(EVENT_MS), change }, &self.items);
-            self.written = Position::start_of(self.written.offset.after());
+            let relation = Relation::ViewedTogether;
+            let own = [centre, neighbour].map(|item| self.owns(item));
+            let star = Change::Star { relation, centre, neighbours: &[neighbour] };
+            let alone = Change::Star { relation, centre: neighbour, neighbours: &[] };
+            for (change, _) in [(star, own[0]), (alone, own[1])].into_iter().filter(|(_, is_own)| *is_own) {
+                writer.push(self.written, &Delta { time: EventTime(EVENT_MS), change }, &self.items);
+                self.written = Position::start_of(self.written.offset.after());
+            }
         }
         writer.head().unwrap().span.to = self.written;
         let block = writer.finish(1, &self.items);
@@ -169,7 +178,13 @@ impl Bench {
     }
 
     /// Something lands on the lists log.
-    fn lands(&mut self, offset: u64, item: &str, stamp: Option<Stamp>, others: Option<&[&str]>) -> Result<Seen, StageError> {
+    fn lands(
+        &mut self,
+        offset: u64,
+        item: &str,
+        stamp: Option<Stamp>,
+        others: Option<&[&str]>,
+    ) -> Result<Seen, StageError> {
         let record = record(item, stamp.unwrap_or_default(), others.unwrap_or_default(), others.is_none());
         let landed = RowsRecord::List(Landed::of(&record, stamp));
         self.tell(Fact::Record { input: RowsInput::Lists, offset: NextOffset(offset), record: landed })
@@ -320,11 +335,10 @@ fn what_a_paused_owner_publishes_late_is_published_over() {
     bench.lands(5, "b", None, None).unwrap();
     let mut over = bench.pass(1_000).lists;
     over.sort();
-    assert_eq!(over.iter().map(|list| (&*list.0, list.2)).collect::<Vec<_>>(), [
-        (&*key("a"), false),
-        (&*key("b"), false),
-        (&*key("ghost"), true)
-    ]);
+    assert_eq!(
+        over.iter().map(|list| (&*list.0, list.2)).collect::<Vec<_>>(),
+        [(&*key("a"), false), (&*key("b"), false), (&*key("ghost"), true)]
+    );
     assert!(over.iter().all(|list| list.1 > at(900, 2)));
     assert_eq!(bench.stage.work().tally().corrected, 3);
     for (offset, (name, stamp, is_gone)) in (6..).zip(&over) {

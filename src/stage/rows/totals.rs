@@ -42,7 +42,9 @@ pub(super) struct Telling {
 enum Exact {
     No,
     /// Being told; whether any was.
-    Telling { any: bool },
+    Telling {
+        any: bool,
+    },
 }
 
 impl Telling {
