@@ -5,6 +5,8 @@
 // The vocabulary.
 pub mod event;
 pub mod items;
+pub mod memory;
+pub mod limits;
 pub mod position;
 pub mod relation;
 pub mod list_key;

@@ -122,6 +122,9 @@ fn prepare(settings: &Settings, sources: Vec<SourcePlan>, vigil: &Vigil) -> anyh
         let what = "samenloop makes no topic of yours: make it, mend the name, or see that this user may Describe it";
         anyhow::bail!("these topics of sources are not there: {}. {what}", missing.join(", "));
     }
+    if let Some(fault) = inspection.too_many_partitions() {
+        return Err(UsageError(fault).into());
+    }
     let lists = TopicNames::new(&settings.topics).name(TopicKind::Lists);
     let codec = match (settings.output.format, &registry) {
         (OutputFormat::Json, _) => ListCodec::json()?,

@@ -24,7 +24,7 @@ use crate::relation::Relation;
 use crate::serve::http::{Limits, State};
 use crate::serve::query::{Query, queries};
 use crate::serve::view::ListView;
-use crate::serve::{Asked, answer};
+use crate::serve::{Asked, Look};
 use crate::stage::{Fact, IntakeInput, IntakeTally, IntakeWork, Log, RowsWork, Stage, WindowsWork};
 use crate::watch::health::{HEARTBEAT_AGE_MAX, Health};
 use crate::watch::metrics::{DelayTally, Metrics};
@@ -147,7 +147,7 @@ impl<S: Sink + 'static> Pipeline<S> {
             let (_, questions) = channel();
             let ties = Ties {
                 number: 0,
-                vigil: Arc::new(Vigil::new(name, Arc::default(), Arc::clone(&health))),
+                vigil: Arc::new(Vigil::new(name, Arc::default(), &health)),
                 wake: Wake::default(),
                 clock: Arc::clone(&clocks) as Arc<dyn Clocks>,
                 health: Arc::clone(&health),
@@ -321,8 +321,11 @@ impl<S: Sink + 'static> Pipeline<S> {
     /// Shows what was done, and answers what has been asked.
     pub fn look(&mut self) {
         self.show();
-        while let Some(Ok(query)) = self.questions.as_ref().map(Receiver::try_recv) {
-            answer(&self.asked(), query);
+        let mut look = Look::default();
+        while look.goes_on()
+            && let Some(Ok(query)) = self.questions.as_ref().map(Receiver::try_recv)
+        {
+            look.answer(&self.asked(), query);
         }
     }
 
@@ -338,7 +341,7 @@ impl<S: Sink + 'static> Pipeline<S> {
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             match self.questions.as_ref().map(|questions| questions.recv_timeout(left)) {
-                Some(Ok(query)) => answer(&self.asked(), query),
+                Some(Ok(query)) => Look::default().answer(&self.asked(), query),
                 Some(Err(RecvTimeoutError::Timeout)) => return,
                 Some(Err(RecvTimeoutError::Disconnected)) | None => return std::thread::sleep(left), // nobody asks
             }
@@ -348,6 +351,7 @@ impl<S: Sink + 'static> Pipeline<S> {
     /// All stages, to be asked.
     pub fn asked(&self) -> Asked<'_> {
         Asked {
+            assignment: self.workers.rows.assignment(),
             rejected: self.intake_tally().rejected(),
             windows: self.workers.windows.stages().map(|(_, stage)| stage.work()).collect(),
             rows: self.workers.rows.stages().map(|(partition, stage)| (partition, stage.work())).collect(),

@@ -109,10 +109,10 @@ impl LogFacts {
     /// When it is not whole, or ends before what was seen of it.
     pub fn bounds(&self, partition: Partition, bounds: Bounds) -> Result<(), Refusal> {
         is_whole(self.log, partition, bounds)?;
-        let (Some(&seen), Some(high)) = (self.read_to.get(&partition), bounds.high) else { return Ok(()) };
+        let Some(&seen) = self.read_to.get(&partition) else { return Ok(()) };
         let seen = Checkpoint::origin(Position::start_of(seen));
         let input = SourcePartition::new(self.log.name(), partition.0);
-        let resumed = seen.resume(bounds.low, high, None);
+        let resumed = seen.resume(bounds.low, bounds.high, None);
         resumed.map(|_| ()).map_err(|error| Refusal::Input { input, log: self.log, error })
     }
 
@@ -250,7 +250,6 @@ pub fn start(
     bounds: Bounds,
     found: Option<u32>,
 ) -> Result<NextOffset, Refusal> {
-    let Some(high) = bounds.high else { return Ok(checkpoint.position.offset) }; // a stream has no end to be short of
-    let resumed = checkpoint.resume(bounds.low, high, found);
+    let resumed = checkpoint.resume(bounds.low, bounds.high, found);
     resumed.map_err(|error| Refusal::Input { input: input.clone(), log, error })
 }

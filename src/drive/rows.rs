@@ -4,21 +4,22 @@
 //! all totals and its own lists from their starts, and goes on following both: what lands on the lists after it, from a
 //! paused former owner, it hears of and corrects.
 
-use super::recovery::is_whole;
+use super::recovery::{is_whole, start};
+use super::scan::{block_at, scan};
 use super::transport::{Appending, Bounds, Change, Follower, Message, Next, Reader, Topic, Transport, Writer};
 use super::worker::{Hands, Ties, Worker, age_ms, unexpected};
 use crate::event::EventTime;
 use crate::intake::Reject;
-use crate::position::{NextOffset, Partition, SourcePartition};
+use crate::position::{Checkpoint, NextOffset, Partition, Position, SourcePartition};
 use crate::publish::codec::{CodecError, ListHeaders, SchemaFailure};
 use crate::publish::{ListRecord, Publication};
 use crate::serve::Asked;
 use crate::serve::view::ViewWriter;
-use crate::stage::{Effects, Fact, Landed, LandedValue, Log, RowsInput, RowsRecord, RowsWork, Stage};
+use crate::stage::{Effects, Fact, Landed, LandedValue, Left, Log, RowsInput, RowsRecord, RowsWork, Stage, StageError};
 use crate::watch::health::{PartitionState, StageName};
 use crate::watch::metrics::{DelayTally, LagFollower, RowsFollower};
 use crate::watch::{rows_tallies, state};
-use crate::wire::claim;
+use crate::wire::{claim, section_ends};
 use anyhow::Context as _;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -49,6 +50,10 @@ pub struct RowsWorker<T: Transport> {
     lists: T::Follower,
     owned: BTreeMap<Partition, Owned>,
     buffers: Buffers,
+    /// Partitions that others have claimed since; dropped before anything else is done.
+    overtaken: Vec<Partition>,
+    /// How often partitions came or went.
+    assignment: u64,
     /// Keys on the lists log that this codec would not write.
     foreign_keys: u64,
 }
@@ -70,7 +75,7 @@ impl<T: Transport> RowsWorker<T> {
         let totals = hands.transport.follow(&Topic::Log(Log::Totals))?;
         let lists = hands.transport.follow(&Topic::Log(Log::Lists))?;
         let (owned, buffers) = (BTreeMap::new(), Buffers::default());
-        Ok(Self { hands, reader, totals, lists, owned, buffers, foreign_keys: 0 })
+        Ok(Self { hands, reader, totals, lists, owned, buffers, overtaken: Vec::new(), assignment: 0, foreign_keys: 0 })
     }
 
     /// Its stages, in the order of their partitions.
@@ -96,6 +101,10 @@ impl<T: Transport> RowsWorker<T> {
         let Owned { stage, delay, view, .. } = owned;
         let mut effects = RowsEffects { hands: &mut self.hands, buffers: &mut self.buffers, delay, view, failed: None };
         let handled = stage.handle(fact, &mut effects);
+        if is_lost(&handled) {
+            self.overtaken.push(partition);
+            return self.drop_overtaken();
+        }
         effects.end(handled)
     }
 
@@ -136,6 +145,10 @@ impl<T: Transport> RowsWorker<T> {
                     let (hands, buffers) = (&mut self.hands, &mut self.buffers);
                     let mut effects = RowsEffects { hands, buffers, delay, view, failed: None };
                     let handled = stage.handle(Fact::Ended { input: RowsInput::Pairs }, &mut effects);
+                    if is_lost(&handled) {
+                        self.overtaken.push(partition);
+                        break;
+                    }
                     effects.end(handled)?;
                 }
                 Next::Record(message) => {
@@ -149,6 +162,10 @@ impl<T: Transport> RowsWorker<T> {
                     let mut effects = RowsEffects { hands, buffers, delay, view, failed: None };
                     let record = RowsRecord::Block(block);
                     let handled = stage.handle(Fact::Record { input: RowsInput::Pairs, offset, record }, &mut effects);
+                    if is_lost(&handled) {
+                        self.overtaken.push(partition);
+                        break;
+                    }
                     effects.end(handled)?;
                 }
             }
@@ -169,11 +186,18 @@ impl<T: Transport> RowsWorker<T> {
             };
             let Some(block) = message.value() else { continue };
             let (input, record) = (RowsInput::Totals(partition), RowsRecord::Block(block));
-            for Owned { stage, delay, view, .. } in self.owned.values_mut() {
+            for (&own, Owned { stage, delay, view, .. }) in &mut self.owned {
                 let (hands, buffers) = (&mut self.hands, &mut self.buffers);
                 let mut effects = RowsEffects { hands, buffers, delay, view, failed: None };
                 let handled = stage.handle(Fact::Record { input, offset, record }, &mut effects);
-                effects.end(handled)?;
+                if is_lost(&handled) {
+                    self.overtaken.push(own);
+                } else {
+                    effects.end(handled)?;
+                }
+            }
+            if !self.overtaken.is_empty() {
+                break;
             }
         }
         Ok(false)
@@ -222,12 +246,22 @@ impl<T: Transport> RowsWorker<T> {
             let mut effects = RowsEffects { hands, buffers, delay, view, failed: None };
             let record = RowsRecord::List(landed);
             let handled = stage.handle(Fact::Record { input: RowsInput::Lists, offset, record }, &mut effects);
+            if is_lost(&handled) {
+                self.overtaken.push(partition);
+                break;
+            }
             effects.end(handled)?;
         }
         Ok(false)
     }
 
+    /// How often partitions came or went.
+    pub(super) fn assignment(&self) -> u64 {
+        self.assignment
+    }
+
     fn take_up(&mut self, change: Change) -> anyhow::Result<()> {
+        self.assignment += 1;
         match change {
             Change::Revoked(partitions) => {
                 for &partition in &partitions {
@@ -260,10 +294,16 @@ impl<T: Transport> RowsWorker<T> {
     fn take_over(&mut self, partition: Partition) -> anyhow::Result<NextOffset> {
         let bounds = self.reader.bounds(partition)?;
         is_whole(Log::Pairs, partition, bounds)?;
+        let source = SourcePartition::new(Log::Pairs.name(), partition.0);
+        let checkpoint = self.read_before(partition, &source)?;
+        if let Some(checkpoint) = checkpoint {
+            start(&source, Log::Totals, checkpoint, bounds, self.found_at(partition, checkpoint)?)?;
+        }
         let (plan, nonce) = (Arc::clone(&self.hands.plan), rand::random());
         let mark = claim(nonce, partition);
         let appending = Appending { value: Some(&mark), ..Appending::default() };
         let epoch = self.hands.writer.append_at(Log::Totals, partition, appending)?;
+        self.hands.ties.metrics.count_claim();
         let identity = plan.identities().pairs;
         let partitions = plan.pairs_partitions;
         let work = RowsWork::new(partition, partitions, &plan.setup.counting, identity, &plan.setup.rows);
@@ -275,10 +315,8 @@ impl<T: Transport> RowsWorker<T> {
             inputs.push((RowsInput::Totals(Partition(number)), bounds));
         }
         inputs.push((RowsInput::Lists, self.lists.bounds(partition)?));
-        let source = SourcePartition::new(Log::Pairs.name(), partition.0);
         let Ties { metrics, health, .. } = &self.hands.ties;
-        let Bounds { low: next, high } = bounds;
-        let to = high.unwrap_or(next);
+        let Bounds { low: next, high: to, .. } = bounds;
         tracing::info!(
             stage = "rows",
             partition = partition.0,
@@ -299,12 +337,55 @@ impl<T: Transport> RowsWorker<T> {
             failed: None,
         };
         let mut told = stage.handle(Fact::Claimed { epoch: epoch.0 }, &mut effects);
-        for (input, Bounds { low: next, high: until }) in inputs {
-            told = told.and_then(|()| stage.handle(Fact::Opened { input, next, until }, &mut effects));
+        if let Some(checkpoint) = checkpoint {
+            let left = Left::Checkpoint { output: partition.index(), source: &source, checkpoint };
+            told = told.and_then(|()| stage.handle(Fact::Left(left), &mut effects));
+        }
+        for (input, bounds) in inputs {
+            let opened = Fact::Opened { input, next: bounds.low, until: bounds.until() };
+            told = told.and_then(|()| stage.handle(opened, &mut effects));
         }
         effects.end(told)?;
         self.owned.insert(partition, Owned { stage, newest_ms: None, delay, view, follower, lag });
         Ok(next)
+    }
+
+    /// How far owners before this one say that they have read the pairs log: on their partition of the totals log.
+    fn read_before(&self, partition: Partition, source: &SourcePartition) -> anyhow::Result<Option<Checkpoint>> {
+        let mut newest: Option<Checkpoint> = None;
+        let topic = Topic::Log(Log::Totals);
+        let follower = self.hands.transport.follow(&topic)?;
+        let from = BTreeMap::from([(partition, NextOffset(0))]);
+        is_whole(Log::Totals, partition, follower.bounds(partition)?)?;
+        scan(&follower, &topic, &from, &self.hands.ties.vigil, &mut |partition, offset, message| {
+            let damaged = |error| StageError::Wire { log: Log::Totals, partition, offset, error };
+            let ends = section_ends(message.value().unwrap_or_default()).map_err(damaged)?;
+            for (_, checkpoint) in ends.into_iter().filter(|(of, _)| of == source) {
+                newest = Some(newest.map_or(checkpoint, |known| known.max(checkpoint)));
+            }
+            Ok(())
+        })?;
+        Ok(newest.filter(|newest| newest.position > Position::default()))
+    }
+
+    /// The checksum of the block that a checkpoint was made at, as the log holds it now.
+    fn found_at(&self, partition: Partition, checkpoint: Checkpoint) -> anyhow::Result<Option<u32>> {
+        let follower = self.hands.transport.follow(&Topic::Log(Log::Pairs))?;
+        block_at(&follower, Log::Pairs, partition, checkpoint, &self.hands.ties.vigil)
+    }
+
+    /// Another owner has claimed a partition since: it is not this worker's any more, whatever its group will say.
+    fn drop_overtaken(&mut self) -> anyhow::Result<()> {
+        let overtaken = std::mem::take(&mut self.overtaken);
+        if overtaken.is_empty() {
+            return Ok(());
+        }
+        for partition in overtaken {
+            tracing::warn!(stage = "rows", partition = partition.0, "overtaken by a later claim: dropped");
+            self.forget(partition);
+        }
+        self.assignment += 1;
+        self.follow()
     }
 
     /// Follows all totals, and the lists that are its own. New stages need all of them; the others pass over what they know.
@@ -330,6 +411,11 @@ impl<T: Transport> RowsWorker<T> {
         self.hands.ties.health.remove(StageName::Rows, partition);
         tracing::info!(stage = "rows", partition = partition.0, "let go");
     }
+}
+
+/// Whether a stage says that another owner has claimed its partition since.
+fn is_lost(handled: &Result<(), StageError>) -> bool {
+    matches!(handled, Err(StageError::EpochLost { .. }))
 }
 
 /// Asks again while the registry does not answer: it is waited for as long as it takes.
@@ -369,8 +455,11 @@ impl<T: Transport> Worker for RowsWorker<T> {
 
     fn read(&mut self) -> anyhow::Result<bool> {
         let no_totals = self.read_totals()?;
+        self.drop_overtaken()?;
         let no_lists = self.read_lists()?;
+        self.drop_overtaken()?;
         let no_pairs = self.read_pairs()?;
+        self.drop_overtaken()?;
         if self.is_busy() {
             self.tell_all(|| Fact::Continue)?;
         }
@@ -405,7 +494,8 @@ impl<T: Transport> Worker for RowsWorker<T> {
 
     fn asked(&self) -> Asked<'_> {
         let rows = self.owned.iter().map(|(&partition, owned)| (partition, owned.stage.work())).collect();
-        Asked { rejected: 0, windows: Vec::new(), rows, rows_partitions: self.hands.plan.pairs_partitions }
+        let (assignment, rows_partitions) = (self.assignment, self.hands.plan.pairs_partitions);
+        Asked { assignment, rejected: 0, windows: Vec::new(), rows, rows_partitions }
     }
 
     fn finish(&mut self) -> anyhow::Result<()> {
@@ -427,7 +517,7 @@ struct RowsEffects<'h, T: Transport> {
 }
 
 impl<T: Transport> RowsEffects<'_, T> {
-    fn end(self, handled: Result<(), crate::stage::StageError>) -> anyhow::Result<()> {
+    fn end(self, handled: Result<(), StageError>) -> anyhow::Result<()> {
         handled?;
         self.failed.map_or(Ok(()), Err)
     }

@@ -89,8 +89,18 @@ pub trait Message {
 pub struct Bounds {
     /// The first offset that it still holds.
     pub low: NextOffset,
-    /// The first that it does not hold yet (the high watermark); `None` for a stream whose end shows only in the reading.
-    pub high: Option<NextOffset>,
+    /// The first that it does not hold yet: the high watermark.
+    pub high: NextOffset,
+    /// Whether more comes without end, as of a file that is being read: its end shows only in the reading.
+    pub is_stream: bool,
+}
+
+impl Bounds {
+    /// Where it ends, if that is known.
+    #[must_use]
+    pub fn until(self) -> Option<NextOffset> {
+        (!self.is_stream).then_some(self.high)
+    }
 }
 
 /// A member of a group that reads one topic.

@@ -4,6 +4,7 @@
 //! ends a worker; what passes by itself is waited for as long as it takes.
 
 use crate::watch::health::{Health, Heartbeat};
+use crate::watch::waits::BrokerWait;
 use std::fmt::Display;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -30,16 +31,16 @@ pub struct Vigil {
     name: Arc<str>,
     heartbeat: Heartbeat,
     stop: Arc<AtomicBool>,
-    health: Arc<Health>,
+    brokers: BrokerWait,
     waiting: Mutex<Option<Waiting>>,
 }
 
 impl Vigil {
     /// Of the worker called `name`, which gives up waiting once `stop` is set.
     #[must_use]
-    pub fn new(name: &str, stop: Arc<AtomicBool>, health: Arc<Health>) -> Self {
-        let heartbeat = health.heartbeat(name);
-        Self { name: Arc::from(name), heartbeat, stop, health, waiting: Mutex::new(None) }
+    pub fn new(name: &str, stop: Arc<AtomicBool>, health: &Health) -> Self {
+        let (heartbeat, brokers) = (health.heartbeat(name), health.waits().worker(name));
+        Self { name: Arc::from(name), heartbeat, stop, brokers, waiting: Mutex::new(None) }
     }
 
     /// The worker's name.
@@ -83,7 +84,7 @@ impl Vigil {
             return;
         }
         if held.said.replace(now).is_none() {
-            self.health.wait_for_brokers(&self.name, held.since);
+            self.brokers.begin();
         }
         tracing::warn!(worker = &*self.name, seconds = waited.as_secs(), "waiting: {why}");
     }
@@ -92,7 +93,7 @@ impl Vigil {
     pub fn note_answer(&self) {
         let Some(held) = self.lock().take() else { return };
         if held.said.is_some() {
-            self.health.brokers_answer(&self.name);
+            self.brokers.end();
             tracing::info!(worker = &*self.name, seconds = held.since.elapsed().as_secs(), "goes on");
         }
     }

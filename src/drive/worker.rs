@@ -16,7 +16,7 @@ use crate::position::{NextOffset, Partition, SourcePartition};
 use crate::publish::Publication;
 use crate::serve::query::Query;
 use crate::serve::view::ListView;
-use crate::serve::{Asked, answer};
+use crate::serve::{Asked, Look};
 use crate::stage::{Clock, Effects, Log};
 use crate::watch::health::Health;
 use crate::watch::metrics::{LogFollower, LogTallies, Metrics};
@@ -266,11 +266,14 @@ pub trait Worker {
                 next_show = now + SHOW;
                 self.show();
             }
-            // One a turn: whoever asks much waits, what is counted does not.
-            if let Ok(query) = self.ties().questions.try_recv() {
-                answer(&self.asked(), query);
+            // Whoever asks much waits, what is counted does not.
+            let mut look = Look::default();
+            while look.goes_on()
+                && let Ok(query) = self.ties().questions.try_recv()
+            {
+                look.answer(&self.asked(), query);
             }
-            if is_idle {
+            if is_idle && !look.has_answered() {
                 self.ties().wake.sleep(next_tick);
             }
         }

@@ -341,7 +341,8 @@ pub(super) fn watermarks<C: ConsumerContext>(
     let (low, high) = patiently(vigil, topic, &"asking for its bounds", |wait| {
         consumer.fetch_watermarks(topic, kafka_number(partition), wait)
     })?;
-    Ok(Bounds { low: next(low).unwrap_or_default(), high: Some(next(high).unwrap_or_default()) })
+    let (low, high) = (next(low).unwrap_or_default(), next(high).unwrap_or_default());
+    Ok(Bounds { low, high, is_stream: false })
 }
 
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

@@ -8,9 +8,10 @@
 //!
 //! Invariants: a header or a log line holds no part of a record. Absent: gapless order, which nobody needs here.
 
-use super::client::{RECORD_BYTES_MAX, log_line};
+use super::client::log_line;
 use super::reader::{default, lock};
 use crate::drive::{LogFailure, Rejected, Rejects, Vigil};
+use crate::limits::RECORD_BYTES_MAX;
 use rdkafka::ClientConfig;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;

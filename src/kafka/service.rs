@@ -79,7 +79,7 @@ impl Standby {
     /// The sign of life of what goes before the workers.
     #[must_use]
     pub fn vigil(&self) -> Vigil {
-        Vigil::new("start", Arc::clone(&self.stop), Arc::clone(&self.health))
+        Vigil::new("start", Arc::clone(&self.stop), &self.health)
     }
 
     /// Starts the workers.
@@ -107,7 +107,7 @@ impl Standby {
                 let Some(questions) = questions.next() else { anyhow::bail!("a queue for each worker") };
                 let ties = Ties {
                     number,
-                    vigil: Arc::new(Vigil::new(&name, Arc::clone(&service.stop), Arc::clone(&health))),
+                    vigil: Arc::new(Vigil::new(&name, Arc::clone(&service.stop), &health)),
                     wake: Wake::default(),
                     clock: Arc::clone(&clock) as Arc<dyn Clocks>,
                     health: Arc::clone(&health),

@@ -6,9 +6,10 @@
 //! Absent: Kafka transactions (ARCHITECTURE, "Exactly once"), partitioners, a limit on time: brokers that are away are
 //! waited for.
 
-use super::client::{RECORD_BYTES_MAX, log_line};
+use super::client::log_line;
 use super::reader::{default, kafka_number, lock, next};
 use crate::drive::{Appending, LogFailure, Vigil, Writer};
+use crate::limits::RECORD_BYTES_MAX;
 use crate::position::{NextOffset, Partition};
 use crate::stage::Log;
 use rdkafka::ClientConfig;

@@ -17,7 +17,7 @@ mod travel;
 mod counts;
 mod view;
 
-pub use counts::{Count, CountKind};
+pub use counts::{Count, CountKind, CountsPlace, LINES_MAX};
 pub use decay::HALF_LIFE_MS_MAX;
 pub use travel::{TotalKey, TotalUpdate};
 pub use view::{Neighbour, RowView};

@@ -194,25 +194,24 @@ fn opened(rules: &CountingRules, count: u32) -> Vec<Rows> {
     (0..count).map(|n| Rows::new(rules, Partition(n), count)).collect()
 }
 
-/// Everything counted, merged over the partitions; each partition's own part must come sorted.
+/// Everything counted, merged over the partitions; nothing may come twice, however it is cut.
 fn counted(partitions: &[Rows], as_of: i64) -> BTreeMap<Key, (u64, f64)> {
     let mut all = BTreeMap::new();
     for rows in partitions {
         let held = Relation::ALL.into_iter().flat_map(|relation| rows.anchors(relation));
         assert!(held.into_iter().all(|anchor| rows.owner.has(anchor)), "a row of another partition");
-        let mut last: Option<Key> = None;
         rows.for_each_count(Some(EventTime(as_of)), |count| {
-            let line = count.to_string();
-            let fields: Vec<&str> = line.split('\t').collect();
-            let key: Vec<String> = fields[..5].iter().map(|&field| field.to_owned()).collect();
-            let key: Key = <[String; 5]>::try_from(key).unwrap().into();
-            assert!(last.as_ref() < Some(&key), "{last:?} before {key:?}");
-            last = Some(key.clone());
-            let figures = (fields[5].parse().unwrap(), fields[6].parse().unwrap());
-            assert!(all.insert(key, figures).is_none(), "counted by two owners: {line}");
+            let (key, figures) = read(&count.to_string());
+            assert!(all.insert(key, figures).is_none(), "counted twice: {count}");
         });
     }
     all
+}
+
+fn read(line: &str) -> (Key, (u64, f64)) {
+    let fields: Vec<&str> = line.split('\t').collect();
+    let key: Vec<String> = fields[..5].iter().map(|&field| field.to_owned()).collect();
+    (<[String; 5]>::try_from(key).unwrap().into(), (fields[5].parse().unwrap(), fields[6].parse().unwrap()))
 }
 
 fn compare(seed: u64, half_life_ms: i64, naive: &Naive, seen: &BTreeMap<Key, (u64, f64)>, as_of: i64) {
@@ -244,6 +243,92 @@ fn incremental_equals_from_scratch(seed: u64, count: u32, half_life_ms: i64, ste
         }
     }
 }
+
+/// The lines of all portions, with what `between` does to the rows between two of them.
+fn portions(rows: &mut Rows, lines_max: usize, mut between: impl FnMut(&mut Rows)) -> Vec<String> {
+    let (mut lines, mut place) = (Vec::new(), Some(CountsPlace::default()));
+    while let Some(from) = place {
+        let before = lines.len();
+        place = rows.counts_from(from, EventTime(0), lines_max, &mut |count| lines.push(count.to_string()));
+        assert!(lines.len() - before <= lines_max, "{} lines of at most {lines_max}", lines.len() - before);
+        between(rows);
+    }
+    lines
+}
+
+#[test]
+fn counts_in_portions_are_all_counts_once_at_any_size() {
+    let rules = CountingRules { row_max: None, ..CountingRules::default() };
+    let (mut seeded, mut partitions) = (Seeded(5), opened(&rules, 3));
+    (0..400).for_each(|time| drop(give(&mut partitions, time, &seeded.whole(40))));
+    let longest = Relation::ALL.into_iter().flat_map(|relation| {
+        let rows = &partitions[0];
+        rows.anchors(relation).map(move |anchor| rows.row(relation, anchor).len())
+    });
+    assert!(longest.max().unwrap() > 7, "rows that one portion does not hold");
+    for rows in &mut partitions {
+        let mut whole = portions(rows, 1_000_000, |_| {});
+        whole.sort();
+        assert!(whole.len() > 1000);
+        for lines_max in [2, 3, 7, 64, 1000] {
+            let mut cut = portions(rows, lines_max, |_| {});
+            cut.sort();
+            assert!(cut == whole, "{} and {} lines by {lines_max}", cut.len(), whole.len());
+        }
+    }
+}
+
+#[test]
+fn what_is_there_all_along_comes_once_while_rows_are_pruned_and_new_items_come() {
+    for (seed, row_max, lines_max) in [(1, None, 3), (2, Some(12), 5), (3, Some(12), 64)] {
+        let rules = CountingRules { row_max, ..CountingRules::default() };
+        let (mut seeded, mut partitions, mut touched) = (Seeded(seed), opened(&rules, 1), Vec::new());
+        (0..300).for_each(|time| drop(give(&mut partitions, time, &seeded.whole(40))));
+        let rows = &mut partitions[0];
+        let keys = |rows: &Rows| {
+            let mut keys = BTreeSet::new();
+            rows.for_each_count(None, |count| assert!(keys.insert(read(&count.to_string()).0)));
+            keys
+        };
+        let mut throughout = keys(rows);
+        let before = throughout.len();
+        let mut time = 300;
+        let lines = portions(rows, lines_max, |rows| {
+            time += 1;
+            if time < 450 {
+                give_one(rows, EventTime(time), &seeded.whole(60), &mut touched);
+                let now = keys(rows);
+                throughout.retain(|key| now.contains(key));
+            }
+        });
+        assert!(row_max.is_none() || throughout.len() < before, "seed {seed}: nothing was pruned");
+        let mut seen = BTreeSet::new();
+        for line in lines {
+            let key = read(&line).0;
+            assert!(seen.insert(key.clone()) || !throughout.contains(&key), "seed {seed}: {line} twice");
+        }
+        let missing: Vec<_> = throughout.difference(&seen).collect();
+        assert!(missing.is_empty(), "seed {seed}: {missing:?}");
+    }
+}
+
+#[test]
+fn a_portion_costs_no_more_where_there_is_nothing_to_tell() {
+    let mut rows = Rows::new(&CountingRules::default(), Partition(0), 2);
+    let shop = rows.items_mut().shop("main");
+    for n in 0..10 * STEPS_OF_A_PORTION {
+        rows.items_mut().item(shop, &n.to_string());
+    }
+    let (mut count, mut place) = (0, Some(CountsPlace::default()));
+    while let Some(from) = place {
+        place = rows.counts_from(from, EventTime(0), 2, &mut |count| panic!("{count} of names only"));
+        count += 1;
+    }
+    assert!(count >= 10, "{count} portions: one looked at more than it may");
+}
+
+/// Items that a portion of two counts may look at.
+const STEPS_OF_A_PORTION: usize = 2 * 64;
 
 #[test]
 fn incremental_counts_equal_counts_from_scratch_at_every_cut() {

@@ -10,6 +10,7 @@ use super::names::{NameId, Names};
 use crate::event::EventTime;
 use crate::items::{ItemId, spread};
 use crate::list_key::{About, ListName, SHOP_WIDE};
+use crate::memory::{allocated, of_vec};
 use crate::position::Partition;
 use crate::publish::{EntryFigures, ListFigures, ListHead, ListRecord, Publication, Stamp};
 use crate::rank::Day;
@@ -50,9 +51,6 @@ struct Held {
 /// What a table takes for one place besides what stands there, and how full tables are on average.
 const PLACE_BYTES: usize = 1;
 const TABLE_FILL: f64 = 0.66;
-
-/// Roughly what the allocator adds to each allocation.
-const ALLOCATION_BYTES: usize = 16;
 
 impl ListView {
     /// The list of `item`, if one is published.
@@ -149,14 +147,14 @@ impl ListView {
     fn put_on(&self, held: &Held) {
         if !held.packed.is_empty() {
             self.count.fetch_add(1, Ordering::Relaxed);
-            self.packed_bytes.fetch_add(held.packed.len() + ALLOCATION_BYTES, Ordering::Relaxed);
+            self.packed_bytes.fetch_add(allocated(held.packed.len()), Ordering::Relaxed);
         }
     }
 
     fn take_off(&self, held: &Held) {
         if !held.packed.is_empty() {
             self.count.fetch_sub(1, Ordering::Relaxed);
-            self.packed_bytes.fetch_sub(held.packed.len() + ALLOCATION_BYTES, Ordering::Relaxed);
+            self.packed_bytes.fetch_sub(allocated(held.packed.len()), Ordering::Relaxed);
         }
     }
 }
@@ -197,7 +195,7 @@ impl ViewWriter {
     /// Bytes held.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.names.capacity() * size_of::<u32>()
+        of_vec(&self.names)
     }
 
     fn subject(&mut self, publication: &Publication<'_>) -> NameId {

@@ -197,6 +197,14 @@ impl IntakeWork {
         self.inputs[input].origin
     }
 
+    /// Bytes held now, by kind.
+    #[must_use]
+    pub fn bytes_by_kind(&self) -> Vec<(&'static str, usize)> {
+        let writers = self.outputs.iter().map(|output| output.writer.held_bytes()).sum();
+        let schemas = self.inputs.iter().map(|reading| reading.plans.bytes()).sum();
+        vec![("names", self.items.bytes()), ("blocks", writers), ("schemas", schemas)]
+    }
+
     /// The schema to [`IntakeWork::learn`] before `record` of `input` can be read, if there is one.
     #[must_use]
     pub fn missing_schema(&self, input: usize, record: &SourceRecord<'_>) -> Option<SchemaId> {
@@ -472,7 +480,7 @@ impl Work for IntakeWork {
         checkpoints.pass(offset, || checksum).map_err(refused(source, offset))?;
         let (mapping, plans) = (Arc::clone(mapping), Arc::clone(plans));
         let now = Now { clock_ms: self.now_ms, read_to: self.inputs[input].highest };
-        match self.intake.take(&mapping, &plans, record, now) {
+        match self.intake.admit_record(&mapping, &plans, record, now) {
             Ok(Some(admitted)) => self.event(input, offset, record.timestamp_ms, checksum, &admitted, effects),
             Ok(None) => self.tally.skipped += 1,
             Err(reject) => self.reject(input, offset, reject, effects),

@@ -5,6 +5,7 @@ use super::checkpoints::{Checkpoints, refused};
 use super::effect::{Effects, Log, StageError};
 use crate::event::EventTime;
 use crate::items::{ItemId, Items, fingerprint, spread};
+use crate::memory::of_vec;
 use crate::position::{Checkpoint, NextOffset, Partition, Position, SourcePartition, Span};
 use crate::relation::{Bought, Change, Delta};
 use crate::wire::{Lag, Origin, PairsWriter, SectionHead};
@@ -91,6 +92,12 @@ impl Outbox {
         let sent = self.channels.iter().map(|channel| channel.sent);
         self.checkpoints = Checkpoints::open(sent, next, until).map_err(refused(&self.source, next))?;
         Ok(())
+    }
+
+    /// Bytes held.
+    pub(super) fn held_bytes(&self) -> usize {
+        let writers: usize = self.channels.iter().map(|channel| channel.writer.held_bytes()).sum();
+        writers + of_vec(&self.owners) + of_vec(&self.shop_owners)
     }
 
     /// Opening marks for every partition.

@@ -109,10 +109,21 @@ impl WindowsWork {
         self.merge.forced()
     }
 
-    /// Users, items, and bytes of the merge buffer, now.
+    /// Users remembered.
     #[must_use]
-    pub fn sizes(&self) -> (usize, usize, usize) {
-        (self.windows.visitors(), self.items.len(), self.merge.bytes())
+    pub fn users(&self) -> usize {
+        self.windows.visitors()
+    }
+
+    /// Bytes held now, by kind.
+    #[must_use]
+    pub fn bytes_by_kind(&self) -> Vec<(&'static str, usize)> {
+        vec![
+            ("users", self.windows.bytes()),
+            ("names", self.items.bytes() + self.names.held_bytes()),
+            ("merge", self.merge.bytes()),
+            ("blocks", self.outbox.held_bytes()),
+        ]
     }
 
     /// Deltas appended, and deltas that the log held already.

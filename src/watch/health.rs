@@ -4,6 +4,7 @@
 //! partition of its fixed fingerprint.
 //! Absent: judgement about lag; an instance that is behind but working is ready.
 
+use super::waits::Waits;
 use crate::items::{fingerprint, spread};
 use crate::position::Partition;
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,8 +12,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-/// A worker that has not come round its loop for this long hangs or is dead. A batch takes milliseconds; a snapshot or
-/// the writing of all counts takes seconds.
+/// A worker that has not come round its loop for this long hangs or is dead. A batch takes milliseconds, and so does an
+/// answer; whoever waits for brokers gives signs of life meanwhile.
 pub const HEARTBEAT_AGE_MAX: Duration = Duration::from_secs(60);
 
 /// The stages, as metrics and answers name them.
@@ -101,14 +102,13 @@ pub struct Health {
     started: Instant,
     age_max: Duration,
     rows_partitions: AtomicU32,
-    /// Workers that brokers do not answer, and since when.
-    away: Mutex<BTreeMap<Arc<str>, Instant>>,
     beats: Mutex<Vec<(Arc<str>, Arc<AtomicU64>)>>,
     /// Workers that wait to hear what is theirs.
     waiting: Mutex<BTreeSet<Arc<str>>>,
     /// Whether any worker that waited has heard.
     has_settled: AtomicBool,
     states: RwLock<BTreeMap<(StageName, Partition), PartitionState>>,
+    waits: Arc<Waits>,
 }
 
 /// A worker's right to say that it is alive. Dropped without [`Heartbeat::finish`] (a panic), it grows stale.
@@ -129,11 +129,11 @@ impl Health {
             started: Instant::now(),
             age_max,
             rows_partitions: AtomicU32::new(rows_partitions),
-            away: Mutex::default(),
             beats: Mutex::default(),
             waiting: Mutex::default(),
             has_settled: AtomicBool::new(false),
             states: RwLock::default(),
+            waits: Arc::default(),
         }
     }
 
@@ -182,12 +182,20 @@ impl Health {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
     }
 
-    /// Whether everything that is on this instance is live, and every worker knows what is.
+    /// Who waits for something outside.
+    #[must_use]
+    pub fn waits(&self) -> &Arc<Waits> {
+        &self.waits
+    }
+
+    /// Whether everything that is on this instance is live, every worker knows what is, and every partition of the sources
+    /// has a reader.
     #[must_use]
     pub fn is_ready(&self) -> bool {
         let states = self.states.read().unwrap_or_else(PoisonError::into_inner);
         let is_known = !states.is_empty() || self.has_settled.load(Ordering::Relaxed);
-        is_known && self.waiting().is_empty() && states.values().all(|&state| state == PartitionState::Live)
+        let is_known = is_known && self.waiting().is_empty() && self.waits.all_are_read();
+        is_known && states.values().all(|&state| state == PartitionState::Live)
     }
 
     /// Says where `stage` stands on `partition`, which is on this instance from now on.
@@ -216,16 +224,6 @@ impl Health {
     /// How many partitions the pairs log has, once brokers have said so.
     pub fn set_rows_partitions(&self, count: u32) {
         self.rows_partitions.store(count, Ordering::Relaxed);
-    }
-
-    /// `worker` waits since then for brokers that do not answer. It is alive, and not ready.
-    pub fn wait_for_brokers(&self, worker: &str, since: Instant) {
-        self.away.lock().unwrap_or_else(PoisonError::into_inner).insert(Arc::from(worker), since);
-    }
-
-    /// `worker` goes on.
-    pub fn brokers_answer(&self, worker: &str) {
-        self.away.lock().unwrap_or_else(PoisonError::into_inner).remove(worker);
     }
 
     /// The rows partition that holds the lists of `item`, and where it stands; `None` when it is not on this instance.

@@ -42,12 +42,14 @@ pub struct Metrics {
     lag_records: GaugeVec,
     lag_seconds: GaugeVec,
     ledger_duplicates: IntCounterVec,
+    claims: IntCounterVec,
     state_bytes: GaugeVec,
+    waits: WaitFamilies,
     view_lists: GaugeVec,
-    view_bytes: GaugeVec,
     ready: GaugeVec,
     resident_bytes: GaugeVec,
     http_requests: IntCounterVec,
+    http_displaced: IntCounterVec,
 }
 
 struct IntakeFamilies {
@@ -60,6 +62,7 @@ struct IntakeFamilies {
 struct WindowsFamilies {
     events: IntCounterVec,
     forced: IntCounterVec,
+    late_arrivals: IntCounterVec,
     users: GaugeVec,
 }
 
@@ -70,6 +73,7 @@ struct RowsFamilies {
     published: IntCounterVec,
     tombstones: IntCounterVec,
     suppressed: IntCounterVec,
+    corrected: IntCounterVec,
     delay: DelayHistogram,
     items: GaugeVec,
     rows: GaugeVec,
@@ -82,11 +86,22 @@ struct LogFamilies {
     muted: IntCounterVec,
 }
 
+/// Read off [`Health`] when they are asked for: who waits may be too busy waiting to say so.
+struct WaitFamilies {
+    brokers: GaugeVec,
+    sources: GaugeVec,
+    partitions: GaugeVec,
+    unread: GaugeVec,
+}
+
 /// Registers metrics and notes what they are.
 struct Catalogue {
     registry: Registry,
     families: Vec<Family>,
 }
+
+/// In place of a partition, where state is of the whole process.
+const WHOLE_PROCESS: &str = "all";
 
 type Outcome<T> = Result<T, prometheus::Error>;
 
@@ -120,17 +135,26 @@ impl Metrics {
         )?;
         let state_bytes = all.gauge(
             "samenloop_state_bytes",
-            "Bytes of state held in memory, by part. The parts that grow are where the memory goes.",
-            &["stage", "partition", "part"],
+            "Bytes of state held in memory, by kind. The kinds that grow are where the memory goes.",
+            &["stage", "partition", "kind"],
         )?;
+        let claims = all.counter(
+            "samenloop_claims_total",
+            "Partitions of lists claimed by this process: one for each taken over. Steadily rising: rebalances.",
+            &[],
+        )?;
+        let waits = WaitFamilies::new(all)?;
         let view_lists =
             all.gauge("samenloop_view_lists", "Lists that HTTP can serve: published and not withdrawn.", &[])?;
-        let view_bytes =
-            all.gauge("samenloop_view_bytes", "Bytes of keys and records of the lists HTTP can serve.", &[])?;
         let http_requests = all.counter(
             "samenloop_http_requests_total",
             "HTTP requests answered, by route and status. 5xx on /v1 routes: look at /livez and /readyz.",
             &["route", "status"],
+        )?;
+        let http_displaced = all.counter(
+            "samenloop_http_displaced_total",
+            "HTTP connections closed to make room for new ones. A rise: more clients than there are places, or idle ones.",
+            &[],
         )?;
         let ready = all.gauge(
             "samenloop_ready",
@@ -151,12 +175,14 @@ impl Metrics {
             lag_records,
             lag_seconds,
             ledger_duplicates,
+            claims,
             state_bytes,
+            waits,
             view_lists,
-            view_bytes,
             ready,
             resident_bytes,
             http_requests,
+            http_displaced,
         })
     }
 
@@ -177,6 +203,18 @@ impl Metrics {
         self.http_requests.with_label_values(&[route, &status.to_string()]).inc();
     }
 
+    /// Counts a partition of lists that was claimed.
+    pub fn count_claim(&self) {
+        let none: &[&str] = &[];
+        self.claims.with_label_values(none).inc();
+    }
+
+    /// Counts an HTTP connection that had to make room for another.
+    pub fn count_http_displaced(&self) {
+        let none: &[&str] = &[];
+        self.http_displaced.with_label_values(none).inc();
+    }
+
     /// All metrics in Prometheus' text format, with what is read at scrape time.
     ///
     /// # Errors
@@ -185,7 +223,8 @@ impl Metrics {
         let none: &[&str] = &[];
         self.ready.with_label_values(none).set(if health.is_ready() { 1.0 } else { 0.0 });
         self.view_lists.with_label_values(none).set(lists as f64);
-        self.view_bytes.with_label_values(none).set(view_bytes as f64);
+        self.state_bytes.with_label_values(&["serve", WHOLE_PROCESS, "view"]).set(view_bytes as f64);
+        self.waits.show(health);
         self.resident_bytes.with_label_values(none).set(resident_bytes().unwrap_or(0) as f64);
         TextEncoder::new().encode_to_string(&self.registry.gather())
     }
@@ -232,6 +271,11 @@ impl WindowsFamilies {
                 "Events released from the merge buffer out of order because it was full. Raise merge_buffer.",
                 &[],
             )?,
+            late_arrivals: all.counter(
+                "samenloop_late_arrivals_total",
+                "Events that came after their source had been waiting, and out of order with what others brought meanwhile.",
+                &["source"],
+            )?,
             users: all.gauge("samenloop_users", "Users whose windows are held in memory.", &["partition"])?,
         })
     }
@@ -266,11 +310,59 @@ impl RowsFamilies {
                 "Ranked lists not published, as they did not differ enough from the last published one.",
                 list,
             )?,
+            corrected: all.counter(
+                "samenloop_lists_corrected_total",
+                "Lists published again, or buried, because the record of an older owner had landed last.",
+                &[],
+            )?,
             delay: all.delay(delay_name, delay_help)?,
             items: all.gauge("samenloop_items", "Items known to the rows stage.", &["partition"])?,
             rows: all.gauge("samenloop_rows", "Rows held: items with at least one neighbour.", by_partition)?,
             pairs: all.gauge("samenloop_pairs", "Directed pairs held in rows.", by_partition)?,
         })
+    }
+}
+
+impl WaitFamilies {
+    fn new(all: &mut Catalogue) -> Outcome<Self> {
+        Ok(Self {
+            brokers: all.gauge(
+                "samenloop_broker_wait_seconds",
+                "Since how long a worker has been waiting for the brokers to answer; 0 when it does not wait.",
+                &["worker"],
+            )?,
+            sources: all.gauge(
+                "samenloop_source_waiting",
+                "1 while a source partition waits for something outside, such as its schema registry, and holds nothing up.",
+                &["source", "partition"],
+            )?,
+            partitions: all.gauge(
+                "samenloop_source_partitions",
+                "Partitions that the topic of a source is known to have.",
+                &["source"],
+            )?,
+            unread: all.gauge(
+                "samenloop_source_partitions_unread",
+                "Partitions of a source that nobody reads, as far as this instance can know. It is not ready meanwhile.",
+                &["source"],
+            )?,
+        })
+    }
+
+    fn show(&self, health: &Health) {
+        let waits = health.waits();
+        [&self.brokers, &self.sources, &self.partitions, &self.unread].into_iter().for_each(GaugeVec::reset);
+        for (worker, lasts) in waits.workers() {
+            self.brokers.with_label_values(&[&*worker]).set(lasts.unwrap_or_default().as_secs_f64());
+        }
+        for (place, is_waiting) in waits.sources() {
+            let labels = [&*place.source, &place.partition.0.to_string()];
+            self.sources.with_label_values(&labels).set(f64::from(u8::from(is_waiting)));
+        }
+        for (source, standing) in waits.topics() {
+            self.partitions.with_label_values(&[&*source]).set(f64::from(standing.partitions));
+            self.unread.with_label_values(&[&*source]).set(standing.unread.len() as f64);
+        }
     }
 }
 

@@ -4,7 +4,8 @@ use super::health::PartitionState;
 use super::metrics::{DelayTally, IntakeTallies, RowsTallies, WindowsTallies};
 use crate::intake::Reason;
 use crate::rows::RelationStats;
-use crate::stage::{Clock, IntakeTally, Phase, RowsWork, WindowsWork};
+use crate::stage::{Clock, IntakeWork, Phase, RowsWork, WindowsWork};
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -37,26 +38,28 @@ pub fn state(phase: &Phase, records_left: u64) -> PartitionState {
 
 /// What intake did.
 #[must_use]
-pub fn intake_tallies(tally: &IntakeTally) -> IntakeTallies {
+pub fn intake_tallies(work: &IntakeWork) -> IntakeTallies {
+    let tally = work.tally();
     let rejects = Reason::ALL.iter().map(|reason| (reason.name(), tally.rejects[reason.index()]));
     IntakeTallies {
         accepted: tally.accepted,
         rejects: rejects.filter(|&(_, count)| count > 0).collect(),
         skipped_nulls: tally.skipped,
         skewed: tally.skewed,
+        bytes: as_u64(work.bytes_by_kind()),
     }
 }
 
 /// What a partition of windows did and holds.
 #[must_use]
 pub fn windows_tallies(work: &WindowsWork) -> WindowsTallies {
-    let (users, _, merge_bytes) = work.sizes();
     WindowsTallies {
         fates: work.tally().fates,
         forced: work.forced(),
+        late_arrivals: BTreeMap::new(),
         ledger_duplicates: work.tally().ledger_duplicates,
-        users: users as u64,
-        bytes: vec![("merge", merge_bytes as u64)],
+        users: work.users() as u64,
+        bytes: as_u64(work.bytes_by_kind()),
     }
 }
 
@@ -73,10 +76,15 @@ pub fn rows_tallies(work: &RowsWork, delay: &DelayTally) -> RowsTallies {
         published: tally.published,
         tombstones: tally.tombstones,
         suppressed: tally.suppressed,
+        corrected: 0,
         delay: delay.clone(),
         items: stats.items as u64,
         rows: of(|stats| stats.rows as u64),
         pairs: of(|stats| stats.pairs as u64),
-        bytes: work.bytes_by_kind().map(|(kind, bytes)| (kind, bytes as u64)).to_vec(),
+        bytes: as_u64(work.bytes_by_kind()),
     }
+}
+
+fn as_u64(bytes: Vec<(&'static str, usize)>) -> Vec<(&'static str, u64)> {
+    bytes.into_iter().map(|(kind, bytes)| (kind, bytes as u64)).collect() // lossless: usize has at most 64 bits
 }

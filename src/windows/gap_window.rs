@@ -34,6 +34,11 @@ pub(super) enum Place {
 }
 
 impl GapWindow {
+    /// Bytes held besides itself.
+    pub(super) fn heap_bytes(&self) -> usize {
+        crate::memory::of_vec(&self.items)
+    }
+
     /// Moves the window to an event at `time`. Nothing moves when it is late.
     pub(super) fn arrive(&mut self, time: EventTime, gap_ms: i64) -> Arrival {
         match self.latest {

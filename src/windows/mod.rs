@@ -142,8 +142,10 @@ impl Windows {
     /// On an order without items, which intake refuses.
     pub fn apply(&mut self, input: &Input<'_>, sink: &mut impl FnMut(Delta<'_>)) -> Fate {
         self.move_on(input.time);
-        let visitor = self.visitors.meet(input.user, input.time, self.rules.forget_after_ms);
-        let fate = react(visitor, input, &self.rules, &mut self.scratch, sink);
+        let (rules, scratch) = (&self.rules, &mut self.scratch);
+        let fate = self
+            .visitors
+            .with(input.user, input.time, rules.forget_after_ms, |visitor| react(visitor, input, rules, scratch, sink));
         self.tally.add(input.action.event_type(), fate);
         fate
     }
@@ -168,6 +170,12 @@ impl Windows {
     #[must_use]
     pub fn tally(&self) -> Tally {
         self.tally
+    }
+
+    /// Bytes held of users.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.visitors.bytes()
     }
 
     /// Users remembered.

@@ -17,6 +17,13 @@ pub(super) struct Customer {
     pub(super) purchases: Purchases,
 }
 
+impl Customer {
+    /// Bytes held besides itself.
+    pub(super) fn heap_bytes(&self) -> usize {
+        self.order_ids.heap_bytes() + crate::memory::of_vec(&self.purchases.bought)
+    }
+}
+
 #[derive(Clone, Copy)]
 struct Purchase {
     item: ItemId,

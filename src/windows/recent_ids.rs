@@ -1,6 +1,7 @@
 //! The keys of a user's last events: what tells a re-sent event from a new one.
 
 use crate::event::EventKey;
+use crate::memory::of_vec;
 
 /// A ring that grows as it is used, up to the bound it is given.
 #[derive(Default)]
@@ -23,6 +24,11 @@ impl RecentIds {
             self.oldest = (self.oldest + 1) % max;
         }
         true
+    }
+
+    /// Bytes held besides itself.
+    pub(super) fn heap_bytes(&self) -> usize {
+        of_vec(&self.keys)
     }
 }
 

@@ -50,6 +50,11 @@ pub(super) struct RecentViews {
 }
 
 impl RecentViews {
+    /// Bytes held besides itself.
+    pub(super) fn heap_bytes(&self) -> usize {
+        crate::memory::of_vec(&self.views)
+    }
+
     /// `item` was viewed at `time`: it becomes the most recent by arrival. Its time never goes back.
     fn touch(&mut self, item: ItemId, time: EventTime, max: usize) {
         if let Some(place) = self.views.iter().rposition(|seen| seen.item == item) {

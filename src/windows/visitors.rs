@@ -9,6 +9,7 @@ use super::purchases::Customer;
 use super::recent_ids::RecentIds;
 use super::views::RecentViews;
 use crate::event::{EventTime, UserKey};
+use crate::memory::{allocated, of_vec};
 use hashbrown::HashTable;
 
 /// What is remembered of one user. Most only ever view, so carts and purchases are boxes, made when first used.
@@ -37,6 +38,16 @@ impl Visitor {
         }
     }
 
+    /// Bytes held besides itself.
+    fn heap_bytes(&self) -> usize {
+        let boxed = |cart: &GapWindow| allocated(size_of::<GapWindow>()) + cart.heap_bytes();
+        self.click_ids.heap_bytes()
+            + self.session.heap_bytes()
+            + self.recent_views.heap_bytes()
+            + self.cart.as_deref().map_or(0, boxed)
+            + self.customer.as_deref().map_or(0, |customer| allocated(size_of::<Customer>()) + customer.heap_bytes())
+    }
+
     fn is_forgotten(&self, now: EventTime, forget_after_ms: i64) -> bool {
         now.since(self.seen) > forget_after_ms
     }
@@ -50,6 +61,8 @@ pub(super) struct Visitors {
     index: HashTable<u32>,
     /// Nobody was seen last before this: spares reclaiming where there is nothing to reclaim.
     all_seen_since: Option<EventTime>,
+    /// What visitors hold besides themselves: kept as it changes, since there are too many of them to go through.
+    heap_bytes: usize,
 }
 
 impl Visitors {
@@ -61,6 +74,7 @@ impl Visitors {
         let place = if let Some(&place) = known {
             let visitor = &mut visitors[place as usize];
             if visitor.is_forgotten(time, forget_after_ms) {
+                self.heap_bytes -= visitor.heap_bytes();
                 *visitor = Visitor::new(user, time);
             } else {
                 visitor.seen = visitor.seen.max(time);
@@ -73,6 +87,27 @@ impl Visitors {
             place
         };
         &mut visitors[place as usize]
+    }
+
+    /// Lets `change` change the visitor for an event of `user` at `time`.
+    pub(super) fn with<T>(
+        &mut self,
+        user: UserKey,
+        time: EventTime,
+        forget_after_ms: i64,
+        change: impl FnOnce(&mut Visitor) -> T,
+    ) -> T {
+        let visitor = self.meet(user, time, forget_after_ms);
+        let before = visitor.heap_bytes();
+        let changed = change(visitor);
+        let after = visitor.heap_bytes();
+        self.heap_bytes = self.heap_bytes + after - before;
+        changed
+    }
+
+    /// Bytes held.
+    pub(super) fn bytes(&self) -> usize {
+        of_vec(&self.visitors) + allocated(self.index.allocation_size()) + self.heap_bytes
     }
 
     /// Frees what is forgotten.
@@ -93,6 +128,7 @@ impl Visitors {
 
     /// The last visitor moves to `place`.
     fn remove(&mut self, place: usize) {
+        self.heap_bytes -= self.visitors[place].heap_bytes();
         let last = self.visitors.len() - 1;
         let leaver = hash(self.visitors[place].user);
         if let Ok(entry) = self.index.find_entry(leaver, |&other| other as usize == place) {

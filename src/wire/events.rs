@@ -1,11 +1,15 @@
 //! Events blocks: what intake gives to windows.
 
-use super::block::{Section, SectionHead, SectionWriter, read_sections, read_sources, write_sections, write_sources};
+use super::block::{
+    Section, SectionHead, SectionWriter, bytes_max, read_sections, read_sources, write_sections, write_sources,
+};
 use super::dictionary::{self, Dictionary};
-use super::frame::{Kind, WireError, body, seal, start};
-use super::varint::{Reader, put, put_count};
+use super::frame::{HEADER_BYTES, Kind, WireError, body, seal, start};
+use super::size::{COUNT_BYTES_MAX, USER_BYTES};
+use super::varint::{Reader, VARINT_BYTES_MAX, put, put_count};
 use crate::event::{EventKey, EventTime, EventType, UserKey};
 use crate::items::{ItemId, Items};
+use crate::memory::{allocated, of_vec};
 use crate::position::Position;
 use hashbrown::HashMap;
 use std::ops::Range;
@@ -72,12 +76,20 @@ impl EventsWriter {
         }
     }
 
-    /// About how many bytes the block would have.
+    /// Bytes held.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        self.dictionary.held_bytes()
+            + of_vec(&self.users)
+            + allocated(self.user_numbers.allocation_size())
+            + self.sections.iter().map(|section| of_vec(&section.bytes)).sum::<usize>()
+    }
+
+    /// How many bytes the block would have, or a few more, never fewer.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.dictionary.bytes()
-            + 16 * self.users.len()
-            + self.sections.iter().map(|s| s.bytes.len() + 64).sum::<usize>()
+        let users = COUNT_BYTES_MAX + USER_BYTES * self.users.len();
+        HEADER_BYTES + VARINT_BYTES_MAX + self.dictionary.bytes_max() + users + bytes_max(&self.sections)
     }
 
     /// How many events the block holds.

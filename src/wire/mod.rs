@@ -34,6 +34,7 @@ mod events;
 mod frame;
 mod opening;
 mod pairs;
+mod size;
 mod totals;
 mod varint;
 

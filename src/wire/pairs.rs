@@ -1,9 +1,11 @@
 //! Pairs blocks: what windows gives to rows.
 
-use super::block::{Section, SectionHead, SectionWriter, read_sections, read_sources, write_sections, write_sources};
+use super::block::{
+    Section, SectionHead, SectionWriter, bytes_max, read_sections, read_sources, write_sections, write_sources,
+};
 use super::dictionary::{self, Dictionary};
-use super::frame::{Kind, WireError, body, seal, start};
-use super::varint::{Reader, put, put_count};
+use super::frame::{HEADER_BYTES, Kind, WireError, body, seal, start};
+use super::varint::{Reader, VARINT_BYTES_MAX, put, put_count};
 use crate::event::EventTime;
 use crate::items::{ItemId, Items};
 use crate::position::Position;
@@ -47,10 +49,17 @@ impl PairsWriter {
         put_change(&mut section.bytes, &mut self.dictionary, &delta.change, items);
     }
 
-    /// About how many bytes the block would have.
+    /// Bytes held.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        let sections = self.section.iter().map(|section| crate::memory::of_vec(&section.bytes));
+        self.dictionary.held_bytes() + sections.sum::<usize>()
+    }
+
+    /// How many bytes the block would have, or a few more, never fewer.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.dictionary.bytes() + self.section.iter().map(|s| s.bytes.len() + 64).sum::<usize>()
+        HEADER_BYTES + VARINT_BYTES_MAX + self.dictionary.bytes_max() + bytes_max(&self.section)
     }
 
     /// How many deltas the block holds.
@@ -264,6 +273,12 @@ pub struct Translation {
 }
 
 impl Translation {
+    /// Bytes held.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        crate::memory::of_vec(&self.shops) + crate::memory::of_vec(&self.items)
+    }
+
     /// Interns a block's names in `table`.
     pub fn fill(&mut self, shops: &[&str], items: &[(u32, &str)], table: &mut Items) {
         self.shops.clear();

@@ -13,12 +13,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What every room shares.
-const VOCABULARY: &[&str] = &["event", "items", "position", "relation", "list_key", "rules"];
+const VOCABULARY: &[&str] = &["event", "items", "limits", "memory", "position", "relation", "list_key", "rules"];
 
 /// The arrows there may be, besides those to the vocabulary: from a room to the rooms it knows.
 const ARROWS: &[(&str, &[&str])] = &[
     ("event", &[]),
     ("items", &[]),
+    ("memory", &[]),
+    ("limits", &[]),
     ("position", &[]),
     ("relation", &[]),
     ("list_key", &[]),

@@ -2,7 +2,6 @@
 
 use crate::rig::{Rig, Shape, assert_counts, default_rules, line, naive_rules, tiny_rules};
 use crate::shop::{self, Random};
-use samenloop::position::Partition;
 use samenloop::rules::CountingRules;
 
 const EVENTS: usize = 400;
@@ -95,8 +94,8 @@ fn two_writers_at_once_count_once() {
             let shape = |block_entries| Shape { partitions, block_entries, ..Shape::new(&rules) };
             let log = shape(1).log();
             let lines: Vec<_> = events.iter().map(|event| (line(event), None)).collect();
-            let open = |entries| Rig::over(&shape(entries), log.clone(), vec![lines.clone()]).unwrap();
-            let mut both = [open(7), open(11)];
+            let open = |entries, log| Rig::over(&shape(entries), log, vec![lines.clone()]).unwrap();
+            let mut both = [open(7, log.clone()), open(11, log.apart("other."))];
             while both.iter().any(|rig| rig.fed[0] < EVENTS) {
                 let rig = &mut both[usize::try_from(random.below(2)).unwrap()];
                 for _ in 0..random.below(40) {
@@ -115,7 +114,7 @@ fn two_writers_at_once_count_once() {
                 rig.rest().unwrap();
                 assert_counts(rig, &events, &naive, &context);
                 for partition in 0..partitions {
-                    rig.pipeline.restart_rows(Partition(partition)).unwrap();
+                    rig.lose("rows", partition).unwrap();
                 }
                 assert_counts(rig, &events, &naive, &format!("{context}, read again"));
             }

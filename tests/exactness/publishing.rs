@@ -4,7 +4,6 @@ use crate::recount::Event;
 use crate::restarts::assert_all_is_news;
 use crate::rig::{Rig, Shape, default_rules, line, naive_rules};
 use crate::shop::{self, Random};
-use samenloop::drive::Transport as _;
 use samenloop::position::Partition;
 use samenloop::rules::PublishRules;
 use samenloop::stage::{Clocked, Log, RowsInput};
@@ -25,7 +24,7 @@ fn totals(rig: &mut Rig) -> u64 {
 
 /// Blocks on the events log.
 fn blocks(rig: &mut Rig) -> u64 {
-    rig.pipeline.transport_mut().bounds(Log::Events, Partition(0)).unwrap().1.0
+    rig.high(Log::Events, 0)
 }
 
 fn keys(rig: &mut Rig) -> Vec<String> {
@@ -169,10 +168,10 @@ fn totals_known_to_a_restarted_partition_are_those_that_the_others_told() {
     rig.rest().unwrap();
     let before = rig.final_lists();
     for partition in 0..3 {
-        rig.pipeline.restart_rows(Partition(partition)).unwrap();
-        for of in (0..3).map(Partition) {
-            let (_, end) = rig.pipeline.transport_mut().bounds(Log::Totals, of).unwrap();
-            assert_eq!(rig.pipeline.rows()[partition as usize].next(RowsInput::Totals(of)), end, "all totals read");
+        rig.lose("rows", partition).unwrap();
+        for of in 0..3 {
+            let next = rig.pipeline.rows()[partition as usize].next(RowsInput::Totals(Partition(of)));
+            assert_eq!(next.0, rig.high(Log::Totals, of), "all totals read");
         }
         // Before anybody tells anything again, a list stands as it stood: b and N of other partitions are known.
         assert_eq!(rig.final_lists(), before, "after the restart of partition {partition}");

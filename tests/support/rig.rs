@@ -83,7 +83,9 @@ impl Shape {
     pub fn log(&self) -> MemoryLog {
         let log = MemoryLog::new(self.partitions, self.partitions).keeping();
         let (seed, lazy_percent) = self.lazy.unwrap_or_default();
-        log.set_faults(Faults { lazy_percent, resend: self.resend, ..Faults::seeded(seed) });
+        let mut faults = Faults::seeded(seed);
+        (faults.lazy_percent, faults.resend) = (lazy_percent, self.resend);
+        log.set_faults(faults);
         log
     }
 }
@@ -157,11 +159,17 @@ impl Rig {
         let mut rig = Self { pipeline, fed: vec![0; files.len()], files };
         for input in 0..rig.files.len() {
             let bounds = rig.pipeline.log().bounds(&rig.source(input), Partition(0))?;
-            rig.fed[input] = usize::try_from(bounds.high.map_or(0, |high| high.0))?;
+            rig.fed[input] = usize::try_from(bounds.high.0)?;
             rig.pipeline.set_stream(input, true);
         }
         rig.pipeline.take_in()?;
         Ok(rig)
+    }
+
+    /// The high watermark of a partition.
+    pub fn high(&self, log: Log, partition: u32) -> u64 {
+        let bounds = self.pipeline.log().bounds(&Topic::Log(log), Partition(partition)).unwrap();
+        bounds.high.0
     }
 
     fn source(&self, input: usize) -> Topic {
@@ -264,7 +272,7 @@ impl Rig {
             let of_stage = |stage: &samenloop::stage::Stage<samenloop::stage::WindowsWork>| -> u64 {
                 EventType::ALL.iter().map(|&t| stage.work().tally().fates[t as usize][fate as usize]).sum()
             };
-            self.pipeline.windows().iter().map(of_stage).sum()
+            self.pipeline.windows().into_iter().map(of_stage).sum()
         };
         let others = [Fate::Counted, Fate::Bulk, Fate::Late, Fate::Overlong];
         let all = [

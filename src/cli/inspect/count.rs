@@ -39,7 +39,7 @@ pub(super) fn rows(
     pipeline.sink().notes.note_more();
     let mut rows = Vec::with_capacity(relations.len());
     for &relation in relations {
-        match explain_row(&pipeline.asked(), &args.shop, relation, &args.item) {
+        match explain_row(&pipeline.asked(), &args.shop, relation, &args.item, usize::MAX) {
             RowAnswer::Found(row) => rows.push(row),
             RowAnswer::NoSuchItem | RowAnswer::NotHere => bail!(
                 "item {:?} of shop {:?} is in no event of these files that counts; is its id written as in the events?",

@@ -148,7 +148,7 @@ impl<T: Transport> IntakeWorker<T> {
     /// A new stage over what is owned and what is `new`. Returns where the new ones are read from.
     fn start(&mut self, new: &BTreeSet<(usize, Partition)>) -> anyhow::Result<Vec<(usize, Partition, NextOffset)>> {
         for &(source, partition) in new {
-            let owned = OwnedPartition::new(&self.hands.ties.metrics, &self.sources[source].plan.name, partition);
+            let owned = OwnedPartition::new(&self.hands.ties, &self.sources[source].place(partition));
             self.sources[source].owned.insert(partition, owned);
         }
         let inputs = self.number_inputs();
@@ -224,11 +224,11 @@ impl<T: Transport> IntakeWorker<T> {
                     let Some(owned) = source.owned.get_mut(&partition) else { continue };
                     // The log says where; where records are gone, the stage says which.
                     owned.next = stage.work().resume_at(owned.input.0).max(bounds.low);
-                    owned.until = bounds.high;
-                    owned.has_ended = bounds.high.is_some_and(|high| owned.next >= high);
+                    owned.until = bounds.until();
+                    owned.has_ended = owned.until.is_some_and(|until| owned.next >= until);
                     starts.push((number, partition, owned.next));
                     let (from, name) = (owned.next.0, &*source.plan.name);
-                    let to = bounds.high.map(|high| high.0);
+                    let to = bounds.high.0;
                     tracing::info!(stage = "intake", source = name, partition = partition.0, from, to, "reading");
                 }
                 let Some(owned) = source.owned.get(&partition) else { continue };
@@ -290,6 +290,10 @@ impl<T: Transport> Worker for IntakeWorker<T> {
         }
         if changes.is_empty() {
             return Ok(());
+        }
+        for (number, _) in &changes {
+            let source = &mut self.sources[*number];
+            source.partitions = source.reader.partitions_known().unwrap_or(source.partitions);
         }
         // What is somebody else's already is neither finished nor committed.
         for (number, change) in &changes {
@@ -356,9 +360,12 @@ impl<T: Transport> Worker for IntakeWorker<T> {
         let is_settled = self.sources.iter().all(|source| source.reader.is_settled());
         self.hands.settle(is_settled, self.sources.iter().all(|source| source.owned.is_empty()));
         self.hands.show();
+        for source in &self.sources {
+            self.hands.ties.health.waits().set_topic(&source.plan.name, source.topic());
+        }
         let Some(stage) = &self.stage else { return };
         let tally = stage.work().tally();
-        self.follower.update(&intake_tallies(tally));
+        self.follower.update(&intake_tallies(stage.work()));
         self.muted.update(&LogTallies { muted: tally.muted, ..LogTallies::default() });
         let now = self.hands.now();
         for source in &mut self.sources {
@@ -376,7 +383,13 @@ impl<T: Transport> Worker for IntakeWorker<T> {
 
     fn asked(&self) -> Asked<'_> {
         let rows_partitions = self.hands.plan.pairs_partitions;
-        Asked { rejected: self.tally().rejected(), windows: Vec::new(), rows: Vec::new(), rows_partitions }
+        Asked {
+            assignment: 0,
+            rejected: self.tally().rejected(),
+            windows: Vec::new(),
+            rows: Vec::new(),
+            rows_partitions,
+        }
     }
 
     /// Sends what the stage has in hand, waits until it is on the log, and commits that.

@@ -5,13 +5,15 @@ use super::super::recovery::{LogFacts, start};
 use super::super::scan::record_at;
 use super::super::transport::{Bounds, Change, Message, Reader, Topic, Transport};
 use super::super::vigil::Vigil;
+use super::super::worker::Ties;
 use crate::config::Start;
 use crate::event::EventTime;
 use crate::intake::{Record, checksum_of_record};
 use crate::position::{Checkpoint, NextOffset, Partition, Position, SourcePartition};
 use crate::stage::{IntakeInput, Log, SourceInput};
 use crate::watch::health::StageName;
-use crate::watch::metrics::{LagFollower, Metrics};
+use crate::watch::metrics::LagFollower;
+use crate::watch::waits::{SourceWait, TopicStanding};
 use crate::wire::Origin;
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
@@ -87,11 +89,12 @@ pub(super) struct OwnedPartition {
     /// The newest record's timestamp.
     pub(super) newest_ms: Option<i64>,
     pub(super) lag: LagFollower,
+    pub(super) wait: SourceWait,
 }
 
 impl OwnedPartition {
-    pub(super) fn new(metrics: &Metrics, source: &std::sync::Arc<str>, partition: Partition) -> Self {
-        let place = SourcePartition { source: std::sync::Arc::clone(source), partition };
+    pub(super) fn new(ties: &Ties, place: &SourcePartition) -> Self {
+        let partition = place.partition;
         Self {
             input: SourceInput(0),
             number: partition,
@@ -106,7 +109,8 @@ impl OwnedPartition {
             retry_at_ms: None,
             stuck_since_ms: None,
             newest_ms: None,
-            lag: metrics.lag(StageName::Intake, &place),
+            lag: ties.metrics.lag(StageName::Intake, place),
+            wait: ties.health.waits().source(place),
         }
     }
 
@@ -185,9 +189,10 @@ impl<T: Transport> OwnedSource<T> {
         Ok((0..self.partitions).map(|number| self.place(Partition(number))).collect())
     }
 
-    /// Partitions that the topic has grown since the stage was made: nobody reads them yet.
-    pub(super) fn unread_partitions(&self) -> u32 {
-        self.reader.partitions_known().map_or(0, |known| known.saturating_sub(self.partitions))
+    /// How the topic stands: partitions that it has grown since its group last spoke are read by nobody yet.
+    pub(super) fn topic(&self) -> TopicStanding {
+        let partitions = self.reader.partitions_known().unwrap_or(self.partitions).max(self.partitions);
+        TopicStanding { partitions, unread: (self.partitions..partitions).map(Partition).collect() }
     }
 
     pub(super) fn inputs(&self) -> impl Iterator<Item = IntakeInput> {
@@ -201,7 +206,7 @@ impl<T: Transport> OwnedSource<T> {
     /// starts at its start.
     pub(super) fn first(&self, partition: Partition, facts: &LogFacts, note: &str) -> anyhow::Result<NextOffset> {
         let bounds = self.reader.bounds(partition)?;
-        let high = bounds.high.unwrap_or(NextOffset(u64::MAX));
+        let high = bounds.high;
         let name = &self.plan.name;
         match self.reader.committed(partition)? {
             Some((committed, found)) if found.is_empty() || found == note => {

@@ -315,16 +315,16 @@ impl Transport for MemoryTransport {
     type Rejects = MemoryRejects;
 
     fn join(&self, group: &str, topic: &Topic) -> anyhow::Result<MemoryReader> {
-        let partitions = self.log.partitions(topic);
+        let (partitions, group) = (self.log.partitions(topic), format!("{}{group}", self.log.prefix));
         let mut logs = self.log.logs();
         logs.members += 1;
         let member = logs.members;
-        let held = logs.groups.entry(group.to_owned()).or_insert_with(|| Group::new(topic.clone(), partitions));
+        let held = logs.groups.entry(group.clone()).or_insert_with(|| Group::new(topic.clone(), partitions));
         held.join(member, self.instance);
         drop(logs);
         Ok(MemoryReader {
             cursors: Cursors::new(self.log.clone(), topic.clone()),
-            group: group.to_owned(),
+            group,
             member,
             instance: self.instance,
         })

@@ -87,6 +87,18 @@ impl PartitionLog {
         &mut self.records
     }
 
+    /// Appends a record.
+    pub fn push(&mut self, record: Kept) {
+        self.append(self.high, record);
+    }
+
+    /// Holds these records instead, from its first offset on.
+    pub fn replace(&mut self, records: impl IntoIterator<Item = Kept>) {
+        let low = self.low.0;
+        self.records = (low..).map(NextOffset).zip(records.into_iter().map(Rc::new)).collect();
+        self.high = self.records.back().map_or(self.low, |(offset, _)| offset.after());
+    }
+
     /// Loses everything from `offset` on, as after an unclean election.
     pub fn cut(&mut self, offset: NextOffset) {
         self.records.retain(|(at, _)| *at < offset);
@@ -143,7 +155,11 @@ struct Logs {
 
 /// Logs held in memory. Clones are the same logs.
 #[derive(Clone)]
-pub struct MemoryLog(Rc<RefCell<Logs>>);
+pub struct MemoryLog {
+    logs: Rc<RefCell<Logs>>,
+    /// Before the names of groups.
+    prefix: Rc<str>,
+}
 
 impl MemoryLog {
     /// Empty logs: `events` by user, the others by item. What has been read is let go.
@@ -155,17 +171,24 @@ impl MemoryLog {
             (Log::Totals, pairs_partitions),
             (Log::Lists, pairs_partitions),
         ];
-        let log = Self(Rc::new(RefCell::new(Logs {
+        let logs = Logs {
             topics: BTreeMap::new(),
             groups: BTreeMap::new(),
             members: 0,
             keep: false,
             faults: Faults::default(),
-        })));
+        };
+        let log = Self { logs: Rc::new(RefCell::new(logs)), prefix: Rc::from("") };
         for (name, count) in counts {
             log.make(&Topic::Log(name), count);
         }
         log
+    }
+
+    /// The same logs for members of other groups, who know nothing of the first ones: two owners at once.
+    #[must_use]
+    pub fn apart(&self, prefix: &str) -> Self {
+        Self { logs: Rc::clone(&self.logs), prefix: Rc::from(prefix) }
     }
 
     /// Keeps everything, for restarts.
@@ -193,7 +216,7 @@ impl MemoryLog {
     }
 
     fn logs(&self) -> RefMut<'_, Logs> {
-        self.0.borrow_mut()
+        self.logs.borrow_mut()
     }
 
     /// Sees that `topic` has at least `partitions` partitions. Groups that read it are told.
@@ -249,7 +272,7 @@ impl MemoryLog {
     /// When there is none.
     pub fn bounds(&self, topic: &Topic, partition: Partition) -> Result<Bounds, LogFailure> {
         let bounds =
-            self.with(topic, partition, |held| Bounds { low: held.low, high: (!held.is_stream).then_some(held.high) });
+            self.with(topic, partition, |held| Bounds { low: held.low, high: held.high, is_stream: held.is_stream });
         bounds.ok_or_else(|| LogFailure::said(&topic.to_string(), "there is no such partition"))
     }
 
@@ -267,14 +290,14 @@ impl MemoryLog {
 
     /// Takes `partition` of `group` from its owner at once, without its help, and gives it back: a crash of one partition.
     pub fn lose(&self, group: &str, partition: Partition) {
-        if let Some(group) = self.logs().groups.get_mut(group) {
+        if let Some(group) = self.logs().groups.get_mut(&format!("{}{group}", self.prefix)) {
             group.lose(partition);
         }
     }
 
     /// Hands every partition of `group` to the next member, in order.
     pub fn rotate(&self, group: &str) {
-        if let Some(group) = self.logs().groups.get_mut(group) {
+        if let Some(group) = self.logs().groups.get_mut(&format!("{}{group}", self.prefix)) {
             group.rotate();
         }
     }
