@@ -14,6 +14,7 @@ use crate::position::{Checkpoint, NextOffset, Partition, Position, SourcePartiti
 use crate::publish::codec::{CodecError, ListHeaders, SchemaFailure};
 use crate::publish::{ListRecord, Publication};
 use crate::serve::Asked;
+use crate::serve::view::ViewWriter;
 use crate::stage::{Effects, Fact, Landed, LandedValue, Left, Log, RowsInput, RowsRecord, RowsWork, Stage, StageError};
 use crate::watch::health::{PartitionState, StageName};
 use crate::watch::metrics::{DelayTally, LagFollower, RowsFollower};
@@ -35,6 +36,8 @@ struct Owned {
     /// The newest record's timestamp.
     newest_ms: Option<i64>,
     delay: DelayTally,
+    /// Its lists, as HTTP sees them.
+    view: ViewWriter,
     follower: RowsFollower,
     lag: LagFollower,
 }
@@ -95,8 +98,8 @@ impl<T: Transport> RowsWorker<T> {
     /// Tells a stage something, and carries out what it wants.
     fn tell(&mut self, partition: Partition, fact: Fact<'_, RowsWork>) -> anyhow::Result<()> {
         let Some(owned) = self.owned.get_mut(&partition) else { return Ok(()) };
-        let Owned { stage, delay, .. } = owned;
-        let mut effects = RowsEffects { hands: &mut self.hands, buffers: &mut self.buffers, delay, failed: None };
+        let Owned { stage, delay, view, .. } = owned;
+        let mut effects = RowsEffects { hands: &mut self.hands, buffers: &mut self.buffers, delay, view, failed: None };
         let handled = stage.handle(fact, &mut effects);
         if is_lost(&handled) {
             self.overtaken.push(partition);
@@ -115,8 +118,9 @@ impl<T: Transport> RowsWorker<T> {
 
     /// Publishes every list as it stands, news or not.
     pub(super) fn publish_all(&mut self) -> anyhow::Result<()> {
-        for Owned { stage, delay, .. } in self.owned.values_mut() {
-            let mut effects = RowsEffects { hands: &mut self.hands, buffers: &mut self.buffers, delay, failed: None };
+        for Owned { stage, delay, view, .. } in self.owned.values_mut() {
+            let mut effects =
+                RowsEffects { hands: &mut self.hands, buffers: &mut self.buffers, delay, view, failed: None };
             let mut next = Some(0);
             while let Some(from) = next {
                 next = stage.work_mut().publish_all(from, &mut effects);
@@ -137,9 +141,9 @@ impl<T: Transport> RowsWorker<T> {
                 Next::Nothing => return Ok(true),
                 Next::End(partition) => {
                     let Some(owned) = self.owned.get_mut(&partition) else { continue };
-                    let Owned { stage, delay, .. } = owned;
+                    let Owned { stage, delay, view, .. } = owned;
                     let (hands, buffers) = (&mut self.hands, &mut self.buffers);
-                    let mut effects = RowsEffects { hands, buffers, delay, failed: None };
+                    let mut effects = RowsEffects { hands, buffers, delay, view, failed: None };
                     let handled = stage.handle(Fact::Ended { input: RowsInput::Pairs }, &mut effects);
                     if is_lost(&handled) {
                         self.overtaken.push(partition);
@@ -153,9 +157,9 @@ impl<T: Transport> RowsWorker<T> {
                         continue; // revoked since it was fetched, or nothing
                     };
                     owned.newest_ms = message.timestamp_ms();
-                    let Owned { stage, delay, .. } = owned;
+                    let Owned { stage, delay, view, .. } = owned;
                     let (hands, buffers) = (&mut self.hands, &mut self.buffers);
-                    let mut effects = RowsEffects { hands, buffers, delay, failed: None };
+                    let mut effects = RowsEffects { hands, buffers, delay, view, failed: None };
                     let record = RowsRecord::Block(block);
                     let handled = stage.handle(Fact::Record { input: RowsInput::Pairs, offset, record }, &mut effects);
                     if is_lost(&handled) {
@@ -182,9 +186,9 @@ impl<T: Transport> RowsWorker<T> {
             };
             let Some(block) = message.value() else { continue };
             let (input, record) = (RowsInput::Totals(partition), RowsRecord::Block(block));
-            for (&own, Owned { stage, delay, .. }) in &mut self.owned {
+            for (&own, Owned { stage, delay, view, .. }) in &mut self.owned {
                 let (hands, buffers) = (&mut self.hands, &mut self.buffers);
-                let mut effects = RowsEffects { hands, buffers, delay, failed: None };
+                let mut effects = RowsEffects { hands, buffers, delay, view, failed: None };
                 let handled = stage.handle(Fact::Record { input, offset, record }, &mut effects);
                 if is_lost(&handled) {
                     self.overtaken.push(own);
@@ -208,7 +212,7 @@ impl<T: Transport> RowsWorker<T> {
                 Next::Record(message) => message,
             };
             let Some((partition, offset)) = message.place() else { continue };
-            let Some(Owned { stage, delay, .. }) = self.owned.get_mut(&partition) else { continue };
+            let Some(Owned { stage, delay, view, .. }) = self.owned.get_mut(&partition) else { continue };
             let plan = Arc::clone(&self.hands.plan);
             let place = || format!("lists-{} at offset {}", partition.0, offset.0);
             let (wants, vigil) = (stage.work().wants_lists(), &self.hands.ties.vigil);
@@ -236,12 +240,10 @@ impl<T: Transport> RowsWorker<T> {
             let landed = Landed { shop: &record.shop, list: &record.list, item: &record.item, stamp, value };
             if let LandedValue::List(record) = value {
                 let at = message.timestamp_ms().unwrap_or_default();
-                let mut json = Vec::new();
-                record.write_json(&mut json);
-                self.hands.ties.view.insert(&record.key(), &json, EventTime(at));
+                self.hands.ties.view.restore(record, EventTime(at));
             }
             let (hands, buffers) = (&mut self.hands, &mut self.buffers);
-            let mut effects = RowsEffects { hands, buffers, delay, failed: None };
+            let mut effects = RowsEffects { hands, buffers, delay, view, failed: None };
             let record = RowsRecord::List(landed);
             let handled = stage.handle(Fact::Record { input: RowsInput::Lists, offset, record }, &mut effects);
             if is_lost(&handled) {
@@ -326,8 +328,14 @@ impl<T: Transport> RowsWorker<T> {
         health.set(StageName::Rows, partition, PartitionState::CatchingUp { records_left: next.lag(to) });
         let (follower, lag) = (metrics.rows(partition), metrics.lag(StageName::Rows, &source));
         let mut delay = DelayTally::default();
-        let mut effects =
-            RowsEffects { hands: &mut self.hands, buffers: &mut self.buffers, delay: &mut delay, failed: None };
+        let mut view = ViewWriter::new(Arc::clone(&self.hands.ties.view));
+        let mut effects = RowsEffects {
+            hands: &mut self.hands,
+            buffers: &mut self.buffers,
+            delay: &mut delay,
+            view: &mut view,
+            failed: None,
+        };
         let mut told = stage.handle(Fact::Claimed { epoch: epoch.0 }, &mut effects);
         if let Some(checkpoint) = checkpoint {
             let left = Left::Checkpoint { output: partition.index(), source: &source, checkpoint };
@@ -338,7 +346,7 @@ impl<T: Transport> RowsWorker<T> {
             told = told.and_then(|()| stage.handle(opened, &mut effects));
         }
         effects.end(told)?;
-        self.owned.insert(partition, Owned { stage, newest_ms: None, delay, follower, lag });
+        self.owned.insert(partition, Owned { stage, newest_ms: None, delay, view, follower, lag });
         Ok(next)
     }
 
@@ -504,6 +512,7 @@ struct RowsEffects<'h, T: Transport> {
     hands: &'h mut Hands<T>,
     buffers: &'h mut Buffers,
     delay: &'h mut DelayTally,
+    view: &'h mut ViewWriter,
     failed: Option<anyhow::Error>,
 }
 
@@ -515,18 +524,11 @@ impl<T: Transport> RowsEffects<'_, T> {
 
     /// One encoding, straight from ids: for the log, and for who hears of lists in process.
     fn send(&mut self, publication: &Publication<'_>) -> anyhow::Result<()> {
-        let Self { hands, buffers, delay, .. } = self;
+        let Self { hands, buffers, delay, view, .. } = self;
         let Buffers { key, value } = &mut **buffers;
         let (plan, is_tombstone) = (Arc::clone(&hands.plan), publication.is_tombstone());
         plan.codec.encode(publication, key, value);
-        let name = publication.names().join("/");
-        if is_tombstone {
-            hands.ties.view.remove(&name);
-        } else {
-            let mut json = Vec::new();
-            publication.write_json(&mut json);
-            hands.ties.view.insert(&name, &json, EventTime(hands.now().wall_ms));
-        }
+        view.publish(publication, EventTime(hands.now().wall_ms));
         if let Some(waited_ms) = publication.waited_ms {
             delay.record(waited_ms.unsigned_abs().saturating_mul(1000));
         }

@@ -10,6 +10,7 @@
 //! that rests for long costs four bytes. The sweep is a cursor over all lists and a number of lists that it owes.
 
 use super::lists::ListNumber;
+use crate::memory::of_vec;
 use crate::rules::PublishRules;
 use std::collections::VecDeque;
 
@@ -162,10 +163,8 @@ impl Due {
     /// Bytes held.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        let words = self.places.capacity() + self.free.capacity() + self.ready.capacity();
-        words * size_of::<u32>()
-            + self.pending.capacity() * size_of::<Pending>()
-            + self.cooling.capacity() * size_of::<(i64, u32)>()
+        let queues = self.ready.capacity() * size_of::<u32>() + self.cooling.capacity() * size_of::<(i64, u32)>();
+        of_vec(&self.places) + of_vec(&self.pending) + of_vec(&self.free) + queues
     }
 
     /// Moves the clock; what has cooled is ready when it changed meanwhile, else it rests.

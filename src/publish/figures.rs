@@ -3,12 +3,14 @@
 //! What is printed is a function of these alone, so whoever holds them prints, byte for byte, what went out.
 
 use super::number::{Rounded, rounded};
-use crate::rank::{Day, Entry, List};
+use super::record::{EntryRecord, ListRecord};
+use crate::rank::{Day, Entry, List, score_milli};
 
-/// Significant digits of weights: a score recomputed from them is right to 0.001.
-pub const WEIGHT_DIGITS: usize = 8;
+/// Significant digits of weights: so many that they read back as the same `f32`, which 7 often do and 9 always. A score
+/// recomputed from them is right to 0.001.
+const WEIGHT_DIGITS: std::ops::RangeInclusive<usize> = 7..=9;
 /// Significant digits of what can be derived from the weights.
-pub const DERIVED_DIGITS: usize = 6;
+const DERIVED_DIGITS: usize = 6;
 
 /// A score is printed in thousandths.
 const SCORE_DECIMALS: usize = 3;
@@ -61,6 +63,16 @@ impl ListFigures {
         })
     }
 
+    /// Those of a list that has been published.
+    #[must_use]
+    pub fn of_record(record: &ListRecord<'_>) -> Self {
+        let first = record.entries.first();
+        first.map_or_else(Self::default, |entry| Self {
+            anchor_weight: single(entry.anchor_weight),
+            contexts: single(entry.contexts),
+        })
+    }
+
     /// Anchor weight and contexts as they are printed.
     pub(super) fn printed(&self) -> [Rounded; 2] {
         [printed_weight(self.anchor_weight), printed_weight(self.contexts)]
@@ -78,6 +90,19 @@ impl EntryFigures {
             other_weight: single(entry.figures.other),
             llr_root: single(entry.llr_root),
             last_seen: entry.last_seen,
+        }
+    }
+
+    /// Those of an entry that has been published.
+    #[must_use]
+    pub fn of_record(record: &EntryRecord<'_>) -> Self {
+        Self {
+            score_milli: score_milli(record.score),
+            support: record.support,
+            weight: single(record.weight),
+            other_weight: single(record.other_weight),
+            llr_root: single(record.llr_root),
+            last_seen: record.last_seen,
         }
     }
 
@@ -100,11 +125,37 @@ impl EntryFigures {
 }
 
 fn printed_weight(weight: f32) -> Rounded {
-    rounded(f64::from(weight), WEIGHT_DIGITS)
+    let (wide, mut printed) = (f64::from(weight), Rounded::of(0, 0));
+    for digits in WEIGHT_DIGITS {
+        printed = rounded(wide, digits);
+        if single(printed.value).to_bits() == weight.to_bits() {
+            break;
+        }
+    }
+    printed
 }
 
 /// The nearest `f32`; what is too large for one is held at the largest.
 #[expect(clippy::cast_possible_truncation, reason = "rounding to the nearest f32 is what is meant")]
 fn single(value: f64) -> f32 {
     (value as f32).clamp(f32::MIN, f32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_printed_weight_reads_back_and_no_shorter_one_would(bits in 0x3000_0000_u32..0x4B00_0000, whole in 0..2_000_u16) {
+            for weight in [f32::from_bits(bits), f32::from(whole), f32::from(whole) / 10.0] {
+                let printed = printed_weight(weight);
+                prop_assert_eq!(single(printed.value).to_bits(), weight.to_bits());
+                let shortest: f64 = weight.to_string().parse().unwrap();
+                let digits = |value: f64| format!("{value:e}").split('e').next().unwrap().replace(['.', '-'], "").len();
+                prop_assert!(digits(printed.value) <= digits(shortest).max(7), "{} for {}", printed.value, weight);
+            }
+        }
+    }
 }

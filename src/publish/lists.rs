@@ -5,6 +5,7 @@
 
 use crate::items::ItemId;
 use crate::list_key::{About, ListKey, ListName};
+use crate::memory::of_vec;
 
 /// Number of a list in one [`Lists`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -85,8 +86,8 @@ impl Lists {
     /// Bytes held.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        let places: usize = self.by_item.iter().chain(&self.by_shop).map(Vec::capacity).sum();
-        places * size_of::<u32>() + self.keys.capacity() * size_of::<ListKey>()
+        let places: usize = self.by_item.iter().chain(&self.by_shop).map(of_vec).sum();
+        places + of_vec(&self.keys)
     }
 }
 

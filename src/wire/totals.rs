@@ -76,6 +76,12 @@ impl TotalsWriter {
         self.entries += 1;
     }
 
+    /// Bytes held, also between blocks.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        self.dictionary.held_bytes() + self.bytes.capacity()
+    }
+
     /// Whether nothing has been added.
     #[must_use]
     pub fn is_empty(&self) -> bool {

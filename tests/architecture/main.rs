@@ -33,7 +33,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("publish", &["rank"]),
     ("stage", &["intake", "windows", "wire", "rows", "rank", "publish"]),
     ("watch", &["intake", "rows", "stage"]),
-    ("serve", &["rows", "publish", "stage", "watch"]),
+    ("serve", &["rows", "rank", "publish", "stage", "watch"]),
     ("drive", &["intake", "wire", "publish", "stage", "watch", "serve"]),
     ("kafka", &["intake", "wire", "rows", "rank", "publish", "stage", "watch", "serve", "drive", "config"]),
     ("config", &["intake"]),

@@ -172,14 +172,15 @@ impl RowsWork {
         &self.tally
     }
 
-    /// Bytes held, by what they are held for.
+    /// Bytes held now, by kind.
     #[must_use]
     pub fn bytes_by_kind(&self) -> Vec<(&'static str, usize)> {
         vec![
             ("rows", self.rows.stats().bytes),
             ("names", self.rows.items().bytes() + self.names.held_bytes()),
-            ("due", self.due.bytes() + self.lists.bytes() + self.telling.bytes()),
+            ("due", self.due.bytes() + self.lists.bytes()),
             ("published", self.publisher.bytes()),
+            ("blocks", self.telling.bytes() + self.totals_writer.held_bytes()),
         ]
     }
 
@@ -190,10 +191,11 @@ impl RowsWork {
         self.wants_lists
     }
 
-    /// The row behind a list, entry by entry, also where the list is off; `None` when the item has never been met.
+    /// The row behind a list, with its best `candidates_max` entries, also where the list is off; `None` when the item has
+    /// never been met.
     #[must_use]
     pub fn explain(&self, list: ListName, shop: &str, item: &str, candidates_max: usize) -> Option<Explanation> {
-        let item = self.find_item(shop, item)?;
+        let item = self.rows.items().find_item(shop, item)?;
         Some(explain(&self.rows.row(list.relation(), item), &self.rules[list.index()], candidates_max))
     }
 }

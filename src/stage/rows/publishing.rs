@@ -2,7 +2,6 @@
 
 use super::record::{Landed, LandedValue};
 use super::{Clocked, RowsWork};
-use crate::items::ItemId;
 use crate::list_key::{About, ListKey, ListName, SHOP_WIDE};
 use crate::publish::{ListNumber, News, Publication, Shown, Stamp};
 use crate::rank::score_milli;
@@ -197,10 +196,5 @@ impl RowsWork {
                 self.publish_due(effects);
             }
         }
-    }
-
-    /// Which item a shop and a name are, where both have been met.
-    pub(super) fn find_item(&self, shop: &str, item: &str) -> Option<ItemId> {
-        self.rows.items().find_item(shop, item)
     }
 }

@@ -97,6 +97,11 @@ impl Bench {
         told.map(|()| seen)
     }
 
+    fn owns(&self, item: ItemId) -> bool {
+        let partitions = u32::try_from(self.totals_partitions()).unwrap();
+        spread(self.items.fingerprint(item), partitions) == self.partition
+    }
+
     fn write_opening(&mut self) {
         let source = SourcePartition::new("events", 0);
         let origins = vec![Origin { source, first: Some(Position::default()) }];
@@ -114,7 +119,7 @@ impl Bench {
         self.tell(Fact::Record { input: RowsInput::Pairs, offset: NextOffset(offset), record })
     }
 
-    /// A block of views: each item in a session of its own with the item before it.
+    /// A block of views: each pair in a session of its own, and the second item once more.
     fn views(&mut self, pairs: &[(&str, &str)]) -> Seen {
         let mut writer = PairsWriter::default();
         let source = SourcePartition::new("events", 0);
@@ -130,9 +135,14 @@ impl Bench {
         let shop = self.items.shop("main");
         for (centre, neighbour) in pairs {
             let (centre, neighbour) = (self.items.item(shop, centre), self.items.item(shop, neighbour));
-            let change = Change::Star { relation: Relation::ViewedTogether, centre, neighbours: &[neighbour] };
-            writer.push(self.written, &Delta { time: EventTime(EVENT_MS), change }, &self.items);
-            self.written = Position::start_of(self.written.offset.after());
+            let relation = Relation::ViewedTogether;
+            let own = [centre, neighbour].map(|item| self.owns(item));
+            let star = Change::Star { relation, centre, neighbours: &[neighbour] };
+            let alone = Change::Star { relation, centre: neighbour, neighbours: &[] };
+            for (change, _) in [(star, own[0]), (alone, own[1])].into_iter().filter(|(_, is_own)| *is_own) {
+                writer.push(self.written, &Delta { time: EventTime(EVENT_MS), change }, &self.items);
+                self.written = Position::start_of(self.written.offset.after());
+            }
         }
         writer.head().unwrap().span.to = self.written;
         let block = writer.finish(1, &self.items);

@@ -5,6 +5,7 @@
 //! over the same. The owner reads its own partition too: what its predecessors told need not be told again.
 
 use super::{Clocked, RowsWork};
+use crate::memory::of_vec;
 use crate::position::{Checkpoint, NextOffset, Partition};
 use crate::relation::Relation;
 use crate::rows::{TotalKey, TotalUpdate};
@@ -70,7 +71,7 @@ impl Telling {
     }
 
     pub(super) fn bytes(&self) -> usize {
-        self.updates.capacity() * size_of::<TotalUpdate>()
+        of_vec(&self.updates) + of_vec(&self.heard)
     }
 
     /// The newest that has been heard of `partition`.
