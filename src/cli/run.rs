@@ -3,7 +3,7 @@
 //! Refused before anything is read: topics that are missing or would lose data, sources without a topic, lists as Avro
 //! without a registry.
 
-use super::{Outcome, Sets, UsageError, assembly, serving};
+use super::{Outcome, Sets, UsageError, assembly, serving, signals};
 use crate::config::{OutputFormat, Settings, SourceSettings};
 use crate::kafka::admin::Admin;
 use crate::kafka::lists::{ListCodec, publish_schemas};
@@ -38,7 +38,7 @@ pub(crate) struct RunArgs {
 
 pub(super) fn run(_args: RunArgs, settings: Settings) -> anyhow::Result<Outcome> {
     let stop = Arc::new(AtomicBool::new(false));
-    serving::stop_at_signal(&stop)?;
+    signals::stop_at_signal(&stop)?;
     let plan = plan(&settings, &stop)?;
     let (topics, partitions) = (plan.sources.len(), (plan.events_partitions, plan.pairs_partitions));
     let (service, state) = Service::start(plan)?;

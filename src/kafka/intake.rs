@@ -430,7 +430,10 @@ impl Worker for IntakeWorker {
         self.hands.show();
         let Some(stage) = &self.stage else { return };
         let tally = stage.work().tally();
-        self.follower.update(&intake_tallies(stage.work()));
+        let mut tallies = intake_tallies(stage.work());
+        let held = self.sources.iter().flat_map(|source| source.held.values());
+        tallies.bytes.push(("waiting", held.map(|held| held.waiting_bytes() as u64).sum()));
+        self.follower.update(&tallies);
         self.muted.update(&LogTallies { muted: tally.muted, ..LogTallies::default() });
         for source in &mut self.sources {
             for (&partition, held) in &mut source.held {

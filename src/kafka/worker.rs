@@ -142,6 +142,16 @@ pub(super) trait Worker {
     /// Finishes what is in hand.
     fn finish(&mut self) -> anyhow::Result<()>;
 
+    /// Answers what one look at the questions is worth: a tick is some twenty times as long.
+    fn answer_some(&mut self) {
+        let mut look = Look::default();
+        while look.goes_on()
+            && let Ok(query) = self.hands().ties.questions.try_recv()
+        {
+            look.answer(&self.asked(), query);
+        }
+    }
+
     /// Works until the ties say stop, then finishes what is in hand.
     ///
     /// # Errors
@@ -156,18 +166,13 @@ pub(super) trait Worker {
             if now >= next_tick {
                 next_tick = now + TICK;
                 self.tick()?;
+                self.answer_some();
             }
             if now >= next_second {
                 next_second = now + SECOND;
                 self.show();
             }
-            let mut look = Look::default();
-            while look.goes_on()
-                && let Ok(query) = self.hands().ties.questions.try_recv()
-            {
-                look.answer(&self.asked(), query);
-            }
-            if is_idle && !look.has_answered() {
+            if is_idle {
                 self.hands().ties.wake.sleep(next_tick);
             }
         }

@@ -211,6 +211,8 @@ mod tests {
         assert_eq!(offer(&[], 0), News::Tombstone(at(6)));
         assert_eq!(offer(&[], 0), News::Nothing, "buried once");
         assert_eq!(offer(&[("b", 7000)], 1), News::List(at(7)), "it came back");
+        let shown_bytes: usize = publisher.published.values().map(Published::bytes).sum();
+        assert!(publisher.shown_bytes == shown_bytes && publisher.bytes() > shown_bytes, "{shown_bytes}");
         let stats = publisher.stats();
         assert_eq!((stats.lists, stats.tombstones, stats.suppressed, stats.keys), (6, 1, 5, 1));
     }

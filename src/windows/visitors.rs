@@ -164,6 +164,8 @@ fn small(place: usize) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::EventKey;
+    use crate::items::ItemId;
     use std::collections::BTreeMap;
 
     #[test]
@@ -172,12 +174,18 @@ mod tests {
         for step in 0..3_000_i64 {
             let user = u128::from(step.cast_unsigned().wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 56); // 256 users, mixed
             let now = EventTime(step);
-            visitors.meet(UserKey(user), now, 100);
+            visitors.with(UserKey(user), now, 100, |visitor| {
+                visitor.click_ids.remember(EventKey(step.unsigned_abs()), 8);
+                visitor.cart.get_or_insert_default().push(ItemId(0));
+                visitor.customer.get_or_insert_default();
+            });
             plain.insert(user, step);
             if step % 10 == 0 {
                 visitors.reclaim(now, 100);
                 plain.retain(|_, &mut seen| step - seen <= 100);
                 assert_eq!(visitors.len(), plain.len(), "at {step}");
+                let heap_bytes: usize = visitors.visitors.iter().map(Visitor::heap_bytes).sum();
+                assert_eq!(visitors.heap_bytes, heap_bytes, "at {step}");
             }
         }
         for (place, visitor) in visitors.visitors.iter().enumerate() {

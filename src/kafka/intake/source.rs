@@ -90,6 +90,11 @@ impl Held {
         is_full && !std::mem::replace(&mut self.is_paused, is_full)
     }
 
+    /// About what is held of them.
+    pub(super) fn waiting_bytes(&self) -> usize {
+        self.waiting_bytes
+    }
+
     /// The first that waits.
     pub(super) fn next_waiting(&mut self) -> Option<Waiting> {
         let waiting = self.waiting.pop_front()?;
