@@ -111,8 +111,7 @@ pub struct Pipeline<T, S> {
     appended: BTreeMap<Log, Appended>,
     /// Of a pairs log that nobody has written to yet: every partition of windows must give it the same.
     new_pairs_id: u128,
-    /// How often a rows stage was opened anew.
-    assignment: u64,
+    assignment: u64, // how often a rows stage was opened anew
 }
 
 impl<T: Transport, S: Sink> Pipeline<T, S> {

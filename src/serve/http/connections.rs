@@ -26,8 +26,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// How long a connection may be still before it can be made to go.
-const GRACE: Duration = Duration::from_millis(100);
+/// How long a connection may be still before it can be made to go: longer than it takes to send a request once connected, and
+/// short enough that thousands of newcomers do not wait for each other.
+const GRACE: Duration = Duration::from_millis(10);
 
 /// Where a connection stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -328,10 +329,10 @@ mod tests {
             (&[(Idle, 900), (Idle, 900)], Room::Free, None),
             (&[(Idle, 500), (Asking, 900), (Idle, 700)], Room::Made, Some(1)),
             (&[(Answering, 5000), (Idle, 500), (Asking, 500)], Room::Made, Some(1)),
-            (&[(New, 5000), (Asking, 101), (Idle, 100)], Room::Made, Some(1)),
-            (&[(New, 5000), (Asking, 99), (Idle, 30)], Room::NotBefore(now + ms(1)), None),
+            (&[(New, 5000), (Asking, 11), (Idle, 10)], Room::Made, Some(1)),
+            (&[(New, 5000), (Asking, 9), (Idle, 3)], Room::NotBefore(now + ms(1)), None),
             (&[(Answering, 5000), (New, 500), (Answering, 1)], Room::NotBefore(now + GRACE), None),
-            (&[(Idle, 100), (Idle, 99), (Idle, 99)], Room::Made, Some(0)),
+            (&[(Idle, 10), (Idle, 9), (Idle, 9)], Room::Made, Some(0)),
         ];
         for (standings, expected, gone) in cases {
             let mut places = places(now, standings);
