@@ -89,15 +89,6 @@ pub fn rows_tallies(work: &RowsWork, delay: &DelayTally) -> RowsTallies {
     }
 }
 
-/// By source; its partitions together.
-fn late_arrivals(work: &WindowsWork) -> BTreeMap<Arc<str>, u64> {
-    let mut by_source = BTreeMap::new();
-    for (place, count) in work.late_arrivals() {
-        *by_source.entry(Arc::clone(&place.source)).or_default() += count;
-    }
-    by_source
-}
-
 fn as_u64(bytes: Vec<(&'static str, usize)>) -> Vec<(&'static str, u64)> {
     bytes.into_iter().map(|(kind, bytes)| (kind, bytes as u64)).collect() // lossless: usize has at most 64 bits
 }

@@ -372,7 +372,10 @@ impl<T: Transport> Worker for IntakeWorker<T> {
         }
         let Some(stage) = &self.stage else { return };
         let tally = stage.work().tally();
-        self.follower.update(&intake_tallies(stage.work()));
+        let mut tallies = intake_tallies(stage.work());
+        let owned = self.sources.iter().flat_map(|source| source.owned.values());
+        tallies.bytes.push(("waiting", owned.map(|owned| owned.waiting_bytes() as u64).sum()));
+        self.follower.update(&tallies);
         self.muted.update(&LogTallies { muted: tally.muted, ..LogTallies::default() });
         let now = self.hands.now();
         for source in &mut self.sources {
