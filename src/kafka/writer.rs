@@ -9,7 +9,7 @@
 use super::KafkaFailure;
 use super::client::log_line;
 use super::reader::{default, kafka_number, lock};
-use crate::limits::RECORD_BYTES_MAX;
+use crate::limits::PRODUCED_BYTES_MAX;
 use crate::position::Partition;
 use rdkafka::ClientConfig;
 use rdkafka::client::ClientContext;
@@ -110,7 +110,7 @@ impl Writer {
             .set("enable.gapless.guarantee", "true")
             .set("acks", "all")
             .set("message.timeout.ms", "0")
-            .set("message.max.bytes", RECORD_BYTES_MAX.to_string());
+            .set("message.max.bytes", PRODUCED_BYTES_MAX.to_string());
         default(&mut config, "queue.buffering.max.kbytes", WAITING_KBYTES_MAX);
         default(&mut config, "linger.ms", "1");
         default(&mut config, "compression.type", "lz4");
