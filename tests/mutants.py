@@ -300,7 +300,7 @@ MUTANTS = [
             "self.count_pair(unit, neighbour, centre, 1.0, 1);",
             "far neighbours of other partitions weigh as much as near ones",
         ),
-        ("rows-star-touched", "                touched.push((unit.relation, neighbour));\n            }\n        }\n    }\n\n    fn count_basket", "            }\n        }\n    }\n\n    fn count_basket", "neighbours' lists do not change"),
+        ("rows-star-touched", "                self.count_pair(unit, neighbour, centre, weight, 1);\n                touched.push((unit.relation, neighbour));\n", "                self.count_pair(unit, neighbour, centre, weight, 1);\n", "neighbours' lists do not change"),
         ("rows-cross-touched", "            touched.push((unit.relation, anchor));\n", "", "lists of what led to an order do not change"),
         ("rows-basket-touched", "            touched.push((unit.relation, anchor.item));\n", "", "lists of what was bought do not change"),
         ("rows-cross-other", "self.count_other(unit, other.item, repeat_weight(other.repeats), u32::from(other.repeats == 0));", "self.count_other(unit, other.item, 1.0, 1);", "repeats are not damped in other totals"),

@@ -38,6 +38,8 @@ QUIET_S = 4
 START_MAX_S = 60
 RUN_MAX_S = 600
 FEED_SLICE_S = 0.01
+# What our own clients would say of a broker that has just started, or is about to end.
+QUIET = {"log_level": 2}
 TICKS = os.sysconf("SC_CLK_TCK")
 PROGRAM_CORE, BROKER_CORE = 0, 1
 DATA_SPAN_MS = 31 * 86_400_000
@@ -79,11 +81,11 @@ class Broker:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,
-                env={**os.environ, "JDK_JAVA_OPTIONS": java_options},
+                env={**os.environ, **({"JDK_JAVA_OPTIONS": java_options} if java_options else {})},
             )
         stack.callback(lambda: (self.process.stdin.close(), self.process.wait(START_MAX_S)))
         self.bootstrap = self.process.stdout.readline().strip() or sys.exit("the broker did not start")
-        self.admin = AdminClient({"bootstrap.servers": self.bootstrap})
+        self.admin = AdminClient({"bootstrap.servers": self.bootstrap, **QUIET})
 
     def cpu_s(self):
         return cpu_s(self.process.pid)
@@ -213,7 +215,7 @@ def demo_events(given, folder, count, *flags):
 
 def load(broker, topic, records):
     producer = Producer(
-        {"bootstrap.servers": broker.bootstrap, "linger.ms": 50, "enable.idempotence": True, "compression.type": "lz4"}
+        {"bootstrap.servers": broker.bootstrap, **QUIET, "linger.ms": 50, "enable.idempotence": True, "compression.type": "lz4"}
     )
     for key, value in records:
         while len(producer) > 50_000:
@@ -248,10 +250,8 @@ class Round:
             program = Program(stack, broker, given, folder, prefix, source)
             wall_s, program_s, broker_s = program.wait_for_last_list()
             self.metrics, self.sizes = program.metrics(), broker.sizes(prefix)
-            if given.profile_s:
-                print(program.tail())
             program.stop()
-        accepted = self.metrics["samenloop_events_total"] + self.metrics["samenloop_rejects_total"]
+        accepted = self.metrics["samenloop_events_total"] + self.metrics.get("samenloop_rejects_total", 0)
         if accepted != count:
             raise Failed(f"{accepted:.0f} of {count} events arrived")
         self.events_a_second = count / wall_s
@@ -284,7 +284,7 @@ def kafka(given, stack, folder):
     )
     if given.settings:
         print("set: " + ", ".join(given.settings))
-    print(f"{'':8}{'program µs':>12}{'broker µs':>12}{'bare µs':>10}{'(broker)':>10}{'× bare':>9}{'broker ×':>10}{'events/s':>10}{'lists':>9}")
+    print(f"{'':8}{'program µs':>12}{'broker µs':>12}{'bare µs':>10}{'(broker)':>10}{'× bare':>9}{'broker ×':>10}{'events/s':>10}{'lists':>9}", flush=True)
     rounds = []
     for number in range(given.rounds):
         got = Round(broker, given, folder, number, "views", count)
@@ -346,7 +346,7 @@ def paced(given, stack, folder):
 
 def feed(broker, records, rate, seconds):
     """Sends so many a second, each with its time, one by one as a shop does. Returns how many."""
-    producer = Producer({"bootstrap.servers": broker.bootstrap, "linger.ms": 5, "enable.idempotence": True})
+    producer = Producer({"bootstrap.servers": broker.bootstrap, **QUIET, "linger.ms": 5, "enable.idempotence": True})
     began, sent, whole = time.monotonic(), 0, rate * seconds
     while sent < whole:
         due = min(whole, int((time.monotonic() - began) * rate) + 1)

@@ -4,10 +4,8 @@
 //! multiples of its own. Prints one JSON object: records, bytes, and CPU nanoseconds of the whole process, start included.
 //!
 //! ```sh
-//! cargo bench --bench consume -- --bootstrap 127.0.0.1:9092 --topic shop-events
+//! cargo run --release --example consume -- --bootstrap 127.0.0.1:9092 --topic shop-events
 //! ```
-//!
-//! Without a topic it says that it has nothing to do: `cargo bench` runs it so.
 
 #![allow(clippy::print_stdout, missing_docs)]
 
@@ -23,8 +21,7 @@ const SILENCE_MAX: Duration = Duration::from_secs(30);
 
 fn main() -> Result<(), Box<dyn Error>> {
     let (Some(bootstrap), Some(topic)) = (argument("--bootstrap"), argument("--topic")) else {
-        println!("consume: nothing to do without --bootstrap and --topic; tests/throughput kafka gives both");
-        return Ok(());
+        return Err("consume needs --bootstrap HOST:PORT and --topic TOPIC".into());
     };
     let began = Instant::now();
     let consumer: BaseConsumer = ClientConfig::new()
