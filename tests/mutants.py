@@ -61,7 +61,6 @@ MUTANTS = [
             "Self { offset: self.offset.after(), index: 0 }",
             "behind an output lies the next record",
         ),
-        ("offset-lag", "end.0.saturating_sub(self.0)", "end.0.saturating_sub(self.0).saturating_sub(1)", "lag is one too little"),
     ),
     # From events to deltas.
     *of(
