@@ -376,6 +376,14 @@ MUTANTS = [
         ("windows-again", "if entry.position < from {", "if entry.position <= from {", "the first new entry is dropped"),
     ),
     *of(
+        "src/stage/rows.rs",
+        ("rows-epoch", "self.epoch_left.map_or(0, |left| left.saturating_add(1))", "self.epoch_left.unwrap_or(0)", "a restarted owner publishes under its predecessor's epoch"),
+        ("rows-again", "if entry.position < from {", "if entry.position <= from {", "the first new entry is dropped"),
+        ("rows-ledger", "            self.identity.ledger.advance(&head.source, head.span.to);\n", "", "everything may come twice"),
+        ("rows-history-stays", "        if !head.history {\n            self.history.remove(&head.source);\n        }\n", "", "lists stay silent for ever"),
+        ("rows-loud", "            if is_silent {\n", "            if false {\n", "what is counted while silent is due as a change"),
+    ),
+    *of(
         "src/stage/outbox.rs",
         ("outbox-index", "            channel.index = 0;\n", "", "positions depend on what came before"),
         ("outbox-muted", "if position < channel.sent {", "if position <= channel.sent {", "the first new delta is muted"),
