@@ -193,7 +193,9 @@ impl RowsWork {
                     self.wall_ms = self.clock_ms;
                 }
                 self.due.sweep_all();
-                self.publish_due(effects);
+                if self.clocked == Clocked::Events {
+                    self.publish_due(effects);
+                }
             }
         }
     }
