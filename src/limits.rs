@@ -6,9 +6,12 @@
 /// `max.message.bytes` of samenloop's own topics: what the brokers take of one batch.
 pub const MESSAGE_BYTES_MAX: usize = 32 << 20;
 
-/// What Kafka puts around a record: the batch's head (61 bytes), the record's own, key and headers, and what a codec adds
-/// to bytes that it cannot pack (lz4: 1 in 255, but then the batch goes out unpacked).
+/// What goes around a value: the batch's head (61 bytes), the record's own, its key and headers. A batch that a codec would
+/// make larger goes out unpacked.
 pub const AROUND_BYTES_MAX: usize = 64 << 10;
+
+/// `message.max.bytes` of samenloop's producers: a record with its key and headers. What is left is for the batch's head.
+pub const PRODUCED_BYTES_MAX: usize = MESSAGE_BYTES_MAX - (4 << 10);
 
 /// The largest value of a record that samenloop writes.
 pub const RECORD_BYTES_MAX: usize = MESSAGE_BYTES_MAX - AROUND_BYTES_MAX;

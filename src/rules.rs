@@ -89,8 +89,8 @@ impl CountingRules {
         self.half_life_ms[relation.index()]
     }
 
-    /// What tells these rules from others: XXH3 of [`FINGERPRINT_VERSION`] and of every rule that differs from
-    /// [`CountingRules::left_out`], as `name=value` in the order of the names. A rule that a later release adds is left out
+    /// What tells these rules from others: XXH3 of `FINGERPRINT_VERSION` and of every rule that differs from
+    /// `left_out`, as `name=value` in the order of the names. A rule that a later release adds is left out
     /// while it has its default: the logs that are there go on.
     #[must_use]
     pub fn fingerprint(&self) -> u64 {

@@ -199,6 +199,15 @@ impl<S: Sink + 'static> Pipeline<S> {
         self.log.set_stream(&topic, partition, is_stream);
     }
 
+    /// An input cannot be read for now: see [`Fact::Waits`].
+    ///
+    /// # Errors
+    /// When a stage must stop.
+    pub fn input_waits(&mut self, input: usize) -> anyhow::Result<()> {
+        self.take_in()?;
+        self.workers.intake.input_waits(&self.inputs[input].source)
+    }
+
     /// An input has been read to its end.
     ///
     /// # Errors

@@ -345,7 +345,12 @@ impl<T: Transport> RowsWorker<T> {
             let opened = Fact::Opened { input, next: bounds.low, until: bounds.until() };
             told = told.and_then(|()| stage.handle(opened, &mut effects));
         }
-        effects.end(told)?;
+        if is_lost(&told) {
+            // Somebody has claimed it already; the group will tell.
+            self.overtaken.push(partition);
+        } else {
+            effects.end(told)?;
+        }
         self.owned.insert(partition, Owned { stage, newest_ms: None, delay, view, follower, lag });
         Ok(next)
     }

@@ -67,9 +67,14 @@ pub struct Record<'a> {
 /// What tells a record from another that stands where it stood: of its key, value and timestamp.
 #[must_use]
 pub fn checksum_of_record(record: &Record<'_>) -> u32 {
-    // The seeds tell what is absent from what is empty, or 0.
-    let of = |bytes: Option<&[u8]>, seed: u64| bytes.map_or(!seed, |bytes| xxh3_64_with_seed(bytes, seed));
-    let time = record.timestamp_ms.map_or(1, |timestamp_ms| timestamp_ms.cast_unsigned() << 1);
+    // The lowest bits of a seed say what is absent: that is not what is empty, or 0.
+    const NO_BYTES: u64 = 1;
+    const NO_TIME: u64 = 2;
+    let of = |bytes: Option<&[u8]>, seed: u64| match bytes {
+        Some(bytes) => xxh3_64_with_seed(bytes, seed),
+        None => xxh3_64_with_seed(&[], seed ^ NO_BYTES),
+    };
+    let time = record.timestamp_ms.map_or(NO_TIME, |timestamp_ms| timestamp_ms.cast_unsigned() << 2);
     let folded = of(record.value, of(record.key, time));
     u32::try_from(folded >> 32).unwrap_or_default() // always fits
 }

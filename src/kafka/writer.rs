@@ -9,7 +9,7 @@
 use super::client::log_line;
 use super::reader::{default, kafka_number, lock, next};
 use crate::drive::{Appending, LogFailure, Vigil, Writer};
-use crate::limits::RECORD_BYTES_MAX;
+use crate::limits::PRODUCED_BYTES_MAX;
 use crate::position::{NextOffset, Partition};
 use crate::stage::Log;
 use rdkafka::ClientConfig;
@@ -108,7 +108,7 @@ impl KafkaWriter {
             .set("enable.gapless.guarantee", "true")
             .set("acks", "all")
             .set("message.timeout.ms", "0")
-            .set("message.max.bytes", RECORD_BYTES_MAX.to_string());
+            .set("message.max.bytes", PRODUCED_BYTES_MAX.to_string());
         default(&mut config, "queue.buffering.max.kbytes", WAITING_KBYTES_MAX);
         default(&mut config, "linger.ms", LINGER_MS);
         default(&mut config, "compression.type", "lz4");

@@ -313,6 +313,36 @@ fn what_is_there_all_along_comes_once_while_rows_are_pruned_and_new_items_come()
 }
 
 #[test]
+fn a_row_that_is_pruned_between_two_of_its_portions_gives_what_stays_once() {
+    let rules = CountingRules { row_max: Some(12), ..CountingRules::default() };
+    let mut rows = Rows::new(&rules, Partition(0), 1);
+    let mut together = |rows: &mut Rows, other: u32| {
+        let items = vec![("a".to_owned(), 0), (format!("n{other}"), 0)];
+        give_one(rows, EventTime(0), &Whole::Basket { shop: "main".to_owned(), items }, &mut Vec::new());
+    };
+    for other in 0..12 {
+        (0..=other).for_each(|_| together(&mut rows, other)); // the first ones are the lightest, and go first
+    }
+    let mut new = 100;
+    let lines = portions(&mut rows, 3, |rows| {
+        new += 1;
+        together(rows, new);
+    });
+    let of_row = lines.iter().map(|line| read(line).0).filter(|key| key.0 == "pair" && key.3 == "a");
+    let seen: Vec<String> = of_row.map(|key| key.4).collect();
+    let a = rows.items().find_item("main", "a").unwrap();
+    let held: Vec<ItemId> = rows.row(Relation::BoughtTogether, a).neighbours().map(|pair| pair.item).collect();
+    let stayed = (0..12)
+        .map(|other| format!("n{other}"))
+        .filter(|name| held.contains(&rows.items().find_item("main", name).unwrap()));
+    let stayed: Vec<String> = stayed.collect();
+    assert!((1..12).contains(&stayed.len()), "some go, some stay: {stayed:?}");
+    for name in stayed {
+        assert_eq!(seen.iter().filter(|seen| **seen == name).count(), 1, "{name} in {seen:?}");
+    }
+}
+
+#[test]
 fn a_portion_costs_no_more_where_there_is_nothing_to_tell() {
     let mut rows = Rows::new(&CountingRules::default(), Partition(0), 2);
     let shop = rows.items_mut().shop("main");

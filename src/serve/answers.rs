@@ -18,7 +18,8 @@ pub const CANDIDATES_MAX: usize = 1024;
 /// Neighbours of a row that are looked at for about what one candidate's text costs.
 const NEIGHBOURS_A_LINE: usize = 8;
 
-/// One look of a worker at what it is asked. Whoever asks how often, the work between two batches is bounded.
+/// One look of a worker at what it is asked. Whoever asks how often, what one costs is bounded; a worker looks at every tick of
+/// its clock, so that answers take a small part of its time.
 #[derive(Debug, Default)]
 pub struct Look {
     lines: usize,
@@ -29,12 +30,6 @@ impl Look {
     #[must_use]
     pub fn goes_on(&self) -> bool {
         self.lines < LOOK_LINES_MAX
-    }
-
-    /// Whether any was answered: then there may be more soon.
-    #[must_use]
-    pub fn has_answered(&self) -> bool {
-        self.lines > 0
     }
 
     /// Answers one question. Nobody waits for one whose asker has gone.

@@ -13,13 +13,16 @@ mod effect;
 mod identity;
 mod input;
 mod intake;
+mod lag;
 mod outbox;
 mod rows;
+mod sections;
 mod windows;
 
 pub use effect::{Effect, Effects, Log, StageError};
 pub use input::{EventsInput, Input, RowsInput, SourceInput};
 pub use intake::{IntakeInput, IntakeTally, IntakeWork, SourceRecord};
+pub use lag::SOURCE_WAIT_MAX_MS;
 pub use rows::{Clocked, Landed, LandedValue, RowsRecord, RowsSetup, RowsTally, RowsWork};
 pub use windows::{WindowsTally, WindowsWork};
 
@@ -29,8 +32,12 @@ use identity::{Authorship, Identity};
 use crate::position::{Checkpoint, NextOffset, Partition, SourcePartition};
 use crate::wire::Opening;
 
-/// How often a stage appends progress marks, by its clock.
-pub const MARK_INTERVAL_MS: i64 = 1_000;
+/// How often a stage appends progress marks where it has read on, by its clock. What others wait for is told at once.
+pub const MARK_INTERVAL_MS: i64 = 10_000;
+
+/// How often a writer tells its log how everything stands, news or not. A writer that was overtaken before its opening mark was
+/// there has the generation of the one that overtook it, and what it says late is taken for news.
+const REPEAT_INTERVAL_MS: i64 = 600_000;
 
 /// How large a block may grow before it is appended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,6 +143,12 @@ pub enum Fact<'a, W: Work> {
         /// Which input.
         input: W::Input,
     },
+    /// An input cannot be read for now: what it needs from outside (a schema) is not there. Told as often as that shows; the
+    /// input's next record or end ends it.
+    Waits {
+        /// Which input.
+        input: W::Input,
+    },
     /// Time passes (the wall's, or the events' in a replay).
     Clock(Clock),
     /// Go on with what [`Stage::is_busy`] says is left over.
@@ -204,6 +217,8 @@ pub trait Work {
     fn go_on(&mut self, _effects: &mut dyn Effects) {}
     /// An input has been read to its end, not for the first time perhaps.
     fn at_end(&mut self, _input: Self::Input, _effects: &mut dyn Effects) {}
+    /// An input cannot be read for now.
+    fn waits(&mut self, _input: Self::Input, _effects: &mut dyn Effects) {}
     /// Nothing more is at hand: sends what has been collected.
     fn flush(&mut self, effects: &mut dyn Effects);
     /// Sends what has been collected; more may be at hand.
@@ -301,6 +316,7 @@ impl<W: Work> Stage<W> {
                 self.work.at_end(input, effects);
                 self.reached(input, effects)?;
             }
+            Fact::Waits { input } => self.work.waits(input, effects),
             Fact::Clock(clock) => self.clock(clock, effects)?,
             Fact::Continue => {
                 if self.is_busy() {

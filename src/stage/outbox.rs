@@ -3,26 +3,19 @@
 use super::Authorship;
 use super::checkpoints::{Checkpoints, refused};
 use super::effect::{Effects, Log, StageError};
-use crate::event::EventTime;
+use super::sections::{News, Progress};
 use crate::items::{ItemId, Items, fingerprint, spread};
 use crate::memory::of_vec;
 use crate::position::{Checkpoint, NextOffset, Partition, Position, SourcePartition, Span};
 use crate::relation::{Bought, Change, Delta};
-use crate::wire::{Lag, Origin, PairsWriter, SectionHead};
-
-/// What the heads of sections say besides positions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Standing {
-    pub(super) highest: Option<EventTime>,
-    pub(super) lag: Lag,
-}
+use crate::wire::{Origin, PairsWriter, SectionHead};
 
 struct Channel {
     writer: PairsWriter,
     /// All before this is on the log.
     sent: Checkpoint,
     /// What the log was told last.
-    told: Option<Standing>,
+    told: Option<Progress>,
     /// How many deltas of the record at hand went here.
     index: u32,
 }
@@ -146,9 +139,9 @@ impl Outbox {
     }
 
     /// Sends `delta` to whoever owns a part of it.
-    pub(super) fn put(&mut self, delta: &Delta<'_>, standing: Standing, items: &Items, effects: &mut dyn Effects) {
+    pub(super) fn put(&mut self, delta: &Delta<'_>, progress: Progress, items: &Items, effects: &mut dyn Effects) {
         if self.channels.len() == 1 {
-            return self.put_to(0, delta, standing, items, effects);
+            return self.put_to(0, delta, progress, items, effects);
         }
         self.learn_owners(items);
         let mut split = std::mem::take(&mut self.split);
@@ -156,25 +149,25 @@ impl Outbox {
         match delta.change {
             Change::Context { shop, .. } => {
                 let output = self.shop_owners[shop.index()].index();
-                self.put_to(output, delta, standing, items, effects);
+                self.put_to(output, delta, progress, items, effects);
             }
             Change::Star { relation, centre, neighbours } => {
                 let own = self.owners[centre.index()];
-                self.put_to(own.index(), delta, standing, items, effects);
+                self.put_to(own.index(), delta, progress, items, effects);
                 self.targets_of(&mut split.targets, neighbours.iter().copied());
                 for &target in split.targets.iter().filter(|&&target| target != own) {
                     let placed = (1_u32..).zip(neighbours).map(|(distance, &item)| (item, distance));
                     split.neighbours.clear();
                     split.neighbours.extend(placed.filter(|(item, _)| self.owners[item.index()] == target));
                     let change = Change::StarBack { relation, centre, neighbours: &split.neighbours };
-                    self.put_to(target.index(), &Delta { time, change }, standing, items, effects);
+                    self.put_to(target.index(), &Delta { time, change }, progress, items, effects);
                 }
             }
             Change::StarBack { .. } => {} // made only here
             Change::Basket { items: basket } => {
                 self.targets_of(&mut split.targets, basket.iter().map(|bought| bought.item));
                 for target in &split.targets {
-                    self.put_to(target.index(), delta, standing, items, effects);
+                    self.put_to(target.index(), delta, progress, items, effects);
                 }
             }
             Change::Cross { relation, anchors, others } => {
@@ -187,7 +180,7 @@ impl Outbox {
                     let needs_all = !split.anchors.is_empty();
                     split.others.extend(others.iter().filter(|o| needs_all || self.owners[o.item.index()] == target));
                     let change = Change::Cross { relation, anchors: &split.anchors, others: &split.others };
-                    self.put_to(target.index(), &Delta { time, change }, standing, items, effects);
+                    self.put_to(target.index(), &Delta { time, change }, progress, items, effects);
                 }
             }
         }
@@ -216,61 +209,74 @@ impl Outbox {
         &mut self,
         output: usize,
         delta: &Delta<'_>,
-        standing: Standing,
+        progress: Progress,
         items: &Items,
         effects: &mut dyn Effects,
     ) {
         let position = self.reached(output);
-        let channel = &mut self.channels[output];
-        channel.index += 1;
-        if position < channel.sent.position {
+        if position < self.channels[output].sent.position {
+            self.channels[output].index += 1;
             self.muted += 1;
             return;
         }
+        let writer = &self.channels[output].writer;
+        if writer.entries() > 0 && writer.bytes() + PairsWriter::entry_bytes_max(delta, items) > self.block_bytes_max {
+            self.flush_one(output, progress, items, effects);
+        }
+        let channel = &mut self.channels[output];
+        channel.index += 1;
         if channel.writer.head().is_none() {
-            channel.writer.open(head(&self.source, channel.sent.position, standing, self.arrived_ms));
+            channel.writer.open(head(&self.source, channel.sent.position, progress, self.arrived_ms));
         }
         channel.writer.push(position, delta, items);
         self.deltas += 1;
         if channel.writer.bytes() >= self.block_bytes_max || channel.writer.entries() >= self.block_entries_max {
-            self.flush_one(output, standing, items, effects);
+            self.flush_one(output, progress, items, effects);
         }
     }
 
-    fn flush_one(&mut self, output: usize, standing: Standing, items: &Items, effects: &mut dyn Effects) {
+    fn flush_one(&mut self, output: usize, progress: Progress, items: &Items, effects: &mut dyn Effects) {
         let to = self.checkpoint(output);
         let channel = &mut self.channels[output];
         let Some(head) = channel.writer.head() else { return };
         (head.span.to, head.checksum) = (to.position, to.checksum);
-        (head.highest, head.lag) = (standing.highest, standing.lag);
-        (channel.sent, channel.told) = (to, Some(standing));
+        (head.highest, head.lag) = (progress.highest, progress.lag);
+        (channel.sent, channel.told) = (to, Some(progress));
         effects.append(Log::Pairs, partition_of(output), channel.writer.finish(self.generation, items));
     }
 
     /// Sends what has been collected.
-    pub(super) fn flush(&mut self, standing: Standing, items: &Items, effects: &mut dyn Effects) {
+    pub(super) fn flush(&mut self, progress: Progress, items: &Items, effects: &mut dyn Effects) {
         for output in 0..self.channels.len() {
-            self.flush_one(output, standing, items, effects);
+            self.flush_one(output, progress, items, effects);
         }
     }
 
     /// A section for every partition to which it says something new.
-    pub(super) fn mark(&mut self, standing: Standing, items: &Items, effects: &mut dyn Effects) {
+    pub(super) fn mark(&mut self, news: News, progress: Progress, items: &Items, effects: &mut dyn Effects) {
         for output in 0..self.channels.len() {
             let reached = self.reached(output);
             let channel = &mut self.channels[output];
+            let is_news = match news {
+                News::Lag => channel.told.map(|told| told.lag) != Some(progress.lag),
+                News::All => channel.told != Some(progress) || reached > channel.sent.position,
+            };
             let replaying = reached < channel.sent.position;
-            let old_news = reached == channel.sent.position && channel.told == Some(standing);
-            if channel.writer.is_empty() && !replaying && !old_news {
-                channel.writer.open(head(&self.source, channel.sent.position, standing, None));
+            if is_news && !replaying && channel.writer.is_empty() {
+                channel.writer.open(head(&self.source, channel.sent.position, progress, None));
             }
-            self.flush_one(output, standing, items, effects);
+            self.flush_one(output, progress, items, effects);
         }
+    }
+
+    /// What partitions have been told is to be told again.
+    pub(super) fn tell_again(&mut self) {
+        self.channels.iter_mut().for_each(|channel| channel.told = None);
     }
 }
 
-fn head(source: &SourcePartition, from: Position, standing: Standing, arrived_ms: Option<i64>) -> SectionHead {
-    let Standing { highest, lag } = standing;
+fn head(source: &SourcePartition, from: Position, progress: Progress, arrived_ms: Option<i64>) -> SectionHead {
+    let Progress { highest, lag } = progress;
     SectionHead { source: source.clone(), span: Span { from, to: from }, highest, lag, arrived_ms, checksum: None }
 }
 

@@ -6,7 +6,7 @@ use crate::intake::Reason;
 use crate::rows::RelationStats;
 use crate::stage::{Clock, IntakeWork, Phase, RowsWork, WindowsWork};
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// Milliseconds since 1970, by this machine's clock.
@@ -53,10 +53,14 @@ pub fn intake_tallies(work: &IntakeWork) -> IntakeTallies {
 /// What a partition of windows did and holds.
 #[must_use]
 pub fn windows_tallies(work: &WindowsWork) -> WindowsTallies {
+    let mut late_arrivals = BTreeMap::new();
+    for (source, count) in work.late_arrivals() {
+        *late_arrivals.entry(Arc::clone(&source.source)).or_default() += count;
+    }
     WindowsTallies {
         fates: work.tally().fates,
         forced: work.forced(),
-        late_arrivals: BTreeMap::new(),
+        late_arrivals,
         ledger_duplicates: work.tally().ledger_duplicates,
         users: work.users() as u64,
         bytes: as_u64(work.bytes_by_kind()),
@@ -76,7 +80,7 @@ pub fn rows_tallies(work: &RowsWork, delay: &DelayTally) -> RowsTallies {
         published: tally.published,
         tombstones: tally.tombstones,
         suppressed: tally.suppressed,
-        corrected: 0,
+        corrected: tally.corrected,
         delay: delay.clone(),
         items: stats.items as u64,
         rows: of(|stats| stats.rows as u64),

@@ -27,6 +27,18 @@ impl Stamps {
     }
 }
 
+/// At most so many bytes a mention of `item` costs: its number, and its name and shop where they are new to the block.
+pub(super) fn item_bytes_max(item: ItemId, items: &Items) -> usize {
+    const NUMBERS: usize = 4 * 5; // its own, its shop's, two lengths
+    NUMBERS + items.name(item).len()
+}
+
+/// The same of a shop.
+pub(super) fn shop_bytes_max(shop: ShopId, items: &Items) -> usize {
+    const NUMBERS: usize = 2 * 5;
+    NUMBERS + items.shop_name(shop).len()
+}
+
 /// The items and shops that the block under construction has named so far.
 pub(super) struct Dictionary {
     item_stamps: Stamps,

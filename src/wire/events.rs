@@ -85,6 +85,14 @@ impl EventsWriter {
             + self.sections.iter().map(|section| of_vec(&section.bytes)).sum::<usize>()
     }
 
+    /// About how many bytes an event of these items adds to a block at most.
+    #[must_use]
+    pub fn entry_bytes_max(event_items: &[ItemId], items: &Items) -> usize {
+        const ENTRY: usize = 64; // place, time, type, user, key and count
+        let shop = event_items.first().map_or(0, |&item| dictionary::shop_bytes_max(items.shop_of(item), items));
+        ENTRY + shop + event_items.iter().map(|&item| dictionary::item_bytes_max(item, items)).sum::<usize>()
+    }
+
     /// How many bytes the block would have, or a few more, never fewer.
     #[must_use]
     pub fn bytes(&self) -> usize {

@@ -56,6 +56,30 @@ impl PairsWriter {
         self.dictionary.held_bytes() + sections.sum::<usize>()
     }
 
+    /// About how many bytes a delta adds to a block at most.
+    #[must_use]
+    pub fn entry_bytes_max(delta: &Delta<'_>, items: &Items) -> usize {
+        const ENTRY: usize = 64; // place, time, kind and counts
+        const NUMBER: usize = 5;
+        let all = |ids: &mut dyn Iterator<Item = ItemId>| -> usize {
+            ids.map(|item| NUMBER + dictionary::item_bytes_max(item, items)).sum()
+        };
+        ENTRY
+            + match delta.change {
+                Change::Context { shop, .. } => dictionary::shop_bytes_max(shop, items),
+                Change::Star { centre, neighbours, .. } => {
+                    all(&mut std::iter::once(centre).chain(neighbours.iter().copied()))
+                }
+                Change::StarBack { centre, neighbours, .. } => {
+                    all(&mut std::iter::once(centre).chain(neighbours.iter().map(|&(item, _)| item)))
+                }
+                Change::Basket { items } => all(&mut items.iter().map(|bought| bought.item)),
+                Change::Cross { anchors, others, .. } => {
+                    all(&mut anchors.iter().copied().chain(others.iter().map(|bought| bought.item)))
+                }
+            }
+    }
+
     /// How many bytes the block would have, or a few more, never fewer.
     #[must_use]
     pub fn bytes(&self) -> usize {

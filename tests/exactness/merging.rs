@@ -6,9 +6,9 @@ use crate::shop::{self, Random};
 use samenloop::rules::CountingRules;
 
 const EVENTS: usize = 500;
-const SOURCES: [&str; 4] = ["orders", "carts", "views-a", "views-b"];
+pub const SOURCES: [&str; 4] = ["orders", "carts", "views-a", "views-b"];
 
-fn rank(event: &Event) -> usize {
+pub fn rank(event: &Event) -> usize {
     match event.kind {
         Kind::View { .. } => 0,
         Kind::Cart { .. } => 1,
@@ -17,7 +17,7 @@ fn rank(event: &Event) -> usize {
 }
 
 /// A calm stream in order of (time, view < cart < order), and the same by source: orders, carts, and views keyed by user.
-fn split(seed: u64, rules: &CountingRules) -> (Vec<Event>, Vec<Vec<Event>>) {
+pub fn split(seed: u64, rules: &CountingRules) -> (Vec<Event>, Vec<Vec<Event>>) {
     let shape = shop::Shape { calm: true, ..shop::Shape::of(&naive_rules(rules)) };
     let mut events = shop::events(seed, EVENTS, &shape);
     events.sort_by_key(|event| (event.ts, rank(event)));
@@ -29,7 +29,7 @@ fn split(seed: u64, rules: &CountingRules) -> (Vec<Event>, Vec<Vec<Event>>) {
     (events, files)
 }
 
-fn shape(rules: &CountingRules, partitions: u32) -> Shape {
+pub fn shape(rules: &CountingRules, partitions: u32) -> Shape {
     Shape { sources: SOURCES.to_vec(), partitions, ..Shape::new(rules) }
 }
 

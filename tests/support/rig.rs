@@ -31,6 +31,8 @@ pub struct Shape {
     pub sources: Vec<&'static str>,
     /// Entries of a block.
     pub block_entries: usize,
+    /// Bytes of a block.
+    pub block_bytes: usize,
     /// Blocks sent twice.
     pub resend: bool,
     /// Percentage of fetches that give less than there is, or nothing; by this seed.
@@ -50,6 +52,7 @@ impl Shape {
             partitions: 1,
             sources: vec!["shop"],
             block_entries: 50,
+            block_bytes: BlockLimits::default().bytes_max,
             resend: false,
             lazy: None,
             merge_bytes_max: 256 << 20,
@@ -70,7 +73,7 @@ impl Shape {
             counting: self.rules.clone(),
             merge_bytes_max: self.merge_bytes_max,
             rows: RowsSetup { lists: self.lists.clone(), publish: self.publish, clocked: self.clocked },
-            limits: BlockLimits { entries_max: self.block_entries, ..BlockLimits::default() },
+            limits: BlockLimits { entries_max: self.block_entries, bytes_max: self.block_bytes },
         }
     }
 

@@ -28,7 +28,7 @@ use crate::stage::{Effects, Fact, IntakeInput, IntakeTally, IntakeWork, Log, Pha
 use crate::watch::health::{PartitionState, StageName};
 use crate::watch::metrics::{IntakeFollower, LogFollower, LogTallies};
 use crate::watch::{intake_tallies, state};
-use crate::wire::Opening;
+use crate::wire::{Lag, Opening};
 use std::collections::BTreeSet;
 
 /// Health numbers a worker's inputs from its own number times this.
@@ -120,6 +120,13 @@ impl<T: Transport> IntakeWorker<T> {
     /// Bytes of records that wait to be taken.
     pub fn waiting_bytes(&self) -> usize {
         self.sources.iter().flat_map(|source| source.owned.values()).map(OwnedPartition::waiting_bytes).sum()
+    }
+
+    /// A source partition cannot be read for now.
+    pub(super) fn input_waits(&mut self, place: &SourcePartition) -> anyhow::Result<()> {
+        let source = self.sources.iter().find(|source| source.plan.name == place.source);
+        let input = source.and_then(|source| source.owned.get(&place.partition)).map(|owned| owned.input);
+        input.map_or(Ok(()), |input| self.tell(Fact::Waits { input }))
     }
 
     /// Brings its stage to rest.
@@ -365,18 +372,30 @@ impl<T: Transport> Worker for IntakeWorker<T> {
         }
         let Some(stage) = &self.stage else { return };
         let tally = stage.work().tally();
-        self.follower.update(&intake_tallies(stage.work()));
+        let mut tallies = intake_tallies(stage.work());
+        let owned = self.sources.iter().flat_map(|source| source.owned.values());
+        tallies.bytes.push(("waiting", owned.map(|owned| owned.waiting_bytes() as u64).sum()));
+        self.follower.update(&tallies);
         self.muted.update(&LogTallies { muted: tally.muted, ..LogTallies::default() });
         let now = self.hands.now();
         for source in &mut self.sources {
             for (&partition, owned) in &mut source.owned {
                 let left = source.reader.lag(partition, stage.next(owned.input), !owned.has_waiting());
                 owned.lag.update(left, age_ms(left, owned.oldest_ms(), now));
+                if stage.work().lag(owned.input.0) == Lag::Waiting {
+                    owned.wait.begin("its schema registry");
+                } else {
+                    owned.wait.end();
+                }
                 let standing = match (stage.phase(), stage.work().is_behind(owned.input.0)) {
                     (Phase::CatchingUp, false) => PartitionState::Live,
                     (phase, _) => state(phase, left),
                 };
                 self.hands.ties.health.set(StageName::Intake, owned.number, standing);
+                match stage.work().lag(owned.input.0) {
+                    Lag::Waiting => owned.wait.begin("its schema registry"),
+                    _ => owned.wait.end(),
+                }
             }
         }
     }

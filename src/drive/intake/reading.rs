@@ -137,12 +137,14 @@ impl<T: Transport> IntakeWorker<T> {
                 Answered::Unknown => stage.work_mut().learn(input.0, id, Learned::NotFound),
                 Answered::AskAt(retry_at_ms) => {
                     owned.retry_at_ms = Some(retry_at_ms);
-                    owned.stuck_since_ms.get_or_insert(now.monotonic_ms);
+                    let mut effects = IntakeEffects::new(&mut self.hands, &mut self.rejects, None);
+                    let handled = stage.handle(Fact::Waits { input }, &mut effects);
+                    effects.end(handled)?;
                     return Ok(false);
                 }
             }
         }
-        (owned.retry_at_ms, owned.stuck_since_ms) = (None, None);
+        owned.retry_at_ms = None;
         owned.newest_ms = record.timestamp_ms;
         let mut effects = IntakeEffects::new(&mut self.hands, &mut self.rejects, Some(record));
         let handled = stage.handle(Fact::Record { input, offset, record: *record }, &mut effects);

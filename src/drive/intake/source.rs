@@ -84,8 +84,6 @@ pub(super) struct OwnedPartition {
     is_paused: bool,
     /// When the registry is asked again for what the first that waits needs, by the steady clock.
     pub(super) retry_at_ms: Option<i64>,
-    /// Since when it waits for the registry, by the steady clock.
-    pub(super) stuck_since_ms: Option<i64>,
     /// The newest record's timestamp.
     pub(super) newest_ms: Option<i64>,
     pub(super) lag: LagFollower,
@@ -107,7 +105,6 @@ impl OwnedPartition {
             waiting_bytes: 0,
             is_paused: false,
             retry_at_ms: None,
-            stuck_since_ms: None,
             newest_ms: None,
             lag: ties.metrics.lag(StageName::Intake, place),
             wait: ties.health.waits().source(place),

@@ -46,7 +46,8 @@ impl RowsWork {
                 self.tally.ledger_duplicates += entries.len() as u64;
                 continue;
             };
-            if head.lag == Lag::History {
+            let is_current = self.identity.is_current(block.generation, &head.source);
+            if is_current && head.lag == Lag::History {
                 self.silence.begin_history(&head.source); // from the first entry on; its end counts from the last
             }
             for entry in entries {
@@ -56,7 +57,7 @@ impl RowsWork {
                     self.apply(&block, entry, head, effects);
                 }
             }
-            self.close_section(head, effects);
+            self.close_section(head, is_current, effects);
             self.identity.ledger.advance(&head.source, head.span.to);
         }
         self.tell_when_many(effects);
@@ -94,7 +95,7 @@ impl RowsWork {
     }
 
     /// What a section says of its source once its entries have been applied.
-    fn close_section(&mut self, head: &SectionHead, effects: &mut dyn Effects) {
+    fn close_section(&mut self, head: &SectionHead, is_current: bool, effects: &mut dyn Effects) {
         if let Some(highest) = head.highest {
             if self.clocked == Clocked::Events {
                 self.events_come_to(highest.0, effects);
@@ -102,7 +103,7 @@ impl RowsWork {
             self.moved |= highest > self.rows.now();
             self.rows.observe(highest);
         }
-        if head.lag != Lag::History && self.silence.end_history(&head.source) {
+        if is_current && head.lag != Lag::History && self.silence.end_history(&head.source) {
             self.end_silence();
         }
     }
