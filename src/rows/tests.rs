@@ -246,7 +246,7 @@ fn incremental_equals_from_scratch(seed: u64, count: u32, half_life_ms: i64, ste
 
 /// The lines of all portions, with what `between` does to the rows between two of them.
 fn portions(rows: &mut Rows, lines_max: usize, mut between: impl FnMut(&mut Rows)) -> Vec<String> {
-    let (mut lines, mut place) = (Vec::new(), Some(CountsPlace::default()));
+    let (mut lines, mut place) = (Vec::new(), Some(rows.counts_start()));
     while let Some(from) = place {
         let before = lines.len();
         place = rows.counts_from(from, EventTime(0), lines_max, &mut |count| lines.push(count.to_string()));
@@ -316,7 +316,7 @@ fn what_is_there_all_along_comes_once_while_rows_are_pruned_and_new_items_come()
 fn a_row_that_is_pruned_between_two_of_its_portions_gives_what_stays_once() {
     let rules = CountingRules { row_max: Some(12), ..CountingRules::default() };
     let mut rows = Rows::new(&rules, Partition(0), 1);
-    let mut together = |rows: &mut Rows, other: u32| {
+    let together = |rows: &mut Rows, other: u32| {
         let items = vec![("a".to_owned(), 0), (format!("n{other}"), 0)];
         give_one(rows, EventTime(0), &Whole::Basket { shop: "main".to_owned(), items }, &mut Vec::new());
     };
@@ -349,7 +349,7 @@ fn a_portion_costs_no_more_where_there_is_nothing_to_tell() {
     for n in 0..10 * STEPS_OF_A_PORTION {
         rows.items_mut().item(shop, &n.to_string());
     }
-    let (mut count, mut place) = (0, Some(CountsPlace::default()));
+    let (mut count, mut place) = (0, Some(rows.counts_start()));
     while let Some(from) = place {
         place = rows.counts_from(from, EventTime(0), 2, &mut |count| panic!("{count} of names only"));
         count += 1;
