@@ -1,5 +1,7 @@
 //! Stages on their own, told what production tells them and nothing else.
 
+#![allow(clippy::unwrap_used)] // tests
+
 use samenloop::event::UserKeys;
 use samenloop::intake::{Intake, MappingSpec, Record, TimeRules};
 use samenloop::position::{NextOffset, SourcePartition};
