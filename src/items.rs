@@ -10,7 +10,7 @@ use hashbrown::HashTable;
 use xxhash_rust::xxh3::xxh3_64;
 
 /// Longest shop and item together that are hashed without an allocation.
-const FINGERPRINT_BYTES_MAX: usize = 2 * crate::event::ID_BYTES_MAX + 1;
+const FINGERPRINT_BYTES_MAX: usize = 2 * crate::limits::ID_BYTES_MAX + 1;
 
 /// Number of a shop in one [`Items`] table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -6,6 +6,7 @@
 pub mod event;
 pub mod items;
 pub mod memory;
+pub mod limits;
 pub mod position;
 pub mod relation;
 pub mod list_key;

@@ -7,7 +7,13 @@
 //! SAMENLOOP_LISTS=1000000 cargo test --test memory -- --ignored --nocapture
 //! ```
 
-#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::cast_possible_truncation, clippy::cast_sign_loss)] // tests
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss
+)] // tests
 
 use samenloop::drive::{MemoryLog, Pipeline, Setup, Sink};
 use samenloop::event::UserKeys;

@@ -3,7 +3,7 @@
 //! Refused before anything is read: topics that are missing or would lose data, sources without a topic, lists as Avro
 //! without a registry.
 
-use super::{Outcome, Sets, UsageError, assembly, serving};
+use super::{Outcome, Sets, UsageError, assembly, serving, signals};
 use crate::config::{OutputFormat, Settings, SourceSettings};
 use crate::drive::{Plan, SchemaSource, SourcePlan, StopAsked, Vigil};
 use crate::kafka::admin::{Admin, Inspection};
@@ -43,7 +43,7 @@ pub(crate) struct RunArgs {
 
 pub(super) fn run(_args: RunArgs, settings: Settings) -> anyhow::Result<Outcome> {
     let stop = Arc::new(AtomicBool::new(false));
-    serving::stop_at_signal(&stop)?;
+    signals::stop_at_signal(&stop)?;
     let (sources, topics) = sources(&settings)?;
     let client = client::base(&settings.kafka, settings.log.level)?;
     // HTTP first: while brokers or the registry are waited for, it says so.
@@ -121,6 +121,9 @@ fn prepare(settings: &Settings, sources: Vec<SourcePlan>, vigil: &Vigil) -> anyh
     if !missing.is_empty() {
         let what = "samenloop makes no topic of yours: make it, mend the name, or see that this user may Describe it";
         anyhow::bail!("these topics of sources are not there: {}. {what}", missing.join(", "));
+    }
+    if let Some(fault) = inspection.too_many_partitions() {
+        return Err(UsageError(fault).into());
     }
     let lists = TopicNames::new(&settings.topics).name(TopicKind::Lists);
     let codec = match (settings.output.format, &registry) {

@@ -4,20 +4,22 @@
 //! all totals and its own lists from their starts, and goes on following both: what lands on the lists after it, from a
 //! paused former owner, it hears of and corrects.
 
-use super::recovery::is_whole;
+use super::recovery::{is_whole, start};
+use super::scan::{block_at, scan};
 use super::transport::{Appending, Bounds, Change, Follower, Message, Next, Reader, Topic, Transport, Writer};
 use super::worker::{Hands, Ties, Worker, age_ms, unexpected};
 use crate::event::EventTime;
 use crate::intake::Reject;
-use crate::position::{NextOffset, Partition, SourcePartition};
+use crate::position::{Checkpoint, NextOffset, Partition, Position, SourcePartition};
 use crate::publish::codec::{CodecError, ListHeaders, SchemaFailure};
 use crate::publish::{ListRecord, Publication};
 use crate::serve::Asked;
-use crate::stage::{Effects, Fact, Landed, LandedValue, Log, RowsInput, RowsRecord, RowsWork, Stage};
+use crate::serve::view::ViewWriter;
+use crate::stage::{Effects, Fact, Landed, LandedValue, Left, Log, RowsInput, RowsRecord, RowsWork, Stage, StageError};
 use crate::watch::health::{PartitionState, StageName};
 use crate::watch::metrics::{DelayTally, LagFollower, RowsFollower};
 use crate::watch::{rows_tallies, state};
-use crate::wire::claim;
+use crate::wire::{claim, section_ends};
 use anyhow::Context as _;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -34,6 +36,8 @@ struct Owned {
     /// The newest record's timestamp.
     newest_ms: Option<i64>,
     delay: DelayTally,
+    /// Its lists, as HTTP sees them.
+    view: ViewWriter,
     follower: RowsFollower,
     lag: LagFollower,
 }
@@ -46,6 +50,8 @@ pub struct RowsWorker<T: Transport> {
     lists: T::Follower,
     owned: BTreeMap<Partition, Owned>,
     buffers: Buffers,
+    /// Partitions that others have claimed since; dropped before anything else is done.
+    overtaken: Vec<Partition>,
     /// How often partitions came or went.
     assignment: u64,
     /// Keys on the lists log that this codec would not write.
@@ -69,7 +75,7 @@ impl<T: Transport> RowsWorker<T> {
         let totals = hands.transport.follow(&Topic::Log(Log::Totals))?;
         let lists = hands.transport.follow(&Topic::Log(Log::Lists))?;
         let (owned, buffers) = (BTreeMap::new(), Buffers::default());
-        Ok(Self { hands, reader, totals, lists, owned, buffers, assignment: 0, foreign_keys: 0 })
+        Ok(Self { hands, reader, totals, lists, owned, buffers, overtaken: Vec::new(), assignment: 0, foreign_keys: 0 })
     }
 
     /// Its stages, in the order of their partitions.
@@ -92,9 +98,13 @@ impl<T: Transport> RowsWorker<T> {
     /// Tells a stage something, and carries out what it wants.
     fn tell(&mut self, partition: Partition, fact: Fact<'_, RowsWork>) -> anyhow::Result<()> {
         let Some(owned) = self.owned.get_mut(&partition) else { return Ok(()) };
-        let Owned { stage, delay, .. } = owned;
-        let mut effects = RowsEffects { hands: &mut self.hands, buffers: &mut self.buffers, delay, failed: None };
+        let Owned { stage, delay, view, .. } = owned;
+        let mut effects = RowsEffects { hands: &mut self.hands, buffers: &mut self.buffers, delay, view, failed: None };
         let handled = stage.handle(fact, &mut effects);
+        if is_lost(&handled) {
+            self.overtaken.push(partition);
+            return self.drop_overtaken();
+        }
         effects.end(handled)
     }
 
@@ -108,9 +118,13 @@ impl<T: Transport> RowsWorker<T> {
 
     /// Publishes every list as it stands, news or not.
     pub(super) fn publish_all(&mut self) -> anyhow::Result<()> {
-        for Owned { stage, delay, .. } in self.owned.values_mut() {
-            let mut effects = RowsEffects { hands: &mut self.hands, buffers: &mut self.buffers, delay, failed: None };
-            stage.work_mut().publish_all(&mut effects);
+        for Owned { stage, delay, view, .. } in self.owned.values_mut() {
+            let mut effects =
+                RowsEffects { hands: &mut self.hands, buffers: &mut self.buffers, delay, view, failed: None };
+            let mut next = Some(0);
+            while let Some(from) = next {
+                next = stage.work_mut().publish_all(from, &mut effects);
+            }
             effects.end(Ok(()))?;
         }
         Ok(())
@@ -127,10 +141,14 @@ impl<T: Transport> RowsWorker<T> {
                 Next::Nothing => return Ok(true),
                 Next::End(partition) => {
                     let Some(owned) = self.owned.get_mut(&partition) else { continue };
-                    let Owned { stage, delay, .. } = owned;
+                    let Owned { stage, delay, view, .. } = owned;
                     let (hands, buffers) = (&mut self.hands, &mut self.buffers);
-                    let mut effects = RowsEffects { hands, buffers, delay, failed: None };
+                    let mut effects = RowsEffects { hands, buffers, delay, view, failed: None };
                     let handled = stage.handle(Fact::Ended { input: RowsInput::Pairs }, &mut effects);
+                    if is_lost(&handled) {
+                        self.overtaken.push(partition);
+                        break;
+                    }
                     effects.end(handled)?;
                 }
                 Next::Record(message) => {
@@ -139,11 +157,15 @@ impl<T: Transport> RowsWorker<T> {
                         continue; // revoked since it was fetched, or nothing
                     };
                     owned.newest_ms = message.timestamp_ms();
-                    let Owned { stage, delay, .. } = owned;
+                    let Owned { stage, delay, view, .. } = owned;
                     let (hands, buffers) = (&mut self.hands, &mut self.buffers);
-                    let mut effects = RowsEffects { hands, buffers, delay, failed: None };
+                    let mut effects = RowsEffects { hands, buffers, delay, view, failed: None };
                     let record = RowsRecord::Block(block);
                     let handled = stage.handle(Fact::Record { input: RowsInput::Pairs, offset, record }, &mut effects);
+                    if is_lost(&handled) {
+                        self.overtaken.push(partition);
+                        break;
+                    }
                     effects.end(handled)?;
                 }
             }
@@ -164,11 +186,18 @@ impl<T: Transport> RowsWorker<T> {
             };
             let Some(block) = message.value() else { continue };
             let (input, record) = (RowsInput::Totals(partition), RowsRecord::Block(block));
-            for Owned { stage, delay, .. } in self.owned.values_mut() {
+            for (&own, Owned { stage, delay, view, .. }) in &mut self.owned {
                 let (hands, buffers) = (&mut self.hands, &mut self.buffers);
-                let mut effects = RowsEffects { hands, buffers, delay, failed: None };
+                let mut effects = RowsEffects { hands, buffers, delay, view, failed: None };
                 let handled = stage.handle(Fact::Record { input, offset, record }, &mut effects);
-                effects.end(handled)?;
+                if is_lost(&handled) {
+                    self.overtaken.push(own);
+                } else {
+                    effects.end(handled)?;
+                }
+            }
+            if !self.overtaken.is_empty() {
+                break;
             }
         }
         Ok(false)
@@ -183,7 +212,7 @@ impl<T: Transport> RowsWorker<T> {
                 Next::Record(message) => message,
             };
             let Some((partition, offset)) = message.place() else { continue };
-            let Some(Owned { stage, delay, .. }) = self.owned.get_mut(&partition) else { continue };
+            let Some(Owned { stage, delay, view, .. }) = self.owned.get_mut(&partition) else { continue };
             let plan = Arc::clone(&self.hands.plan);
             let place = || format!("lists-{} at offset {}", partition.0, offset.0);
             let (wants, vigil) = (stage.work().wants_lists(), &self.hands.ties.vigil);
@@ -211,14 +240,16 @@ impl<T: Transport> RowsWorker<T> {
             let landed = Landed { shop: &record.shop, list: &record.list, item: &record.item, stamp, value };
             if let LandedValue::List(record) = value {
                 let at = message.timestamp_ms().unwrap_or_default();
-                let mut json = Vec::new();
-                record.write_json(&mut json);
-                self.hands.ties.view.insert(&record.key(), &json, EventTime(at));
+                self.hands.ties.view.restore(record, EventTime(at));
             }
             let (hands, buffers) = (&mut self.hands, &mut self.buffers);
-            let mut effects = RowsEffects { hands, buffers, delay, failed: None };
+            let mut effects = RowsEffects { hands, buffers, delay, view, failed: None };
             let record = RowsRecord::List(landed);
             let handled = stage.handle(Fact::Record { input: RowsInput::Lists, offset, record }, &mut effects);
+            if is_lost(&handled) {
+                self.overtaken.push(partition);
+                break;
+            }
             effects.end(handled)?;
         }
         Ok(false)
@@ -263,6 +294,11 @@ impl<T: Transport> RowsWorker<T> {
     fn take_over(&mut self, partition: Partition) -> anyhow::Result<NextOffset> {
         let bounds = self.reader.bounds(partition)?;
         is_whole(Log::Pairs, partition, bounds)?;
+        let source = SourcePartition::new(Log::Pairs.name(), partition.0);
+        let checkpoint = self.read_before(partition, &source)?;
+        if let Some(checkpoint) = checkpoint {
+            start(&source, Log::Totals, checkpoint, bounds, self.found_at(partition, checkpoint)?)?;
+        }
         let (plan, nonce) = (Arc::clone(&self.hands.plan), rand::random());
         let mark = claim(nonce, partition);
         let appending = Appending { value: Some(&mark), ..Appending::default() };
@@ -279,7 +315,6 @@ impl<T: Transport> RowsWorker<T> {
             inputs.push((RowsInput::Totals(Partition(number)), bounds));
         }
         inputs.push((RowsInput::Lists, self.lists.bounds(partition)?));
-        let source = SourcePartition::new(Log::Pairs.name(), partition.0);
         let Ties { metrics, health, .. } = &self.hands.ties;
         let Bounds { low: next, high: to, .. } = bounds;
         tracing::info!(
@@ -293,16 +328,69 @@ impl<T: Transport> RowsWorker<T> {
         health.set(StageName::Rows, partition, PartitionState::CatchingUp { records_left: next.lag(to) });
         let (follower, lag) = (metrics.rows(partition), metrics.lag(StageName::Rows, &source));
         let mut delay = DelayTally::default();
-        let mut effects =
-            RowsEffects { hands: &mut self.hands, buffers: &mut self.buffers, delay: &mut delay, failed: None };
+        let mut view = ViewWriter::new(Arc::clone(&self.hands.ties.view));
+        let mut effects = RowsEffects {
+            hands: &mut self.hands,
+            buffers: &mut self.buffers,
+            delay: &mut delay,
+            view: &mut view,
+            failed: None,
+        };
         let mut told = stage.handle(Fact::Claimed { epoch: epoch.0 }, &mut effects);
+        if let Some(checkpoint) = checkpoint {
+            let left = Left::Checkpoint { output: partition.index(), source: &source, checkpoint };
+            told = told.and_then(|()| stage.handle(Fact::Left(left), &mut effects));
+        }
         for (input, bounds) in inputs {
             let opened = Fact::Opened { input, next: bounds.low, until: bounds.until() };
             told = told.and_then(|()| stage.handle(opened, &mut effects));
         }
-        effects.end(told)?;
-        self.owned.insert(partition, Owned { stage, newest_ms: None, delay, follower, lag });
+        if is_lost(&told) {
+            // Somebody has claimed it already; the group will tell.
+            self.overtaken.push(partition);
+        } else {
+            effects.end(told)?;
+        }
+        self.owned.insert(partition, Owned { stage, newest_ms: None, delay, view, follower, lag });
         Ok(next)
+    }
+
+    /// How far owners before this one say that they have read the pairs log: on their partition of the totals log.
+    fn read_before(&self, partition: Partition, source: &SourcePartition) -> anyhow::Result<Option<Checkpoint>> {
+        let mut newest: Option<Checkpoint> = None;
+        let topic = Topic::Log(Log::Totals);
+        let follower = self.hands.transport.follow(&topic)?;
+        let from = BTreeMap::from([(partition, NextOffset(0))]);
+        is_whole(Log::Totals, partition, follower.bounds(partition)?)?;
+        scan(&follower, &topic, &from, &self.hands.ties.vigil, &mut |partition, offset, message| {
+            let damaged = |error| StageError::Wire { log: Log::Totals, partition, offset, error };
+            let ends = section_ends(message.value().unwrap_or_default()).map_err(damaged)?;
+            for (_, checkpoint) in ends.into_iter().filter(|(of, _)| of == source) {
+                newest = Some(newest.map_or(checkpoint, |known| known.max(checkpoint)));
+            }
+            Ok(())
+        })?;
+        Ok(newest.filter(|newest| newest.position > Position::default()))
+    }
+
+    /// The checksum of the block that a checkpoint was made at, as the log holds it now.
+    fn found_at(&self, partition: Partition, checkpoint: Checkpoint) -> anyhow::Result<Option<u32>> {
+        let follower = self.hands.transport.follow(&Topic::Log(Log::Pairs))?;
+        block_at(&follower, Log::Pairs, partition, checkpoint, &self.hands.ties.vigil)
+    }
+
+    /// Another owner has claimed a partition since: it is not this worker's any more, whatever its group will say.
+    fn drop_overtaken(&mut self) -> anyhow::Result<()> {
+        let overtaken = std::mem::take(&mut self.overtaken);
+        if overtaken.is_empty() {
+            return Ok(());
+        }
+        for partition in overtaken {
+            tracing::warn!(stage = "rows", partition = partition.0, "overtaken by a later claim: dropped");
+            self.forget(partition);
+        }
+        self.assignment += 1;
+        self.follow()
     }
 
     /// Follows all totals, and the lists that are its own. New stages need all of them; the others pass over what they know.
@@ -328,6 +416,11 @@ impl<T: Transport> RowsWorker<T> {
         self.hands.ties.health.remove(StageName::Rows, partition);
         tracing::info!(stage = "rows", partition = partition.0, "let go");
     }
+}
+
+/// Whether a stage says that another owner has claimed its partition since.
+fn is_lost(handled: &Result<(), StageError>) -> bool {
+    matches!(handled, Err(StageError::EpochLost { .. }))
 }
 
 /// Asks again while the registry does not answer: it is waited for as long as it takes.
@@ -367,8 +460,11 @@ impl<T: Transport> Worker for RowsWorker<T> {
 
     fn read(&mut self) -> anyhow::Result<bool> {
         let no_totals = self.read_totals()?;
+        self.drop_overtaken()?;
         let no_lists = self.read_lists()?;
+        self.drop_overtaken()?;
         let no_pairs = self.read_pairs()?;
+        self.drop_overtaken()?;
         if self.is_busy() {
             self.tell_all(|| Fact::Continue)?;
         }
@@ -421,29 +517,23 @@ struct RowsEffects<'h, T: Transport> {
     hands: &'h mut Hands<T>,
     buffers: &'h mut Buffers,
     delay: &'h mut DelayTally,
+    view: &'h mut ViewWriter,
     failed: Option<anyhow::Error>,
 }
 
 impl<T: Transport> RowsEffects<'_, T> {
-    fn end(self, handled: Result<(), crate::stage::StageError>) -> anyhow::Result<()> {
+    fn end(self, handled: Result<(), StageError>) -> anyhow::Result<()> {
         handled?;
         self.failed.map_or(Ok(()), Err)
     }
 
     /// One encoding, straight from ids: for the log, and for who hears of lists in process.
     fn send(&mut self, publication: &Publication<'_>) -> anyhow::Result<()> {
-        let Self { hands, buffers, delay, .. } = self;
+        let Self { hands, buffers, delay, view, .. } = self;
         let Buffers { key, value } = &mut **buffers;
         let (plan, is_tombstone) = (Arc::clone(&hands.plan), publication.is_tombstone());
-        let record = publication.record();
-        plan.codec.encode(&record, key, value);
-        if is_tombstone {
-            hands.ties.view.remove(&record.key());
-        } else {
-            let mut json = Vec::new();
-            record.write_json(&mut json);
-            hands.ties.view.insert(&record.key(), &json, EventTime(hands.now().wall_ms));
-        }
+        plan.codec.encode(publication, key, value);
+        view.publish(publication, EventTime(hands.now().wall_ms));
         if let Some(waited_ms) = publication.waited_ms {
             delay.record(waited_ms.unsigned_abs().saturating_mul(1000));
         }

@@ -6,9 +6,9 @@
 use super::recovery::LogFacts;
 use super::transport::{Appending, Follower, LogFailure, Message, Next, Topic, Transport, Writer};
 use super::vigil::Vigil;
-use crate::position::{NextOffset, Partition};
-use crate::stage::Log;
-use crate::wire::{Opening, founding};
+use crate::position::{Checkpoint, NextOffset, Partition};
+use crate::stage::{Log, StageError};
+use crate::wire::{Opening, checksum_of_block, founding};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -97,6 +97,24 @@ pub fn record_at<F: Follower + 'static, R>(
     };
     follower.assign(&[])?;
     Ok(found)
+}
+
+/// The checksum of the block that a checkpoint was made at, as a log of ours holds it now.
+///
+/// # Errors
+/// When the log cannot be read, or the block is damaged.
+pub(super) fn block_at<F: Follower + 'static>(
+    follower: &F,
+    log: Log,
+    partition: Partition,
+    checkpoint: Checkpoint,
+    vigil: &Vigil,
+) -> anyhow::Result<Option<u32>> {
+    let (Some(_), Some(offset)) = (checkpoint.checksum, checkpoint.record()) else { return Ok(None) };
+    let found = record_at(follower, partition, offset, vigil, |message| {
+        checksum_of_block(message.value().unwrap_or_default())
+    })?;
+    Ok(found.transpose().map_err(|error| StageError::Wire { log, partition, offset, error })?)
 }
 
 /// What a log of ours holds, kept between changes of what a worker owns, so that only what is new is read again.

@@ -1,16 +1,15 @@
 //! A windows worker: its partitions of the events log, a stage each, and what they append to the pairs log.
 
 use super::recovery::start;
-use super::scan::{LogScan, record_at};
+use super::scan::{LogScan, block_at};
 use super::transport::{Change, Message, Next, Reader, Topic, Transport, Writer};
 use super::worker::{Appends, Hands, Ties, Worker, age_ms};
 use crate::position::{Checkpoint, NextOffset, Partition, SourcePartition};
 use crate::serve::Asked;
-use crate::stage::{EventsInput, Fact, Log, Stage, StageError, WindowsWork};
+use crate::stage::{EventsInput, Fact, Log, Stage, WindowsWork};
 use crate::watch::health::{PartitionState, StageName};
 use crate::watch::metrics::{LagFollower, LogFollower, LogTallies, WindowsFollower};
 use crate::watch::{state, windows_tallies};
-use crate::wire::checksum_of_block;
 use std::collections::BTreeMap;
 
 /// Records taken between two looks at everything else.
@@ -142,15 +141,8 @@ impl<T: Transport> WindowsWorker<T> {
 
     /// The checksum of the block that a checkpoint was made at, as the log holds it now.
     fn found_at(&self, partition: Partition, checkpoint: Checkpoint) -> anyhow::Result<Option<u32>> {
-        let (Some(_), Some(offset)) = (checkpoint.checksum, checkpoint.record()) else { return Ok(None) };
         let follower = self.hands.transport.follow(&Topic::Log(Log::Events))?;
-        let vigil = &self.hands.ties.vigil;
-        let found = record_at(&follower, partition, offset, vigil, |message| {
-            checksum_of_block(message.value().unwrap_or_default())
-        })?;
-        let log = Log::Events;
-        let checksum = found.transpose().map_err(|error| StageError::Wire { log, partition, offset, error })?;
-        Ok(checksum)
+        block_at(&follower, Log::Events, partition, checkpoint, &self.hands.ties.vigil)
     }
 
     /// Finishes what is in hand of `partition`.

@@ -249,6 +249,16 @@ pub trait Worker {
         self.read()
     }
 
+    /// Answers what one look at the questions is worth: a tick is some twenty times as long.
+    fn answer_some(&mut self) {
+        let mut look = Look::default();
+        while look.goes_on()
+            && let Ok(query) = self.ties().questions.try_recv()
+        {
+            look.answer(&self.asked(), query);
+        }
+    }
+
     /// Works until the process stops, then finishes what is in hand.
     ///
     /// # Errors
@@ -261,19 +271,13 @@ pub trait Worker {
             if now >= next_tick {
                 next_tick = now + TICK;
                 self.tick()?;
+                self.answer_some();
             }
             if now >= next_show {
                 next_show = now + SHOW;
                 self.show();
             }
-            // Whoever asks much waits, what is counted does not.
-            let mut look = Look::default();
-            while look.goes_on()
-                && let Ok(query) = self.ties().questions.try_recv()
-            {
-                look.answer(&self.asked(), query);
-            }
-            if is_idle && !look.has_answered() {
+            if is_idle {
                 self.ties().wake.sleep(next_tick);
             }
         }

@@ -2,7 +2,7 @@
 //!
 //! A [`Mapping`] says where in a source's records the fields of an event stand; it is compiled once from a
 //! [`MappingSpec`], the form in the settings. [`Mapping::decode`] reads a record by it, [`Intake::admit`] applies the
-//! rules on time and finds the user's partition, [`Intake::take`] does both. Records of Avro need the schema that wrote them:
+//! rules on time and finds the user's partition, [`Intake::admit_record`] does both. Records of Avro need the schema that wrote them:
 //! [`Mapping::missing_schema`] says which, [`Mapping::learn`] makes a plan of it, [`Plans`] keep it.
 //!
 //! Invariants: every record is an event, a [`Reject`] or a skip, whatever its bytes; none of the three depends on the
@@ -13,10 +13,12 @@
 mod admit;
 mod avro;
 mod decode;
+mod id;
 mod json;
 mod mapping;
 mod paths;
 mod reject;
+mod schemas;
 mod spec;
 mod time;
 mod value;
@@ -32,10 +34,8 @@ pub use decode::Decoded;
 pub use mapping::{Mapping, MappingError};
 pub use reject::{Reason, Reject};
 pub use spec::{FieldsSpec, Format, LineWithoutItem, MappingSpec, OneOrMore, OriginSpec, TimeOriginSpec, TypeSpec};
-pub use time::{LogicalTime, TimeForm, TimeUnit};
-
-/// Most lines of one order; more is a mistake of the producer, not an order.
-pub const LINES_MAX: usize = 100_000;
+pub use time::{TimeForm, TimeUnit};
+pub use value::LogicalTime;
 
 /// Deepest nesting of arrays and objects (in Avro records and maps) in a record.
 pub const DEPTH_MAX: usize = 127;

@@ -6,6 +6,7 @@ use super::client::{self, ClientError, ClientLog};
 use super::errors::is_refusal;
 use super::topics::{Cluster, Found, LogPartitions, TopicKind, TopicNames, TopicReport};
 use crate::config::Settings;
+use crate::limits::SOURCE_PARTITIONS_MAX;
 use rdkafka::admin::TopicReplication;
 use rdkafka::admin::{AdminClient, AdminOptions, ConfigResource, NewTopic, OwnedResourceSpecifier, ResourceSpecifier};
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
@@ -68,6 +69,21 @@ pub struct Inspection {
     pub own: Vec<TopicReport>,
     /// The sources that read a topic.
     pub sources: Vec<SourceTopic>,
+}
+
+impl Inspection {
+    /// What is wrong where the sources have more partitions than may have a section in one block.
+    #[must_use]
+    pub fn too_many_partitions(&self) -> Option<String> {
+        let count: usize = self.sources.iter().filter_map(|source| source.partitions).map(|n| n as usize).sum();
+        (count > SOURCE_PARTITIONS_MAX).then(|| {
+            format!(
+                "the topics of the sources have {count} partitions together, {SOURCE_PARTITIONS_MAX} are the limit: a block \
+                 of events may say something of each, and has to fit in a record. Read some of them by a samenloop of its \
+                 own, or through a topic with fewer partitions"
+            )
+        })
+    }
 }
 
 /// The topic of a source.
@@ -136,7 +152,8 @@ impl Admin {
             found.starts_lost = self.starts_lost(&names.name(kind), found.partitions)?;
         }
         let pairs = found.get(&TopicKind::Pairs).map_or(settings.logs.pairs_partitions, |pairs| pairs.partitions);
-        let cluster = Cluster { brokers: metadata.brokers().len(), pairs, bootstrap: &self.bootstrap };
+        let (brokers, block_bytes) = (metadata.brokers().len(), settings.logs.block_bytes);
+        let cluster = Cluster { brokers, pairs, block_bytes, bootstrap: &self.bootstrap };
         let report = |kind| TopicReport::new(kind, names.name(kind), found.get(&kind).cloned(), &cluster);
         let own = TopicKind::ALL.map(report).to_vec();
         Ok(Inspection { brokers: cluster.brokers, own, sources: sources(settings, &metadata) })
@@ -336,4 +353,26 @@ fn fault(code: RDKafkaErrorCode) -> String {
         _ => "",
     };
     format!("{}{what_to_do}", KafkaError::AdminOp(code))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_partitions_of_sources_than_fit_in_a_block_are_refused() {
+        let source =
+            |partitions| SourceTopic { source: "s".to_owned(), topic: "t".to_owned(), partitions, nearest: None };
+        let of = |more| Inspection {
+            brokers: 1,
+            own: Vec::new(),
+            sources: vec![source(Some(4000)), source(None), source(Some(more))],
+        };
+        assert_eq!(of(96).too_many_partitions(), None);
+        let fault = of(97).too_many_partitions().unwrap();
+        assert!(
+            fault.starts_with("the topics of the sources have 4097 partitions together, 4096 are the limit"),
+            "{fault}"
+        );
+    }
 }

@@ -3,14 +3,16 @@
 //! The headers follow Kafka Connect's dead letter queues, so what reads those reads these; ours is the machine reason.
 //! Rejects are waited for after each batch of records, before a mark says that these have been dealt with; so after a crash they
 //! are there, perhaps twice. One can be missing: a block that fills up within its batch may cover it sooner, what is good never
-//! waits for long for a topic that takes nothing ([`KEEP_MAX`], then an error in the log), and a value beyond
-//! [`RECORD_BYTES_MAX`] is left out, which a header says.
+//! waits for long for a topic that takes nothing ([`KEEP_MAX`], then an error in the log), and what
+//! passes [`PRODUCED_BYTES_MAX`] is left out: the value, which a header says, then the key and the record's own headers too.
 //!
 //! Invariants: a header or a log line holds no part of a record. Absent: gapless order, which nobody needs here.
 
-use super::client::{RECORD_BYTES_MAX, log_line};
+use super::client::log_line;
 use super::reader::{default, lock};
 use crate::drive::{LogFailure, Rejected, Rejects, Vigil};
+use crate::intake::Record;
+use crate::limits::PRODUCED_BYTES_MAX;
 use rdkafka::ClientConfig;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
@@ -77,7 +79,7 @@ impl KafkaRejects {
             .set("enable.idempotence", "true")
             .set("acks", "all")
             .set("message.timeout.ms", "0")
-            .set("message.max.bytes", RECORD_BYTES_MAX.to_string());
+            .set("message.max.bytes", PRODUCED_BYTES_MAX.to_string());
         default(&mut config, "queue.buffering.max.kbytes", "65536");
         default(&mut config, "compression.type", "lz4");
         let made = config.create_with_context(Deliveries::default());
@@ -86,12 +88,13 @@ impl KafkaRejects {
         Ok(Self { vigil, producer, topic, sent: 0, is_given_up: false, dropped: 0 })
     }
 
-    fn send(&mut self, rejected: &Rejected<'_>, value: Option<&[u8]>) -> Result<(), KafkaError> {
+    /// Sends as much of the record as `kept` is.
+    fn send(&mut self, rejected: &Rejected<'_>, kept: &Record<'_>) -> Result<(), KafkaError> {
         let mut record = BaseRecord::<[u8], [u8]>::to(&self.topic);
-        record.key = rejected.record.key;
-        record.payload = value;
-        record.timestamp = rejected.record.timestamp_ms;
-        record.headers = Some(headers(rejected, value.is_none() && rejected.record.value.is_some()));
+        record.key = kept.key;
+        record.payload = kept.value;
+        record.timestamp = kept.timestamp_ms;
+        record.headers = Some(headers(rejected, kept));
         let deadline = Instant::now() + KEEP_MAX;
         loop {
             match self.producer.send(record) {
@@ -116,10 +119,16 @@ impl KafkaRejects {
 
 impl Rejects for KafkaRejects {
     fn append(&mut self, rejected: &Rejected<'_>) -> anyhow::Result<()> {
-        let sent = match self.send(rejected, rejected.record.value) {
-            Err(KafkaError::MessageProduction(RDKafkaErrorCode::MessageSizeTooLarge)) => self.send(rejected, None),
-            sent => sent,
-        };
+        let whole = *rejected.record;
+        let without_value = Record { value: None, ..whole };
+        let bare = Record { key: None, headers: &[], ..without_value };
+        let mut sent = Ok(());
+        for record in [whole, without_value, bare] {
+            sent = self.send(rejected, &record);
+            if !matches!(sent, Err(KafkaError::MessageProduction(RDKafkaErrorCode::MessageSizeTooLarge))) {
+                break;
+            }
+        }
         Ok(sent.map_err(|error| LogFailure::of(&self.topic, &"appending", &error))?)
     }
 
@@ -157,10 +166,10 @@ impl Rejects for KafkaRejects {
     }
 }
 
-fn headers(rejected: &Rejected<'_>, omitted: bool) -> OwnedHeaders {
+fn headers(rejected: &Rejected<'_>, kept: &Record<'_>) -> OwnedHeaders {
     let Rejected { offset, reject, record, source } = rejected;
     let mut headers = OwnedHeaders::new();
-    for &(key, value) in record.headers {
+    for &(key, value) in kept.headers {
         headers = headers.insert(Header { key, value: Some(value) });
     }
     let stage = if reject.reason.is_of_bytes() { "VALUE_CONVERTER" } else { "TRANSFORMATION" };
@@ -177,8 +186,40 @@ fn headers(rejected: &Rejected<'_>, omitted: bool) -> OwnedHeaders {
     for (key, text) in &texts {
         headers = headers.insert(Header { key, value: Some(text) });
     }
-    if omitted {
+    if kept.value.is_none() && record.value.is_some() {
         headers = headers.insert(Header { key: OMITTED_HEADER, value: Some("true") });
     }
     headers
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::intake::{Reason, Reject};
+    use crate::position::{NextOffset, SourcePartition};
+    use crate::watch::health::{HEARTBEAT_AGE_MAX, Health};
+
+    /// A record may be larger than what samenloop writes: its source's topic says how large. No broker is needed: what is too
+    /// large is refused before it is sent.
+    #[test]
+    fn a_reject_of_any_size_is_kept_as_far_as_it_fits() {
+        let large = vec![b'x'; PRODUCED_BYTES_MAX + 1];
+        let source = SourcePartition::new("s", 0);
+        let reject = Reject { reason: Reason::NotAnObject, message: String::new(), time: None };
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", "127.0.0.1:1");
+        let vigil = Vigil::new("test", Arc::default(), &Health::new(1, HEARTBEAT_AGE_MAX));
+        let mut rejects = KafkaRejects::new(&config, "rejects", &Arc::new(vigil)).unwrap();
+        let small: &[u8] = b"x";
+        let cases: [(&[u8], &[u8], &[u8]); 4] =
+            [(small, small, small), (small, &large, small), (&large, small, small), (small, small, &large)];
+        for (n, (key, value, header)) in (1..).zip(cases) {
+            let headers = [("h", header)];
+            let record =
+                Record { topic: "t", key: Some(key), value: Some(value), timestamp_ms: None, headers: &headers };
+            let rejected = Rejected { source: &source, offset: NextOffset(n), reject: &reject, record: &record };
+            rejects.append(&rejected).unwrap();
+            assert_eq!((rejects.sent, rejects.dropped), (n, 0));
+        }
+    }
 }

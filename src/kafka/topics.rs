@@ -5,6 +5,7 @@
 //! Absent: the brokers (`admin`), and any change to a topic that is there: a difference comes with the command for it.
 
 use crate::config::TopicsSettings;
+use crate::limits::{AROUND_BYTES_MAX, MESSAGE_BYTES_MAX};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -114,6 +115,8 @@ const LIST_TOMBSTONES_MS: u64 = 7 * DAY_MS;
 const REJECTS_MS: u64 = 14 * DAY_MS;
 /// Compaction leaves the newest segment alone, and who starts reads all of it: so it must not grow to the usual 1 GiB.
 const COMPACTED_SEGMENT_BYTES: u64 = 128 << 20;
+/// The largest batch that a topic takes.
+const SIZE: &str = "max.message.bytes";
 /// In-sync copies that must have a record before it counts as written.
 const INSYNC: u32 = 2;
 
@@ -190,7 +193,7 @@ impl TopicKind {
             ],
         };
         let size = "a block, a list or a reject larger than this cannot be written, and stops who writes it";
-        wanted.push(of("max.message.bytes", &super::client::RECORD_BYTES_MAX, AtLeast(Warning, size)));
+        wanted.push(of(SIZE, &MESSAGE_BYTES_MAX, AtLeast(Warning, size)));
         let codec = "the brokers would pack each record again, in their own time";
         wanted.push(of("compression.type", &"producer", Same(Warning, codec)));
         let stamp = "delays are measured from the time that samenloop writes";
@@ -240,6 +243,8 @@ pub struct Cluster<'a> {
     pub brokers: usize,
     /// Partitions that totals and lists must have.
     pub pairs: u32,
+    /// At what size a block is closed.
+    pub block_bytes: u64,
     /// For the commands.
     pub bootstrap: &'a str,
 }
@@ -273,6 +278,10 @@ fn judge(kind: TopicKind, name: &str, found: &Found, cluster: &Cluster<'_>) -> V
     for wanted in kind.wanted(Some(found.replicas)) {
         let is = found.settings.get(wanted.setting).map_or("", String::as_str);
         let (severity, why) = match wanted.rule {
+            _ if wanted.setting == SIZE && takes_no_block(kind, is, cluster) => (
+                Severity::Error,
+                "not even a block of logs.block_bytes can be written: raise it, or lower logs.block_bytes",
+            ),
             Rule::Same(severity, why) if is != wanted.value => (severity, why),
             Rule::AtLeast(severity, why) if !at_least(is, &wanted.value) => (severity, why),
             _ => continue,
@@ -291,6 +300,13 @@ fn lost(kind: TopicKind, found: &Found) -> Option<Difference> {
     let found = format!("offset {low} (partition {partition}, and {} more)", found.starts_lost.len() - 1);
     let command = "bring the records back, or start anew under another topics.prefix (docs/operations.md)".to_owned();
     Some(difference(Severity::Error, "first record", &found, &"at offset 0", why, command))
+}
+
+/// Whether a topic of blocks takes less than the size at which they are closed: who writes would stop there, at each start
+/// again.
+fn takes_no_block(kind: TopicKind, size: &str, cluster: &Cluster<'_>) -> bool {
+    let is_of_blocks = matches!(kind, TopicKind::Events | TopicKind::Pairs);
+    is_of_blocks && size.parse::<u64>().is_ok_and(|size| size < cluster.block_bytes + AROUND_BYTES_MAX as u64)
 }
 
 /// What is wrong with how many copies there are.

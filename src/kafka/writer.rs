@@ -6,9 +6,10 @@
 //! Absent: Kafka transactions (ARCHITECTURE, "Exactly once"), partitioners, a limit on time: brokers that are away are
 //! waited for.
 
-use super::client::{RECORD_BYTES_MAX, log_line};
+use super::client::log_line;
 use super::reader::{default, kafka_number, lock, next};
 use crate::drive::{Appending, LogFailure, Vigil, Writer};
+use crate::limits::PRODUCED_BYTES_MAX;
 use crate::position::{NextOffset, Partition};
 use crate::stage::Log;
 use rdkafka::ClientConfig;
@@ -107,7 +108,7 @@ impl KafkaWriter {
             .set("enable.gapless.guarantee", "true")
             .set("acks", "all")
             .set("message.timeout.ms", "0")
-            .set("message.max.bytes", RECORD_BYTES_MAX.to_string());
+            .set("message.max.bytes", PRODUCED_BYTES_MAX.to_string());
         default(&mut config, "queue.buffering.max.kbytes", WAITING_KBYTES_MAX);
         default(&mut config, "linger.ms", LINGER_MS);
         default(&mut config, "compression.type", "lz4");

@@ -1,11 +1,13 @@
 //! A list on its way out: borrowed, from ids. Whoever encodes it looks up the names it needs.
 
+use super::figures::{EntryFigures, ListFigures};
+use super::json::ListHead;
 use super::publisher::Stamp;
-use super::record::ListRecord;
+use super::record::{EntryRecord, ListRecord};
 use crate::items::Items;
 use crate::list_key::{About, ListKey, SHOP_WIDE};
 use crate::position::Partition;
-use crate::rank::List;
+use crate::rank::{Entry, List};
 
 /// A list to be published, or its tombstone where it shows nothing.
 #[derive(Clone, Copy)]
@@ -54,6 +56,30 @@ impl<'a> Publication<'a> {
         for part in [shop, "/", list, "/", item] {
             out.extend_from_slice(part.as_bytes());
         }
+    }
+
+    /// Its head, to write it with.
+    #[must_use]
+    pub fn head(&self) -> ListHead<'a> {
+        let (as_of, figures) = (self.list.as_of, ListFigures::of(self.list));
+        ListHead { names: self.names(), as_of, stamp: self.stamp, figures }
+    }
+
+    /// Names and figures of its entries: the shown ones, then the reserve.
+    pub fn entries(&self) -> impl Iterator<Item = (&'a str, EntryFigures)> + use<'a> {
+        let items = self.items;
+        self.list.entries.iter().map(move |entry| (items.name(entry.item), EntryFigures::of(entry)))
+    }
+
+    /// Some of its entries, as a reader gets them. Nothing is copied.
+    pub fn entry_records(&self, entries: &'a [Entry]) -> impl ExactSizeIterator<Item = EntryRecord<'a>> + use<'a> {
+        let (figures, items) = (ListFigures::of(self.list).printed(), self.items);
+        entries.iter().map(move |entry| EntryRecord::of(entry, figures, items))
+    }
+
+    /// Appends the record as one JSON object, without a line's end.
+    pub fn write_json(&self, out: &mut Vec<u8>) {
+        self.head().write_json(self.list.shown, self.entries(), out);
     }
 
     /// What a reader of the record gets.

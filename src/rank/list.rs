@@ -32,6 +32,12 @@ impl List {
         Self { key, as_of: EventTime::MIN, entries: Vec::new(), shown: 0 }
     }
 
+    /// Makes it a list of `key` without entries.
+    pub fn clear(&mut self, key: ListKey, as_of: EventTime) {
+        (self.key, self.as_of, self.shown) = (key, as_of, 0);
+        self.entries.clear();
+    }
+
     /// The shown entries.
     #[must_use]
     pub fn shown(&self) -> &[Entry] {

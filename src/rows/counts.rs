@@ -182,7 +182,8 @@ impl Rows {
 
     fn give_contexts(&self, relation: Relation, shop: ShopId, portion: &mut Portion<'_>) {
         let contexts = self.totals[relation.index()].contexts(shop.index());
-        if contexts.weight > 0.0 && self.owner.has_met_shop(shop) {
+        // Names alone may not have been looked through for their owners; what was counted has been.
+        if contexts.weight > 0.0 && self.owner.has_shop(shop) {
             portion.give(&Count {
                 kind: CountKind::Contexts,
                 shop: self.items.shop_name(shop),
@@ -236,7 +237,7 @@ impl Rows {
         } else {
             &[("anchor", totals.anchor(relation, item)), ("other", totals.other(item))]
         };
-        for (second, total) in roles.iter().filter(|(_, total)| total.weight > 0.0 && self.owner.has_met(item)) {
+        for (second, total) in roles.iter().filter(|(_, total)| total.weight > 0.0 && self.owner.has(item)) {
             portion.give(&Count {
                 kind: CountKind::Total,
                 shop: self.items.shop_name(self.items.shop_of(item)),

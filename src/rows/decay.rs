@@ -241,4 +241,25 @@ mod tests {
         assert!(ancient > 0.0 && narrow(ancient) == f32::MIN_POSITIVE);
         assert!(decay.growth(EventTime(i64::MAX)).is_finite());
     }
+
+    #[test]
+    fn beyond_the_oldest_age_all_count_as_of_that_age() {
+        let mut decay = Decay::new(1);
+        assert_eq!(decay.prepare(EventTime(1_000_000)), 0);
+        let oldest = decay.growth(EventTime(1_000_000 + EXPONENT_MIN));
+        assert_eq!(oldest, power_of_two(EXPONENT_MIN));
+        assert_eq!(decay.growth(EventTime(1_000_000 + EXPONENT_MIN - 1)), oldest);
+        assert_eq!(decay.growth(EventTime(i64::MIN)), oldest);
+    }
+
+    #[test]
+    fn before_1970_time_decays_as_after_it() {
+        let mut decay = Decay::new(1_000);
+        assert_eq!(decay.prepare(EventTime(-5_500)), 0);
+        for (time, later) in [(-5_750, -4_750), (-750, 250), (-1, 999)] {
+            assert_eq!(decay.growth(EventTime(later)) / decay.growth(EventTime(time)), 2.0, "a half-life from {time}");
+        }
+        assert!(decay.growth(EventTime(-250)) > decay.growth(EventTime(-750)));
+        assert_eq!(decay.growth(EventTime(-5_500)), 2.0_f64.sqrt());
+    }
 }

@@ -45,16 +45,6 @@ impl Ownership {
         self.is_alone() || self.shops[shop.index()]
     }
 
-    /// Whether `item` is owned, as far as the table has been looked through: what was counted has been.
-    pub(super) fn has_met(&self, item: ItemId) -> bool {
-        self.is_alone() || self.items.get(item.index()).copied().unwrap_or(false)
-    }
-
-    /// The same of the contexts of `shop`.
-    pub(super) fn has_met_shop(&self, shop: ShopId) -> bool {
-        self.is_alone() || self.shops.get(shop.index()).copied().unwrap_or(false)
-    }
-
     pub(super) fn bytes(&self) -> usize {
         self.items.capacity() + self.shops.capacity()
     }

@@ -366,6 +366,32 @@ mod tests {
     }
 
     #[test]
+    fn a_newcomer_inherits_nothing_of_the_pair_whose_place_it_takes() {
+        let names: Vec<String> = (0..18).map(|n| format!("i{n}")).collect();
+        let (mut store, items, ids) = store(16, &names.iter().map(String::as_str).collect::<Vec<_>>());
+        let mut add = |other: usize, weight: f64, day: u16| {
+            let increment = Increment { weight, support: 7, day };
+            store.add(Relation::BoughtTogether, ids[0], ids[other], increment, 0.0, &items);
+        };
+        // Bits behind those of an f32, in every pair.
+        (1..=16).for_each(|other| add(other, 1.0 + f64::EPSILON * (1 << 20) as f64, 900));
+        let increment = Increment { weight: 1.0, support: 1, day: 3 };
+        store.add(Relation::BoughtTogether, ids[0], ids[17], increment, 0.0, &items);
+        let head = store.heads[Relation::BoughtTogether.index()][ids[0].index()];
+        let block = store.slabs.block_mut(head.place);
+        let old_fine = block.fine(0);
+        assert!(old_fine > 0, "so there was something to inherit");
+        let newcomer = find(&block.keys[..16], ids[17].0).unwrap();
+        let held = (
+            f32::from_bits(block.weights[newcomer]),
+            block.fine(newcomer),
+            block.support[newcomer],
+            block.day(newcomer),
+        );
+        assert_eq!(held, (1.0, 0, 1, 3));
+    }
+
+    #[test]
     fn a_row_keeps_all_figures_while_it_grows() {
         let names: Vec<String> = (0..700).map(|n| format!("i{n}")).collect();
         let (mut store, items, ids) = store(1000, &names.iter().map(String::as_str).collect::<Vec<_>>());

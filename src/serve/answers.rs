@@ -4,6 +4,7 @@ use super::asked::Asked;
 use super::counts::portion;
 use super::query::{Query, RowAnswer};
 use crate::items::{fingerprint, spread};
+use crate::list_key::ListName;
 use crate::relation::Relation;
 use crate::rows::LINES_MAX;
 
@@ -17,7 +18,8 @@ pub const CANDIDATES_MAX: usize = 1024;
 /// Neighbours of a row that are looked at for about what one candidate's text costs.
 const NEIGHBOURS_A_LINE: usize = 8;
 
-/// One look of a worker at what it is asked. Whoever asks how often, the work between two batches is bounded.
+/// One look of a worker at what it is asked. Whoever asks how often, what one costs is bounded; a worker looks at every tick of
+/// its clock, so that answers take a small part of its time.
 #[derive(Debug, Default)]
 pub struct Look {
     lines: usize,
@@ -28,12 +30,6 @@ impl Look {
     #[must_use]
     pub fn goes_on(&self) -> bool {
         self.lines < LOOK_LINES_MAX
-    }
-
-    /// Whether any was answered: then there may be more soon.
-    #[must_use]
-    pub fn has_answered(&self) -> bool {
-        self.lines > 0
     }
 
     /// Answers one question. Nobody waits for one whose asker has gone.
@@ -72,7 +68,7 @@ fn row_and_lines(
     let Some((_, work)) = asked.rows.iter().find(|(held, _)| *held == partition) else {
         return (RowAnswer::NotHere, 1);
     };
-    let Some(explanation) = work.explain(relation, shop, item, candidates_max) else {
+    let Some(explanation) = work.explain(ListName::of(relation), shop, item, candidates_max) else {
         return (RowAnswer::NoSuchItem, 1);
     };
     let lines = 1 + explanation.candidates.len() + explanation.left_out / NEIGHBOURS_A_LINE;

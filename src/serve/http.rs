@@ -13,6 +13,7 @@ mod counts;
 mod probes;
 mod routes;
 
+pub use answer::row_path;
 pub use budget::{COUNTS_MAX, REQUESTS_MAX, SCRAPES_MAX};
 
 use super::query::Queries;

@@ -9,6 +9,7 @@ mod asked;
 pub mod counts;
 pub mod http;
 pub mod query;
+mod names;
 pub mod view;
 
 pub use answers::{CANDIDATES_MAX, LOOK_LINES_MAX, Look, explain_row};

@@ -376,7 +376,7 @@ impl Work for WindowsWork {
         Ok(())
     }
 
-    fn opened(&mut self, _input: Self::Input, next: NextOffset, until: Option<NextOffset>) -> Result<(), StageError> {
+    fn opened(&mut self, _input: EventsInput, next: NextOffset, until: Option<NextOffset>) -> Result<(), StageError> {
         self.outbox.start(next, until)
     }
 

@@ -80,7 +80,7 @@ pub fn rows_tallies(work: &RowsWork, delay: &DelayTally) -> RowsTallies {
         published: tally.published,
         tombstones: tally.tombstones,
         suppressed: tally.suppressed,
-        corrected: 0,
+        corrected: tally.corrected,
         delay: delay.clone(),
         items: stats.items as u64,
         rows: of(|stats| stats.rows as u64),

@@ -1,7 +1,8 @@
 //! What events and pairs blocks have in common: sections, one per source partition, with entries at positions.
 
 use super::frame::WireError;
-use super::varint::{Reader, put, put_count, put_name, put_signed};
+use super::size::{COUNT_BYTES_MAX, HEAD_BYTES_MAX};
+use super::varint::{Reader, name_length, put, put_count, put_name, put_signed};
 use crate::event::EventTime;
 use crate::position::{Checkpoint, NextOffset, Position, SourcePartition, Span};
 use std::ops::Range;
@@ -98,6 +99,11 @@ impl SectionWriter {
         Self { cursor, head, entries: 0, bytes: Vec::new() }
     }
 
+    /// What [`write_sources`] and [`write_sections`] append for it, or a few bytes more.
+    pub(super) fn bytes_max(&self) -> usize {
+        name_length(&self.head.source.source) + HEAD_BYTES_MAX + self.bytes.len()
+    }
+
     /// Writes what every entry starts with: where it stands, and when it happened.
     #[inline]
     pub(super) fn place(&mut self, position: Position, time: EventTime) {
@@ -107,6 +113,11 @@ impl SectionWriter {
         self.cursor = Cursor { position, time };
         self.entries += 1;
     }
+}
+
+/// What sections take, or a few bytes more.
+pub(super) fn bytes_max(sections: &[SectionWriter]) -> usize {
+    COUNT_BYTES_MAX + sections.iter().map(SectionWriter::bytes_max).sum::<usize>()
 }
 
 /// Appends the sources of `sections`, each once.

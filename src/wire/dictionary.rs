@@ -1,7 +1,8 @@
 //! Names once a block: which of a table's items a block has named, and their numbers in it.
 
 use super::frame::WireError;
-use super::varint::{Reader, put, put_count, put_name};
+use super::size::COUNT_BYTES_MAX;
+use super::varint::{Reader, length, name_length, put, put_count, put_name};
 use crate::items::{ItemId, Items, ShopId};
 use crate::memory::of_vec;
 
@@ -75,8 +76,8 @@ impl Dictionary {
         let (number, is_new) = self.item_stamps.number(item.index(), self.block, self.items.len());
         if is_new {
             self.items.push(item);
-            self.name_bytes += items.name(item).len() + 2;
-            self.shop(items.shop_of(item), items);
+            let shop = self.shop(items.shop_of(item), items);
+            self.name_bytes += length(shop) + name_length(items.name(item));
         }
         number
     }
@@ -85,7 +86,7 @@ impl Dictionary {
         let (number, is_new) = self.shop_stamps.number(shop.index(), self.block, self.shops.len());
         if is_new {
             self.shops.push(shop);
-            self.name_bytes += items.shop_name(shop).len() + 1;
+            self.name_bytes += name_length(items.shop_name(shop));
         }
         number
     }
@@ -95,8 +96,9 @@ impl Dictionary {
         of_vec(&self.item_stamps.0) + of_vec(&self.shop_stamps.0) + of_vec(&self.items) + of_vec(&self.shops)
     }
 
-    pub(super) fn bytes(&self) -> usize {
-        self.name_bytes
+    /// What [`Dictionary::write`] appends, or a few bytes more.
+    pub(super) fn bytes_max(&self) -> usize {
+        2 * COUNT_BYTES_MAX + self.name_bytes
     }
 
     /// Appends shops and items.
@@ -165,6 +167,8 @@ mod tests {
             assert!(dictionary.shops.len() > 200 && dictionary.items.len() > 100);
             let mut bytes = Vec::new();
             dictionary.write(&table, &mut bytes);
+            let spare = dictionary.bytes_max() - bytes.len(); // the counts are small
+            assert!(spare < 2 * COUNT_BYTES_MAX, "{spare} bytes were told that are not there");
             let (read_shops, read_items) = read(&mut Reader::new(&bytes)).unwrap();
             let shop_names: Vec<String> = named_shops.iter().map(|place| format!("shop {place}")).collect();
             assert_eq!(read_shops, shop_names);

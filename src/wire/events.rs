@@ -1,9 +1,12 @@
 //! Events blocks: what intake gives to windows.
 
-use super::block::{Section, SectionHead, SectionWriter, read_sections, read_sources, write_sections, write_sources};
+use super::block::{
+    Section, SectionHead, SectionWriter, bytes_max, read_sections, read_sources, write_sections, write_sources,
+};
 use super::dictionary::{self, Dictionary};
-use super::frame::{Kind, WireError, body, seal, start};
-use super::varint::{Reader, put, put_count};
+use super::frame::{HEADER_BYTES, Kind, WireError, body, seal, start};
+use super::size::{COUNT_BYTES_MAX, USER_BYTES};
+use super::varint::{Reader, VARINT_BYTES_MAX, put, put_count};
 use crate::event::{EventKey, EventTime, EventType, UserKey};
 use crate::items::{ItemId, Items};
 use crate::memory::{allocated, of_vec};
@@ -73,14 +76,6 @@ impl EventsWriter {
         }
     }
 
-    /// About how many bytes an event of these items adds to a block at most.
-    #[must_use]
-    pub fn entry_bytes_max(event_items: &[ItemId], items: &Items) -> usize {
-        const ENTRY: usize = 64; // place, time, type, user, key and count
-        let shop = event_items.first().map_or(0, |&item| dictionary::shop_bytes_max(items.shop_of(item), items));
-        ENTRY + shop + event_items.iter().map(|&item| dictionary::item_bytes_max(item, items)).sum::<usize>()
-    }
-
     /// Bytes held.
     #[must_use]
     pub fn held_bytes(&self) -> usize {
@@ -90,12 +85,19 @@ impl EventsWriter {
             + self.sections.iter().map(|section| of_vec(&section.bytes)).sum::<usize>()
     }
 
-    /// About how many bytes the block would have.
+    /// About how many bytes an event of these items adds to a block at most.
+    #[must_use]
+    pub fn entry_bytes_max(event_items: &[ItemId], items: &Items) -> usize {
+        const ENTRY: usize = 64; // place, time, type, user, key and count
+        let shop = event_items.first().map_or(0, |&item| dictionary::shop_bytes_max(items.shop_of(item), items));
+        ENTRY + shop + event_items.iter().map(|&item| dictionary::item_bytes_max(item, items)).sum::<usize>()
+    }
+
+    /// How many bytes the block would have, or a few more, never fewer.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.dictionary.bytes()
-            + 16 * self.users.len()
-            + self.sections.iter().map(|s| s.bytes.len() + 64).sum::<usize>()
+        let users = COUNT_BYTES_MAX + USER_BYTES * self.users.len();
+        HEADER_BYTES + VARINT_BYTES_MAX + self.dictionary.bytes_max() + users + bytes_max(&self.sections)
     }
 
     /// How many events the block holds.

@@ -21,6 +21,8 @@ pub enum Kind {
     Founding,
     /// A new owner's first word on the totals log.
     Claim,
+    /// Totals, rows → rows.
+    Totals,
 }
 
 impl Kind {
@@ -31,6 +33,7 @@ impl Kind {
             Self::Opening => b'O',
             Self::Founding => b'F',
             Self::Claim => b'C',
+            Self::Totals => b'T',
         }
     }
 }
@@ -108,6 +111,7 @@ pub fn kind_of(block: &[u8]) -> Result<Kind, WireError> {
         b'O' => Ok(Kind::Opening),
         b'F' => Ok(Kind::Founding),
         b'C' => Ok(Kind::Claim),
+        b'T' => Ok(Kind::Totals),
         other => Err(WireError::Kind { found: char::from(other), expected: None }),
     }
 }

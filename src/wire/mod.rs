@@ -2,7 +2,7 @@
 //!
 //! A block is a frame (magic, kind, version, checksum) around a body of dictionaries and sections. Names and users
 //! stand once a block, entries refer to them by number; times and offsets are differences. Kinds: *events* (intake →
-//! windows), *pairs* (windows → rows), *opening marks*, which every writer of these puts first, and *claims* of rows partitions.
+//! windows), *pairs* (windows → rows), *opening marks*, which every writer of these puts first, *totals* (rows → rows), and *claims* of rows partitions.
 //!
 //! Invariants: what is written decodes to the same; any bytes at all decode or are refused, without panic and without
 //! allocating more than a small multiple of their length; the same entries give the same bytes.
@@ -15,6 +15,8 @@
 //! opening  = log_id:u128le input_log_id:u128le store_id:u128le identity:u64le generation origins  kind 'O'
 //! founding = log_id:u128le                                         kind 'F'
 //! claim    = nonce:u128le partition                                kind 'C'
+//! totals   = partition epoch sequence flags:u8 offset index [checksum:u32le] landmarks shops items n { total }  kind 'T'
+//! total    = relation:u8 item-or-shop support weight:f64le
 //! origins  = n { name partition known:u8 [position] }
 //! sources  = n { name partition }        shops = n { name }        items = n { shop name }      users = n { u128le }
 //! section  = flags from to n { entry } [highest] [arrived] [checksum:u32le]  in the order of the sources
@@ -32,6 +34,8 @@ mod events;
 mod frame;
 mod opening;
 mod pairs;
+mod size;
+mod totals;
 mod varint;
 
 pub use block::{Lag, Section, SectionHead};
@@ -40,8 +44,12 @@ pub use events::{EventEntry, EventItems, EventsBlock, EventsWriter};
 pub use frame::{Kind, WireError, checksum_of_block, kind_of};
 pub use opening::{Opening, Origin, founded, founding};
 pub use pairs::{DeltaScratch, PairEntry, PairsBlock, PairsWriter, Translation};
+pub use totals::{TotalEntry, TotalOf, TotalsBlock, TotalsHead, TotalsWriter};
 
 use crate::position::{Checkpoint, SourcePartition};
+
+/// What the pairs log is called where it is a source.
+pub const PAIRS_SOURCE: &str = "pairs";
 
 /// How far each section of a block goes, whatever its kind, and what was read there: what a restarting writer looks for.
 ///
@@ -59,6 +67,10 @@ pub fn section_ends(block: &[u8]) -> Result<Vec<(SourcePartition, Checkpoint)>, 
         Kind::Opening => {
             let origins = Opening::decode(block)?.origins.into_iter();
             Ok(origins.filter_map(|origin| Some((origin.source, Checkpoint::origin(origin.first?)))).collect())
+        }
+        Kind::Totals => {
+            let TotalsHead { partition, read, .. } = TotalsBlock::decode(block)?.head;
+            Ok(vec![(SourcePartition::new(PAIRS_SOURCE, partition.0), read)])
         }
         Kind::Founding | Kind::Claim => Ok(Vec::new()),
     }

@@ -1,9 +1,11 @@
 //! Pairs blocks: what windows gives to rows.
 
-use super::block::{Section, SectionHead, SectionWriter, read_sections, read_sources, write_sections, write_sources};
+use super::block::{
+    Section, SectionHead, SectionWriter, bytes_max, read_sections, read_sources, write_sections, write_sources,
+};
 use super::dictionary::{self, Dictionary};
-use super::frame::{Kind, WireError, body, seal, start};
-use super::varint::{Reader, put, put_count};
+use super::frame::{HEADER_BYTES, Kind, WireError, body, seal, start};
+use super::varint::{Reader, VARINT_BYTES_MAX, put, put_count};
 use crate::event::EventTime;
 use crate::items::{ItemId, Items};
 use crate::position::Position;
@@ -47,6 +49,13 @@ impl PairsWriter {
         put_change(&mut section.bytes, &mut self.dictionary, &delta.change, items);
     }
 
+    /// Bytes held.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        let sections = self.section.iter().map(|section| crate::memory::of_vec(&section.bytes));
+        self.dictionary.held_bytes() + sections.sum::<usize>()
+    }
+
     /// About how many bytes a delta adds to a block at most.
     #[must_use]
     pub fn entry_bytes_max(delta: &Delta<'_>, items: &Items) -> usize {
@@ -71,17 +80,10 @@ impl PairsWriter {
             }
     }
 
-    /// Bytes held.
-    #[must_use]
-    pub fn held_bytes(&self) -> usize {
-        let sections = self.section.iter().map(|section| crate::memory::of_vec(&section.bytes));
-        self.dictionary.held_bytes() + sections.sum::<usize>()
-    }
-
-    /// About how many bytes the block would have.
+    /// How many bytes the block would have, or a few more, never fewer.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.dictionary.bytes() + self.section.iter().map(|s| s.bytes.len() + 64).sum::<usize>()
+        HEADER_BYTES + VARINT_BYTES_MAX + self.dictionary.bytes_max() + bytes_max(&self.section)
     }
 
     /// How many deltas the block holds.

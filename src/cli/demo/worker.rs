@@ -3,15 +3,12 @@
 //! Everything it hands to the screen goes through a channel of one place; a slow terminal makes pictures rarer, never the
 //! worker slower. What it holds is bounded by the shop: each batch is counted before the next is made.
 
-use super::catalogue::Catalogue;
 use super::gates::Gate;
 use super::live::{Frame, ProductView};
 use super::picture::{delay, judge, product_view, products_to_show, rejects, sentence, tallies};
 use super::plan::{Plan, Throttle};
-use super::shop::Shop;
 use super::sink::DemoSink;
 use super::summary::Summary;
-use super::truth::Verdict;
 use crate::cli::assembly;
 use crate::config::Settings;
 use crate::drive::{MemoryLog, Pipeline};
@@ -20,6 +17,9 @@ use crate::position::{NextOffset, Partition, SourcePartition};
 use crate::relation::Relation;
 use crate::stage::{Clocked, IntakeInput};
 use crate::watch::now_ms;
+use samenloop_shop::Catalogue;
+use samenloop_shop::Shop;
+use samenloop_shop::Verdict;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -108,7 +108,7 @@ impl Worker<'_> {
         let with_all = if self.show.without.is_empty() { None } else { self.with_every_gate(progress.fed)? };
         let summary = Summary {
             seed: self.show.plan.seed,
-            without: self.show.without.iter().map(|gate| gate.name().to_owned()).collect(),
+            without: self.show.without.iter().map(|gate| gate.name()).collect(),
             stopped,
             simulated_ms: (self.show.plan.shop.start_ms, shop.now_ms()),
             measured_events: progress.measured.0,
@@ -235,7 +235,7 @@ impl Worker<'_> {
         let catalogue = shop.catalogue();
         let frame = Frame {
             seed: self.show.plan.seed,
-            without: self.show.without.iter().map(|gate| gate.name().to_owned()).collect(),
+            without: self.show.without.iter().map(|gate| gate.name()).collect(),
             simulated_ms: shop.now_ms(),
             events_wanted: self.show.plan.events,
             events_per_second: (progress.fed - from) as f64 / seconds,

@@ -2,7 +2,7 @@
 
 use super::history::{History, Line};
 use super::lists::Lists;
-use super::report::Held;
+use super::report::ListCounts;
 use crate::cli::assembly;
 use crate::cli::sources::{EventFile, Turns, read_all};
 use crate::config::Settings;
@@ -73,8 +73,8 @@ impl<'a> Trained<'a> {
     }
 
     /// What training left, for a report that shows `published` lists.
-    pub(super) fn held(&self, published: usize) -> Held {
-        let mut held = Held { published, rows: 0, pairs: 0, evictions: 0 };
+    pub(super) fn held(&self, published: usize) -> ListCounts {
+        let mut held = ListCounts { published, rows: 0, pairs: 0, evictions: 0 };
         for stage in self.pipeline.rows() {
             let rows = stage.work().rows();
             for anchor in rows.anchors(self.rules.relation) {

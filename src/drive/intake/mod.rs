@@ -117,6 +117,13 @@ impl<T: Transport> IntakeWorker<T> {
         self.stage.as_ref().map_or(owned.highest, |stage| stage.work().highest(owned.input.0))
     }
 
+    /// How far behind a source partition is that is its own.
+    pub fn lag(&self, place: &SourcePartition) -> Option<Lag> {
+        let source = self.sources.iter().find(|source| source.plan.name == place.source)?;
+        let owned = source.owned.get(&place.partition)?;
+        self.stage.as_ref().map(|stage| stage.work().lag(owned.input.0))
+    }
+
     /// Bytes of records that wait to be taken.
     pub fn waiting_bytes(&self) -> usize {
         self.sources.iter().flat_map(|source| source.owned.values()).map(OwnedPartition::waiting_bytes).sum()
@@ -372,22 +379,26 @@ impl<T: Transport> Worker for IntakeWorker<T> {
         }
         let Some(stage) = &self.stage else { return };
         let tally = stage.work().tally();
-        self.follower.update(&intake_tallies(stage.work()));
+        let mut tallies = intake_tallies(stage.work());
+        let owned = self.sources.iter().flat_map(|source| source.owned.values());
+        tallies.bytes.push(("waiting", owned.map(|owned| owned.waiting_bytes() as u64).sum()));
+        self.follower.update(&tallies);
         self.muted.update(&LogTallies { muted: tally.muted, ..LogTallies::default() });
         let now = self.hands.now();
         for source in &mut self.sources {
             for (&partition, owned) in &mut source.owned {
                 let left = source.reader.lag(partition, stage.next(owned.input), !owned.has_waiting());
                 owned.lag.update(left, age_ms(left, owned.oldest_ms(), now));
+                if stage.work().lag(owned.input.0) == Lag::Waiting {
+                    owned.wait.begin("its schema registry");
+                } else {
+                    owned.wait.end();
+                }
                 let standing = match (stage.phase(), stage.work().is_behind(owned.input.0)) {
                     (Phase::CatchingUp, false) => PartitionState::Live,
                     (phase, _) => state(phase, left),
                 };
                 self.hands.ties.health.set(StageName::Intake, owned.number, standing);
-                match stage.work().lag(owned.input.0) {
-                    Lag::Waiting => owned.wait.begin("its schema registry"),
-                    _ => owned.wait.end(),
-                }
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use super::*;
 
-const CLUSTER: Cluster<'_> = Cluster { brokers: 3, pairs: 4, bootstrap: "b:9092" };
+const CLUSTER: Cluster<'_> = Cluster { brokers: 3, pairs: 4, block_bytes: 1 << 20, bootstrap: "b:9092" };
 
 /// A topic as samenloop makes it, with three copies.
 fn right(kind: TopicKind) -> Found {
@@ -47,7 +47,12 @@ fn what_would_lose_counts_is_an_error_and_the_rest_a_warning() {
         (Lists, "segment.bytes", "1073741824", None),
         (Rejects, "cleanup.policy", "compact", Some(Warning)),
         (Rejects, "retention.ms", "1000", None),
-        (Events, "max.message.bytes", "1048588", Some(Warning)),
+        (Events, "max.message.bytes", "1048588", Some(Error)),
+        (Pairs, "max.message.bytes", "1114111", Some(Error)),
+        (Pairs, "max.message.bytes", "1114112", Some(Warning)),
+        (Lists, "max.message.bytes", "1048588", Some(Warning)),
+        (Events, "max.message.bytes", "33554431", Some(Warning)),
+        (Events, "max.message.bytes", "33554432", None),
         (Events, "max.message.bytes", "67108864", None),
         (Pairs, "compression.type", "gzip", Some(Warning)),
         (Lists, "message.timestamp.type", "LogAppendTime", Some(Warning)),

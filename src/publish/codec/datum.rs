@@ -3,7 +3,7 @@
 //! The encoding is Avro's (specification 1.12, "Binary encoding"): whole numbers in zigzag varints, text behind its
 //! length, arrays as one block. Tests compare every byte with the Avro library's.
 
-use crate::publish::{EntryRecord, ListRecord, Source};
+use crate::publish::{EntryRecord, ListRecord, Publication, Source, Stamp};
 use crate::rank::Day;
 use std::borrow::Cow;
 
@@ -14,27 +14,39 @@ const SOURCE_COUNTED: i64 = 1;
 /// Most bytes of a 64-bit varint.
 const VARINT_BYTES_MAX: u32 = 10;
 
-/// Appends the datum of a key.
-pub(super) fn write_key(record: &ListRecord<'_>, out: &mut Vec<u8>) {
-    write_text(&record.shop, out);
-    write_text(&record.list, out);
-    write_text(&record.item, out);
+/// Appends the datum of a key: shop, list and item.
+pub(super) fn write_key(names: [&str; 3], out: &mut Vec<u8>) {
+    names.iter().for_each(|name| write_text(name, out));
 }
 
-/// Appends the datum of a list.
-pub(super) fn write_value(record: &ListRecord<'_>, out: &mut Vec<u8>) {
-    write_key(record, out);
-    write_entries(&record.entries, out);
-    write_entries(&record.reserve, out);
-    write_long(record.as_of, out);
-    write_long(record.epoch.cast_signed(), out);
-    write_long(record.sequence.cast_signed(), out);
+/// Appends the datum of a list, straight from ids and figures.
+pub(super) fn write_value(publication: &Publication<'_>, out: &mut Vec<u8>) {
+    let Publication { list, stamp, .. } = publication;
+    write_key(publication.names(), out);
+    write_entries(publication.entry_records(list.shown()), out);
+    write_entries(publication.entry_records(list.reserve()), out);
+    write_end(list.as_of.0, *stamp, out);
 }
 
-fn write_entries(entries: &[EntryRecord<'_>], out: &mut Vec<u8>) {
-    if !entries.is_empty() {
+/// The same of a record: what the other is held against.
+#[cfg(test)]
+pub(super) fn write_record(record: &ListRecord<'_>, out: &mut Vec<u8>) {
+    write_key([&record.shop, &record.list, &record.item], out);
+    write_entries(record.entries.iter().cloned(), out);
+    write_entries(record.reserve.iter().cloned(), out);
+    write_end(record.as_of, record.stamp(), out);
+}
+
+fn write_end(as_of: i64, stamp: Stamp, out: &mut Vec<u8>) {
+    write_long(as_of, out);
+    write_long(stamp.epoch.cast_signed(), out);
+    write_long(stamp.sequence.cast_signed(), out);
+}
+
+fn write_entries<'a>(entries: impl ExactSizeIterator<Item = EntryRecord<'a>>, out: &mut Vec<u8>) {
+    if entries.len() > 0 {
         write_length(entries.len(), out);
-        entries.iter().for_each(|entry| write_entry(entry, out));
+        entries.for_each(|entry| write_entry(&entry, out));
     }
     write_length(0, out);
 }

@@ -15,7 +15,7 @@ mod schemas;
 pub use headers::{EPOCH_HEADER, ListHeaders, SEQUENCE_HEADER, SINCE_HEADER};
 pub use schemas::{CART_SCHEMA, LIST_KEY_SCHEMA, LIST_VALUE_SCHEMA, ORDER_SCHEMA, VIEW_SCHEMA};
 
-use crate::publish::{ListRecord, Stamp, parse_key};
+use crate::publish::{ListRecord, Publication, Stamp, parse_key};
 use older::Older;
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -109,23 +109,45 @@ impl ListCodec {
 
     /// Writes the key and the value of a record over what the buffers hold. Of a tombstone the value stays empty: in the
     /// topic it is null. A list's value is never empty.
-    pub fn encode(&self, record: &ListRecord<'_>, key: &mut Vec<u8>, value: &mut Vec<u8>) {
+    pub fn encode(&self, publication: &Publication<'_>, key: &mut Vec<u8>, value: &mut Vec<u8>) {
         key.clear();
         value.clear();
         match self.form {
             Form::Json => {
-                let names = [record.shop.as_bytes(), b"/", record.list.as_bytes(), b"/", record.item.as_bytes()];
-                names.iter().for_each(|part| key.extend_from_slice(part));
+                publication.write_key(key);
+                if !publication.is_tombstone() {
+                    publication.write_json(value);
+                }
+            }
+            Form::Avro { key_id, value_id } => {
+                write_prefix(key_id, key);
+                datum::write_key(publication.names(), key);
+                if !publication.is_tombstone() {
+                    write_prefix(value_id, value);
+                    datum::write_value(publication, value);
+                }
+            }
+        }
+    }
+
+    /// The same of a record: what the other is held against.
+    #[cfg(test)]
+    fn encode_record(&self, record: &ListRecord<'_>, key: &mut Vec<u8>, value: &mut Vec<u8>) {
+        key.clear();
+        value.clear();
+        match self.form {
+            Form::Json => {
+                key.extend_from_slice(record.key().as_bytes());
                 if !record.tombstone {
                     record.write_json(value);
                 }
             }
             Form::Avro { key_id, value_id } => {
                 write_prefix(key_id, key);
-                datum::write_key(record, key);
+                datum::write_key([&record.shop, &record.list, &record.item], key);
                 if !record.tombstone {
                     write_prefix(value_id, value);
-                    datum::write_value(record, value);
+                    datum::write_record(record, value);
                 }
             }
         }

@@ -1,8 +1,12 @@
 //! Our schemas, and list records through bytes and back.
 
 use super::*;
+use crate::event::EventTime;
+use crate::items::Items;
+use crate::list_key::{About, ListKey, ListName};
+use crate::position::Partition;
 use crate::publish::{EntryRecord, Source};
-use crate::rank::Day;
+use crate::rank::{Day, Entry, Figures, List, score_milli};
 use apache_avro::Schema;
 use apache_avro::reader::datum::GenericDatumReader;
 use apache_avro::types::Value;
@@ -26,7 +30,7 @@ fn nobody(id: u32) -> Result<Arc<str>, SchemaFailure> {
 
 fn encode(codec: &ListCodec, record: &ListRecord<'_>) -> (Vec<u8>, Vec<u8>) {
     let (mut key, mut value) = (b"what was".to_vec(), b"there before".to_vec());
-    codec.encode(record, &mut key, &mut value);
+    codec.encode_record(record, &mut key, &mut value);
     (key, value)
 }
 
@@ -398,6 +402,40 @@ prop_compose! {
         EntryRecord {
             item: Cow::Owned(item), score: f64::from(score_milli) / 1000.0, support, weight, anchor_weight, other_weight,
             contexts, confidence, lift, llr_root, source: Source::Counted, last_seen: Day(day),
+        }
+    }
+}
+
+#[test]
+fn a_list_is_encoded_from_ids_as_its_record_is() {
+    let mut items = Items::default();
+    let shop = items.shop("main");
+    let ids: Vec<_> = ["a/1 ä", "b", "c \"", "d"].iter().map(|name| items.item(shop, name)).collect();
+    let key = ListKey { shop, list: ListName::ALL[0], about: About::Item(ids[0]) };
+    for (shown, count) in [(0, 0), (1, 1), (2, 2), (2, 3), (3, 3)] {
+        let mut list = List::empty(key);
+        (list.as_of, list.shown) = (EventTime(1_700_000_000_123), shown);
+        for (&item, pair) in ids[1..].iter().zip([33.333_333_3, 12.0, 1e-7]).take(count) {
+            let figures = Figures::new(pair, 100.123_456_789, 40.0, 1e6 / 3.0);
+            let llr_root = figures.llr_root();
+            let score_milli = score_milli(figures.score());
+            list.entries.push(Entry {
+                item,
+                score_milli,
+                rank_milli: 0,
+                support: 3,
+                figures,
+                llr_root,
+                last_seen: Day(19_844),
+            });
+        }
+        let stamp = Stamp { epoch: 1 << 40, sequence: 300 };
+        let publication =
+            Publication { partition: Partition(0), list: &list, items: &items, stamp, since_ms: None, waited_ms: None };
+        for codec in [avro(), ListCodec::json().unwrap()] {
+            let (mut key, mut value) = (b"what was".to_vec(), b"there before".to_vec());
+            codec.encode(&publication, &mut key, &mut value);
+            assert_eq!((key, value), encode(&codec, &publication.record()), "{shown} of {count}");
         }
     }
 }

@@ -18,13 +18,11 @@ fn answered(asked: usize, ask: impl Fn(Queries) -> tokio::task::JoinHandle<()>) 
         let _asking: Vec<_> = (0..asked).map(|_| ask(queries.clone())).collect();
         tokio::task::yield_now().await;
         let (mut look, mut answered) = (Look::default(), 0);
-        assert!(!look.has_answered());
         while look.goes_on()
             && let Ok(query) = questions.try_recv()
         {
             look.answer(&nothing(), query);
             answered += 1;
-            assert!(look.has_answered());
         }
         let left = questions.try_iter().count();
         assert_eq!(answered + left, asked, "what is not answered waits for the next look");

@@ -2,8 +2,9 @@
 //!
 //! Whoever comes when all places are taken gets that of the connection which has been still for longest and has no answer
 //! under way. So a client that asks as soon as it has connected, as probes do, is heard, however many others are idle, send
-//! their request by the byte, or do not read. Answers under way are bounded elsewhere ([`super::budget`]), to fewer than
-//! there are places.
+//! their request by the byte, or do not read. Nobody has to go before it has been listened to for [`GRACE`]: faster
+//! newcomers wait in the kernel's queue. Answers under way are bounded elsewhere ([`super::budget`]), to fewer than there are
+//! places.
 //!
 //! A connection has one deadline. It moves when the server writes, and when the first bytes of a request arrive at an
 //! idle connection, not at later ones: a client cannot hold a place by sending a byte now and then, nor by not reading.
@@ -17,16 +18,23 @@ use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// Where a connection stands, and since when.
-#[derive(Clone, Copy)]
+/// How long a connection may be still before it can be made to go: longer than it takes to send a request once connected, and
+/// short enough that thousands of newcomers do not wait for each other.
+const GRACE: Duration = Duration::from_millis(10);
+
+/// Where a connection stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
+    /// Nobody has listened to it yet.
+    New,
     /// A request is to come, or has begun to.
     Asking,
     /// A request has been let through; its answer is not all made yet.
@@ -41,7 +49,7 @@ pub(super) struct Client(Arc<Mutex<(Phase, Instant)>>);
 
 impl Client {
     fn new() -> Self {
-        Self(Arc::new(Mutex::new((Phase::Asking, Instant::now()))))
+        Self(Arc::new(Mutex::new((Phase::New, Instant::now()))))
     }
 
     fn get(&self) -> (Phase, Instant) {
@@ -62,8 +70,16 @@ impl Client {
         self.set(Phase::Idle);
     }
 
+    /// It is listened to.
+    fn listen(&self) {
+        if self.get().0 == Phase::New {
+            self.set(Phase::Asking);
+        }
+    }
+
+    /// It has sent something.
     fn heard(&self) {
-        if matches!(self.get().0, Phase::Idle) {
+        if self.get().0 == Phase::Idle {
             self.set(Phase::Asking);
         }
     }
@@ -71,13 +87,13 @@ impl Client {
     fn written(&self) {
         match self.get().0 {
             Phase::Answering => self.set(Phase::Answering),
-            Phase::Asking | Phase::Idle => self.set(Phase::Idle),
+            Phase::New | Phase::Asking | Phase::Idle => self.set(Phase::Idle),
         }
     }
 
     fn deadline(&self, limits: &Limits) -> Instant {
         match self.get() {
-            (Phase::Asking, since) => since + limits.head,
+            (Phase::New | Phase::Asking, since) => since + limits.head,
             (Phase::Answering | Phase::Idle, since) => since + limits.silence,
         }
     }
@@ -96,18 +112,31 @@ struct Places {
     next: u64,
 }
 
+/// Room for one more connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Room {
+    Free,
+    /// Somebody had to go.
+    Made,
+    /// Nobody can be made to go before this.
+    NotBefore(Instant),
+}
+
 impl Places {
-    /// Makes room for one more. Says whether somebody had to go.
-    fn make_room(&mut self, connections_max: usize) -> bool {
+    fn make_room(&mut self, connections_max: usize, now: Instant) -> Room {
         if self.open.len() < connections_max {
-            return false;
+            return Room::Free;
         }
         let standings = self.open.iter().map(|(&number, place)| (place.client.get(), number));
-        let may_go = standings.filter(|((phase, _), _)| !matches!(phase, Phase::Answering));
-        let Some(((_, _), stillest)) = may_go.min_by_key(|&((_, since), number)| (since, number)) else {
-            return false; // not reached: fewer answers than places
-        };
-        self.open.remove(&stillest).is_some()
+        let may_go = standings.filter(|((phase, _), _)| matches!(phase, Phase::Asking | Phase::Idle));
+        match may_go.min_by_key(|&((_, since), number)| (since, number)) {
+            Some(((_, since), stillest)) if since + GRACE <= now => {
+                self.open.remove(&stillest);
+                Room::Made
+            }
+            Some(((_, since), _)) => Room::NotBefore(since + GRACE),
+            None => Room::NotBefore(now + GRACE),
+        }
     }
 }
 
@@ -135,12 +164,25 @@ impl Connections {
         Self { listener, places: Arc::default(), limits, metrics }
     }
 
+    /// Waits until there is room for one more.
+    async fn room(&self) {
+        loop {
+            let room = self.places().make_room(self.limits.connections, Instant::now());
+            match room {
+                Room::Free => return,
+                Room::Made => return self.metrics.count_http_displaced(),
+                Room::NotBefore(time) => sleep_until(time).await,
+            }
+        }
+    }
+
+    fn places(&self) -> MutexGuard<'_, Places> {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn open(&self, stream: TcpStream) -> Connection {
         let (client, (close, closed)) = (Client::new(), oneshot::channel());
-        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
-        if places.make_room(self.limits.connections) {
-            self.metrics.count_http_displaced();
-        }
+        let mut places = self.places();
         let number = places.next;
         places.next += 1;
         places.open.insert(number, Place { client: client.clone(), _close: close });
@@ -164,6 +206,7 @@ impl Listener for Connections {
     async fn accept(&mut self) -> (Connection, SocketAddr) {
         // axum's own listener waits out a lack of file descriptors.
         let (stream, address) = Listener::accept(&mut self.listener).await;
+        self.room().await;
         (self.open(stream), address)
     }
 
@@ -223,6 +266,7 @@ impl AsyncRead for Connection {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        self.client.listen();
         if let Poll::Ready(error) = self.check(context) {
             return Poll::Ready(Err(error));
         }
@@ -259,5 +303,43 @@ impl AsyncWrite for Connection {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Connections as given, with how long ago in ms each got there.
+    fn places(now: Instant, standings: &[(Phase, u64)]) -> Places {
+        let place = |&(phase, ago_ms)| {
+            let client = Client::new();
+            *client.0.lock().unwrap() = (phase, now - Duration::from_millis(ago_ms));
+            Place { client, _close: oneshot::channel().0 }
+        };
+        Places { open: (0..).zip(standings.iter().map(place)).collect(), next: 0 }
+    }
+
+    #[test]
+    fn the_stillest_without_an_answer_under_way_goes_once_it_has_been_listened_to_for_long_enough() {
+        use Phase::{Answering, Asking, Idle, New};
+        let now = Instant::now() + Duration::from_secs(3600);
+        let ms = Duration::from_millis;
+        let cases: [(&[(Phase, u64)], Room, Option<u64>); 7] = [
+            (&[(Idle, 900), (Idle, 900)], Room::Free, None),
+            (&[(Idle, 500), (Asking, 900), (Idle, 700)], Room::Made, Some(1)),
+            (&[(Answering, 5000), (Idle, 500), (Asking, 500)], Room::Made, Some(1)),
+            (&[(New, 5000), (Asking, 11), (Idle, 10)], Room::Made, Some(1)),
+            (&[(New, 5000), (Asking, 9), (Idle, 3)], Room::NotBefore(now + ms(1)), None),
+            (&[(Answering, 5000), (New, 500), (Answering, 1)], Room::NotBefore(now + GRACE), None),
+            (&[(Idle, 10), (Idle, 9), (Idle, 9)], Room::Made, Some(0)),
+        ];
+        for (standings, expected, gone) in cases {
+            let mut places = places(now, standings);
+            assert_eq!(places.make_room(3, now), expected, "{standings:?}");
+            let left: Vec<u64> = places.open.keys().copied().collect();
+            let all = 0..standings.len() as u64;
+            assert_eq!(left, all.filter(|&number| Some(number) != gone).collect::<Vec<_>>(), "{standings:?}");
+        }
     }
 }

@@ -3,6 +3,7 @@
 use super::*;
 use crate::event::EventTime;
 use crate::position::{Partition, SourcePartition};
+use crate::publish::parse_key;
 use crate::serve::counts::{CountsFrom, CountsPortion, Moved, NextCounts, Rest};
 use crate::serve::query::{Query, Reply, RowAnswer, queries};
 use crate::watch::health::{HEARTBEAT_AGE_MAX, PartitionState, StageName};
@@ -176,12 +177,24 @@ fn knows_nothing(query: Query) {
     }
 }
 
+/// Publishes a list under `key` and returns its body.
+fn put(shop: &Shop, key: &str, sequence: u64, at: i64) -> String {
+    let (shop_name, list, item) = parse_key(key).unwrap();
+    let entry = r#"{"item":"b","score":24.832,"support":4,"weight":33.3,"anchor_weight":100.0,"other_weight":33.3,"contexts":1000000.0,"confidence":0.333,"lift":10000.0,"llr_root":25.0197,"source":"counted","last_seen":"2024-05-01"}"#;
+    let item = serde_json::to_string(item).unwrap();
+    let body = format!(
+        r#"{{"shop":"{shop_name}","list":"{list}","item":{item},"entries":[{entry}],"reserve":[],"as_of":1,"epoch":1,"sequence":{sequence}}}"#
+    );
+    shop.view.restore(&serde_json::from_str(&body).unwrap(), EventTime(at));
+    body
+}
+
 #[test]
 fn every_route_answers() {
     let shop = Shop::simple();
-    shop.view.insert("main/bought-together/sku-1", br#"{"epoch":1,"sequence":2}"#, EventTime(77));
+    let body = put(&shop, "main/bought-together/sku-1", 2, 77);
     let list = shop.get("/v1/lists/main/bought-together/sku-1");
-    assert_eq!((list.status, &*list.body), (200, r#"{"epoch":1,"sequence":2}"#));
+    assert_eq!((list.status, &*list.body), (200, &*body));
     let header = |name: &str| list.headers[name].clone();
     assert_eq!(header("content-type"), "application/json");
     assert_eq!(header("cache-control"), "no-cache");
@@ -200,7 +213,7 @@ fn every_route_answers() {
 #[test]
 fn a_list_that_did_not_change_is_not_sent_again() {
     let shop = Shop::simple();
-    shop.view.insert("main/bought-together/a", b"{1}", EventTime(1));
+    put(&shop, "main/bought-together/a", 1, 1);
     let tag = shop.get("/v1/lists/main/bought-together/a").headers["etag"].clone();
     let ask_with = |held: &str| {
         let path = "/v1/lists/main/bought-together/a";
@@ -216,9 +229,9 @@ fn a_list_that_did_not_change_is_not_sent_again() {
     for held in ["W/\"x\", \"y\"", "", tag.trim_matches('"'), "\"*\""] {
         assert_eq!(ask_with(held).status, 200, "{held}");
     }
-    shop.view.insert("main/bought-together/a", b"{2}", EventTime(2));
+    let body = put(&shop, "main/bought-together/a", 2, 2);
     let changed = ask();
-    assert_eq!((changed.status, &*changed.body), (200, "{2}"));
+    assert_eq!((changed.status, &*changed.body), (200, &*body));
 }
 
 #[test]
@@ -245,10 +258,9 @@ fn an_item_may_have_any_name() {
         ("a;b:c@d,e", "a;b:c@d,e"),
     ];
     for (path, item) in cases {
-        shop.view.insert(&format!("main/viewed-together/{item}"), item.as_bytes(), EventTime(1));
+        let body = put(&shop, &format!("main/viewed-together/{item}"), 1, 1);
         let answer = shop.get(&format!("/v1/lists/main/viewed-together/{path}"));
-        assert_eq!((answer.status, &*answer.body), (200, item), "{path}");
-        shop.view.remove(&format!("main/viewed-together/{item}"));
+        assert_eq!((answer.status, &*answer.body), (200, &*body), "{path}");
         shop.get(&format!("/v1/rows/main/viewed-together/{path}")).is_error(404, "no_such_item");
     }
 }
@@ -266,7 +278,7 @@ fn what_is_not_there_is_told_apart() {
     shop.get("/v1/lists/main/also-bought/known").is_error(404, "no_such_list");
     assert_eq!(shop.get("/v1/rows/main/also-bought/known").status, 200, "its list is off, its row is not");
     shop.get("/v1/rows/main/nonsense/known").is_error(404, "no_such_list");
-    shop.view.insert("main/bought-together/bought-together/x", b"{}", EventTime(1));
+    put(&shop, "main/bought-together/bought-together/x", 1, 1);
     shop.get("/v1/lists/main%2Fbought-together/bought-together/x").is_error(404, "no_such_item");
 }
 
@@ -317,7 +329,7 @@ fn while_a_partition_replays_unknown_means_nothing() {
         shop.get("/v1/rows/main/bought-together/unseen").is_error(503, "not_ready");
         assert_eq!(shop.get("/v1/rows/main/bought-together/known").status, 200, "what is there can be seen");
     }
-    shop.view.insert("main/bought-together/known", b"{}", EventTime(1));
+    put(&shop, "main/bought-together/known", 1, 1);
     assert_eq!(shop.get("/v1/lists/main/bought-together/known").status, 200);
 }
 
@@ -403,7 +415,7 @@ fn liveness_follows_the_heartbeats() {
 #[test]
 fn metrics_are_valid_and_count_the_requests() {
     let shop = Shop::simple();
-    shop.view.insert("main/bought-together/a", b"{12}", EventTime(1));
+    put(&shop, "main/bought-together/a", 1, 1);
     shop.get("/v1/lists/main/bought-together/a");
     shop.get("/v1/lists/main/bought-together/b");
     shop.get("/secret/user-4711");

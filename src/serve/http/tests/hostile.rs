@@ -132,7 +132,7 @@ fn when_all_answers_are_under_way_the_next_is_refused_and_probes_and_scrapes_are
     let (queries, receivers) = queries(2);
     let shop = Shop::with_queries(1, Limits::default(), queries, Vec::new());
     shop.health.set(StageName::Rows, Partition(0), PartitionState::Live);
-    shop.view.insert("main/bought-together/a", b"{}", EventTime(1));
+    put(&shop, "main/bought-together/a", 1, 1);
     let ask = b"GET /v1/rows/main/bought-together/known HTTP/1.1\r\nhost: x\r\n\r\n";
     let waiting = still(shop.address(), REQUESTS_MAX, ask);
     let questions: Vec<Query> = (0..REQUESTS_MAX).map(|_| receivers[0].recv_timeout(PATIENCE).unwrap()).collect();

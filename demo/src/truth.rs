@@ -3,12 +3,20 @@
 //! A complement is planted where an order of the anchor holds it far more often than by chance. A wrong entry is one
 //! that no customer's behaviour supports. Absent: anything that stages or lists could look at.
 
-use super::catalogue::{Catalogue, Shelf};
-use crate::relation::Relation;
-use hashbrown::HashSet;
+use super::catalogue::{Catalogue, Shelf, small};
+use std::collections::HashSet;
 
 /// A planted complement ought to be among so many first entries of its anchor's list.
 pub const TOP: usize = 4;
+
+/// The lists that can be judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum List {
+    /// Bought together.
+    Bought,
+    /// Viewed together.
+    Viewed,
+}
 
 /// What is wrong with an entry. Each kind is kept out by some rule, and gets in when that rule is off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -81,7 +89,7 @@ impl<'a> Truth<'a> {
     /// What is true of the shop with this catalogue.
     #[must_use]
     pub fn of(catalogue: &'a Catalogue) -> Self {
-        let count = super::catalogue::small(catalogue.products().len());
+        let count = small(catalogue.products().len());
         let mut planted = Vec::new();
         let mut related = HashSet::new();
         for anchor in 0..count {
@@ -103,41 +111,40 @@ impl<'a> Truth<'a> {
     }
 
     /// Best sellers that replace each other: article numbers.
-    #[cfg(test)]
     pub fn substitutes(&self) -> impl Iterator<Item = (&'a str, &'a str)> + '_ {
         let id = |item: u32| self.catalogue.product(item).id.as_str();
         self.catalogue.rivals().iter().map(move |&(one, other)| (id(one), id(other)))
     }
 
-    /// What is wrong with showing `other` for `anchor` in a list of this relation, if anything is.
+    /// What is wrong with showing `other` for `anchor` in this list, if anything is.
     #[must_use]
-    pub fn wrong(&self, relation: Relation, anchor: u32, other: u32) -> Option<Wrong> {
-        if relation == Relation::BoughtTogether && self.catalogue.rival_of(anchor) == Some(other) {
+    pub fn wrong(&self, list: List, anchor: u32, other: u32) -> Option<Wrong> {
+        if list == List::Bought && self.catalogue.rival_of(anchor) == Some(other) {
             return Some(Wrong::Substitute);
         }
-        let of_shelf = |item: u32| match (self.catalogue.product(item).shelf, relation) {
+        let of_shelf = |item: u32| match (self.catalogue.product(item).shelf, list) {
             (Shelf::Regular, _) => None,
-            (_, Relation::ViewedTogether) | (Shelf::Archive, _) => Some(Wrong::Crawler), // no one else looks at it
+            (_, List::Viewed) | (Shelf::Archive, _) => Some(Wrong::Crawler), // no one else looks at it
             (Shelf::DeadStock, _) => Some(Wrong::Bulk),
             (Shelf::House(_), _) => Some(Wrong::OneCustomer),
         };
         of_shelf(anchor).or_else(|| of_shelf(other))
     }
 
-    /// Judges lists. `list` gives the article numbers shown for one, best first; empty where there is none.
-    pub fn judge(&self, list: impl Fn(Relation, &str) -> Vec<String>) -> Verdict {
+    /// Judges lists. `shown` gives the article numbers shown for one, best first; empty where there is none.
+    pub fn judge(&self, shown: impl Fn(List, &str) -> Vec<String>) -> Verdict {
         let mut verdict = Verdict::default();
-        let numbers = |relation: Relation, anchor: &str| -> Vec<u32> {
-            list(relation, anchor).iter().filter_map(|id| self.catalogue.find(id)).collect()
+        let numbers = |list: List, anchor: &str| -> Vec<u32> {
+            shown(list, anchor).iter().filter_map(|id| self.catalogue.find(id)).collect()
         };
         for (anchor, product) in (0..).zip(self.catalogue.products()) {
-            let bought = numbers(Relation::BoughtTogether, &product.id);
+            let bought = numbers(List::Bought, &product.id);
             for other in &bought {
                 verdict.bought_entries += 1;
-                self.judge_entry(Relation::BoughtTogether, anchor, *other, &mut verdict);
+                self.judge_entry(List::Bought, anchor, *other, &mut verdict);
             }
-            for other in numbers(Relation::ViewedTogether, &product.id) {
-                self.judge_entry(Relation::ViewedTogether, anchor, other, &mut verdict);
+            for other in numbers(List::Viewed, &product.id) {
+                self.judge_entry(List::Viewed, anchor, other, &mut verdict);
             }
             let top = &bought[..bought.len().min(TOP)];
             for (_, complement) in self.planted.iter().filter(|(planted, _)| *planted == anchor) {
@@ -148,13 +155,13 @@ impl<'a> Truth<'a> {
         verdict
     }
 
-    fn judge_entry(&self, relation: Relation, anchor: u32, other: u32, verdict: &mut Verdict) {
+    fn judge_entry(&self, list: List, anchor: u32, other: u32, verdict: &mut Verdict) {
         verdict.entries += 1;
-        if let Some(kind) = self.wrong(relation, anchor, other) {
+        if let Some(kind) = self.wrong(list, anchor, other) {
             verdict.wrong[kind as usize] += 1;
             return;
         }
         let has_reason = self.catalogue.same_job(anchor, other) || self.related.contains(&(anchor, other));
-        verdict.by_chance += u32::from(relation == Relation::BoughtTogether && !has_reason);
+        verdict.by_chance += u32::from(list == List::Bought && !has_reason);
     }
 }

@@ -1,9 +1,10 @@
 //! Who does not shop like a customer: resellers who order by the pallet, and a crawler.
 
 use super::catalogue::{Catalogue, Shelf, small};
+use super::clock::{DAY_MS, HOUR_MS, SECOND_MS};
+use super::draw::chance;
 use super::line::{Action, Event, User};
 use super::orders;
-use super::visits::{DAY_MS, HOUR_MS, SECOND_MS, chance};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 

@@ -4,6 +4,7 @@
 //! and ordered by people. Absent: who buys (see `visits`, `orders`).
 
 use super::assortment::{ARCHIVE, DEAD_STOCK, DEPARTMENTS, FAMILIES, Family, HOUSE_ARTICLES, RIVALS};
+use super::draw::Urn;
 use rand::{Rng, RngExt};
 
 /// Most regular products: what the ids have room for.
@@ -60,27 +61,6 @@ pub(super) struct Link {
     pub permille: u32,
     /// Whether lists are judged by it.
     pub planted: bool,
-}
-
-/// Products to draw from, by popularity. Integers only, so that a draw is the same on every platform.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Urn {
-    items: Vec<u32>,
-    cumulative: Vec<u32>,
-}
-
-impl Urn {
-    fn add(&mut self, item: u32, weight: u32) {
-        self.items.push(item);
-        self.cumulative.push(self.cumulative.last().copied().unwrap_or(0) + weight);
-    }
-
-    /// One product; `None` from an empty urn.
-    pub fn draw(&self, rng: &mut impl Rng) -> Option<u32> {
-        let total = *self.cumulative.last()?;
-        let at = rng.random_range(0..total);
-        self.items.get(self.cumulative.partition_point(|&below| below <= at)).copied()
-    }
 }
 
 /// The catalogue.
@@ -243,7 +223,7 @@ impl Catalogue {
     fn complement(&self, item: u32, with: usize, rng: &mut impl Rng) -> Option<u32> {
         let size = size_of(variant(item));
         let fits = |other: &u32| size.is_some() && size_of(variant(*other)) == size;
-        let family = self.families[with].items.iter().copied();
+        let family = self.families[with].items().iter().copied();
         let fitting: Vec<u32> = family.filter(fits).collect();
         if fitting.is_empty() {
             return self.families[with].draw(rng);

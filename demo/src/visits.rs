@@ -1,17 +1,15 @@
 //! People who look around, fill a cart and sometimes order.
 
 use super::catalogue::Catalogue;
+use super::clock::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS};
+use super::draw::chance;
 use super::line::{Action, Event, User};
 use super::orders;
-use rand::{Rng, RngExt};
+use super::settings::ShopSettings;
+use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Exp1, StandardNormal};
 use std::time::Duration;
-
-pub(super) const SECOND_MS: i64 = 1_000;
-pub(super) const MINUTE_MS: i64 = 60 * SECOND_MS;
-pub(super) const HOUR_MS: i64 = 60 * MINUTE_MS;
-pub(super) const DAY_MS: i64 = 24 * HOUR_MS;
 
 /// How busy each hour of the day is, in percent of the mean.
 const HOUR_PERCENT: [u32; 24] =
@@ -67,7 +65,7 @@ pub(super) struct Visits {
 }
 
 impl Visits {
-    pub fn new(rng: ChaCha8Rng, start_ms: i64, settings: &super::shop::ShopSettings) -> Self {
+    pub fn new(rng: ChaCha8Rng, start_ms: i64, settings: &ShopSettings) -> Self {
         Self {
             rng,
             due_ms: start_ms,
@@ -178,11 +176,6 @@ impl Visits {
         let unit: f64 = self.rng.sample(Exp1);
         millis(unit * self.mean_gap_s * 100.0 / f64::from(HOUR_PERCENT[hour]))
     }
-}
-
-/// True in `permille` of a thousand cases.
-pub(super) fn chance(rng: &mut impl Rng, permille: u32) -> bool {
-    rng.random_range(0..1000) < permille
 }
 
 fn millis(seconds: f64) -> i64 {

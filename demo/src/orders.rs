@@ -1,8 +1,9 @@
 //! What stands in an order, and the businesses that repeat theirs every week.
 
 use super::catalogue::{Catalogue, HOUSES, Shelf, small};
+use super::clock::{DAY_MS, HOUR_MS};
+use super::draw::chance;
 use super::line::{Action, Event, Line, User};
-use super::visits::{DAY_MS, HOUR_MS, chance};
 use rand::{Rng, RngExt};
 use rand_chacha::ChaCha8Rng;
 use std::cmp::Reverse;

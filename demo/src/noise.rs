@@ -4,9 +4,10 @@
 //! without it hold the same events.
 
 use super::catalogue::Catalogue;
+use super::clock::{HOUR_MS, MINUTE_MS, SECOND_MS};
+use super::draw::chance;
 use super::line::{Action, Event, write_event, write_user};
-use super::shop::ShopSettings;
-use super::visits::{HOUR_MS, MINUTE_MS, SECOND_MS, chance};
+use super::settings::ShopSettings;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 

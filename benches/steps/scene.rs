@@ -1,0 +1,280 @@
+//! The rows stages of one worker, and what happens to them.
+//!
+//! Logs are kept as a broker would: what one stage tells the others is given to all, what was published is what a successor finds.
+
+use crate::shop::{IDENTITY, Shop};
+use crate::watched::Phase;
+use samenloop::event::EventTime;
+use samenloop::position::{NextOffset, Partition};
+use samenloop::publish::ListRecord;
+use samenloop::rules::{CountingRules, ListRules, PublishRules};
+use samenloop::stage::{Clocked, Effect, Fact, Left, RowsSetup, RowsWork, Stage};
+use std::error::Error;
+use std::fs::File;
+use std::io::{BufReader, BufWriter, Read, Seek, Write};
+
+type Outcome<T> = Result<T, Box<dyn Error>>;
+
+const START_MS: i64 = 1_700_000_000_000;
+/// What a worker's clock ticks by.
+const TICK_MS: i64 = 20;
+const SECOND_MS: i64 = 1_000;
+const HOUR_MS: i64 = 3_600 * SECOND_MS;
+/// In which the end of silence is to be over.
+const AFTER_SILENCE_MS: i64 = 60 * SECOND_MS;
+/// In which rest is to be reached, and what it brings up be ranked.
+const TO_REST_MS: i64 = 60 * SECOND_MS;
+/// Blocks of the scene of work, one a tick, and their stars: 5,000 events a second.
+const WORK_BLOCKS: usize = 50;
+const WORK_STARS: usize = 100;
+const PAIRS: usize = 0;
+
+/// What stands on the logs.
+struct Logs {
+    /// By partition.
+    pairs: Vec<Vec<Vec<u8>>>,
+    totals: Vec<Vec<Vec<u8>>>,
+    /// Each list as it was published: its partition, its length, its bytes.
+    lists: BufWriter<File>,
+}
+
+/// The stages, live or about to be.
+pub struct Scene {
+    shop: Shop,
+    stages: Vec<Stage<RowsWork>>,
+    logs: Logs,
+    /// By partition of totals: how many all have taken.
+    totals_taken: Vec<usize>,
+    clock_ms: i64,
+    effects: Vec<Effect>,
+}
+
+/// What a scene left on its logs.
+pub struct LeftBehind {
+    logs: Logs,
+    partitions: u32,
+    clock_ms: i64,
+}
+
+impl Scene {
+    pub fn new(lists: usize, partitions: u32) -> Outcome<Self> {
+        let shop = Shop::new(lists, partitions);
+        let pairs = (0..partitions).map(|partition| vec![shop.opening(Partition(partition))]).collect();
+        let totals = vec![Vec::new(); usize::try_from(partitions)?];
+        let logs = Logs { pairs, totals, lists: BufWriter::new(tempfile::tempfile()?) };
+        let mut scene = Self {
+            shop,
+            stages: (0..partitions).map(|partition| new_stage(partition, partitions)).collect(),
+            totals_taken: vec![0; logs.totals.len()],
+            logs,
+            clock_ms: START_MS,
+            effects: Vec::new(),
+        };
+        let mut phase = Phase::new("opened");
+        for partition in 0..scene.stages.len() {
+            for input in 0..=scene.stages.len() {
+                let start = NextOffset(0);
+                scene.tell(&mut phase, partition, Fact::Opened { input, next: start, until: Some(start) })?;
+            }
+            scene.give_pairs(&mut phase, partition, 0)?;
+        }
+        Ok(scene)
+    }
+
+    /// A source reads history: every item gets its row.
+    pub fn fill(&mut self) -> Outcome<Phase> {
+        let mut phase = Phase::new("fill");
+        let mut blocks = Vec::new();
+        let time = EventTime(self.clock_ms);
+        self.shop.every_item(time, true, |partition, block| blocks.push((partition, block)));
+        self.append(&mut phase, blocks)?;
+        Ok(phase.done())
+    }
+
+    /// History is over: everything is due.
+    pub fn end_silence(&mut self) -> Outcome<Phase> {
+        let mut phase = Phase::new("silence ends");
+        self.clock_ms += SECOND_MS;
+        let mut blocks = Vec::new();
+        self.shop.marks(EventTime(self.clock_ms), |partition, block| blocks.push((partition, block)));
+        self.append(&mut phase, blocks)?;
+        // Ranking is what the clock brings about; something comes now and then, so that it is not rest that does it.
+        for _ in 0..AFTER_SILENCE_MS / SECOND_MS {
+            self.pass(&mut phase, SECOND_MS)?;
+            let mut blocks = Vec::new();
+            self.shop.some_items(1, EventTime(self.clock_ms), |partition, block| blocks.push((partition, block)));
+            self.append(&mut phase, blocks)?;
+        }
+        Ok(phase.done())
+    }
+
+    /// Events as on a busy day.
+    pub fn work(&mut self) -> Outcome<Phase> {
+        let mut phase = Phase::new("work");
+        for _ in 0..WORK_BLOCKS {
+            let mut blocks = Vec::new();
+            let time = EventTime(self.clock_ms);
+            self.shop.some_items(WORK_STARS, time, |partition, block| blocks.push((partition, block)));
+            self.append(&mut phase, blocks)?;
+            self.pass(&mut phase, TICK_MS)?;
+        }
+        Ok(phase.done())
+    }
+
+    /// Nothing comes any more: exact totals, then everything is ranked once.
+    pub fn rest(&mut self) -> Outcome<Phase> {
+        let mut phase = Phase::new("rest");
+        self.pass(&mut phase, TO_REST_MS)?;
+        Ok(phase.done())
+    }
+
+    /// An hour goes by: the slow sweep ranks every row once.
+    pub fn sweep(&mut self) -> Outcome<Phase> {
+        let mut phase = Phase::new("an hour's sweep");
+        self.pass(&mut phase, HOUR_MS)?;
+        Ok(phase.done())
+    }
+
+    /// The end of these stages.
+    pub fn leave(self) -> LeftBehind {
+        let partitions = u32::try_from(self.stages.len()).unwrap_or(u32::MAX);
+        LeftBehind { logs: self.logs, partitions, clock_ms: self.clock_ms }
+    }
+
+    /// So much time, tick by tick, for one stage after the other as a worker does.
+    fn pass(&mut self, phase: &mut Phase, time_ms: i64) -> Outcome<()> {
+        for _ in 0..time_ms / TICK_MS {
+            self.clock_ms += TICK_MS;
+            for partition in 0..self.stages.len() {
+                let now_ms = self.clock_ms;
+                self.tell(phase, partition, Fact::Clock { now_ms })?;
+            }
+            self.give_totals(phase)?;
+        }
+        Ok(())
+    }
+
+    fn append(&mut self, phase: &mut Phase, blocks: Vec<(Partition, Vec<u8>)>) -> Outcome<()> {
+        for (partition, block) in blocks {
+            let pairs = &mut self.logs.pairs[partition.index()];
+            pairs.push(block);
+            let number = pairs.len() - 1;
+            self.give_pairs(phase, partition.index(), number)?;
+        }
+        self.give_totals(phase)
+    }
+
+    fn give_pairs(&mut self, phase: &mut Phase, partition: usize, number: usize) -> Outcome<()> {
+        let block = std::mem::take(&mut self.logs.pairs[partition][number]);
+        let offset = NextOffset(number as u64);
+        self.tell(phase, partition, Fact::Record { input: PAIRS, offset, record: &block })?;
+        self.logs.pairs[partition][number] = block;
+        Ok(())
+    }
+
+    /// What any stage told of its totals, all are told.
+    fn give_totals(&mut self, phase: &mut Phase) -> Outcome<()> {
+        for teller in 0..self.stages.len() {
+            while let Some(record) = self.logs.totals[teller].get(self.totals_taken[teller]).cloned() {
+                let offset = NextOffset(self.totals_taken[teller] as u64);
+                self.totals_taken[teller] += 1;
+                for partition in 0..self.stages.len() {
+                    self.tell(phase, partition, Fact::Record { input: PAIRS + 1 + teller, offset, record: &record })?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn tell(&mut self, phase: &mut Phase, partition: usize, fact: Fact<'_, &[u8]>) -> Outcome<()> {
+        phase.step(&mut self.stages[partition], fact, &mut self.effects)?;
+        self.logs.carry_out(phase, partition, &mut self.effects)
+    }
+}
+
+impl Logs {
+    /// Keeps what a stage wants kept. Not part of a step.
+    fn carry_out(&mut self, phase: &mut Phase, partition: usize, effects: &mut Vec<Effect>) -> Outcome<()> {
+        let mut json = Vec::new();
+        for effect in effects.drain(..) {
+            match effect {
+                Effect::Broadcast { value, .. } => self.totals[partition].push(value),
+                Effect::Publish { record, .. } => {
+                    phase.lists += 1;
+                    json.clear();
+                    record.write_json(&mut json);
+                    self.lists.write_all(&u32::try_from(partition)?.to_le_bytes())?;
+                    self.lists.write_all(&u32::try_from(json.len())?.to_le_bytes())?;
+                    self.lists.write_all(&json)?;
+                }
+                Effect::Append { .. } | Effect::Reject { .. } => return Err("a rows stage appends no blocks".into()),
+            }
+        }
+        effects.shrink_to(0); // what one step wanted at most is seen as the scene's peak, not as what the next holds
+        Ok(())
+    }
+}
+
+impl LeftBehind {
+    /// A successor restores what subscribers were told, and counts the log again until it is live.
+    pub fn take_over(mut self) -> Outcome<Phase> {
+        let mut phase = Phase::new("take-over");
+        let mut stages: Vec<_> = (0..self.partitions).map(|partition| new_stage(partition, self.partitions)).collect();
+        let mut effects = Vec::new();
+        self.restore(&mut phase, &mut stages, &mut effects)?;
+        for stage in &mut stages {
+            for total in self.logs.totals.iter().flatten() {
+                phase.step(stage, Fact::Left(Left::Total(total)), &mut effects)?;
+            }
+        }
+        let logs = &self.logs;
+        let inputs = |partition: usize| std::iter::once(&logs.pairs[partition]).chain(&logs.totals).enumerate();
+        for (partition, stage) in stages.iter_mut().enumerate() {
+            for (input, records) in inputs(partition) {
+                let until = Some(NextOffset(records.len() as u64));
+                phase.step(stage, Fact::Opened { input, next: NextOffset(0), until }, &mut effects)?;
+            }
+            for (input, records) in inputs(partition) {
+                for (offset, record) in (0..).map(NextOffset).zip(records) {
+                    phase.step(stage, Fact::Record { input, offset, record }, &mut effects)?;
+                }
+            }
+        }
+        for _ in 0..AFTER_SILENCE_MS / TICK_MS {
+            self.clock_ms += TICK_MS;
+            for (partition, stage) in stages.iter_mut().enumerate() {
+                phase.step(stage, Fact::Clock { now_ms: self.clock_ms }, &mut effects)?;
+                self.logs.carry_out(&mut phase, partition, &mut effects)?;
+            }
+        }
+        Ok(phase.done())
+    }
+
+    fn restore(&mut self, phase: &mut Phase, stages: &mut [Stage<RowsWork>], effects: &mut Vec<Effect>) -> Outcome<()> {
+        self.logs.lists.flush()?;
+        let mut file = self.logs.lists.get_ref().try_clone()?;
+        let end = file.stream_position()?;
+        file.rewind()?;
+        let (mut lists, mut read, mut json) = (BufReader::new(&file), 0, Vec::new());
+        while read < end {
+            let mut number = || -> std::io::Result<u32> {
+                let mut bytes = [0; 4];
+                lists.read_exact(&mut bytes)?;
+                Ok(u32::from_le_bytes(bytes))
+            };
+            let (partition, length) = (usize::try_from(number()?)?, number()?);
+            json.resize(usize::try_from(length)?, 0);
+            lists.read_exact(&mut json)?;
+            read += 8 + u64::from(length);
+            let record: ListRecord<'_> = serde_json::from_slice(&json)?;
+            phase.step(&mut stages[partition], Fact::Left(Left::List(&record)), effects)?;
+        }
+        Ok(())
+    }
+}
+
+fn new_stage(partition: u32, partitions: u32) -> Stage<RowsWork> {
+    let setup = RowsSetup { lists: ListRules::defaults(), publish: PublishRules::default(), clocked: Clocked::Wall };
+    let work = RowsWork::new(Partition(partition), partitions, &CountingRules::default(), IDENTITY, &setup);
+    Stage::new(work, PAIRS + 1 + Partition(partitions).index())
+}

@@ -1,0 +1,447 @@
+"""What tests/mutations breaks: each a mistake that somebody could make, and that would count or show something wrongly.
+
+`text` stands once in `file`, outside its tests. A mutation that no test can tell from the code says why it is `equivalent`.
+"""
+
+import typing
+
+
+class Mutant(typing.NamedTuple):
+    name: str
+    file: str
+    text: str
+    replacement: str
+    comment: str
+    equivalent: str = ""
+
+
+def of(file, *mutants):
+    return [Mutant(name, file, *rest) for name, *rest in mutants]
+
+
+MUTANTS = [
+    # Where things stand.
+    *of(
+        "src/position.rs",
+        ("ledger-gap", "if span.from > line.next {", "if span.from > line.next && span.to < line.next {", "a lost block is not noticed"),
+        (
+            "ledger-mark-again",
+            "let is_old = span.to < line.next || (span.to == line.next && span.from < span.to);",
+            "let is_old = span.to < line.next;",
+            "a block that was sent again is heard as a mark",
+        ),
+        (
+            "ledger-mark-unheard",
+            "let is_old = span.to < line.next || (span.to == line.next && span.from < span.to);",
+            "let is_old = span.to <= line.next;",
+            "marks are taken for duplicates",
+        ),
+        ("ledger-back", "line.next = line.next.max(to);", "line.next = to;", "a ledger moves backwards"),
+        (
+            "ledger-reopen",
+            "self.lines.entry(source.clone()).or_insert(Line { next: origin });",
+            "self.lines.insert(source.clone(), Line { next: origin });",
+            "a later opening mark sets the ledger back",
+        ),
+        (
+            "ledger-overlap",
+            "Ok(Verdict::Apply { from: line.next })",
+            "Ok(Verdict::Apply { from: span.from })",
+            "the known part of an overlapping section counts again",
+        ),
+        (
+            "ledger-backwards",
+            "if span.to < span.from {",
+            "if span.to < span.from && span.from < line.next {",
+            "a section that runs backwards is applied",
+        ),
+        (
+            "position-after",
+            "Self { offset: self.offset, index: self.index.saturating_add(1) }",
+            "Self { offset: self.offset.after(), index: 0 }",
+            "behind an output lies the next record",
+        ),
+    ),
+    # From events to deltas.
+    *of(
+        "src/windows/gap_window.rs",
+        ("gap-inclusive", "time.since(latest) <= gap_ms", "time.since(latest) < gap_ms", "a gap of exactly session_gap ends the session"),
+        ("gap-late", "latest.since(time) > gap_ms", "latest.since(time) >= gap_ms", "exactly the gap too old is late"),
+        ("gap-latest-back", "self.latest = Some(latest.max(time));", "self.latest = Some(time);", "a late event moves the window back"),
+        ("gap-full", "self.items.len() >= max_items", "self.items.len() > max_items", "one more item than the limit"),
+        ("gap-close", "latest <= time)", "latest < time)", "an order at the very time of the last addition leaves the cart open"),
+        (
+            "gap-keeps",
+            "self.items.clear();\n                self.latest = Some(time);",
+            "self.latest = Some(time);",
+            "a new session starts with the items of the last",
+        ),
+    ),
+    *of(
+        "src/windows/views.rs",
+        (
+            "views-nearest",
+            "visitor.session.items().iter().rev().take(rules.pair_window)",
+            "visitor.session.items().iter().take(rules.pair_window)",
+            "a view pairs with the first items of a session, not with the last",
+        ),
+        (
+            "views-window",
+            ".take(rules.pair_window)",
+            ".take(rules.pair_window + 1)",
+            "one neighbour too many",
+        ),
+        ("views-recent-back", "self.views[place].time.max(time)", "time", "a late view makes a seen item older"),
+        ("views-horizon", "(0..=horizon_ms)", "(0..horizon_ms)", "exactly view_to_order ago counts no more"),
+        (
+            "views-future",
+            "(0..=horizon_ms).contains(&time.since(seen.time))",
+            "time.since(seen.time) <= horizon_ms",
+            "a view after an order led to it",
+        ),
+        ("views-reload", "Place::Held => return Fate::Counted, // a reload is not a signal", "Place::Held => {}", "a reload counts again"),
+        (
+            "views-context",
+            "Arrival::Opens => sink(Delta { time, change: Change::Context { shop: input.shop, relation: RELATION } }),",
+            "Arrival::Opens => {}",
+            "sessions are not counted",
+        ),
+        (
+            "views-overlong-recent",
+            "visitor.recent_views.touch(item, time, rules.recent_max);\n    match visitor.session.place(item, rules.session_max_items) {",
+            "match visitor.session.place(item, rules.session_max_items) {\n        Place::Full => {}\n        _ => visitor.recent_views.touch(item, time, rules.recent_max),\n    }\n    match visitor.session.place(item, rules.session_max_items) {",
+            "a view beyond the session's limit is not remembered for orders",
+        ),
+    ),
+    *of(
+        "src/windows/carts.rs",
+        ("carts-max", "cart.place(item, rules.cart_max)", "cart.place(item, rules.session_max_items)", "a cart is as long as a session"),
+        ("carts-gap", "cart.arrive(time, rules.cart_gap_ms)", "cart.arrive(time, rules.session_gap_ms)", "a cart ends with a session"),
+    ),
+    *of(
+        "src/windows/orders.rs",
+        ("orders-cart-stays", "        cart.close_at(time);\n", "        let _ = cart;\n", "an order leaves the cart as it was"),
+        ("orders-also-repeats", "bought.repeats == 0));", "bought.repeats < 2));", "what was bought before counts as bought anew"),
+        (
+            "orders-view-horizon",
+            "visitor.recent_views.before(time, rules.view_to_order_ms)",
+            "visitor.recent_views.before(time, rules.also_horizon_ms)",
+            "views of months ago led to an order",
+        ),
+        (
+            "orders-record-first",
+            "    purchases.record(basket, rules.purchases_max);\n",
+            "    purchases.record(basket, rules.also_max);\n",
+            "fewer purchases are remembered",
+        ),
+        (
+            "orders-bulk-cart",
+            "    if let Some(cart) = &mut visitor.cart {\n        cart.close_at(time);\n    }\n    let Scratch { basket, anchors, fresh, .. } = scratch;\n    if basket.fill(lines, rules.basket_max, time) == Err(Bulk) {\n        return Fate::Bulk;\n    }\n",
+            "    let Scratch { basket, anchors, fresh, .. } = scratch;\n    if basket.fill(lines, rules.basket_max, time) == Err(Bulk) {\n        return Fate::Bulk;\n    }\n    if let Some(cart) = &mut visitor.cart {\n        cart.close_at(time);\n    }\n",
+            "a bulk order leaves the cart as it was",
+        ),
+    ),
+    *of(
+        "src/windows/purchases.rs",
+        ("purchases-repeat", "age_ms <= rules.repeat_horizon_ms", "age_ms < rules.repeat_horizon_ms", "exactly the horizon ago is no repeat"),
+        ("purchases-also", "age_ms <= rules.also_horizon_ms", "age_ms < rules.also_horizon_ms", "exactly the horizon ago is not also-bought"),
+        ("purchases-also-max", "before.len() < rules.also_max", "before.len() <= rules.also_max", "one purchase too many"),
+        ("purchases-oldest", "self.bought.iter_mut().rev()", "self.bought.iter_mut()", "the oldest purchases go first"),
+        (
+            "purchases-forget-newest",
+            "self.bought.drain(..self.bought.len().saturating_sub(max));",
+            "self.bought.truncate(max);",
+            "the newest purchases are forgotten",
+        ),
+        ("purchases-times", "times: bought.repeats.saturating_add(1)", "times: 1", "repeats are counted up to one"),
+    ),
+    *of(
+        "src/windows/basket.rs",
+        ("basket-bulk", "if self.items.len() == basket_max {", "if self.items.len() > basket_max {", "one item more than basket_max is no bulk order"),
+        ("basket-latest", "self.latest[place].max(time)", "time", "a late order makes a purchase older"),
+    ),
+    *of(
+        "src/windows/recent_ids.rs",
+        ("ids-ring", "self.oldest = (self.oldest + 1) % max;", "self.oldest = 0;", "the newest id is forgotten first"),
+    ),
+    *of(
+        "src/windows/mod.rs",
+        (
+            "ids-shared",
+            "Action::Order(_) => &mut visitor.customer.get_or_insert_default().order_ids,",
+            "Action::Order(_) => &mut visitor.click_ids,",
+            "clicks push out the ids of orders",
+        ),
+        (
+            "forget-leap",
+            "time.min(EventTime(self.now.0.saturating_add(DAY_MS)))",
+            "time",
+            "one event of years ahead makes strangers of everybody",
+        ),
+    ),
+    *of(
+        "src/windows/visitors.rs",
+        ("forget-exactly", "now.since(self.seen) > forget_after_ms", "now.since(self.seen) >= forget_after_ms", "forgotten at exactly the horizon"),
+        ("forget-seen-back", "visitor.seen = visitor.seen.max(time);", "visitor.seen = time;", "a late event lets a user be forgotten earlier"),
+        ("forget-index", "if place != last {", "if place > last {", "who moves into a gap is not found any more"),
+        (
+            "forget-since",
+            "self.all_seen_since.map_or(time, |since| since.min(time))",
+            "self.all_seen_since.map_or(time, |since| since.max(time))",
+            "nobody is ever let go",
+        ),
+    ),
+    *of(
+        "src/windows/merge.rs",
+        (
+            "merge-bound-type",
+            "Key { time: source.highest, event_type: EventType::View, rank: source.rank, index }",
+            "Key { time: source.highest, event_type: EventType::Order, rank: source.rank, index }",
+            "a view at the very time of another source's order comes too late",
+        ),
+        ("merge-forced", "            self.forced += 1;\n", "", "forced releases are not told"),
+        ("merge-room", "if self.bytes <= self.bytes_max {", "if self.bytes < self.bytes_max {", "a buffer is full one event early"),
+        (
+            "merge-highest-back",
+            "marked.highest = marked.highest.max(highest.unwrap_or(EventTime::MIN));",
+            "marked.highest = highest.unwrap_or(EventTime::MIN);",
+            "a mark sets a source's time back",
+        ),
+        ("merge-rank", "source.rank = small(rank);", "source.rank = index.0;", "at equal times the source that was opened first wins"),
+        (
+            "merge-bound-old",
+            "if source.holds_up() && source.highest == lowest.time {",
+            "if source.holds_up() {",
+            "an outdated bound holds up what may go",
+        ),
+        ("merge-new-source", "            behind: true,\n", "            behind: false,\n", "a source that has said nothing yet holds nothing up"),
+        ("merge-not-behind", "marked.behind = behind;", "marked.behind |= behind;", "a source that has caught up holds up for ever"),
+        ("merge-bytes", "        self.bytes -= released.bytes;\n", "", "the buffer fills up for good"),
+    ),
+    # From deltas to rows.
+    *of(
+        "src/relation.rs",
+        ("star-weight", "1.0 / f64::from(distance.max(1)).sqrt()", "1.0 / f64::from(distance.max(1))", "nearness falls off too fast"),
+        ("repeat-weight", "1.0 / (1.0 + f64::from(repeats))", "1.0 / f64::from(repeats.max(1))", "the first repeat weighs as much as the first order"),
+    ),
+    *of(
+        "src/rules.rs",
+        ("row-max-default", "row_max: Some(256),", "row_max: None,", "rows have no bound by default"),
+        ("row-max-default-255", "row_max: Some(256),", "row_max: Some(255),", "the default bound is another"),
+        ("min-weight-default", "min_weight_millionths: 50_000,", "min_weight_millionths: 0,", "nothing fades by default"),
+    ),
+    *of(
+        "src/rows/slab.rs",
+        (
+            "prune-mixes-tail",
+            "self.tails[to] = self.tails[from];",
+            "self.tails[to] = self.tails[from].rotate_left(16);",
+            "pruning mixes up a pair's day and fine bits",
+        ),
+        ("prune-tail-stays", "        self.tails[to] = self.tails[from];\n", "", "pruning leaves day and fine bits of another pair"),
+        (
+            "widen-tails",
+            "new.tails[..old.tails.len()].copy_from_slice(old.tails);",
+            "new.tails[..old.tails.len()].fill(0);",
+            "a row that grows forgets days and fine bits",
+        ),
+        ("fine-bits-lost", "self.tails[index] & 0xFFFF | u32::from(fine) << 16", "self.tails[index] & 0xFFFF", "fine bits are not kept"),
+    ),
+    *of(
+        "src/rows/row.rs",
+        ("row-day-back", "if block.day(index) < increment.day {", "if block.day(index) != increment.day {", "a late event makes a pair's last day earlier"),
+        ("row-day-push", "        block.set_day(length, increment.day);\n", "", "a new pair has the day of whatever was there before"),
+        ("row-fine-push", "        block.set_fine(length, fine);\n", "", "a new pair has the fine bits of whatever was there before"),
+        (
+            "prune-tie",
+            "weight(x).cmp(&weight(y)).then_with(|| content(x).cmp(&content(y)))",
+            "weight(x).cmp(&weight(y))",
+            "among equal weights the place in the row decides",
+        ),
+        ("prune-share", "const PRUNED_SHARE: usize = 16;", "const PRUNED_SHARE: usize = 8;", "an eighth goes at once"),
+        ("prune-early", "if head.length as usize >= self.row_max {", "if head.length as usize + 1 >= self.row_max {", "a row is full one pair early"),
+        ("prune-faded-first", "smallest(&block.weights[..full]))) < faded {", "smallest(&block.weights[..full]))) < 0.0 {", "what has faded does not go first"),
+        ("prune-evictions", "held.evictions += (full - length) as u64;", "held.evictions += 1;", "evictions are counted by occasion"),
+        ("row-support", "block.support[index].saturating_add(increment.support)", "block.support[index].saturating_add(1)", "every repeat is support"),
+        (
+            "row-rescale",
+            "let factor = power_of_two(-half_lives);\n        for head",
+            "let factor = power_of_two(1 - half_lives);\n        for head",
+            "a moved landmark doubles the pairs",
+        ),
+    ),
+    *of(
+        "src/rows/decay.rs",
+        ("decay-underflow", "(weight as f32).max(f32::MIN_POSITIVE)", "weight as f32", "a pair that was counted becomes zero"),
+        ("decay-rounding", "weight.to_bits().saturating_add(1 << (DROPPED_BITS - 1))", "weight.to_bits()", "weights are cut, not rounded"),
+        ("decay-fine", "| u64::from(fine) << DROPPED_BITS", "| 0 * u64::from(fine)", "fine bits are not added to"),
+        ("decay-lead", "const EXPONENT_MAX: i64 = 64;", "const EXPONENT_MAX: i64 = 63;", "the landmark moves elsewhere: other bits"),
+        ("decay-back", "if lead <= EXPONENT_MAX {", "if lead.abs() <= EXPONENT_MAX {", "an old event moves the landmark back"),
+        ("decay-ancient", ".max(EXPONENT_MIN)", "", "an ancient event has no weight at all"),
+        ("decay-period", "rem_euclid", "wrapping_rem", "times before 1970 decay the wrong way"),
+    ),
+    *of(
+        "src/rows/totals.rs",
+        ("totals-underflow", "(*weight * factor).max(f64::MIN_POSITIVE)", "*weight * factor", "a total that was counted becomes zero"),
+        ("totals-contexts-rescale", "        self.contexts.iter_mut().for_each(|contexts| shrink(&mut contexts.weight));\n", "", "contexts do not decay over a moved landmark"),
+        ("totals-anchor", "if relation.is_symmetric() { &self.others } else { &self.anchors }", "&self.others", "an anchor's total is that of the other role"),
+    ),
+    *of(
+        "src/rows/mod.rs",
+        ("rows-now-back", "self.now = self.now.max(time);", "self.now = time;", "a late event sets the rows' time back"),
+        ("rows-basket-support", "u32::from(anchor.repeats.min(other.repeats) == 0)", "u32::from(anchor.repeats.max(other.repeats) == 0)", "a new item with an old one is no support"),
+        ("rows-basket-weight", "self.count_other(unit, anchor.item, 1.0, 1);", "self.count_other(unit, anchor.item, weight, 1);", "repeats are damped on the other's side too"),
+        ("rows-cross-self", "others.iter().filter(|other| other.item != anchor)", "others.iter().filter(|_| true)", "an item is paired with itself"),
+        ("rows-faded-then", "faded: self.min_weight * weight_now", "faded: self.min_weight * weight", "what has faded is measured at the event's time"),
+        (
+            "rows-star-back",
+            "self.count_pair(unit, neighbour, centre, relation.star_weight(distance), 1);",
+            "self.count_pair(unit, neighbour, centre, 1.0, 1);",
+            "far neighbours of other partitions weigh as much as near ones",
+        ),
+        ("rows-star-touched", "                self.count_pair(unit, neighbour, centre, weight, 1);\n                touched.push((unit.relation, neighbour));\n", "                self.count_pair(unit, neighbour, centre, weight, 1);\n", "neighbours' lists do not change"),
+        ("rows-cross-touched", "            touched.push((unit.relation, anchor));\n", "", "lists of what led to an order do not change"),
+        ("rows-basket-touched", "            touched.push((unit.relation, anchor.item));\n", "", "lists of what was bought do not change"),
+        ("rows-cross-other", "self.count_other(unit, other.item, repeat_weight(other.repeats), u32::from(other.repeats == 0));", "self.count_other(unit, other.item, 1.0, 1);", "repeats are not damped in other totals"),
+    ),
+    *of(
+        "src/rows/travel.rs",
+        ("travel-step", "if (weight - *sent).abs() > step * *sent {", "if (weight - *sent).abs() >= step * *sent {", "exact totals are told again and again"),
+        ("travel-own", "if own || update.partition >= self.owner.partitions", "if update.partition >= self.owner.partitions", "one's own old telling overwrites a count"),
+        ("travel-shift", "update.landmark.saturating_sub(self.decay[update.relation.index()].landmark())", "0", "a total from another landmark is off by a power of two"),
+    ),
+    *of(
+        "src/rows/view.rs",
+        ("view-row-support", "anchor_support: anchor_total.support", "anchor_support: 0", "an explanation lacks the anchor's support"),
+    ),
+    # From rows to lists.
+    *of(
+        "src/rank/measure.rs",
+        ("wilson-z", "pub const Z: f64 = 1.96;", "pub const Z: f64 = 1.95;", "another interval"),
+        ("pair-capped", "pair: pair.min(anchor).min(other)", "pair: pair.min(anchor)", "a pair outweighs its other total"),
+        ("llr-sign", "if k * n < a * b { -root } else { root }", "root", "less than by chance passes for more"),
+        ("llr-cell", "(n - a - b + k).max(0.0)", "(n - a - b).max(0.0)", "a cell of the table is too small"),
+        ("milli-rounding", "value * 1000.0 + 0.5", "value * 1000.0", "thousandths are cut, not rounded"),
+        ("lift-missing", "if self.are_known() { self.confidence() * (self.contexts / self.other) } else { 0.0 }", "self.confidence() * (self.contexts / self.other)", "missing totals make an infinite lift"),
+    ),
+    *of(
+        "src/rank/gate.rs",
+        ("gate-support", "if support < rules.min_support {", "if support <= rules.min_support {", "min_support is one more than it says"),
+        ("gate-chance", "figures.pair * figures.contexts <= by_chance", "figures.pair * figures.contexts < by_chance", "exactly by chance passes"),
+        ("gate-root", "root < smallest", "root <= smallest", "exactly the root LLR fails"),
+    ),
+    *of(
+        "src/rank/ranker.rs",
+        ("rank-reserve", "self.rules.length.saturating_add(self.rules.reserve)", "self.rules.length", "no reserve"),
+        ("rank-ties-cut", "        best += ties_first(&mut candidates[best..], last);\n", "        let _ = last;\n", "among equals at the end of a list the place in the row decides"),
+        ("rank-one-round", "            done += best;\n", "            done = self.candidates.len();\n", "a list is short where many fail the root LLR"),
+        ("rank-tie-llr", "y.llr_root.total_cmp(&x.llr_root).then_with(|| x.name.cmp(y.name))", "x.name.cmp(y.name)", "ties go by name only"),
+        ("rank-tie-name", ".then_with(|| x.name.cmp(y.name))", ".then_with(|| y.name.cmp(x.name))", "ties of ties go backwards"),
+        ("rank-min-support", "if neighbour.support < self.rules.min_support {", "if neighbour.support + 1 < self.rules.min_support {", "the early look at support", "the gate behind it looks again; the early look only saves a look-up"),
+    ),
+    # When a list is published.
+    *of(
+        "src/publish/publisher.rs",
+        ("news-step", "> step_milli", ">= step_milli", "a whole step is news"),
+        ("news-length", "known.len() != shown.len()\n        || ", "", "a longer list is no news"),
+    ),
+    *of(
+        "src/publish/due.rs",
+        ("due-oldest", "Some(known.min(new))", "Some(new)", "the delay is that of the newest change"),
+        ("due-carry", "self.swept.carry = owed % self.sweep_ms;", "self.swept.carry = 0;", "the sweep takes longer than it says"),
+        ("due-leap", ".min(self.sweep_ms)", "", "a leap of time is swept many times"),
+        ("due-interval", "*until_ms <= self.clock_ms", "*until_ms < self.clock_ms", "a row rests a tick too long"),
+        ("due-clock-back", "self.clock_ms = self.clock_ms.max(clock_ms);", "self.clock_ms = clock_ms;", "a clock that goes back moves the queue"),
+    ),
+    # The stages.
+    *of(
+        "src/stage/mod.rs",
+        ("stage-again", "if offset < self.inputs[input].next {", "if false {", "a record that a transport gives again is applied again"),
+        ("stage-live-early", "self.inputs.iter().all(|input| input.reached) {", "self.inputs.iter().any(|input| input.reached) {", "live before all inputs are"),
+    ),
+    *of(
+        "src/stage/identity.rs",
+        ("identity-log", "if first != opening.log_id {", "if false {", "another log under the same name is read"),
+        ("identity-rules", "if opening.identity != own {", "if false {", "a log of other rules is read"),
+        ("identity-input", "if first == found {", "if true {", "the log behind a log may be another"),
+        ("identity-source-log", "self.input_log_id.get_or_insert(opening.input_log_id);", "", "what a predecessor read is forgotten"),
+    ),
+    *of(
+        "src/stage/windows.rs",
+        ("windows-ahead", "if self.merge.held() == 0 && self.behind.is_empty() {", "if self.behind.is_empty() {", "the rows' time runs ahead of what is held"),
+        ("windows-history-early", "            self.history_read.push(head.source.clone());\n", "            self.history.remove(&head.source);\n", "the end of a history is told as news"),
+        ("windows-silent-late", "            self.grow_silent(head);\n", "", "a history is loud until its section ends"),
+        ("windows-removed", "        self.forget_removed(&opening);\n", "", "a source that was removed is waited for"),
+        ("windows-ledger", "            self.identity.ledger.advance(&head.source, head.span.to);\n", "", "everything may come twice"),
+        ("windows-again", "if entry.position < from {", "if entry.position <= from {", "the first new entry is dropped"),
+    ),
+    *of(
+        "src/stage/rows.rs",
+        ("rows-epoch", "self.epoch_left.map_or(0, |left| left.saturating_add(1))", "self.epoch_left.unwrap_or(0)", "a restarted owner publishes under its predecessor's epoch"),
+        ("rows-again", "if entry.position < from {", "if entry.position <= from {", "the first new entry is dropped"),
+        ("rows-ledger", "            self.identity.ledger.advance(&head.source, head.span.to);\n", "", "everything may come twice"),
+        ("rows-history-stays", "        if !head.history {\n            self.history.remove(&head.source);\n        }\n", "", "lists stay silent for ever"),
+        ("rows-loud", "            if is_silent {\n", "            if false {\n", "what is counted while silent is due as a change"),
+    ),
+    *of(
+        "src/stage/outbox.rs",
+        ("outbox-index", "            channel.index = 0;\n", "", "positions depend on what came before"),
+        ("outbox-muted", "if position < channel.sent {", "if position <= channel.sent {", "the first new delta is muted"),
+        ("outbox-news", "reached == channel.sent && channel.told == Some(standing)", "channel.told == Some(standing)", "how far it is, is not told while nothing changes"),
+        ("outbox-replaying", "channel.writer.is_empty() && !replaying && !old_news", "channel.writer.is_empty() && !old_news", "marks of the past are told as new"),
+        ("outbox-cross-all", "let needs_all = !split.anchors.is_empty();", "let needs_all = true;", "more travels than is needed", "rows takes only what it owns: fewer bytes, the same counts"),
+        ("outbox-cross-none", "let needs_all = !split.anchors.is_empty();", "let needs_all = false;", "rows of other partitions' items lack pairs"),
+        ("outbox-distance", "let placed = (1_u32..).zip(neighbours)", "let placed = (0_u32..).zip(neighbours)", "distances start at 0"),
+    ),
+    *of(
+        "src/stage/intake.rs",
+        ("intake-lagging", "if std::mem::take(&mut self.inputs[input].lagging) {", "if false {", "the end of a source does not clear that it lags"),
+        ("intake-muted", "if position < output.channels[input].sent {", "if position <= output.channels[input].sent {", "the first new event is muted"),
+        ("intake-block-end", "            self.inputs[input].next = offset.after();\n            self.flush_one", "            self.flush_one", "a full block does not cover its last event"),
+        ("intake-resume", ".min().unwrap_or_default()", ".max().unwrap_or_default()", "an event that one partition lacks is not read again"),
+        ("intake-arrived", "(1..now_ms).contains(timestamp_ms)", "true", "a timestamp of the future counts as arrival"),
+        ("intake-skipped", "if reading.origin.is_some() && next > expected {", "if false {", "records that were skipped are not noticed"),
+    ),
+    # Bytes.
+    *of(
+        "src/wire/frame.rs",
+        ("frame-checksum", "if found == said {", "if true || found == said {", "damaged blocks are read"),
+        ("frame-version", "if block[3] != VERSION {", "if false {", "another release's blocks are read"),
+        ("frame-kind", "if kind != expected {", "if false {", "a block of another kind is read"),
+    ),
+    *of(
+        "src/wire/block.rs",
+        ("block-end", "if cursor.position >= span.to {", "if cursor.position > span.to {", "an entry may stand at its section's end"),
+        ("block-backwards", "if position < before.position {", "if false {", "entries may run backwards"),
+        ("block-flags", "if flags & !(BEHIND | HISTORY | HIGHEST | ARRIVED) != 0 {", "if false {", "unknown flags are passed over"),
+        ("block-span", "if span.to < span.from {", "if false {", "sections may run backwards"),
+        ("block-history", "flag(*history, HISTORY)", "flag(*history && *behind, HISTORY)", "a history that is not behind is not told"),
+    ),
+    *of(
+        "src/wire/varint.rs",
+        ("varint-over", "bits > 1 {", "bits > 3 {", "a number of 65 bits is read"),
+        ("varint-count", "count.saturating_mul(bytes_each) > self.bytes.len() - self.at", "count > self.bytes.len() - self.at", "a count that cannot be asks for memory"),
+        ("varint-name", "if length > ID_BYTES_MAX {", "if length >= ID_BYTES_MAX {", "the longest name is refused"),
+        ("varint-name-long", "if length > ID_BYTES_MAX {", "if false {", "names of any length are read"),
+        ("varint-reference", "if (value as usize) < bound {", "if (value as usize) <= bound {", "a reference behind the dictionary"),
+    ),
+    *of(
+        "src/wire/dictionary.rs",
+        ("dictionary-block", "self.block = self.block.wrapping_add(1);", "", "numbers of the block before are used"),
+    ),
+    *of(
+        "src/wire/events.rs",
+        ("events-empty-order", "if lines.len() == from {", "if false {", "an order without lines is read"),
+        ("events-rest", "if !reader.is_at_end() {", "if false {", "bytes behind the end are passed over"),
+        ("events-users", "        self.user_numbers.clear();\n", "", "users of the block before are known"),
+    ),
+    *of(
+        "src/wire/pairs.rs",
+        ("pairs-rest", "if !reader.is_at_end() {", "if false {", "bytes behind the end are passed over"),
+    ),
+    *of(
+        "src/wire/opening.rs",
+        ("opening-rest", "if !reader.is_at_end() {", "if false {", "bytes behind the end are passed over"),
+        ("opening-known", "_ => return Err(reader.error(\"an origin is known or not\")),", "_ => None,", "a damaged origin is passed over"),
+    ),
+]
