@@ -125,14 +125,14 @@ impl EntryFigures {
 }
 
 fn printed_weight(weight: f32) -> Rounded {
-    let (wide, mut printed) = (f64::from(weight), Rounded::of(0, 0));
-    for digits in WEIGHT_DIGITS {
-        printed = rounded(wide, digits);
-        if single(printed.value).to_bits() == weight.to_bits() {
-            break;
-        }
-    }
-    printed
+    let wide = f64::from(weight);
+    let candidates = WEIGHT_DIGITS.map(|digits| rounded(wide, digits));
+    let reads_back = |printed: &Rounded| single(printed.value).to_bits() == weight.to_bits();
+    // Only what has all but faded needs more places behind the point than are printed.
+    candidates
+        .into_iter()
+        .find(reads_back)
+        .unwrap_or_else(|| Rounded::plain(weight.to_string().parse().unwrap_or(wide)))
 }
 
 /// The nearest `f32`; what is too large for one is held at the largest.

@@ -41,13 +41,18 @@ pub(super) fn rounded(value: f64, digits: usize) -> Rounded {
         let is_plain = scaled == 0 || size >= PLAIN_MIN;
         return Rounded { value, scaled, decimals: if is_plain { decimals } else { UNSCALED } };
     }
-    Rounded { value, scaled: 0, decimals: UNSCALED }
+    Rounded::plain(value)
 }
 
 impl Rounded {
     /// `scaled` / 10^`decimals`.
     pub(super) fn of(scaled: u32, decimals: usize) -> Self {
         Self { value: f64::from(scaled) / POWERS_OF_TEN[decimals], scaled: scaled.into(), decimals }
+    }
+
+    /// A number that is written in full.
+    pub(super) fn plain(value: f64) -> Self {
+        Self { value, scaled: 0, decimals: UNSCALED }
     }
 
     /// Appends the shortest decimal form, as JSON has it: with a point, though nothing stand behind it.

@@ -311,7 +311,7 @@ mod tests {
         let mut publisher = Publisher::new(0);
         publisher.offer(LIST, &list(&[(1, 1), (2, 2)], 2));
         let two = publisher.bytes();
-        publisher.offer(LIST, &list(&[(1, 1), (2, 2), (3, 3)], 3));
+        publisher.offer(LIST, &list(&[(1, 1), (2, 2), (3, 3), (4, 4), (5, 5)], 5));
         assert!(publisher.bytes() > two);
         publisher.offer(LIST, &list(&[], 0));
         assert_eq!(publisher.shown_bytes, 0);

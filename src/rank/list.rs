@@ -38,6 +38,13 @@ impl List {
         self.entries.clear();
     }
 
+    /// Adds what ranking left out: roots that no gate needed.
+    pub fn complete(&mut self) {
+        for entry in self.entries.iter_mut().filter(|entry| entry.llr_root.is_nan()) {
+            entry.llr_root = entry.figures.llr_root();
+        }
+    }
+
     /// The shown entries.
     #[must_use]
     pub fn shown(&self) -> &[Entry] {
@@ -70,7 +77,7 @@ pub struct Entry {
     pub support: u32,
     /// Weights of pair, anchor, other and contexts.
     pub figures: Figures,
-    /// Signed root LLR.
+    /// Signed root LLR; not a number until [`List::complete`], where no gate needed it.
     pub llr_root: f64,
     /// Day of the latest event behind the pair.
     pub last_seen: Day,

@@ -59,6 +59,12 @@ impl Ranker {
 
     /// The same, into a list that is there already.
     pub fn rank_into(&mut self, row: &RowView<'_>, list: &mut List) {
+        self.rank_only(row, list);
+        list.complete();
+    }
+
+    /// The same, without what neither gates nor order need: [`List::complete`] adds it where the list is published.
+    pub fn rank_only(&mut self, row: &RowView<'_>, list: &mut List) {
         (list.key, list.as_of) = (self.key_of(row), row.now);
         list.entries.clear();
         self.collect(row);
@@ -71,10 +77,14 @@ impl Ranker {
                 if list.entries.len() == wanted {
                     break;
                 }
-                let entry = entry(candidate, row);
-                if failed_root(&self.rules, entry.llr_root).is_none() {
-                    list.entries.push(entry);
+                let mut entry = entry(candidate, row);
+                if self.rules.min_llr_root.is_some() {
+                    entry.llr_root = entry.figures.llr_root();
+                    if failed_root(&self.rules, entry.llr_root).is_some() {
+                        continue;
+                    }
                 }
+                list.entries.push(entry);
             }
             done += best;
         }
@@ -165,7 +175,7 @@ fn entry(candidate: Candidate, row: &RowView<'_>) -> Entry {
         rank_milli: candidate.rank_milli,
         support: neighbour.support,
         figures,
-        llr_root: figures.llr_root(),
+        llr_root: f64::NAN, // four logarithms: only where they are needed
         last_seen: Day(neighbour.last_seen_day),
     }
 }

@@ -316,7 +316,7 @@ fn what_is_there_all_along_comes_once_while_rows_are_pruned_and_new_items_come()
 fn a_row_that_is_pruned_between_two_of_its_portions_gives_what_stays_once() {
     let rules = CountingRules { row_max: Some(12), ..CountingRules::default() };
     let mut rows = Rows::new(&rules, Partition(0), 1);
-    let mut together = |rows: &mut Rows, other: u32| {
+    let together = |rows: &mut Rows, other: u32| {
         let items = vec![("a".to_owned(), 0), (format!("n{other}"), 0)];
         give_one(rows, EventTime(0), &Whole::Basket { shop: "main".to_owned(), items }, &mut Vec::new());
     };

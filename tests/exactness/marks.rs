@@ -130,6 +130,19 @@ fn the_end_of_a_source_ends_its_lag_and_what_waited_for_it_goes_on() {
 }
 
 #[test]
+fn a_second_after_the_last_record_every_partition_knows_how_far_its_source_is() {
+    let mut rig = live(4, vec!["a"]);
+    rig.files[0].push((line(&events(1)[0]), Some(CLOCK_MS)));
+    rig.feed(0).unwrap();
+    rig.pipeline.end_input(0).unwrap();
+    let known = |rig: &Rig| rig.pipeline.intake().unwrap().work().resume_at(0).0;
+    rig.clock(CLOCK_MS + 1_500).unwrap();
+    assert_eq!(known(&rig), 0, "three of four have not been told");
+    rig.clock(CLOCK_MS + 2_500).unwrap();
+    assert_eq!(known(&rig), 1);
+}
+
+#[test]
 fn where_nothing_happens_nothing_is_written() {
     let mut rig = live(4, vec!["a", "b"]);
     for event in events(50) {

@@ -268,6 +268,9 @@ impl Work for RowsWork {
         if self.clocked == Clocked::Wall {
             self.wall_ms = clock.wall_ms;
             self.clock_ms = self.clock_ms.max(clock.monotonic_ms);
+            if self.last_input_ms == i64::MIN {
+                self.last_input_ms = self.clock_ms; // whatever came before the first look at the clock came now
+            }
             self.go_on(effects);
             if self.moved && self.clock_ms.saturating_sub(self.last_input_ms) >= self.publish.rest_after_ms {
                 self.come_to_rest(effects);

@@ -70,6 +70,7 @@ impl RowsWork {
         match self.publisher.offer(list, &self.ranked) {
             News::List(stamp) => {
                 self.tally.published[name] += 1;
+                self.ranked.complete();
                 effects.publish(&self.publication(stamp, since_ms));
             }
             News::Tombstone(stamp) => {
@@ -87,7 +88,7 @@ impl RowsWork {
         match (key.about, &mut self.rankers[key.list.index()]) {
             (About::Item(anchor), Some(ranker)) => {
                 let row = self.rows.row(key.list.relation(), anchor);
-                ranker.rank_into(&row, &mut self.ranked);
+                ranker.rank_only(&row, &mut self.ranked);
                 row.len()
             }
             (About::Shop, _) | (_, None) => {
@@ -116,6 +117,7 @@ impl RowsWork {
             let list = ListNumber(number);
             self.rank(list);
             if !self.ranked.is_empty() {
+                self.ranked.complete();
                 let stamp = self.publisher.stamp(list).unwrap_or_default();
                 effects.publish(&self.publication(stamp, None));
             }
@@ -193,7 +195,9 @@ impl RowsWork {
                     self.wall_ms = self.clock_ms;
                 }
                 self.due.sweep_all();
-                self.publish_due(effects);
+                if self.clocked == Clocked::Events {
+                    self.publish_due(effects);
+                }
             }
         }
     }
