@@ -28,6 +28,7 @@ use crate::serve::{Asked, Look};
 use crate::stage::{Fact, IntakeInput, IntakeTally, IntakeWork, Log, RowsWork, Stage, WindowsWork};
 use crate::watch::health::{HEARTBEAT_AGE_MAX, Health};
 use crate::watch::metrics::{DelayTally, Metrics};
+use crate::wire::Lag;
 use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -394,6 +395,12 @@ impl<S: Sink + 'static> Pipeline<S> {
     #[must_use]
     pub fn highest(&self, input: usize) -> Option<EventTime> {
         self.workers.intake.highest(&self.inputs[input].source)
+    }
+
+    /// How far behind an input is, as the log is told; none before its group has spoken.
+    #[must_use]
+    pub fn lag(&self, input: usize) -> Option<Lag> {
+        self.workers.intake.lag(&self.inputs[input].source)
     }
 
     /// What became of the records so far.

@@ -4,8 +4,8 @@
 //! (design section 2, "Merging a backlog"; [`super::lag`]). Only here is a clock part of what is written, and then it is in the
 //! log for good.
 //!
-//! The log is told of progress with the events, else at each mark; of a source's lag at once when it changes, but no more often
-//! than once in [`LAG_MARKS_MIN_MS`] however often that is. Where nothing happens, nothing is written.
+//! The log is told of progress with the events, else at each mark; of a source's lag at once when it changes, but, after its first
+//! end, no more often than once in [`LAG_MARKS_MIN_MS`], however often that is. Where nothing happens, nothing is written.
 
 use super::checkpoints::{Checkpoints, refused};
 use super::effect::{Effects, Log, StageError};
@@ -332,9 +332,12 @@ impl IntakeWork {
     /// Lets the lag of `input` change, and sees that the log is told.
     fn watch_lag(&mut self, input: usize, effects: &mut dyn Effects, change: impl FnOnce(&mut LagWatch)) {
         let watch = &mut self.inputs[input].lag;
-        let before = watch.lag();
+        let (before, had_reached) = (watch.lag(), watch.is_reached());
         change(watch);
         self.lag_is_news |= before != watch.lag();
+        if self.lag_is_news && watch.is_reached() && !had_reached {
+            self.next_lag_marks_ms = i64::MIN; // once a source and start: what has waited for it need not wait longer
+        }
         self.tell_lags(effects);
     }
 

@@ -21,6 +21,9 @@ pub(super) const LASTING_MS: i64 = 5_000;
 /// How long a source may wait for something outside before nothing waits for it any more.
 pub const SOURCE_WAIT_MAX_MS: i64 = 30_000;
 
+/// A record from further in the future than this says nothing: one of the clocks is wrong, or has not been set.
+const CLOCK_OFF_MS: i64 = 24 * 3_600_000;
+
 /// How far behind one source partition is.
 pub(super) struct LagWatch {
     /// From which age on records are history; none are without it.
@@ -56,6 +59,7 @@ impl LagWatch {
     /// A record was read, so old by the wall's clock; `None` where it has no time, or the clock has not been told.
     pub(super) fn read(&mut self, age_ms: Option<i64>, now_ms: i64) {
         self.waits_since_ms = None;
+        let age_ms = age_ms.filter(|&age_ms| age_ms >= -CLOCK_OFF_MS);
         if let Some(age_ms) = age_ms {
             self.is_late.see(age_ms > BEHIND_LAG_MS, now_ms);
             self.is_history.see(self.history_ms.is_some_and(|history_ms| age_ms > history_ms), now_ms);
@@ -67,6 +71,11 @@ impl LagWatch {
     /// It has been read to the end that it had at start.
     pub(super) fn reach(&mut self) {
         self.reached = true;
+    }
+
+    /// Whether it has been.
+    pub(super) fn is_reached(&self) -> bool {
+        self.reached
     }
 
     /// There is nothing more to read for now.
@@ -177,6 +186,15 @@ mod tests {
         assert_eq!(watch.lag(), Lag::Behind);
         watch.reach();
         assert_eq!(watch.lag(), Lag::Live, "a file has no clock");
+    }
+
+    #[test]
+    fn a_record_from_days_ahead_says_nothing() {
+        let mut watch = LagWatch::new(Some(60_000));
+        watch.read(Some(-CLOCK_OFF_MS - 1), 0);
+        assert_eq!(watch.lag(), Lag::History);
+        watch.read(Some(-CLOCK_OFF_MS), 0);
+        assert_eq!(watch.lag(), Lag::Behind, "clocks differ a little");
     }
 
     #[test]

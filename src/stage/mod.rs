@@ -35,6 +35,9 @@ use crate::wire::Opening;
 /// How often a stage appends progress marks where it has read on, by its clock. What others wait for is told at once.
 pub const MARK_INTERVAL_MS: i64 = 10_000;
 
+/// How soon it does so once there is nothing more to read: whoever brings things to rest waits for it.
+const QUIET_MARK_MS: i64 = 1_000;
+
 /// How often a writer tells its log how everything stands, news or not. A writer that was overtaken before its opening mark was
 /// there has the generation of the one that overtook it, and what it says late is taken for news.
 const REPEAT_INTERVAL_MS: i64 = 600_000;
@@ -247,6 +250,10 @@ pub struct Stage<W: Work> {
     phase: Phase,
     inputs: Vec<Reading<W::Input>>,
     next_mark_ms: i64,
+    /// Whether something was read since the last look at the clock.
+    has_read: bool,
+    /// When something was read last of which nobody has been told.
+    read_at_ms: Option<i64>,
 }
 
 impl<W: Work> Stage<W> {
@@ -260,7 +267,7 @@ impl<W: Work> Stage<W> {
         let inputs: Vec<_> = inputs.into_iter().map(reading).collect();
         let in_place = inputs.iter().enumerate().all(|(place, reading)| reading.input.index() == place);
         assert!(in_place, "inputs are given in the order of their indices");
-        Self { work, phase: Phase::Restoring, inputs, next_mark_ms: i64::MIN }
+        Self { work, phase: Phase::Restoring, inputs, next_mark_ms: i64::MIN, has_read: false, read_at_ms: None }
     }
 
     /// The work, to ask questions of.
@@ -377,6 +384,7 @@ impl<W: Work> Stage<W> {
         }
         self.work.record(input, offset, record, effects)?;
         self.inputs[input.index()].next = offset.after();
+        self.has_read = true;
         self.check_reached(input, effects)
     }
 
@@ -399,8 +407,14 @@ impl<W: Work> Stage<W> {
 
     fn clock(&mut self, clock: Clock, effects: &mut dyn Effects) -> Result<(), StageError> {
         self.work.clock(clock, effects)?;
-        if matches!(self.phase, Phase::CatchingUp | Phase::Live) && clock.monotonic_ms >= self.next_mark_ms {
-            self.next_mark_ms = clock.monotonic_ms.saturating_add(MARK_INTERVAL_MS);
+        let now_ms = clock.monotonic_ms;
+        if std::mem::take(&mut self.has_read) {
+            self.read_at_ms = Some(now_ms);
+        }
+        let is_quiet = self.read_at_ms.is_some_and(|read_at_ms| now_ms.saturating_sub(read_at_ms) >= QUIET_MARK_MS);
+        if matches!(self.phase, Phase::CatchingUp | Phase::Live) && (is_quiet || now_ms >= self.next_mark_ms) {
+            self.next_mark_ms = now_ms.saturating_add(MARK_INTERVAL_MS);
+            self.read_at_ms = None;
             self.work.mark(effects);
         }
         Ok(())

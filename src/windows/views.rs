@@ -40,7 +40,7 @@ pub(super) fn view(
 
 /// Packed: 12 bytes instead of 16.
 #[derive(Clone, Copy)]
-#[repr(packed(4))]
+#[repr(Rust, packed(4))]
 struct Seen {
     item: ItemId,
     time: EventTime,

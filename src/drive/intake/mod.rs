@@ -117,6 +117,13 @@ impl<T: Transport> IntakeWorker<T> {
         self.stage.as_ref().map_or(owned.highest, |stage| stage.work().highest(owned.input.0))
     }
 
+    /// How far behind a source partition is that is its own.
+    pub fn lag(&self, place: &SourcePartition) -> Option<Lag> {
+        let source = self.sources.iter().find(|source| source.plan.name == place.source)?;
+        let owned = source.owned.get(&place.partition)?;
+        self.stage.as_ref().map(|stage| stage.work().lag(owned.input.0))
+    }
+
     /// Bytes of records that wait to be taken.
     pub fn waiting_bytes(&self) -> usize {
         self.sources.iter().flat_map(|source| source.owned.values()).map(OwnedPartition::waiting_bytes).sum()
@@ -392,10 +399,6 @@ impl<T: Transport> Worker for IntakeWorker<T> {
                     (phase, _) => state(phase, left),
                 };
                 self.hands.ties.health.set(StageName::Intake, owned.number, standing);
-                match stage.work().lag(owned.input.0) {
-                    Lag::Waiting => owned.wait.begin("its schema registry"),
-                    _ => owned.wait.end(),
-                }
             }
         }
     }
