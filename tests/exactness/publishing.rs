@@ -182,7 +182,7 @@ fn totals_known_to_a_restarted_partition_are_those_that_the_others_told() {
 #[test]
 fn without_input_for_a_while_exact_totals_go_out_and_every_row_is_ranked_once() {
     for partitions in [1, 3] {
-        let rules = PublishRules { sweep_ms: i64::MAX, ..PublishRules::default() };
+        let rules = PublishRules { sweep_ms: i64::MAX, total_step_milli: 900, ..PublishRules::default() };
         let shape = Shape { partitions, publish: rules, ..Shape::new(&default_rules()) };
         let old = |event: &Event| (line(event), Some(CLOCK_MS));
         let mut rig = Rig::over(&shape, shape.log(), vec![events(9, 600).iter().map(old).collect()]).unwrap();
