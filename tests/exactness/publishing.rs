@@ -212,9 +212,20 @@ fn without_input_for_a_while_exact_totals_go_out_and_every_row_is_ranked_once() 
         assert_eq!(tick(&mut rig, 1_000), before, "nothing has changed, and rest has not come");
         for _ in 0..20 {
             tick(&mut rig, 2_000);
-            eprintln!("now {} ranked {} {:?}", totals(&mut rig), ranked(&rig), rig.pipeline.rows().iter().map(|s| s.work().rows().stats().rows).collect::<Vec<_>>());
+            eprintln!(
+                "now {} ranked {} {:?}",
+                totals(&mut rig),
+                ranked(&rig),
+                rig.pipeline.rows().iter().map(|s| s.work().rows().stats().rows).collect::<Vec<_>>()
+            );
         }
-        for stage in rig.pipeline.rows() { stage.work().rows().for_each_count(None, |c| if c.to_string().starts_with("cont") || c.to_string().starts_with("total") { eprintln!("{c}") }); }
+        for stage in rig.pipeline.rows() {
+            stage.work().rows().for_each_count(None, |c| {
+                if c.to_string().starts_with("cont") || c.to_string().starts_with("total") {
+                    eprintln!("{c}")
+                }
+            });
+        }
         let rows: usize = rig.pipeline.rows().iter().map(|stage| stage.work().rows().stats().rows).sum();
         let swept = ranked(&rig) - before;
         assert!(swept >= rows as u64, "{partitions} partitions: {swept} ranked of {rows} rows");
