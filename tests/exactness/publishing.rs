@@ -208,23 +208,9 @@ fn without_input_for_a_while_exact_totals_go_out_and_every_row_is_ranked_once() 
         };
         tick(&mut rig, 2_000);
         let (before, told) = (tick(&mut rig, 5_000), totals(&mut rig));
-        eprintln!("told {told} at {partitions}");
         assert_eq!(tick(&mut rig, 1_000), before, "nothing has changed, and rest has not come");
         for _ in 0..20 {
             tick(&mut rig, 2_000);
-            eprintln!(
-                "now {} ranked {} {:?}",
-                totals(&mut rig),
-                ranked(&rig),
-                rig.pipeline.rows().iter().map(|s| s.work().rows().stats().rows).collect::<Vec<_>>()
-            );
-        }
-        for stage in rig.pipeline.rows() {
-            stage.work().rows().for_each_count(None, |c| {
-                if c.to_string().starts_with("cont") || c.to_string().starts_with("total") {
-                    eprintln!("{c}")
-                }
-            });
         }
         let rows: usize = rig.pipeline.rows().iter().map(|stage| stage.work().rows().stats().rows).sum();
         let swept = ranked(&rig) - before;
