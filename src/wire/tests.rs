@@ -310,7 +310,7 @@ fn numbers_and_names_that_cannot_be_are_refused() {
     assert_eq!(number(&[1]), Some("count larger than the rest of the block"), "64 bits");
     assert_eq!(number(&[2]), Some("number over 64 bits"));
     assert_eq!(number(&[0x81, 0]), Some("number without end"));
-    let source = |text: &[u8]| refusal(b'E', &[&[1, 1][..], &name(text), &[0, 0, 0, 0, 0, 0, 0, 0, 0, 0]].concat());
+    let source = |text: &[u8]| refusal(b'E', &[&[1, 1][..], &name(text), &[0; 9]].concat());
     let longest = crate::limits::ID_BYTES_MAX;
     assert_eq!(source(&vec![b'x'; longest]), None);
     assert_eq!(source(&vec![b'x'; longest + 1]), Some("name too long"));
