@@ -251,9 +251,9 @@ fn name(text: &[u8]) -> Vec<u8> {
     [bytes, text.to_vec()].concat()
 }
 
-/// Writer 1, partition 0 of source "s", shop "m", its item "a"; then whatever follows.
+/// Of generation 0: partition 0 of source "s", shop "m", its item "a"; then whatever follows.
 fn after_names(rest: &[&[u8]]) -> Vec<u8> {
-    [&[1, 1, 1, b's', 0, 1, 1, b'm', 1, 0, 1, b'a'][..], &rest.concat()].concat()
+    [&[0, 1, 1, b's', 0, 1, 1, b'm', 1, 0, 1, b'a'][..], &rest.concat()].concat()
 }
 
 const USER: [u8; 17] = [1; 17]; // one of them
@@ -271,17 +271,17 @@ fn an_events_body_that_says_nothing_sensible_is_refused_with_what_is_wrong() {
         of(&ONE_ENTRY, &entry)
     };
     assert_eq!(of(&ONE_ENTRY, &VIEW), None, "so far all is well");
-    assert_eq!(of(&[32, 0, 0, 1 << 1, 1], &VIEW), Some("unknown section flags"));
-    assert_eq!(of(&[0, 0, 2, 0, 0], &[]), Some("section runs backwards"));
+    assert_eq!(of(&[32, 0, 0, 2, 1], &VIEW), Some("unknown section flags"));
+    assert_eq!(of(&[0, 0, 5, 0, 0], &[]), Some("section runs backwards"));
     assert_eq!(with(0, 1 << 1), Some("entry behind its section's end"), "it stands at the end");
-    assert_eq!(of(&[0, 0, 2, 1 << 1, 1], &VIEW), Some("entries run backwards"), "from 0.2 back to 0.0");
-    assert_eq!(of(&[0, 0, 0, 1 << 1, 5], &VIEW), Some("count larger than the rest of the block"));
+    assert_eq!(of(&[0, 0, 2, 2, 1], &VIEW), Some("entries run backwards"), "from 0.2 back to 0.0");
+    assert_eq!(of(&[0, 0, 0, 2, 5], &VIEW), Some("count larger than the rest of the block"));
     assert_eq!(with(2, 3), Some("unknown event type"));
     assert_eq!(with(3, 1), Some("reference outside its dictionary"), "one user, number 0");
     assert_eq!(with(12, 1), Some("reference outside its dictionary"), "one item, number 0");
     assert_eq!(with(2, 2), Some("order without lines"), "the last byte counts them");
     assert_eq!(of(&ONE_ENTRY, &[&VIEW[..], &[0]].concat()), Some("bytes after the end"));
-    assert_eq!(refusal(b'E', &[1, 0, 0, 1, 1, 1, b'a', 0]), Some("reference outside its dictionary"), "no shop");
+    assert_eq!(refusal(b'E', &[0, 0, 0, 1, 1, 1, b'a', 0]), Some("reference outside its dictionary"), "no shop");
 }
 
 #[test]
@@ -298,7 +298,7 @@ fn a_pairs_body_that_says_nothing_sensible_is_refused_with_what_is_wrong() {
 
 #[test]
 fn an_opening_body_that_says_nothing_sensible_is_refused_with_what_is_wrong() {
-    let of = |origin: &[u8]| refusal(b'O', &[&[0; 56][..], &[1, 1, 1, b's', 0], origin].concat());
+    let of = |origin: &[u8]| refusal(b'O', &[&[0; 57][..], &[1, 1, b's', 0], origin].concat());
     assert_eq!((of(&[0]), of(&[1, 5, 0])), (None, None), "not known, and known");
     assert_eq!(of(&[2]), Some("an origin is known or not"));
     assert_eq!(of(&[0, 0]), Some("bytes after the end"));
@@ -306,11 +306,11 @@ fn an_opening_body_that_says_nothing_sensible_is_refused_with_what_is_wrong() {
 
 #[test]
 fn numbers_and_names_that_cannot_be_are_refused() {
-    let number = |last: &[u8]| refusal(b'E', &[&[1][..], &[0xFF; 9], last].concat());
+    let number = |last: &[u8]| refusal(b'E', &[&[0][..], &[0xFF; 9], last].concat());
     assert_eq!(number(&[1]), Some("count larger than the rest of the block"), "64 bits");
     assert_eq!(number(&[2]), Some("number over 64 bits"));
     assert_eq!(number(&[0x81, 0]), Some("number without end"));
-    let source = |text: &[u8]| refusal(b'E', &[&[1, 1][..], &name(text), &[0; 9]].concat());
+    let source = |text: &[u8]| refusal(b'E', &[&[0, 1][..], &name(text), &[0; 9]].concat());
     let longest = crate::limits::ID_BYTES_MAX;
     assert_eq!(source(&vec![b'x'; longest]), None);
     assert_eq!(source(&vec![b'x'; longest + 1]), Some("name too long"));
