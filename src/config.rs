@@ -14,6 +14,7 @@ mod check;
 mod check_kafka;
 mod kafka;
 mod kafka_names;
+mod keys;
 mod layers;
 mod problem;
 mod raw;

@@ -1,6 +1,6 @@
 //! What happens in a shop: the events that intake accepts, in the words of the field.
 //!
-//! Invariants: an id is at most [`ID_BYTES_MAX`] bytes and not empty; an order has at least one line. A user is known
+//! Invariants: an id is at most [`ID_BYTES_MAX`](crate::limits::ID_BYTES_MAX) bytes and not empty; an order has at least one line. A user is known
 //! behind intake by a fingerprint only, so no log, metric or list can leak one.
 //! Absent: where an event came from (see `position`) and how it was written (see `intake`).
 
@@ -8,9 +8,6 @@ use siphasher::sip128::{Hasher128, SipHasher24};
 use std::borrow::Cow;
 use std::hash::Hasher;
 use xxhash_rust::xxh3::xxh3_64;
-
-/// Longest shop, user, item, order or event id, in bytes of UTF-8.
-pub const ID_BYTES_MAX: usize = 256;
 
 /// The shop of events that name none.
 pub const SHOP_DEFAULT: &str = "main";

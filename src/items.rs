@@ -4,12 +4,13 @@
 //! (logs, lists, order of ties) may depend on them. Fingerprints are the same everywhere and for ever.
 //! Absent: forgetting. A table grows with the catalogue, about 50 bytes an item.
 
+use crate::memory::{allocated, of_vec};
 use crate::position::Partition;
 use hashbrown::HashTable;
 use xxhash_rust::xxh3::xxh3_64;
 
 /// Longest shop and item together that are hashed without an allocation.
-const FINGERPRINT_BYTES_MAX: usize = 2 * crate::event::ID_BYTES_MAX + 1;
+const FINGERPRINT_BYTES_MAX: usize = 2 * crate::limits::ID_BYTES_MAX + 1;
 
 /// Number of a shop in one [`Items`] table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -85,6 +86,8 @@ impl Entry {
 #[derive(Default)]
 pub struct Items {
     shops: Vec<Box<str>>,
+    /// What the names of shops take.
+    shop_name_bytes: usize,
     /// By the hash of their names. How many shops there are is up to the data, as it is for items.
     shop_index: HashTable<u32>,
     /// The shop that `shop` gave last: most often the next one too, and often the only one.
@@ -119,6 +122,7 @@ impl Items {
     fn add_shop(&mut self, shop: &str) -> ShopId {
         let id = small(self.shops.len());
         self.shops.push(Box::from(shop));
+        self.shop_name_bytes += allocated(shop.len());
         let shops = &self.shops;
         let hash = |&other: &u32| xxh3_64(shops[other as usize].as_bytes());
         self.shop_index.insert_unique(xxh3_64(shop.as_bytes()), id, hash);
@@ -204,10 +208,11 @@ impl Items {
         ShopId(small(place))
     }
 
-    /// Bytes held, as allocated; shops are few and left out.
+    /// Bytes held, as allocated.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.entries.capacity() * size_of::<Entry>() + self.names.capacity() + self.index.allocation_size()
+        let shops: usize = self.shop_name_bytes + of_vec(&self.shops) + allocated(self.shop_index.allocation_size());
+        shops + of_vec(&self.entries) + allocated(self.names.capacity()) + allocated(self.index.allocation_size())
     }
 
     /// Every item, in the order of first meeting.

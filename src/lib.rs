@@ -5,8 +5,11 @@
 // The vocabulary.
 pub mod event;
 pub mod items;
+pub mod memory;
+pub mod limits;
 pub mod position;
 pub mod relation;
+pub mod list_key;
 pub mod rules;
 
 // The rooms, in the order of the flow.

@@ -68,6 +68,122 @@ impl fmt::Display for Position {
     }
 }
 
+/// How far a log holds an input, and which record of it was the last: what whoever goes on from there must find again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// All before it is in the log.
+    pub position: Position,
+    /// Checksum of the last record that the position covers anything of; `None` where nothing has been read, or by a writer
+    /// that had not read it itself.
+    pub checksum: Option<u32>,
+}
+
+impl Checkpoint {
+    /// Nothing before `position` has been read.
+    #[must_use]
+    pub fn origin(position: Position) -> Self {
+        Self { position, checksum: None }
+    }
+
+    /// The further of the two; at one position, the one that knows its record.
+    #[must_use]
+    pub fn max(self, other: Self) -> Self {
+        let goes_on = other.position > self.position;
+        let knows_more = other.position == self.position && other.checksum.is_some();
+        if goes_on || knows_more { other } else { self }
+    }
+
+    /// The nearer of the two; at one position, the one that knows its record.
+    #[must_use]
+    pub fn min(self, other: Self) -> Self {
+        let lies_before = other.position < self.position;
+        let knows_more = other.position == self.position && other.checksum.is_some();
+        if lies_before || knows_more { other } else { self }
+    }
+
+    /// The record that the checksum is of: the one before the position, or at it where a part of it lies before.
+    #[must_use]
+    pub fn record(&self) -> Option<NextOffset> {
+        let Position { offset, index } = self.position;
+        if index > 0 { Some(offset) } else { offset.0.checked_sub(1).map(NextOffset) }
+    }
+
+    /// Whether an input that holds `[low, high)` is the one that was read up to here; if so, where reading it goes on.
+    /// `found`: checksum of [`Checkpoint::record`] as the input holds it now, where it could be fetched.
+    ///
+    /// # Errors
+    /// When the input has been cut, or replaced by another: to go on would be to lose records without a word.
+    pub fn resume(&self, low: NextOffset, high: NextOffset, found: Option<u32>) -> Result<NextOffset, CheckpointError> {
+        let Self { position, .. } = *self;
+        // A record of which only a part has been given must still be there.
+        let end = if position.index > 0 { position.offset.after() } else { position.offset };
+        if high < end {
+            return Err(CheckpointError::EndsBefore { position, high });
+        }
+        if low > position.offset {
+            return Err(CheckpointError::StartsBehind { position, low });
+        }
+        found.map_or(Ok(()), |found| self.check(found))?;
+        Ok(position.offset)
+    }
+
+    /// Whether the record that the checkpoint was made at is the one whose checksum is `found`.
+    ///
+    /// # Errors
+    /// When it is another one.
+    pub fn check(&self, found: u32) -> Result<(), CheckpointError> {
+        match self.checksum {
+            Some(expected) if expected != found => {
+                Err(CheckpointError::OtherRecord { position: self.position, expected, found })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// An input is not what it was when it was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CheckpointError {
+    /// It has lost its tail.
+    #[error(
+        "it was read up to {position}, but ends at {high}: it has lost its end, or was made anew. Bring it back, or count \
+         anew under another topics.prefix (docs/operations.md)",
+        high = high.0
+    )]
+    EndsBefore {
+        /// How far it had been read.
+        position: Position,
+        /// Where it ends now.
+        high: NextOffset,
+    },
+    /// It has lost records that nobody has read.
+    #[error(
+        "it was read up to {position}, but starts at {low}: records between are missing. Bring them back, or count anew \
+         under another topics.prefix (docs/operations.md)",
+        low = low.0
+    )]
+    StartsBehind {
+        /// How far it had been read.
+        position: Position,
+        /// Where it starts now.
+        low: NextOffset,
+    },
+    /// It has lost its tail and grown again, or is another one.
+    #[error(
+        "it was read up to {position}, where the record's checksum was {expected:08x}; the record there now has {found:08x}: \
+         it has lost its end and grown again, or was made anew. Bring it back, or count anew under another topics.prefix \
+         (docs/operations.md)"
+    )]
+    OtherRecord {
+        /// How far it had been read.
+        position: Position,
+        /// The checksum of the record that was read.
+        expected: u32,
+        /// The checksum of the record that is there.
+        found: u32,
+    },
+}
+
 /// `[from, to)` on one source partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span {
@@ -258,6 +374,39 @@ mod tests {
         ));
         ledger.open(&source, at(6, 0));
         assert_eq!(ledger.next(&source), Some(at(5, 0)), "the first origin counts");
+    }
+
+    #[test]
+    fn a_checkpoint_goes_on_only_on_the_input_that_was_read() {
+        let made = |position| Checkpoint { position, checksum: Some(7) };
+        let resume = |checkpoint: Checkpoint, low, high, found| {
+            checkpoint.resume(NextOffset(low), NextOffset(high), found).map(|next| next.0)
+        };
+        let (whole, partly) = (made(at(5, 0)), made(at(5, 2)));
+        assert_eq!((whole.record(), partly.record()), (Some(NextOffset(4)), Some(NextOffset(5))));
+        assert_eq!(Checkpoint::default().record(), None);
+        // What retention has taken cannot be compared, and need not be there.
+        for (low, high, found) in [(0, 5, Some(7)), (0, 9, None), (5, 5, None), (5, 9, Some(7))] {
+            assert_eq!(resume(whole, low, high, found), Ok(5), "{low} {high} {found:?}");
+        }
+        let is_cut = |error| matches!(error, Err(CheckpointError::EndsBefore { .. }));
+        assert!(is_cut(resume(whole, 0, 4, None)) && is_cut(resume(partly, 0, 5, None)));
+        assert_eq!(resume(partly, 0, 6, Some(7)), Ok(5));
+        assert!(matches!(resume(whole, 6, 9, None), Err(CheckpointError::StartsBehind { .. })));
+        let error = resume(whole, 0, 9, Some(8)).unwrap_err();
+        assert_eq!(error, CheckpointError::OtherRecord { position: at(5, 0), expected: 7, found: 8 });
+        assert!(error.to_string().contains("was 00000007; the record there now has 00000008"), "{error}");
+        assert_eq!(resume(Checkpoint::origin(at(5, 0)), 0, 9, Some(8)), Ok(5), "nothing had been read");
+    }
+
+    #[test]
+    fn the_further_checkpoint_counts_and_at_one_place_the_one_that_knows_its_record() {
+        let made = |offset, checksum| Checkpoint { position: at(offset, 0), checksum };
+        assert_eq!(made(5, Some(1)).max(made(6, None)), made(6, None));
+        assert_eq!(made(6, None).max(made(5, Some(1))), made(6, None));
+        assert_eq!(made(5, Some(1)).max(made(5, None)), made(5, Some(1)));
+        assert_eq!(made(5, None).max(made(5, Some(1))), made(5, Some(1)));
+        assert_eq!(made(5, Some(1)).max(made(5, Some(2))), made(5, Some(2)), "the newer");
     }
 
     #[test]

@@ -3,8 +3,11 @@
 //! [`CountingRules`] are part of a log's identity: state counted by other rules is refused ([`CountingRules::fingerprint`]).
 //! [`ListRules`] may change at any time: they only read the counts.
 
+use crate::list_key::ListName;
 use crate::relation::Relation;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
+use serde_json::Value;
+use std::collections::BTreeMap;
 use xxhash_rust::xxh3::xxh3_64;
 
 const MINUTE_MS: i64 = 60_000;
@@ -44,6 +47,7 @@ pub struct CountingRules {
     /// A user silent for longer is forgotten. At least every other horizon.
     pub forget_after_ms: i64,
     /// Half-life of each relation, by [`Relation::index`].
+    #[serde(serialize_with = "by_relation")]
     pub half_life_ms: [i64; Relation::COUNT],
     /// Neighbours a row holds; `None` lifts the bound.
     pub row_max: Option<usize>,
@@ -85,12 +89,61 @@ impl CountingRules {
         self.half_life_ms[relation.index()]
     }
 
-    /// What tells these rules from others: XXH3 of their canonical JSON.
+    /// What tells these rules from others: XXH3 of `FINGERPRINT_VERSION` and of every rule that differs from
+    /// `left_out`, as `name=value` in the order of the names. A rule that a later release adds is left out
+    /// while it has its default: the logs that are there go on.
     #[must_use]
     pub fn fingerprint(&self) -> u64 {
-        // Plain integers in a fixed order always serialise; the empty text would only match itself.
-        xxh3_64(serde_json::to_string(self).unwrap_or_default().as_bytes())
+        fingerprint(self, &Self::left_out())
     }
+
+    /// The rules that a fingerprint leaves out: each by the default that it had when it came to be.
+    ///
+    /// They are no longer [`CountingRules::default`] once a default changes: write the *former* one here then. Logs that
+    /// were counted by it keep their fingerprint and are refused by the new default, which shows as a pair; who sets the
+    /// former one goes on with them. (To raise [`FINGERPRINT_VERSION`] instead refuses all logs: right when the same rule
+    /// comes to mean something else.)
+    fn left_out() -> Self {
+        Self::default()
+    }
+}
+
+/// Part of every fingerprint: another one tells the logs of all releases before it apart, whatever their rules.
+const FINGERPRINT_VERSION: u32 = 1;
+
+fn fingerprint<R: Serialize>(rules: &R, left_out: &R) -> u64 {
+    let left_out = pairs(left_out);
+    let mut text = format!("version={FINGERPRINT_VERSION}\n");
+    for (name, value) in pairs(rules) {
+        if left_out.get(&name) != Some(&value) {
+            text.extend([name.as_str(), "=", value.as_str(), "\n"]);
+        }
+    }
+    xxh3_64(text.as_bytes())
+}
+
+/// Every rule by its name, `section.name` in a section. Rules are whole numbers, or `null` where one is off: as JSON, each
+/// has one text.
+fn pairs(rules: &impl Serialize) -> BTreeMap<String, String> {
+    fn add(name: &str, value: &Value, pairs: &mut BTreeMap<String, String>) {
+        match value {
+            Value::Object(section) => {
+                let inside = |key: &str| if name.is_empty() { key.to_owned() } else { format!("{name}.{key}") };
+                section.iter().for_each(|(key, value)| add(&inside(key), value, pairs));
+            }
+            value => {
+                pairs.insert(name.to_owned(), value.to_string());
+            }
+        }
+    }
+    let mut pairs = BTreeMap::new();
+    add("", &serde_json::to_value(rules).unwrap_or_default(), &mut pairs); // plain integers always serialise
+    pairs
+}
+
+/// By name: a relation that is added later must not move the others.
+fn by_relation<S: Serializer>(values: &[i64; Relation::COUNT], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(Relation::ALL.iter().map(|relation| (relation.name(), values[relation.index()])))
 }
 
 /// How candidates of a list are ordered.
@@ -112,6 +165,9 @@ pub enum Measure {
 /// The settings of one list.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ListRules {
+    /// Which list it is.
+    #[serde(skip)]
+    pub list: ListName,
     /// The relation it shows.
     pub relation: Relation,
     /// Whether it is published at all.
@@ -144,6 +200,7 @@ impl ListRules {
             Relation::CartedTogether => (0.25, 2),
         };
         Self {
+            list: ListName::of(relation),
             relation,
             enabled: true,
             measure: Measure::Score,
@@ -187,5 +244,101 @@ impl Default for PublishRules {
             rest_after_ms: 10_000,
             total_step_milli: 50,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Rules of a later release: those of today and one more, 7 by default.
+    #[derive(Serialize)]
+    struct Later {
+        #[serde(flatten)]
+        today: CountingRules,
+        quantity_max: u32,
+    }
+
+    fn later(today: CountingRules, quantity_max: u32) -> u64 {
+        fingerprint(&Later { today, quantity_max }, &Later { today: CountingRules::left_out(), quantity_max: 7 })
+    }
+
+    #[test]
+    fn a_new_rule_with_its_default_refuses_no_log() {
+        let set = CountingRules { row_max: None, cart_max: 51, ..CountingRules::default() };
+        for rules in [CountingRules::default(), set] {
+            assert_eq!(later(rules.clone(), 7), rules.fingerprint());
+            assert_ne!(later(rules.clone(), 8), rules.fingerprint(), "but set to something else it tells");
+        }
+    }
+
+    /// Each rule on its own, other than by default.
+    fn changed() -> Vec<(&'static str, CountingRules)> {
+        let one = |name, change: fn(&mut CountingRules)| {
+            let mut rules = CountingRules::default();
+            change(&mut rules);
+            (name, rules)
+        };
+        vec![
+            one("session_gap_ms", |r| r.session_gap_ms += 1),
+            one("session_max_items", |r| r.session_max_items += 1),
+            one("pair_window", |r| r.pair_window += 1),
+            one("recent_max", |r| r.recent_max += 1),
+            one("view_to_order_ms", |r| r.view_to_order_ms += 1),
+            one("cart_gap_ms", |r| r.cart_gap_ms += 1),
+            one("cart_max", |r| r.cart_max += 1),
+            one("basket_max", |r| r.basket_max += 1),
+            one("repeat_horizon_ms", |r| r.repeat_horizon_ms += 1),
+            one("purchases_max", |r| r.purchases_max += 1),
+            one("also_max", |r| r.also_max += 1),
+            one("also_horizon_ms", |r| r.also_horizon_ms += 1),
+            one("dedup_ids", |r| r.dedup_ids += 1),
+            one("forget_after_ms", |r| r.forget_after_ms += 1),
+            one("half_life_ms.bought_together", |r| r.half_life_ms[0] += 1),
+            one("half_life_ms.also_bought", |r| r.half_life_ms[1] += 1),
+            one("half_life_ms.viewed_together", |r| r.half_life_ms[2] += 1),
+            one("half_life_ms.viewed_then_bought", |r| r.half_life_ms[3] += 1),
+            one("half_life_ms.carted_together", |r| r.half_life_ms[4] += 1),
+            one("row_max", |r| r.row_max = None),
+            one("min_weight_millionths", |r| r.min_weight_millionths += 1),
+        ]
+    }
+
+    #[test]
+    fn any_rule_that_changes_changes_the_fingerprint() {
+        let mut seen = BTreeMap::from([(CountingRules::default().fingerprint(), "none")]);
+        for (name, rules) in changed() {
+            assert_eq!(seen.insert(rules.fingerprint(), name), None, "{name}");
+        }
+        let names: Vec<_> = pairs(&CountingRules::default()).into_keys().collect();
+        let mut tried: Vec<_> = changed().into_iter().map(|(name, _)| name.to_owned()).collect();
+        tried.sort();
+        assert_eq!(tried, names, "a rule that this test does not know of");
+    }
+
+    #[test]
+    fn fingerprints_are_fixed_for_ever() {
+        // Another value here refuses every log that is there. What a fingerprint is made of, for whoever must mend it:
+        assert_eq!(CountingRules::default().fingerprint(), xxh3_64(b"version=1\n"));
+        let set = CountingRules { row_max: None, cart_max: 51, ..CountingRules::default() };
+        assert_eq!(set.fingerprint(), xxh3_64(b"version=1\ncart_max=51\nrow_max=null\n"));
+        let golden = [CountingRules::default().fingerprint(), set.fingerprint()];
+        assert_eq!(golden, [432_066_442_435_805_975, 158_781_454_118_453_430]);
+    }
+
+    /// A failure here means that a default has changed: keep the former one in [`CountingRules::left_out`].
+    #[test]
+    fn what_is_left_out_stays_what_it_was() {
+        let text: Vec<_> =
+            pairs(&CountingRules::left_out()).into_iter().map(|(name, value)| format!("{name}={value}")).collect();
+        assert_eq!(
+            text.join(" "),
+            "also_horizon_ms=7776000000 also_max=50 basket_max=100 cart_gap_ms=86400000 cart_max=50 dedup_ids=128 \
+             forget_after_ms=34560000000 half_life_ms.also_bought=15552000000 half_life_ms.bought_together=15552000000 \
+             half_life_ms.carted_together=5184000000 half_life_ms.viewed_then_bought=5184000000 \
+             half_life_ms.viewed_together=5184000000 min_weight_millionths=50000 pair_window=20 purchases_max=1000 \
+             recent_max=20 repeat_horizon_ms=15552000000 row_max=256 session_gap_ms=1800000 session_max_items=50 \
+             view_to_order_ms=86400000"
+        );
     }
 }

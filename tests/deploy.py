@@ -105,7 +105,12 @@ check(jobs == ["samenloop"], "alerts and dashboard go by the job samenloop")
 
 # What the program is compiled from reaches the image's build.
 sent = {line.lstrip("!") for line in text(".dockerignore").splitlines() if line.startswith("!")}
-for path in ROOT.glob("src/**/*.rs"):
+members = re.search(r'^members = \[(.*)\]', text("Cargo.toml"), re.MULTILINE)
+members = re.findall(r'"([^"]+)"', members.group(1)) if members else []
+check(bool(members), "Cargo.toml names no members of the workspace")
+for member in members:
+    check(member in sent, f".dockerignore keeps {member} out, a member of the workspace")
+for path in [path for top in ["src", *members] for path in ROOT.glob(f"{top}/**/*.rs")]:
     if "tests" in path.stem or "tests" in path.parts:
         continue
     for name in re.findall(r'include_(?:str|bytes)!\("([^"]+)"\)', path.read_text(encoding="utf-8")):

@@ -3,8 +3,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // tests
 
+#[path = "exactness/forgetting.rs"]
+mod forgetting;
 #[path = "exactness/logs.rs"]
 mod logs;
+#[path = "exactness/marks.rs"]
+mod marks;
 #[path = "exactness/merging.rs"]
 mod merging;
 #[path = "exactness/publishing.rs"]
@@ -19,3 +23,5 @@ mod restarts;
 mod rig;
 #[path = "support/shop.rs"]
 mod shop;
+#[path = "exactness/waiting.rs"]
+mod waiting;

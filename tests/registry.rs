@@ -8,8 +8,9 @@ mod registry;
 use apache_avro::Schema;
 use registry::{Access, Fault, TestRegistry};
 use samenloop::config::{RegistrySettings, Secret};
-use samenloop::kafka::lists::{LIST_KEY_SCHEMA, LIST_VALUE_SCHEMA, publish_schemas};
+use samenloop::kafka::lists::publish_schemas;
 use samenloop::kafka::registry::{Registry, RegistryError};
+use samenloop::publish::codec::{LIST_KEY_SCHEMA, LIST_VALUE_SCHEMA};
 use serde_json::json;
 use std::time::{Duration, Instant};
 

@@ -3,15 +3,15 @@
 //! Logs are kept as a broker would: what one stage tells the others is given to all, what was published is what a successor finds.
 
 use crate::shop::{IDENTITY, Shop};
-use crate::watched::Phase;
+use crate::watched::{Phase, Wanted};
 use samenloop::event::EventTime;
 use samenloop::position::{NextOffset, Partition};
 use samenloop::publish::ListRecord;
 use samenloop::rules::{CountingRules, ListRules, PublishRules};
-use samenloop::stage::{Clocked, Effect, Fact, Left, RowsSetup, RowsWork, Stage};
+use samenloop::stage::{Clock, Clocked, Fact, Landed, RowsInput, RowsRecord, RowsSetup, RowsWork, Stage};
 use std::error::Error;
 use std::fs::File;
-use std::io::{BufReader, BufWriter, Read, Seek, Write};
+use std::io::{BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
@@ -27,7 +27,6 @@ const TO_REST_MS: i64 = 60 * SECOND_MS;
 /// Blocks of the scene of work, one a tick, and their stars: 5,000 events a second.
 const WORK_BLOCKS: usize = 50;
 const WORK_STARS: usize = 100;
-const PAIRS: usize = 0;
 
 /// What stands on the logs.
 struct Logs {
@@ -46,7 +45,7 @@ pub struct Scene {
     /// By partition of totals: how many all have taken.
     totals_taken: Vec<usize>,
     clock_ms: i64,
-    effects: Vec<Effect>,
+    wanted: Wanted,
 }
 
 /// What a scene left on its logs.
@@ -68,11 +67,12 @@ impl Scene {
             totals_taken: vec![0; logs.totals.len()],
             logs,
             clock_ms: START_MS,
-            effects: Vec::new(),
+            wanted: Wanted::default(),
         };
         let mut phase = Phase::new("opened");
         for partition in 0..scene.stages.len() {
-            for input in 0..=scene.stages.len() {
+            scene.tell(&mut phase, partition, Fact::Claimed { epoch: 1 })?;
+            for input in RowsInput::all(partitions) {
                 let start = NextOffset(0);
                 scene.tell(&mut phase, partition, Fact::Opened { input, next: start, until: Some(start) })?;
             }
@@ -146,8 +146,11 @@ impl Scene {
         for _ in 0..time_ms / TICK_MS {
             self.clock_ms += TICK_MS;
             for partition in 0..self.stages.len() {
-                let now_ms = self.clock_ms;
-                self.tell(phase, partition, Fact::Clock { now_ms })?;
+                self.tell(phase, partition, Fact::Clock(Clock::at(self.clock_ms)))?;
+                // What is left over goes on at once, turn by turn; other facts come in between.
+                while self.stages[partition].is_busy() {
+                    self.tell(phase, partition, Fact::Continue)?;
+                }
             }
             self.give_totals(phase)?;
         }
@@ -167,7 +170,8 @@ impl Scene {
     fn give_pairs(&mut self, phase: &mut Phase, partition: usize, number: usize) -> Outcome<()> {
         let block = std::mem::take(&mut self.logs.pairs[partition][number]);
         let offset = NextOffset(number as u64);
-        self.tell(phase, partition, Fact::Record { input: PAIRS, offset, record: &block })?;
+        let record = RowsRecord::Block(&block);
+        self.tell(phase, partition, Fact::Record { input: RowsInput::Pairs, offset, record })?;
         self.logs.pairs[partition][number] = block;
         Ok(())
     }
@@ -178,39 +182,37 @@ impl Scene {
             while let Some(record) = self.logs.totals[teller].get(self.totals_taken[teller]).cloned() {
                 let offset = NextOffset(self.totals_taken[teller] as u64);
                 self.totals_taken[teller] += 1;
+                let input = RowsInput::Totals(Partition(u32::try_from(teller)?));
                 for partition in 0..self.stages.len() {
-                    self.tell(phase, partition, Fact::Record { input: PAIRS + 1 + teller, offset, record: &record })?;
+                    let record = RowsRecord::Block(&record);
+                    self.tell(phase, partition, Fact::Record { input, offset, record })?;
                 }
             }
         }
         Ok(())
     }
 
-    fn tell(&mut self, phase: &mut Phase, partition: usize, fact: Fact<'_, &[u8]>) -> Outcome<()> {
-        phase.step(&mut self.stages[partition], fact, &mut self.effects)?;
-        self.logs.carry_out(phase, partition, &mut self.effects)
+    fn tell(&mut self, phase: &mut Phase, partition: usize, fact: Fact<'_, RowsWork>) -> Outcome<()> {
+        phase.step(&mut self.stages[partition], fact, &mut self.wanted)?;
+        self.logs.carry_out(phase, partition, &mut self.wanted)
     }
 }
 
 impl Logs {
     /// Keeps what a stage wants kept. Not part of a step.
-    fn carry_out(&mut self, phase: &mut Phase, partition: usize, effects: &mut Vec<Effect>) -> Outcome<()> {
-        let mut json = Vec::new();
-        for effect in effects.drain(..) {
-            match effect {
-                Effect::Broadcast { value, .. } => self.totals[partition].push(value),
-                Effect::Publish { record, .. } => {
-                    phase.lists += 1;
-                    json.clear();
-                    record.write_json(&mut json);
-                    self.lists.write_all(&u32::try_from(partition)?.to_le_bytes())?;
-                    self.lists.write_all(&u32::try_from(json.len())?.to_le_bytes())?;
-                    self.lists.write_all(&json)?;
-                }
-                Effect::Append { .. } | Effect::Reject { .. } => return Err("a rows stage appends no blocks".into()),
-            }
+    fn carry_out(&mut self, phase: &mut Phase, partition: usize, wanted: &mut Wanted) -> Outcome<()> {
+        self.totals[partition].append(&mut wanted.totals);
+        phase.lists += std::mem::take(&mut wanted.count);
+        let mut lists = &wanted.lists[..];
+        while let Some((length, rest)) = lists.split_first_chunk::<4>() {
+            let (json, rest) = rest.split_at(usize::try_from(u32::from_le_bytes(*length))?);
+            self.lists.write_all(&u32::try_from(partition)?.to_le_bytes())?;
+            self.lists.write_all(length)?;
+            self.lists.write_all(json)?;
+            lists = rest;
         }
-        effects.shrink_to(0); // what one step wanted at most is seen as the scene's peak, not as what the next holds
+        wanted.lists.clear();
+        wanted.lists.shrink_to(0); // what one step wanted at most is seen as the scene's peak, not as what the next holds
         Ok(())
     }
 }
@@ -220,40 +222,69 @@ impl LeftBehind {
     pub fn take_over(mut self) -> Outcome<Phase> {
         let mut phase = Phase::new("take-over");
         let mut stages: Vec<_> = (0..self.partitions).map(|partition| new_stage(partition, self.partitions)).collect();
-        let mut effects = Vec::new();
-        self.restore(&mut phase, &mut stages, &mut effects)?;
-        for stage in &mut stages {
-            for total in self.logs.totals.iter().flatten() {
-                phase.step(stage, Fact::Left(Left::Total(total)), &mut effects)?;
+        let mut wanted = Wanted::default();
+        let counts = self.lists_by_partition()?;
+        for (partition, stage) in stages.iter_mut().enumerate() {
+            phase.step(stage, Fact::Claimed { epoch: 2 }, &mut wanted)?;
+            for input in RowsInput::all(self.partitions) {
+                let end = match input {
+                    RowsInput::Pairs => self.logs.pairs[partition].len() as u64,
+                    RowsInput::Totals(of) => self.logs.totals[of.index()].len() as u64,
+                    RowsInput::Lists => counts[partition],
+                };
+                let until = Some(NextOffset(end));
+                phase.step(stage, Fact::Opened { input, next: NextOffset(0), until }, &mut wanted)?;
             }
         }
-        let logs = &self.logs;
-        let inputs = |partition: usize| std::iter::once(&logs.pairs[partition]).chain(&logs.totals).enumerate();
+        self.restore(&mut phase, &mut stages, &mut wanted)?;
         for (partition, stage) in stages.iter_mut().enumerate() {
-            for (input, records) in inputs(partition) {
-                let until = Some(NextOffset(records.len() as u64));
-                phase.step(stage, Fact::Opened { input, next: NextOffset(0), until }, &mut effects)?;
-            }
-            for (input, records) in inputs(partition) {
+            let totals = (0..).map(Partition).map(RowsInput::Totals).zip(&self.logs.totals);
+            let inputs = totals.chain([(RowsInput::Pairs, &self.logs.pairs[partition])]);
+            for (input, records) in inputs {
                 for (offset, record) in (0..).map(NextOffset).zip(records) {
-                    phase.step(stage, Fact::Record { input, offset, record }, &mut effects)?;
+                    let record = RowsRecord::Block(record);
+                    phase.step(stage, Fact::Record { input, offset, record }, &mut wanted)?;
                 }
             }
         }
         for _ in 0..AFTER_SILENCE_MS / TICK_MS {
             self.clock_ms += TICK_MS;
             for (partition, stage) in stages.iter_mut().enumerate() {
-                phase.step(stage, Fact::Clock { now_ms: self.clock_ms }, &mut effects)?;
-                self.logs.carry_out(&mut phase, partition, &mut effects)?;
+                phase.step(stage, Fact::Clock(Clock::at(self.clock_ms)), &mut wanted)?;
+                while stage.is_busy() {
+                    phase.step(stage, Fact::Continue, &mut wanted)?;
+                }
+                self.logs.carry_out(&mut phase, partition, &mut wanted)?;
             }
         }
         Ok(phase.done())
     }
 
-    fn restore(&mut self, phase: &mut Phase, stages: &mut [Stage<RowsWork>], effects: &mut Vec<Effect>) -> Outcome<()> {
+    /// Tells each stage what was published of its partition, in order.
+    fn restore(&mut self, phase: &mut Phase, stages: &mut [Stage<RowsWork>], wanted: &mut Wanted) -> Outcome<()> {
+        let mut offsets = vec![0_u64; stages.len()];
+        self.each_list(|partition, json| {
+            let read: ListRecord<'_> = serde_json::from_slice(json)?;
+            let record = RowsRecord::List(Landed::of(&read, Some(read.stamp())));
+            let offset = NextOffset(offsets[partition]);
+            offsets[partition] += 1;
+            Ok(phase.step(&mut stages[partition], Fact::Record { input: RowsInput::Lists, offset, record }, wanted)?)
+        })
+    }
+
+    fn lists_by_partition(&mut self) -> Outcome<Vec<u64>> {
+        let mut counts = vec![0; usize::try_from(self.partitions)?];
+        self.each_list(|partition, _| {
+            counts[partition] += 1;
+            Ok(())
+        })?;
+        Ok(counts)
+    }
+
+    fn each_list(&mut self, mut each: impl FnMut(usize, &[u8]) -> Outcome<()>) -> Outcome<()> {
         self.logs.lists.flush()?;
         let mut file = self.logs.lists.get_ref().try_clone()?;
-        let end = file.stream_position()?;
+        let end = file.seek(SeekFrom::End(0))?;
         file.rewind()?;
         let (mut lists, mut read, mut json) = (BufReader::new(&file), 0, Vec::new());
         while read < end {
@@ -266,8 +297,7 @@ impl LeftBehind {
             json.resize(usize::try_from(length)?, 0);
             lists.read_exact(&mut json)?;
             read += 8 + u64::from(length);
-            let record: ListRecord<'_> = serde_json::from_slice(&json)?;
-            phase.step(&mut stages[partition], Fact::Left(Left::List(&record)), effects)?;
+            each(partition, &json)?;
         }
         Ok(())
     }
@@ -276,5 +306,5 @@ impl LeftBehind {
 fn new_stage(partition: u32, partitions: u32) -> Stage<RowsWork> {
     let setup = RowsSetup { lists: ListRules::defaults(), publish: PublishRules::default(), clocked: Clocked::Wall };
     let work = RowsWork::new(Partition(partition), partitions, &CountingRules::default(), IDENTITY, &setup);
-    Stage::new(work, PAIRS + 1 + Partition(partitions).index())
+    Stage::new(work, RowsInput::all(partitions))
 }

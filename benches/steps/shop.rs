@@ -4,7 +4,7 @@ use samenloop::event::EventTime;
 use samenloop::items::{ItemId, Items, fingerprint, spread};
 use samenloop::position::{NextOffset, Partition, Position, SourcePartition, Span};
 use samenloop::relation::{Change, Delta, Relation};
-use samenloop::wire::{Opening, Origin, PairsWriter, SectionHead};
+use samenloop::wire::{Lag, Opening, Origin, PairsWriter, SectionHead};
 
 /// The identity that the log is written under: nothing is counted by rules here that would have to be another's.
 pub const IDENTITY: u64 = 1;
@@ -53,7 +53,7 @@ impl Shop {
     pub fn opening(&self, partition: Partition) -> Vec<u8> {
         let source = self.writers[partition.index()].source.clone();
         let origins = vec![Origin { source, first: Some(Position::start_of(NextOffset(1))) }];
-        Opening { log_id: 1, input_log_id: 1, store_id: 0, identity: IDENTITY, origins }.encode()
+        Opening { log_id: 1, input_log_id: 1, store_id: 0, identity: IDENTITY, generation: 1, origins }.encode()
     }
 
     /// Blocks with a star around every item once.
@@ -126,9 +126,9 @@ impl Shop {
                 source: source.clone(),
                 span,
                 highest: Some(time),
-                behind: history,
-                history,
+                lag: if history { Lag::History } else { Lag::Live },
                 arrived_ms: Some(time.0),
+                checksum: None,
             };
             writer.open(head);
         }
@@ -147,7 +147,7 @@ impl Shop {
                 head.span.to = *next;
             }
             if !writer.is_empty() {
-                give(partition, writer.finish(&self.items));
+                give(partition, writer.finish(1, &self.items));
             }
         }
     }

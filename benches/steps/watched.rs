@@ -1,6 +1,9 @@
 //! Steps, timed; and the memory that they took at most.
 
-use samenloop::stage::{Effect, Fact, RowsWork, Stage, StageError};
+use samenloop::intake::Reject;
+use samenloop::position::{NextOffset, Partition, SourcePartition};
+use samenloop::publish::Publication;
+use samenloop::stage::{Effects, Fact, Log, RowsInput, RowsWork, Stage, StageError};
 use std::fmt;
 use std::fs;
 use std::time::{Duration, Instant};
@@ -37,12 +40,12 @@ impl Phase {
         Self { name, steps: 0, lists: 0, longest: Longest::default(), all: Duration::ZERO, peak_mb: 0 }
     }
 
-    /// One fact, timed. What follows from it is appended to `effects`.
+    /// One fact, timed, with what it wants carried out: encoded, as in production.
     pub fn step(
         &mut self,
         stage: &mut Stage<RowsWork>,
-        fact: Fact<'_, &[u8]>,
-        effects: &mut Vec<Effect>,
+        fact: Fact<'_, RowsWork>,
+        effects: &mut Wanted,
     ) -> Result<(), StageError> {
         let kind = kind_of(&fact);
         let (before, began) = (ran(), Instant::now());
@@ -76,14 +79,54 @@ impl fmt::Display for Phase {
     }
 }
 
-fn kind_of(fact: &Fact<'_, &[u8]>) -> &'static str {
+/// What a stage wanted, encoded.
+#[derive(Default)]
+pub struct Wanted {
+    /// Blocks of totals.
+    pub totals: Vec<Vec<u8>>,
+    /// Lists: the length of each record, and the record.
+    pub lists: Vec<u8>,
+    /// How many.
+    pub count: u64,
+    json: Vec<u8>,
+}
+
+impl Effects for Wanted {
+    fn append(&mut self, log: Log, _partition: Partition, block: Vec<u8>) {
+        assert_eq!(log, Log::Totals, "rows append totals only");
+        self.totals.push(block);
+    }
+
+    fn publish(&mut self, publication: &Publication<'_>) {
+        self.json.clear();
+        if publication.is_tombstone() {
+            publication.record().write_json(&mut self.json);
+        } else {
+            publication.write_json(&mut self.json);
+        }
+        let length = u32::try_from(self.json.len()).unwrap_or(u32::MAX);
+        self.lists.extend_from_slice(&length.to_le_bytes());
+        self.lists.extend_from_slice(&self.json);
+        self.count += 1;
+    }
+
+    fn reject(&mut self, source: &SourcePartition, _offset: NextOffset, _reject: Reject) {
+        unreachable!("rows reject nothing of {source}");
+    }
+}
+
+fn kind_of(fact: &Fact<'_, RowsWork>) -> &'static str {
     match fact {
         Fact::Left(_) => "left",
         Fact::Opened { .. } => "opened",
-        Fact::Record { input: 0, .. } => "pairs",
+        Fact::Record { input: RowsInput::Pairs, .. } => "pairs",
+        Fact::Record { input: RowsInput::Lists, .. } => "lists",
         Fact::Record { .. } => "totals",
+        Fact::Claimed { .. } => "claimed",
+        Fact::Waits { .. } => "waits",
+        Fact::Continue => "continue",
         Fact::Ended { .. } => "ended",
-        Fact::Clock { .. } => "clock",
+        Fact::Clock(_) => "clock",
         Fact::Flush | Fact::Send => "send",
         Fact::Rest => "rest",
         Fact::Drain => "drain",

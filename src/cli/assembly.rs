@@ -5,7 +5,7 @@ use crate::config::{Settings, SourceSettings};
 use crate::drive::Setup;
 use crate::event::UserKeys;
 use crate::intake::{Intake, Mapping, TimeRules};
-use crate::stage::{BlockLimits, Clocked, IntakeInput, RowsSetup};
+use crate::stage::{BlockLimits, Clocked, RowsSetup};
 use anyhow::Context as _;
 use std::fs;
 use xxhash_rust::xxh3::xxh3_64;
@@ -26,15 +26,14 @@ pub(super) fn mapping(source: &SourceSettings) -> anyhow::Result<Mapping> {
     mapping.with_context(|| UsageError(format!("source {name}: its mapping cannot be used")))
 }
 
-/// A pipeline's setup for `inputs`. Backlogs silence the lists as the settings say, unless lists go by the events' times.
-pub(super) fn setup(settings: &Settings, inputs: Vec<IntakeInput>, clocked: Clocked) -> Setup {
+/// The stages' setup. Backlogs silence the lists as the settings say, unless lists go by the events' times.
+pub(super) fn setup(settings: &Settings, clocked: Clocked) -> Setup {
     let Settings { counting, intake, lists, publish, logs, .. } = settings;
     let secret = intake.user_secret.bytes();
     let times = TimeRules { max_ahead_ms: intake.max_ahead_ms, earliest_time_ms: intake.earliest_time.0 };
     Setup {
         intake: Intake::new(times, UserKeys::new(secret), logs.events_partitions),
         events_identity: xxh3_64(&secret),
-        inputs,
         history_ms: (clocked == Clocked::Wall).then_some(intake.history_ms),
         counting: counting.clone(),
         merge_bytes_max: usize::try_from(intake.merge_buffer_bytes).unwrap_or(usize::MAX),

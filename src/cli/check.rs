@@ -199,6 +199,9 @@ fn sources(
         let text = "no [[source]] with a topic is configured: there is nothing to count. See docs/mapping.md";
         return report.line(Verdict::Wrong, "sources", text);
     }
+    if let Some(fault) = inspection.too_many_partitions() {
+        report.line(Verdict::Wrong, "sources", &fault)?;
+    }
     for topic in &inspection.sources {
         let probe = format!("source {}", topic.source);
         let Some(partitions) = topic.partitions else {

@@ -202,7 +202,7 @@ struct Evaluation {
 impl Evaluation {
     fn open(args: EvaluateArgs, settings: Settings) -> anyhow::Result<Self> {
         let files = event_files(&args.files, &settings)?;
-        let intake = assembly::setup(&settings, Vec::new(), Clocked::Wall).intake;
+        let intake = assembly::setup(&settings, Clocked::Wall).intake;
         let clock_ms = now_ms();
         let history = History::read(&files, &intake, clock_ms, settings.log.format)?;
         Ok(Self { args, settings, files, history, clock_ms })

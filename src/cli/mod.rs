@@ -18,6 +18,7 @@ mod replay;
 mod run;
 mod serving;
 mod settings;
+mod signals;
 mod sources;
 pub mod telemetry;
 mod topics;

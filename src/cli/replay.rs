@@ -7,10 +7,11 @@ use super::output::{RejectNotes, stdout};
 use super::sources::{EventFile, Turns, event_files, read_all};
 use super::{Outcome, Sets, apart, assembly, files, settings, telemetry};
 use crate::config::{Flag, Settings};
-use crate::drive::{MemoryLog, Pipeline, Publication, Sink};
+use crate::drive::{MemoryLog, Pipeline, Sink};
 use crate::event::EventTime;
 use crate::intake::{Reason, Reject};
 use crate::position::{NextOffset, SourcePartition};
+use crate::publish::Publication;
 use crate::serve::{tallies, write_counts};
 use crate::stage::Clocked;
 use crate::watch::now_ms;
@@ -94,7 +95,7 @@ pub(super) fn run(args: ReplayArgs, settings: Settings) -> anyhow::Result<Outcom
     apart::check(&inputs, &args.outputs())?;
     let clocked = if args.changes.is_some() { Clocked::Events } else { Clocked::Wall };
     let inputs = files.iter().map(|file| file.input.clone()).collect();
-    let setup = assembly::setup(&settings, inputs, clocked);
+    let setup = assembly::setup(&settings, clocked);
     let mut log = MemoryLog::new(settings.logs.events_partitions, settings.logs.pairs_partitions);
     if args.resend_blocks {
         log = log.resending();
@@ -105,18 +106,19 @@ pub(super) fn run(args: ReplayArgs, settings: Settings) -> anyhow::Result<Outcom
         lists: None,
         rejects: RejectNotes::new(settings.log.format, REJECTS_TOLD_MAX),
     };
-    let mut pipeline = Pipeline::open(setup, log, sink)?;
+    let mut pipeline = Pipeline::open(setup, inputs, settings.intake.align_ms, log, sink)?;
     let started = Instant::now();
     let lines = read(&args, &files, &mut pipeline, &settings)?;
     pipeline.rest()?;
     let seconds = started.elapsed().as_secs_f64();
 
     if let Some(path) = &args.lists {
-        pipeline.sink_mut().lists = Some(BTreeMap::new());
+        pipeline.sink().lists = Some(BTreeMap::new());
         pipeline.publish_all()?;
-        write_lists(path, pipeline.sink_mut().lists.take().unwrap_or_default())?;
+        let lists = pipeline.sink().lists.take().unwrap_or_default();
+        write_lists(path, lists)?;
     }
-    if let Some(changes) = &mut pipeline.sink_mut().changes {
+    if let Some(changes) = &mut pipeline.sink().changes {
         changes.flush().context("the changes could not be written")?;
     }
     if let Some(path) = &args.counts {
@@ -130,21 +132,21 @@ pub(super) fn run(args: ReplayArgs, settings: Settings) -> anyhow::Result<Outcom
              published live, --counts FILE the counts behind them"
         );
     }
-    pipeline.sink_mut().rejects.note_more();
-    let rejected = pipeline.intake().work().tally().rejected();
+    pipeline.sink().rejects.note_more();
+    let rejected = pipeline.intake_tally().rejected();
     Ok(if rejected > 0 { Outcome::DoneWithRejects } else { Outcome::Done })
 }
 
 fn read(
     args: &ReplayArgs,
     files: &[EventFile],
-    pipeline: &mut Pipeline<MemoryLog, ReplaySink>,
+    pipeline: &mut Pipeline<ReplaySink>,
     settings: &Settings,
 ) -> anyhow::Result<u64> {
     let read = Arc::new(AtomicU64::new(0));
     let shows_progress = telemetry::shows_progress(settings.log);
     let bar = if shows_progress { progress_bar(&args.files) } else { ProgressBar::hidden() };
-    pipeline.intake_clock(now_ms())?; // future times are corrected by it
+    pipeline.wall_clock(now_ms()); // future times are corrected by it
     // Full blocks of several partitions would each cover another stretch of time, and the rows' clock would leap. Live,
     // nothing waits for a block to fill: so here all partitions are brought to the same time whenever a list may be due.
     let is_split = settings.logs.events_partitions.max(settings.logs.pairs_partitions) > 1;
@@ -157,8 +159,7 @@ fn read(
     let lines = read_all(files, pipeline, &read, &turns, |pipeline, _| {
         bar.set_position(read.load(Ordering::Relaxed));
         let Some(step_ms) = step_ms else { return Ok(true) };
-        let intake = pipeline.intake().work();
-        let highest = (0..files.len()).filter_map(|input| intake.highest(input)).max();
+        let highest = (0..files.len()).filter_map(|input| pipeline.highest(input)).max();
         if highest.is_some_and(|now| flushed_at.is_none_or(|at| now.since(at) >= step_ms)) {
             flushed_at = highest;
             pipeline.flush()?;
@@ -179,7 +180,7 @@ fn progress_bar(paths: &[PathBuf]) -> ProgressBar {
     bar
 }
 
-fn create(path: &Path) -> anyhow::Result<Box<dyn Write>> {
+fn create(path: &Path) -> anyhow::Result<Box<dyn Write + Send>> {
     if path == Path::new("-") {
         return Ok(Box::new(stdout()));
     }
@@ -187,7 +188,7 @@ fn create(path: &Path) -> anyhow::Result<Box<dyn Write>> {
     Ok(Box::new(BufWriter::new(file)))
 }
 
-fn write_lists(path: &Path, lists: BTreeMap<String, Vec<u8>>) -> anyhow::Result<()> {
+fn write_lists(path: &Path, lists: BTreeMap<Vec<u8>, Vec<u8>>) -> anyhow::Result<()> {
     let context = || format!("{}: the lists could not be written", path.display());
     let mut out = create(path)?;
     for record in lists.into_values() {
@@ -198,8 +199,8 @@ fn write_lists(path: &Path, lists: BTreeMap<String, Vec<u8>>) -> anyhow::Result<
 }
 
 /// What was read and what became of it, on stderr: every figure a field of its own.
-fn summarise(pipeline: &Pipeline<MemoryLog, ReplaySink>, lines: u64, seconds: f64) {
-    let tally = pipeline.intake().work().tally();
+fn summarise(pipeline: &Pipeline<ReplaySink>, lines: u64, seconds: f64) {
+    let tally = pipeline.intake_tally();
     let (rows, pairs) = pipeline.rows().iter().fold((0, 0), |(rows, pairs), stage| {
         let stats = stage.work().rows().stats();
         (rows + stats.rows, pairs + stats.pairs)
@@ -235,23 +236,29 @@ fn summarise(pipeline: &Pipeline<MemoryLog, ReplaySink>, lines: u64, seconds: f6
 /// Where changes and rejects of a replay go.
 struct ReplaySink {
     names: BTreeMap<SourcePartition, String>,
-    changes: Option<Box<dyn Write>>,
+    changes: Option<Box<dyn Write + Send>>,
     /// While set, takes the lists instead.
-    lists: Option<BTreeMap<String, Vec<u8>>>,
+    lists: Option<BTreeMap<Vec<u8>, Vec<u8>>>,
     rejects: RejectNotes,
 }
 
 impl Sink for ReplaySink {
-    fn list(&mut self, publication: &Publication<'_>) -> anyhow::Result<()> {
+    fn list(&mut self, publication: &Publication<'_>, value: &[u8]) -> anyhow::Result<()> {
         if let Some(lists) = &mut self.lists {
-            if !publication.tombstone {
-                lists.insert(publication.key.to_owned(), publication.record.to_vec());
+            if !publication.is_tombstone() {
+                let mut key = Vec::new();
+                publication.write_key(&mut key);
+                lists.insert(key, value.to_vec());
             }
             return Ok(());
         }
         if let Some(changes) = &mut self.changes {
-            changes.write_all(publication.record).context("the changes could not be written")?;
-            changes.write_all(b"\n").context("the changes could not be written")?;
+            let mut line = value.to_vec();
+            if publication.is_tombstone() {
+                publication.record().write_json(&mut line); // in a topic it has no value at all
+            }
+            line.push(b'\n');
+            changes.write_all(&line).context("the changes could not be written")?;
         }
         Ok(())
     }

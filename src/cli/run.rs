@@ -3,20 +3,25 @@
 //! Refused before anything is read: topics that are missing or would lose data, sources without a topic, lists as Avro
 //! without a registry.
 
-use super::{Outcome, Sets, UsageError, assembly, serving};
+use super::{Outcome, Sets, UsageError, assembly, serving, signals};
 use crate::config::{OutputFormat, Settings, SourceSettings};
-use crate::kafka::admin::Admin;
-use crate::kafka::lists::{ListCodec, publish_schemas};
+use crate::drive::{Plan, SchemaSource, SourcePlan, StopAsked, Vigil};
+use crate::kafka::admin::{Admin, Inspection};
+use crate::kafka::lists::publish_schemas;
 use crate::kafka::registry::{Registry, RegistryError};
-use crate::kafka::topics::{Severity, TopicKind, TopicNames, partitions_or_refuse};
-use crate::kafka::{Plan, Service, SourceOfRun, client};
+use crate::kafka::topics::{LogPartitions, Severity, TopicKind, TopicNames, partitions_or_refuse};
+use crate::kafka::{Names, Standby, client};
+use crate::publish::codec::ListCodec;
 use crate::stage::{Clocked, Log};
 use clap::Args;
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::thread;
 use std::time::Duration;
 
+/// How long between two tries of brokers that do not answer.
+const BROKERS_PAUSE: Duration = Duration::from_secs(1);
 /// How long between two tries of a registry that does not answer.
 const REGISTRY_PAUSE: Duration = Duration::from_secs(3);
 
@@ -38,29 +43,76 @@ pub(crate) struct RunArgs {
 
 pub(super) fn run(_args: RunArgs, settings: Settings) -> anyhow::Result<Outcome> {
     let stop = Arc::new(AtomicBool::new(false));
-    serving::stop_at_signal(&stop)?;
-    let plan = plan(&settings, &stop)?;
-    let (topics, partitions) = (plan.sources.len(), (plan.events_partitions, plan.pairs_partitions));
-    let (service, state) = Service::start(plan)?;
+    signals::stop_at_signal(&stop)?;
+    let (sources, topics) = sources(&settings)?;
+    let client = client::base(&settings.kafka, settings.log.level)?;
+    // HTTP first: while brokers or the registry are waited for, it says so.
+    let (standby, mut state) = Standby::new(settings.workers, &stop)?;
+    state.lists = serving::published_lists(&settings);
     let server = serving::start(&settings, state, false)?;
     let url = server.as_ref().map(|server| server.address().to_string());
-    let (events_partitions, pairs_partitions) = partitions;
-    tracing::info!(topics, events_partitions, pairs_partitions, http = url, "running");
+    let vigil = standby.vigil();
+    let ready = prepare(&settings, sources, &vigil);
+    let (plan, partitions) = match ready {
+        Err(error) if error.is::<StopAsked>() => return Ok(Outcome::Done),
+        ready => ready?,
+    };
+    let own = TopicNames::new(&settings.topics);
+    let name = |kind| own.name(kind);
+    let names = Names {
+        client,
+        prefix: settings.topics.prefix.clone(),
+        logs: [
+            (Log::Events, name(TopicKind::Events)),
+            (Log::Pairs, name(TopicKind::Pairs)),
+            (Log::Totals, name(TopicKind::Totals)),
+            (Log::Lists, name(TopicKind::Lists)),
+        ],
+        sources: topics,
+        rejects: name(TopicKind::Rejects),
+    };
+    let sources = plan.sources.len();
+    let service = standby.start(plan, names, vigil)?;
+    let LogPartitions { events, pairs } = partitions;
+    tracing::info!(sources, events_partitions = events, pairs_partitions = pairs, http = url, "running");
     service.run(&stop)?;
     tracing::info!("stopped");
     Ok(Outcome::Done)
 }
 
-fn plan(settings: &Settings, stop: &AtomicBool) -> anyhow::Result<Plan> {
-    let client = client::base(&settings.kafka, settings.log.level)?;
-    let sources: Vec<SourceOfRun> =
-        settings.sources.iter().filter(|source| source.topic.is_some()).map(source).collect::<anyhow::Result<_>>()?;
-    if sources.is_empty() {
+/// Topics, by the names of their sources.
+type SourceTopics = BTreeMap<Arc<str>, String>;
+
+/// The sources that have a topic, and the topics by their names.
+fn sources(settings: &Settings) -> anyhow::Result<(Vec<SourcePlan>, SourceTopics)> {
+    let (mut plans, mut topics) = (Vec::new(), BTreeMap::new());
+    for source in &settings.sources {
+        if let Some(topic) = &source.topic {
+            let plan = self::source(source)?;
+            topics.insert(plan.name.clone(), topic.clone());
+            plans.push(plan);
+        }
+    }
+    if plans.is_empty() {
         let what =
             "no source has a topic: set [[source]] name and topic in the settings, a file that --config FILE names";
         return Err(UsageError(what.to_owned()).into());
     }
-    let inspection = Admin::new(settings)?.inspect(settings)?;
+    Ok((plans, topics))
+}
+
+/// All that the workers need, once brokers and registry have answered.
+fn prepare(settings: &Settings, sources: Vec<SourcePlan>, vigil: &Vigil) -> anyhow::Result<(Plan, LogPartitions)> {
+    let registry = Registry::new(&settings.registry)?.map(Arc::new);
+    if let (Some(source), None) = (sources.iter().find(|source| source.mapping.needs_registry()), &registry) {
+        let name = &source.name;
+        let what = format!(
+            "source {name}: its records name their schemas by the ids of a schema registry, and none is set: set \
+             registry.url, or schema_file where they are bare Avro"
+        );
+        return Err(UsageError(what).into());
+    }
+    let inspection = inspect(settings, vigil)?;
     for report in &inspection.own {
         for warning in report.differences.iter().filter(|difference| difference.severity != Severity::Error) {
             tracing::warn!(topic = report.name, "{warning}");
@@ -73,20 +125,13 @@ fn plan(settings: &Settings, stop: &AtomicBool) -> anyhow::Result<Plan> {
         let what = "samenloop makes no topic of yours: make it, mend the name, or see that this user may Describe it";
         anyhow::bail!("these topics of sources are not there: {}. {what}", missing.join(", "));
     }
-    let names = TopicNames::new(&settings.topics);
-    let name = |kind| names.name(kind);
-    let registry = Registry::new(&settings.registry)?.map(Arc::new);
-    if let (Some(source), None) = (sources.iter().find(|source| source.mapping.needs_registry()), &registry) {
-        let name = &source.name;
-        let what = format!(
-            "source {name}: its records name their schemas by the ids of a schema registry, and none is set: set \
-             registry.url, or schema_file where they are bare Avro"
-        );
-        return Err(UsageError(what).into());
+    if let Some(fault) = inspection.too_many_partitions() {
+        return Err(UsageError(fault).into());
     }
+    let lists = TopicNames::new(&settings.topics).name(TopicKind::Lists);
     let codec = match (settings.output.format, &registry) {
         (OutputFormat::Json, _) => ListCodec::json()?,
-        (OutputFormat::Avro, Some(registry)) => registered(registry, settings, &name(TopicKind::Lists), stop)?,
+        (OutputFormat::Avro, Some(registry)) => registered(registry, settings, &lists, vigil)?,
         (OutputFormat::Avro, None) => {
             let what = "lists are written as Avro, but no schema registry is set: set registry.url, or output.format = \"json\"";
             return Err(UsageError(what.to_owned()).into());
@@ -95,37 +140,46 @@ fn plan(settings: &Settings, stop: &AtomicBool) -> anyhow::Result<Plan> {
     let mut counted = settings.clone();
     counted.logs.events_partitions = partitions.events;
     counted.logs.pairs_partitions = partitions.pairs;
-    Ok(Plan {
-        client,
-        prefix: settings.topics.prefix.clone(),
-        logs: [
-            (Log::Events, name(TopicKind::Events)),
-            (Log::Pairs, name(TopicKind::Pairs)),
-            (Log::Totals, name(TopicKind::Totals)),
-            (Log::Lists, name(TopicKind::Lists)),
-        ],
-        rejects: name(TopicKind::Rejects),
+    let plan = Plan {
+        setup: assembly::setup(&counted, Clocked::Wall),
         events_partitions: partitions.events,
         pairs_partitions: partitions.pairs,
-        setup: assembly::setup(&counted, Vec::new(), Clocked::Wall),
-        align_ms: settings.intake.align_ms,
         sources,
+        align_ms: settings.intake.align_ms,
         codec,
-        registry,
-        workers: settings.workers,
-        lists: serving::published_lists(settings),
-    })
+        schemas: registry.map(|registry| registry as Arc<dyn SchemaSource>),
+    };
+    Ok((plan, partitions))
+}
+
+/// What there is on the brokers. Brokers that are away are waited for.
+fn inspect(settings: &Settings, vigil: &Vigil) -> anyhow::Result<Inspection> {
+    let admin = Admin::new(settings)?;
+    loop {
+        match admin.inspect(settings) {
+            Err(error) if error.is_passing() => vigil.wait(&error)?,
+            inspected => {
+                vigil.note_answer();
+                return Ok(inspected?);
+            }
+        }
+        thread::sleep(BROKERS_PAUSE);
+    }
 }
 
 /// The codec of lists, their schemas registered. A registry that is away is waited for.
-fn registered(registry: &Registry, settings: &Settings, lists: &str, stop: &AtomicBool) -> anyhow::Result<ListCodec> {
+fn registered(registry: &Registry, settings: &Settings, lists: &str, vigil: &Vigil) -> anyhow::Result<ListCodec> {
     loop {
         match publish_schemas(registry, &settings.registry, lists) {
-            Err(error) if is_transient(&error) && !stop.load(Ordering::Relaxed) => {
+            Err(error) if is_transient(&error) => {
                 tracing::warn!("waiting for the schema registry, to register the lists' schemas: {error:#}");
+                vigil.wait(&format_args!("the schema registry, to register the lists' schemas: {error:#}"))?;
                 thread::sleep(REGISTRY_PAUSE);
             }
-            published => return published,
+            published => {
+                vigil.note_answer();
+                return published;
+            }
         }
     }
 }
@@ -135,13 +189,7 @@ fn is_transient(error: &anyhow::Error) -> bool {
     matches!(error.downcast_ref::<RegistryError>(), Some(RegistryError::Unavailable { .. }))
 }
 
-fn source(source: &SourceSettings) -> anyhow::Result<SourceOfRun> {
-    let name = &source.name;
+fn source(source: &SourceSettings) -> anyhow::Result<SourcePlan> {
     let mapping = assembly::mapping(source)?;
-    Ok(SourceOfRun {
-        name: Arc::from(name.as_str()),
-        topic: source.topic.clone().unwrap_or_default(),
-        mapping: Arc::new(mapping),
-        start: source.start,
-    })
+    Ok(SourcePlan { name: Arc::from(source.name.as_str()), mapping: Arc::new(mapping), start: source.start })
 }

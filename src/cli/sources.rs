@@ -4,7 +4,7 @@
 use super::UsageError;
 use super::files::LineFile;
 use crate::config::Settings;
-use crate::drive::{Pipeline, Sink, Transport};
+use crate::drive::{Pipeline, Sink};
 use crate::intake::{Format, MappingSpec, Record};
 use crate::position::{NextOffset, Partition, SourcePartition};
 use crate::stage::IntakeInput;
@@ -101,19 +101,20 @@ impl Turns<'_> {
 /// Reads all files to their ends: on with the one at hand, until it is too far ahead of the one whose events are oldest.
 /// `each_turn` is called between turns with how many lines have been read, and ends the reading early when it returns
 /// `false`.
-pub(super) fn read_all<T: Transport, S: Sink>(
+pub(super) fn read_all<S: Sink + 'static>(
     files: &[EventFile],
-    pipeline: &mut Pipeline<T, S>,
+    pipeline: &mut Pipeline<S>,
     progress: &Arc<AtomicU64>,
     turns: &Turns<'_>,
-    mut each_turn: impl FnMut(&mut Pipeline<T, S>, u64) -> anyhow::Result<bool>,
+    mut each_turn: impl FnMut(&mut Pipeline<S>, u64) -> anyhow::Result<bool>,
 ) -> anyhow::Result<u64> {
     let mut readings = Vec::with_capacity(files.len());
     for (input, event_file) in files.iter().enumerate() {
         let file = LineFile::open(&event_file.path, progress)?;
         readings.push(Reading { topic: file.name().to_owned(), file, ended: false });
-        pipeline.open_input(input, NextOffset(0), None)?;
+        pipeline.set_stream(input, true);
     }
+    pipeline.take_in()?;
     let (mut lines, mut at_hand) = (0, 0);
     while let Some(input) = next_input(&readings, at_hand, turns.align_ms, pipeline) {
         at_hand = input;
@@ -126,13 +127,13 @@ pub(super) fn read_all<T: Transport, S: Sink>(
 }
 
 /// The file to read on in; `None` when all have ended.
-fn next_input<T: Transport, S: Sink>(
+fn next_input<S: Sink + 'static>(
     readings: &[Reading],
     at_hand: usize,
     align_ms: i64,
-    pipeline: &Pipeline<T, S>,
+    pipeline: &Pipeline<S>,
 ) -> Option<usize> {
-    let highest = |input: usize| pipeline.intake().work().highest(input);
+    let highest = |input: usize| pipeline.highest(input);
     let open = readings.iter().enumerate().filter(|(_, reading)| !reading.ended).map(|(input, _)| input);
     let slowest = open.min_by_key(|&input| highest(input))?;
     let goes_on = !readings.get(at_hand)?.ended
@@ -143,11 +144,11 @@ fn next_input<T: Transport, S: Sink>(
     Some(if goes_on { at_hand } else { slowest })
 }
 
-fn read_turn<T: Transport, S: Sink>(
+fn read_turn<S: Sink + 'static>(
     input: usize,
     reading: &mut Reading,
     turns: &Turns<'_>,
-    pipeline: &mut Pipeline<T, S>,
+    pipeline: &mut Pipeline<S>,
 ) -> anyhow::Result<u64> {
     for turn in 0..turns.lines {
         let Some((number, line)) = reading.file.next()? else {
@@ -159,7 +160,8 @@ fn read_turn<T: Transport, S: Sink>(
             continue;
         }
         let record = Record { topic: &reading.topic, value: Some(line), ..Record::default() };
-        pipeline.feed(input, NextOffset(number), record)?;
+        pipeline.feed(input, NextOffset(number), &record)?;
     }
+    pipeline.take_in()?;
     Ok(turns.lines)
 }

@@ -8,6 +8,8 @@ use super::units::{Bytes, Decimal, Duration};
 use super::{
     HttpSettings, IntakeSettings, LogSettings, LogsSettings, OutputSettings, Settings, SourceSettings, UserSecret,
 };
+use crate::limits::{BASKET_MAX, BLOCK_BYTES_MAX, LINES_MAX, LIST_ENTRIES_MAX, MESSAGE_BYTES_MAX, REMEMBERED_MAX};
+use crate::list_key::ListName;
 use crate::relation::Relation;
 use crate::rules::{CountingRules, DAY_MS, ListRules, PublishRules};
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,9 +22,9 @@ const HORIZON: RangeInclusive<Duration> = Duration(1)..=Duration(3650 * DAY_MS);
 /// Half-lives. Shorter ones would run out of exponent between two moves of a landmark.
 const HALF_LIFE: RangeInclusive<Duration> = Duration(60_000)..=Duration(3650 * DAY_MS);
 /// Items remembered per session, cart or user: their work is quadratic.
-const REMEMBERED: RangeInclusive<usize> = 1..=1000;
+const REMEMBERED: RangeInclusive<usize> = 1..=REMEMBERED_MAX;
 /// Items of an order; its work is quadratic too, but orders are few.
-const BASKET: RangeInclusive<usize> = 1..=10_000;
+const BASKET: RangeInclusive<usize> = 1..=BASKET_MAX;
 /// Items remembered to have been bought by one user.
 const PURCHASES: RangeInclusive<usize> = 1..=100_000;
 /// Event ids remembered per user.
@@ -44,9 +46,9 @@ const SUPPORT: RangeInclusive<u32> = 1..=1_000_000;
 /// Signed root LLR.
 const LLR_ROOT: RangeInclusive<f64> = 0.0..=1000.0;
 /// Entries shown.
-const LENGTH: RangeInclusive<usize> = 1..=1000;
+const LENGTH: RangeInclusive<usize> = 1..=LIST_ENTRIES_MAX;
 /// Entries held behind them.
-const RESERVE: RangeInclusive<usize> = 0..=1000;
+const RESERVE: RangeInclusive<usize> = 0..=LIST_ENTRIES_MAX;
 /// Points of the score.
 const SCORE_STEP: RangeInclusive<Decimal<3>> = Decimal(0)..=Decimal(100_000);
 /// Share that a total may be off.
@@ -56,7 +58,7 @@ const PARTITIONS: RangeInclusive<u32> = 1..=256;
 /// Entries of a block.
 const BLOCK_RECORDS: RangeInclusive<usize> = 1..=65_536;
 /// Bytes of a block.
-const BLOCK_BYTES: RangeInclusive<Bytes> = Bytes(1 << 10)..=Bytes(16 << 20);
+const BLOCK_BYTES: RangeInclusive<Bytes> = Bytes(1 << 10)..=Bytes(BLOCK_BYTES_MAX as u64);
 
 pub(super) fn settings(merged: &Merged) -> Result<Settings, ConfigError> {
     let raw = &merged.raw;
@@ -204,6 +206,7 @@ impl Check<'_> {
             self.refuse(&key("min_llr_root"), llr_root, reason);
         }
         ListRules {
+            list: ListName::of(relation),
             relation,
             enabled: raw.enabled,
             measure: raw.measure,
@@ -242,8 +245,21 @@ impl Check<'_> {
             events_partitions: self.partitions("logs.events_partitions", raw.events_partitions),
             pairs_partitions: self.partitions("logs.pairs_partitions", raw.pairs_partitions),
             block_records: self.within("logs.block_records", raw.block_records, &BLOCK_RECORDS),
-            block_bytes: self.within("logs.block_bytes", raw.block_bytes, &BLOCK_BYTES).0,
+            block_bytes: self.block_bytes(raw.block_bytes).0,
         }
+    }
+
+    fn block_bytes(&mut self, bytes: Bytes) -> Bytes {
+        if !BLOCK_BYTES.contains(&bytes) {
+            let record = Bytes(MESSAGE_BYTES_MAX as u64);
+            let reason = format!(
+                "must be {} to {}: with an order of {LINES_MAX} lines on top, a block has to fit in a record of {record}",
+                BLOCK_BYTES.start(),
+                BLOCK_BYTES.end()
+            );
+            self.refuse("logs.block_bytes", bytes, reason);
+        }
+        bytes
     }
 
     fn partitions(&mut self, key: &str, count: u32) -> u32 {

@@ -1,9 +1,9 @@
 //! One `[[source]]`: its name and place, and the mapping that intake reads records by.
 
-use super::layers::Keys;
+use super::keys::Keys;
 use super::{SourceSettings, Start};
-use crate::event::ID_BYTES_MAX;
 use crate::intake::{Format, MappingSpec};
+use crate::limits::ID_BYTES_MAX;
 use serde::Deserialize as _;
 use toml::{Table, Value};
 

@@ -1,8 +1,8 @@
 //! Layers, messages and limits, from the outside.
 
 use super::*;
-use crate::event::ID_BYTES_MAX;
 use crate::intake::TypeSpec;
+use crate::limits::ID_BYTES_MAX;
 use std::collections::BTreeSet;
 
 mod kafka;
@@ -34,7 +34,7 @@ fn the_annotated_file_gives_exactly_the_defaults_and_names_every_key() {
     assert_eq!(Settings::load(&file(ANNOTATED)).unwrap(), Settings::default());
     let known = toml::Table::try_from(raw::RawSettings::default()).unwrap();
     let shown: toml::Table = ANNOTATED.parse().unwrap();
-    assert_eq!(layers::keys_of(&shown), layers::keys_of(&known));
+    assert_eq!(keys::keys_of(&shown), keys::keys_of(&known));
     // Values are as they would be printed, so that `samenloop config` and the file can be compared.
     let printed: toml::Table = Settings::default().to_toml().unwrap().parse().unwrap();
     let view_to_order = |table: &toml::Table| table["counting"]["view_to_order"].clone();
@@ -205,6 +205,7 @@ fn every_limit_refuses_what_is_beyond_it() {
         ("logs.pairs_partitions", "257"),
         ("logs.block_records", "0"),
         ("logs.block_bytes", "1B"),
+        ("logs.block_bytes", "4097KiB"),
         ("topics.prefix", ""),
         ("topics.prefix", "."),
         ("topics.prefix", "shop/"),
@@ -418,7 +419,7 @@ fn variables_that_are_no_settings_are_left_alone() {
 fn every_key_can_be_set_by_the_environment_and_by_a_flag() {
     let defaults = toml::Table::try_from(raw::RawSettings::default()).unwrap();
     let mut names = BTreeSet::new();
-    for key in layers::keys_of(&defaults) {
+    for key in keys::keys_of(&defaults) {
         if key.starts_with("kafka.") {
             continue; // properties have variables of another form: see tests/kafka.rs
         }

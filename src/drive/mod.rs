@@ -1,16 +1,36 @@
-//! Driving stages: facts from logs, effects onto them, over any [`Transport`].
+//! Driving stages: workers that are members of groups, over any [`Transport`].
 //!
-//! [`Pipeline`] joins the three stages and carries out their effects; [`MemoryLog`] is the transport that needs nothing but
-//! memory. [`Sink`] is who hears of lists and rejects.
+//! A worker owns the partitions that its groups give it, holds their stages, and carries out what these want. Recovery, take-over
+//! and hand-over are one path, over Kafka and over the in-process logs ([`MemoryLog`]) alike: what a log holds is
+//! gathered (`scan`), what may be done is decided without IO ([`recovery`]), and the worker does it. [`Pipeline`] is the
+//! three workers of an instance over the in-process logs.
 //! Must not know: Kafka, HTTP's routes, counting rules.
 
-mod left;
+mod clock;
+mod intake;
 mod memory;
 mod pipeline;
+mod plan;
+mod rows;
+mod scan;
+mod schemas;
 mod transport;
+mod vigil;
+mod windows;
+mod worker;
 
-pub mod watch;
+pub mod recovery;
 
-pub use memory::MemoryLog;
-pub use pipeline::{Appended, Pipeline, Publication, Setup, Sink};
-pub use transport::{Fetched, Transport, TransportError};
+pub use clock::{Clocks, SetClocks, SystemClocks};
+pub use intake::{IntakeWorker, WAITING_BYTES_MAX};
+pub use memory::{Faults, Kept, MemoryLog, PartitionLog};
+pub use pipeline::{Appended, Pipeline, Sink, plan};
+pub use plan::{Identities, Plan, Setup, SourcePlan};
+pub use rows::RowsWorker;
+pub use schemas::SchemaSource;
+pub use transport::{
+    Appending, Bounds, Change, Follower, LogFailure, Message, Next, Reader, Rejected, Rejects, Topic, Transport, Writer,
+};
+pub use vigil::{StopAsked, Vigil};
+pub use windows::WindowsWorker;
+pub use worker::{Hands, Nobody, Ties, Wake, Witness, Worker};

@@ -1,59 +1,72 @@
-//! The three stages joined over one transport, in one thread: facts from the logs, effects onto them.
+//! The workers of one instance over the in-process logs, in one thread: for `replay`, `demo` and `evaluate`, and for tests.
 //!
-//! Invariants: a block is appended before the stage that made it takes in anything else; a stage reads only what the
-//! transport gives back, never what another stage holds.
-//! Absent: threads and groups (one pipeline holds every partition), and the clock: its holder brings it.
+//! The workers are those of production, turn by turn; only the time stands still until it is set, so what comes out is a function
+//! of what goes in.
+//! Invariants: whatever was fed is through all stages when [`Pipeline::flush`] returns.
+//! Absent: threads, and the end of a worker: what it cannot go on from is an error of the call.
 
-use super::left::{each_record, tell_left};
-use super::transport::{Fetched, Transport};
+use super::clock::{Clocks, SetClocks};
+use super::intake::IntakeWorker;
+use super::memory::{MemoryLog, MemoryTransport};
+use super::plan::{Plan, Setup, SourcePlan};
+use super::rows::RowsWorker;
+use super::transport::Topic;
+use super::vigil::Vigil;
+use super::windows::WindowsWorker;
+use super::worker::{Hands, Ties, Wake, Witness, Worker};
+use crate::config::Start;
+use crate::event::EventTime;
 use crate::intake::{Record, Reject};
 use crate::position::{NextOffset, Partition, SourcePartition};
+use crate::publish::Publication;
+use crate::publish::codec::ListCodec;
 use crate::relation::Relation;
-use crate::serve::Asked;
-use crate::stage::{
-    BlockLimits, Effect, Fact, IntakeInput, IntakeWork, Left, Log, RowsSetup, RowsWork, Stage, StageError, WindowsWork,
-    identity_of,
-};
-use crate::{intake::Intake, rules::CountingRules};
+use crate::serve::http::{Limits, State};
+use crate::serve::query::{Query, queries};
+use crate::serve::view::ListView;
+use crate::serve::{Asked, Look};
+use crate::stage::{Fact, IntakeInput, IntakeTally, IntakeWork, Log, RowsWork, Stage, WindowsWork};
+use crate::watch::health::{HEARTBEAT_AGE_MAX, Health};
+use crate::watch::metrics::{DelayTally, Metrics};
+use crate::wire::Lag;
 use std::collections::BTreeMap;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
-/// How many records a stage takes at a time.
-const FETCH_RECORDS_MAX: usize = 16;
-
-/// Input of rows that brings deltas, and the one that brings totals.
-const PAIRS: usize = 0;
-const TOTALS: usize = 1;
-
-/// A list as it is published.
-#[derive(Clone, Copy, Debug)]
-pub struct Publication<'a> {
-    /// The row's partition.
-    pub partition: Partition,
-    /// Which list.
-    pub relation: Relation,
-    /// `shop/list/item`.
-    pub key: &'a str,
-    /// The record, as JSON.
-    pub record: &'a [u8],
-    /// Whether the list is gone.
-    pub tombstone: bool,
-    /// How long its oldest change waited since it arrived, in ms.
-    pub waited_ms: Option<i64>,
-}
+/// So many records are fed before they are taken: a turn of a worker costs as much as some records.
+const FEED_RECORDS: usize = 64;
 
 /// Who hears of what leaves the pipeline besides its logs.
-pub trait Sink {
-    /// A list was published.
+pub trait Sink: Send {
+    /// A list was published, as this record (empty for a tombstone).
     ///
     /// # Errors
     /// When it cannot be taken: the pipeline stops.
-    fn list(&mut self, publication: &Publication<'_>) -> anyhow::Result<()>;
+    fn list(&mut self, publication: &Publication<'_>, value: &[u8]) -> anyhow::Result<()>;
 
     /// A record was refused.
     ///
     /// # Errors
     /// When it cannot be taken: the pipeline stops.
     fn reject(&mut self, source: &SourcePartition, offset: NextOffset, reject: &Reject) -> anyhow::Result<()>;
+}
+
+/// The sink, as each worker has it.
+struct Shared<S>(Arc<Mutex<S>>);
+
+impl<S: Sink> Witness for Shared<S> {
+    fn list(&mut self, publication: &Publication<'_>, value: &[u8]) -> anyhow::Result<()> {
+        lock(&self.0).list(publication, value)
+    }
+
+    fn reject(&mut self, source: &SourcePartition, offset: NextOffset, reject: &Reject) -> anyhow::Result<()> {
+        lock(&self.0).reject(source, offset, reject)
+    }
+}
+
+fn lock<S>(sink: &Mutex<S>) -> MutexGuard<'_, S> {
+    sink.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What was appended to a log.
@@ -65,144 +78,135 @@ pub struct Appended {
     pub bytes: u64,
 }
 
-/// All that a pipeline is made of.
-#[derive(Clone)]
-pub struct Setup {
-    /// Admission of events.
-    pub intake: Intake,
-    /// Fingerprint of what the events log depends on besides its sources and number of partitions.
-    pub events_identity: u64,
-    /// The source partitions to read.
-    pub inputs: Vec<IntakeInput>,
-    /// How long a backlog must be to silence the lists; `None`: nothing does.
-    pub history_ms: Option<i64>,
-    /// The counting rules.
-    pub counting: CountingRules,
-    /// The merge buffer's bound.
-    pub merge_bytes_max: usize,
-    /// Ranking and publishing.
-    pub rows: RowsSetup,
-    /// Size of blocks.
-    pub limits: BlockLimits,
+/// One worker of each kind.
+struct Workers {
+    intake: IntakeWorker<MemoryTransport>,
+    windows: WindowsWorker<MemoryTransport>,
+    rows: RowsWorker<MemoryTransport>,
 }
 
-impl Setup {
-    /// What the events log and the pairs log are written under, with so many partitions. Where a merge is forced depends on
-    /// the room that it has.
-    #[must_use]
-    pub fn identities(&self, events_partitions: u32, pairs_partitions: u32) -> (u64, u64) {
-        let merge_bytes_max = u64::try_from(self.merge_bytes_max).unwrap_or(u64::MAX);
-        let counting = self.counting.fingerprint();
-        let (events, pairs) = (u64::from(events_partitions), u64::from(pairs_partitions));
-        (identity_of(&[self.events_identity, events]), identity_of(&[counting, merge_bytes_max, events, pairs]))
-    }
+/// Intake, windows and rows of one instance.
+pub struct Pipeline<S> {
+    log: MemoryLog,
+    clocks: Arc<SetClocks>,
+    sink: Arc<Mutex<S>>,
+    inputs: Vec<IntakeInput>,
+    plan: Arc<Plan>,
+    instance: u64,
+    workers: Workers,
+    /// Records fed since the last turn.
+    fed: usize,
+    health: Arc<Health>,
+    metrics: Arc<Metrics>,
+    view: Arc<ListView>,
+    questions: Option<Receiver<Query>>,
 }
 
-/// Intake, windows and rows over one transport.
-pub struct Pipeline<T, S> {
-    setup: Setup,
-    transport: T,
-    sink: S,
-    intake: Stage<IntakeWork>,
-    windows: Vec<Stage<WindowsWork>>,
-    rows: Vec<Stage<RowsWork>>,
-    effects: Vec<Effect>,
-    fetched: Vec<Fetched>,
-    appended: BTreeMap<Log, Appended>,
-    /// Of a pairs log that nobody has written to yet: every partition of windows must give it the same.
-    new_pairs_id: u128,
-}
-
-impl<T: Transport, S: Sink> Pipeline<T, S> {
-    /// Opens all stages on what `transport` holds. Inputs are opened by [`Pipeline::open_input`].
+impl<S: Sink + 'static> Pipeline<S> {
+    /// The workers of one instance on what `log` holds, for `inputs`: one topic partition each. Nothing is read yet.
     ///
     /// # Errors
     /// When a log is not what it must be.
-    pub fn open(setup: Setup, mut transport: T, sink: S) -> anyhow::Result<Self> {
-        let intake = new_intake(&setup, &mut transport)?;
-        let mut pipeline = Self {
-            setup,
-            transport,
-            sink,
-            intake,
-            windows: Vec::new(),
-            rows: Vec::new(),
-            effects: Vec::new(),
-            fetched: Vec::new(),
-            appended: BTreeMap::new(),
-            new_pairs_id: rand::random(),
+    pub fn open(
+        setup: Setup,
+        inputs: Vec<IntakeInput>,
+        align_ms: i64,
+        log: MemoryLog,
+        sink: S,
+    ) -> anyhow::Result<Self> {
+        let plan = plan(setup, &inputs, align_ms, &log)?;
+        Self::open_instance(0, plan, inputs, log, Arc::default(), sink)
+    }
+
+    /// One of several instances on the same logs.
+    ///
+    /// # Errors
+    /// As for [`Pipeline::open`].
+    pub fn open_instance(
+        instance: u64,
+        plan: Arc<Plan>,
+        inputs: Vec<IntakeInput>,
+        log: MemoryLog,
+        clocks: Arc<SetClocks>,
+        sink: S,
+    ) -> anyhow::Result<Self> {
+        Self::over(instance, plan, inputs, log, clocks, Arc::new(Mutex::new(sink)))
+    }
+
+    fn over(
+        instance: u64,
+        plan: Arc<Plan>,
+        inputs: Vec<IntakeInput>,
+        log: MemoryLog,
+        clocks: Arc<SetClocks>,
+        sink: Arc<Mutex<S>>,
+    ) -> anyhow::Result<Self> {
+        let health = Arc::new(Health::new(plan.pairs_partitions, HEARTBEAT_AGE_MAX));
+        let metrics = Arc::new(Metrics::new()?);
+        let view = Arc::<ListView>::default();
+        let hands = |name: &str| {
+            let (_, questions) = channel();
+            let ties = Ties {
+                number: 0,
+                vigil: Arc::new(Vigil::new(name, Arc::default(), &health)),
+                wake: Wake::default(),
+                clock: Arc::clone(&clocks) as Arc<dyn Clocks>,
+                health: Arc::clone(&health),
+                metrics: Arc::clone(&metrics),
+                view: Arc::clone(&view),
+                questions,
+                witness: Box::new(Shared(Arc::clone(&sink))),
+            };
+            Hands::new(Arc::clone(&plan), ties, log.transport(instance))
         };
-        for partition in 0..pipeline.transport.partitions(Log::Events) {
-            let stage = pipeline.open_windows(Partition(partition))?;
-            pipeline.windows.push(stage);
-        }
-        for partition in 0..pipeline.transport.partitions(Log::Pairs) {
-            let stage = pipeline.open_rows(Partition(partition))?;
-            pipeline.rows.push(stage);
-        }
-        Ok(pipeline)
+        let workers = Workers {
+            intake: IntakeWorker::new(hands("intake")?)?,
+            windows: WindowsWorker::new(hands("windows")?)?,
+            rows: RowsWorker::new(hands("rows")?)?,
+        };
+        Ok(Self { log, clocks, sink, inputs, plan, instance, workers, fed: 0, health, metrics, view, questions: None })
     }
 
-    fn identities(&self) -> (u64, u64) {
-        self.setup.identities(self.transport.partitions(Log::Events), self.transport.partitions(Log::Pairs))
+    /// Drops the whole instance as a crash does, nothing finished, and starts it again on what the logs hold.
+    ///
+    /// # Errors
+    /// When a log is not what it must be.
+    pub fn restart(&mut self) -> anyhow::Result<()> {
+        self.log.expel(self.instance);
+        let (sink, clocks) = (Arc::clone(&self.sink), Arc::clone(&self.clocks));
+        *self = Self::over(self.instance, Arc::clone(&self.plan), self.inputs.clone(), self.log.clone(), clocks, sink)?;
+        self.take_in()
     }
 
-    fn open_windows(&mut self, partition: Partition) -> anyhow::Result<Stage<WindowsWork>> {
-        let outputs = self.transport.partitions(Log::Pairs);
-        let (events_identity, pairs_identity) = self.identities();
-        let Setup { counting, merge_bytes_max, limits, .. } = &self.setup;
-        let work =
-            WindowsWork::new(partition, outputs, counting, events_identity, pairs_identity, *merge_bytes_max, *limits);
-        let mut stage = Stage::new(work, 1);
-        tell_left(&mut stage, Log::Pairs, self.new_pairs_id, &mut self.transport)?;
-        let (next, until) = self.transport.bounds(Log::Events, partition)?;
-        let mut effects = Vec::new();
-        stage.handle(Fact::Opened { input: 0, next, until: Some(until) }, &mut effects)?;
-        self.carry_out(effects)?;
-        Ok(stage)
+    fn topic(&self, input: usize) -> (Topic, Partition) {
+        let SourcePartition { source, partition } = &self.inputs[input].source;
+        (Topic::Source(Arc::clone(source)), *partition)
     }
 
-    fn open_rows(&mut self, partition: Partition) -> anyhow::Result<Stage<RowsWork>> {
-        let partitions = self.transport.partitions(Log::Pairs);
-        let work = RowsWork::new(partition, partitions, &self.setup.counting, self.identities().1, &self.setup.rows);
-        let mut stage = Stage::new(work, 2);
-        let mut effects = Vec::new();
-        each_record(&mut self.transport, Log::Lists, partition, |_, record| {
-            let record = serde_json::from_slice(record)
-                .map_err(|error| StageError::Foreign { log: Log::Lists, what: error.to_string() })?;
-            Ok(stage.handle(Fact::Left(Left::List(&record)), &mut effects)?)
-        })?;
-        each_record(&mut self.transport, Log::Totals, Partition(0), |_, record| {
-            Ok(stage.handle(Fact::Left(Left::Total(record)), &mut effects)?)
-        })?;
-        for (input, log, partition) in [(PAIRS, Log::Pairs, partition), (TOTALS, Log::Totals, Partition(0))] {
-            let (next, until) = self.transport.bounds(log, partition)?;
-            stage.handle(Fact::Opened { input, next, until: Some(until) }, &mut effects)?;
-        }
-        self.carry_out(effects)?;
-        Ok(stage)
-    }
-
-    /// Where reading an input goes on: before it, the log has everything.
-    #[must_use]
-    pub fn resume_at(&self, input: usize) -> NextOffset {
-        self.intake.work().resume_at(input)
-    }
-
-    /// An input is read from `next`; `until` is its end, where that is known.
+    /// A record of an input. Taken with others, at the latest by [`Pipeline::take_in`] or whatever else moves the stages.
     ///
     /// # Errors
     /// When a stage must stop.
-    pub fn open_input(&mut self, input: usize, next: NextOffset, until: Option<NextOffset>) -> anyhow::Result<()> {
-        self.tell_intake(Fact::Opened { input, next, until })
+    pub fn feed(&mut self, input: usize, offset: NextOffset, record: &Record<'_>) -> anyhow::Result<()> {
+        let (topic, partition) = self.topic(input);
+        self.log.feed(&topic, partition, offset, record);
+        self.fed += 1;
+        if self.fed >= FEED_RECORDS { self.take_in() } else { Ok(()) }
     }
 
-    /// A record of an input.
+    /// Whether an input's end shows only in the reading, as of a file: until it is told, its reader is behind.
+    pub fn set_stream(&mut self, input: usize, is_stream: bool) {
+        let (topic, partition) = self.topic(input);
+        self.log.set_stream(&topic, partition, is_stream);
+    }
+
+    /// An input cannot be read for now: see [`Fact::Waits`].
     ///
     /// # Errors
     /// When a stage must stop.
-    pub fn feed(&mut self, input: usize, offset: NextOffset, record: Record<'_>) -> anyhow::Result<()> {
-        self.tell_intake(Fact::Record { input, offset, record })
+    pub fn input_waits(&mut self, input: usize) -> anyhow::Result<()> {
+        self.take_in()?;
+        self.workers.intake.input_waits(&self.inputs[input].source)
     }
 
     /// An input has been read to its end.
@@ -210,31 +214,44 @@ impl<T: Transport, S: Sink> Pipeline<T, S> {
     /// # Errors
     /// When a stage must stop.
     pub fn end_input(&mut self, input: usize) -> anyhow::Result<()> {
-        self.tell_intake(Fact::Ended { input })
+        self.set_stream(input, false);
+        self.take_in()
     }
 
-    /// The wall's clock, for marks, corrections of future times, and, where rows go by it, publishing.
+    /// Takes what has been fed, and lets the stages behind read what comes of it. No time passes.
+    ///
+    /// # Errors
+    /// When a stage must stop.
+    pub fn take_in(&mut self) -> anyhow::Result<()> {
+        self.fed = 0;
+        loop {
+            let mut is_idle = self.workers.intake.turn()?;
+            is_idle &= self.workers.windows.turn()?;
+            is_idle &= self.workers.rows.turn()?;
+            if is_idle {
+                return Ok(());
+            }
+        }
+    }
+
+    /// The time is `now_ms`: for marks, corrections of future times, and, where rows go by it, publishing.
     ///
     /// # Errors
     /// When a stage must stop.
     pub fn clock(&mut self, now_ms: i64) -> anyhow::Result<()> {
-        self.tell_intake(Fact::Clock { now_ms })?;
-        for place in 0..self.windows.len() {
-            self.tell_windows(place, Fact::Clock { now_ms })?;
-        }
-        self.pump()?;
-        for place in 0..self.rows.len() {
-            self.tell_rows(place, Fact::Clock { now_ms })?;
-        }
-        self.pump()
+        self.clocks.set(now_ms);
+        self.flush()
     }
 
-    /// Only intake's clock: against which future event times are corrected.
-    ///
-    /// # Errors
-    /// When a stage must stop.
-    pub fn intake_clock(&mut self, now_ms: i64) -> anyhow::Result<()> {
-        self.tell_intake(Fact::Clock { now_ms })
+    /// What the wall's clock shows, against which future event times are corrected; no time passes.
+    pub fn wall_clock(&mut self, now_ms: i64) {
+        self.clocks.put(now_ms);
+    }
+
+    /// The clocks.
+    #[must_use]
+    pub fn clocks(&self) -> &SetClocks {
+        &self.clocks
     }
 
     /// Sends on what has been collected, through all stages.
@@ -242,12 +259,13 @@ impl<T: Transport, S: Sink> Pipeline<T, S> {
     /// # Errors
     /// When a stage must stop.
     pub fn flush(&mut self) -> anyhow::Result<()> {
-        self.tell_intake(Fact::Flush)?;
-        self.pump()?;
-        for place in 0..self.windows.len() {
-            self.tell_windows(place, Fact::Flush)?;
-        }
-        self.pump()
+        self.take_in()?;
+        self.workers.intake.tick()?;
+        self.take_in()?;
+        self.workers.windows.tick()?;
+        self.take_in()?;
+        self.workers.rows.tick()?;
+        self.take_in()
     }
 
     /// Brings everything to rest: exact totals everywhere, every row ranked.
@@ -255,17 +273,14 @@ impl<T: Transport, S: Sink> Pipeline<T, S> {
     /// # Errors
     /// When a stage must stop.
     pub fn rest(&mut self) -> anyhow::Result<()> {
-        self.tell_intake(Fact::Rest)?;
-        self.pump()?;
-        for place in 0..self.windows.len() {
-            self.tell_windows(place, Fact::Rest)?;
-        }
-        self.pump()?;
+        self.flush()?;
+        self.workers.intake.rest()?;
+        self.take_in()?;
+        self.workers.windows.rest()?;
+        self.take_in()?;
         for _totals_then_sweep in 0..2 {
-            for place in 0..self.rows.len() {
-                self.tell_rows(place, Fact::Rest)?;
-            }
-            self.pump()?;
+            self.workers.rows.tell_all(|| Fact::Rest)?;
+            self.take_in()?;
         }
         Ok(())
     }
@@ -275,222 +290,182 @@ impl<T: Transport, S: Sink> Pipeline<T, S> {
     /// # Errors
     /// When the sink cannot take one.
     pub fn publish_all(&mut self) -> anyhow::Result<()> {
-        for place in 0..self.rows.len() {
-            let mut effects = Vec::new();
-            self.rows[place].work_mut().publish_all(&mut effects);
-            self.carry_out(effects)?;
+        self.workers.rows.publish_all()
+    }
+
+    /// Ends the workers in order: what is in hand is finished.
+    ///
+    /// # Errors
+    /// When that cannot be done.
+    pub fn finish(&mut self) -> anyhow::Result<()> {
+        self.workers.intake.finish()?;
+        self.workers.windows.finish()?;
+        self.workers.rows.finish()
+    }
+
+    /// `partition` of the group `windows`, `rows`, or of a source's (`intake.NAME`) is lost and comes back: its stage is dropped, and
+    /// opened anew on what the logs hold.
+    ///
+    /// # Errors
+    /// When a log is not what it must be.
+    pub fn lose(&mut self, group: &str, partition: Partition) -> anyhow::Result<()> {
+        self.log.lose(group, partition);
+        self.take_in()
+    }
+
+    /// What is asked of the stages is answered from here on. `lists` are those that are published.
+    pub fn serve(&mut self, lists: Vec<Relation>) -> State {
+        let (queries, mut receivers) = queries(1);
+        self.questions = receivers.pop();
+        let (view, health, metrics) = (&self.view, &self.health, &self.metrics);
+        State {
+            view: Arc::clone(view),
+            health: Arc::clone(health),
+            queries,
+            metrics: Arc::clone(metrics),
+            lists,
+            limits: Limits::default(),
         }
-        Ok(())
     }
 
-    /// Drops a windows stage and opens it anew on what the logs hold.
-    ///
-    /// # Errors
-    /// When a log is not what it must be.
-    pub fn restart_windows(&mut self, partition: Partition) -> anyhow::Result<()> {
-        self.windows[partition.index()] = self.open_windows(partition)?;
-        self.pump()
-    }
-
-    /// Drops a rows stage and opens it anew on what the logs hold.
-    ///
-    /// # Errors
-    /// When a log is not what it must be.
-    pub fn restart_rows(&mut self, partition: Partition) -> anyhow::Result<()> {
-        self.rows[partition.index()] = self.open_rows(partition)?;
-        self.pump()
-    }
-
-    /// Drops the intake and opens it anew; its inputs are to be opened again, from [`Pipeline::resume_at`].
-    ///
-    /// # Errors
-    /// When a log is not what it must be.
-    pub fn restart_intake(&mut self) -> anyhow::Result<()> {
-        self.intake = new_intake(&self.setup, &mut self.transport)?;
-        Ok(())
-    }
-
-    fn tell_intake(&mut self, fact: Fact<'_, Record<'_>>) -> anyhow::Result<()> {
-        let mut effects = std::mem::take(&mut self.effects);
-        self.intake.handle(fact, &mut effects)?;
-        if effects.is_empty() {
-            self.effects = effects;
-            return Ok(());
+    /// Shows what was done, and answers what has been asked.
+    pub fn look(&mut self) {
+        self.show();
+        let mut look = Look::default();
+        while look.goes_on()
+            && let Some(Ok(query)) = self.questions.as_ref().map(Receiver::try_recv)
+        {
+            look.answer(&self.asked(), query);
         }
-        let appended = effects.iter().any(|effect| matches!(effect, Effect::Append { .. }));
-        self.effects = self.carry_out(effects)?;
-        if appended { self.pump() } else { Ok(()) }
     }
 
-    fn tell_windows(&mut self, place: usize, fact: Fact<'_, &[u8]>) -> anyhow::Result<()> {
-        let mut effects = std::mem::take(&mut self.effects);
-        self.windows[place].handle(fact, &mut effects)?;
-        self.effects = self.carry_out(effects)?;
-        Ok(())
+    fn show(&mut self) {
+        self.workers.intake.show();
+        self.workers.windows.show();
+        self.workers.rows.show();
     }
 
-    fn tell_rows(&mut self, place: usize, fact: Fact<'_, &[u8]>) -> anyhow::Result<()> {
-        let mut effects = std::mem::take(&mut self.effects);
-        self.rows[place].handle(fact, &mut effects)?;
-        self.effects = self.carry_out(effects)?;
-        Ok(())
-    }
-
-    /// Lets windows and rows read until there is nothing new.
-    fn pump(&mut self) -> anyhow::Result<()> {
+    /// Answers until `deadline`.
+    pub fn wait(&mut self, deadline: Instant) {
+        self.show();
         loop {
-            let mut read = 0;
-            for place in 0..self.windows.len() {
-                let next = self.windows[place].next(0);
-                read += self.read(Log::Events, place, next, |pipeline, offset, bytes| {
-                    pipeline.tell_windows(place, Fact::Record { input: 0, offset, record: bytes })
-                })?;
-            }
-            for place in 0..self.rows.len() {
-                for (input, log, partition) in [(PAIRS, Log::Pairs, place), (TOTALS, Log::Totals, 0)] {
-                    let next = self.rows[place].next(input);
-                    read += self.read(log, partition, next, |pipeline, offset, bytes| {
-                        pipeline.tell_rows(place, Fact::Record { input, offset, record: bytes })
-                    })?;
-                }
-            }
-            self.release_totals();
-            if read == 0 {
-                return Ok(());
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.questions.as_ref().map(|questions| questions.recv_timeout(left)) {
+                Some(Ok(query)) => Look::default().answer(&self.asked(), query),
+                Some(Err(RecvTimeoutError::Timeout)) => return,
+                Some(Err(RecvTimeoutError::Disconnected)) | None => return std::thread::sleep(left), // nobody asks
             }
         }
     }
 
-    /// Reads a partition's next records; returns how many there were.
-    fn read(
-        &mut self,
-        log: Log,
-        place: usize,
-        from: NextOffset,
-        mut each: impl FnMut(&mut Self, NextOffset, &[u8]) -> anyhow::Result<()>,
-    ) -> anyhow::Result<usize> {
-        let partition = Partition(u32::try_from(place).unwrap_or(u32::MAX));
-        let mut fetched = std::mem::take(&mut self.fetched);
-        fetched.clear();
-        self.transport.fetch(log, partition, from, FETCH_RECORDS_MAX, &mut fetched)?;
-        for Fetched { offset, value } in &fetched {
-            each(self, *offset, value.as_ref().map_or(&[][..], |value| value))?;
+    /// All stages, to be asked.
+    pub fn asked(&self) -> Asked<'_> {
+        Asked {
+            assignment: self.workers.rows.assignment(),
+            rejected: self.intake_tally().rejected(),
+            windows: self.workers.windows.stages().map(|(_, stage)| stage.work()).collect(),
+            rows: self.workers.rows.stages().map(|(partition, stage)| (partition, stage.work())).collect(),
+            rows_partitions: self.health.rows_partitions(),
         }
-        let (read, last) = (fetched.len(), fetched.last().map(|record| record.offset.after()));
-        self.fetched = fetched;
-        if let (Some(to), true) = (last, log != Log::Totals) {
-            self.transport.release(log, partition, to);
-        }
-        Ok(read)
-    }
-
-    /// Every rows partition reads the same totals: they may go once all have.
-    fn release_totals(&mut self) {
-        if let Some(to) = self.rows.iter().map(|stage| stage.next(TOTALS)).min() {
-            self.transport.release(Log::Totals, Partition(0), to);
-        }
-    }
-
-    /// Carries out `effects`, in order, and returns their emptied vector.
-    fn carry_out(&mut self, mut effects: Vec<Effect>) -> anyhow::Result<Vec<Effect>> {
-        for effect in effects.drain(..) {
-            match effect {
-                Effect::Append { log, partition, block } => {
-                    self.append(log, partition, None, block)?;
-                }
-                Effect::Broadcast { key, value } => {
-                    self.append(Log::Totals, Partition(0), Some(&key), value)?;
-                }
-                Effect::Publish { partition, relation, record, waited_ms, .. } => {
-                    let (key, tombstone) = (record.key(), record.tombstone);
-                    let mut json = Vec::with_capacity(256 * (record.entries.len() + record.reserve.len() + 1));
-                    record.write_json(&mut json);
-                    let list = Publication { partition, relation, key: &key, record: &json, tombstone, waited_ms };
-                    self.sink.list(&list)?;
-                    self.append(Log::Lists, partition, Some(key.as_bytes()), json)?;
-                    let (_, end) = self.transport.bounds(Log::Lists, partition)?;
-                    self.transport.release(Log::Lists, partition, end);
-                }
-                Effect::Reject { source, offset, reject } => self.sink.reject(&source, offset, &reject)?,
-            }
-        }
-        Ok(effects)
-    }
-
-    fn append(&mut self, log: Log, partition: Partition, key: Option<&[u8]>, value: Vec<u8>) -> anyhow::Result<()> {
-        let appended = self.appended.entry(log).or_default();
-        appended.records += 1;
-        appended.bytes += value.len() as u64;
-        Ok(self.transport.append(log, partition, key, Some(value))?)
     }
 
     /// What this pipeline appended to `log`.
     #[must_use]
     pub fn appended(&self, log: Log) -> Appended {
-        self.appended.get(&log).copied().unwrap_or_default()
+        let (records, bytes) = match log {
+            Log::Events => self.workers.intake.hands().appended(log),
+            Log::Pairs => self.workers.windows.hands().appended(log),
+            Log::Totals | Log::Lists => self.workers.rows.hands().appended(log),
+        };
+        Appended { records, bytes }
     }
 
     /// The inputs, in their order.
     #[must_use]
     pub fn inputs(&self) -> &[IntakeInput] {
-        &self.setup.inputs
+        &self.inputs
     }
 
-    /// The intake, to ask.
-    pub fn intake(&self) -> &Stage<IntakeWork> {
-        &self.intake
+    /// The intake, to ask; none before its group has spoken.
+    pub fn intake(&self) -> Option<&Stage<IntakeWork>> {
+        self.workers.intake.stage()
+    }
+
+    /// The highest event time read of an input.
+    #[must_use]
+    pub fn highest(&self, input: usize) -> Option<EventTime> {
+        self.workers.intake.highest(&self.inputs[input].source)
+    }
+
+    /// How far behind an input is, as the log is told; none before its group has spoken.
+    #[must_use]
+    pub fn lag(&self, input: usize) -> Option<Lag> {
+        self.workers.intake.lag(&self.inputs[input].source)
+    }
+
+    /// What became of the records so far.
+    pub fn intake_tally(&self) -> &IntakeTally {
+        self.workers.intake.tally()
     }
 
     /// The windows stages, to ask.
-    pub fn windows(&self) -> &[Stage<WindowsWork>] {
-        &self.windows
+    pub fn windows(&self) -> Vec<&Stage<WindowsWork>> {
+        self.workers.windows.stages().map(|(_, stage)| stage).collect()
     }
 
     /// The rows stages, to ask.
-    pub fn rows(&self) -> &[Stage<RowsWork>] {
-        &self.rows
+    pub fn rows(&self) -> Vec<&Stage<RowsWork>> {
+        self.workers.rows.stages().map(|(_, stage)| stage).collect()
     }
 
-    /// The rows stages, to ask what needs room to answer.
-    pub fn rows_mut(&mut self) -> &mut [Stage<RowsWork>] {
-        &mut self.rows
+    /// How long lists took.
+    pub fn delay(&self) -> DelayTally {
+        self.workers.rows.delay()
     }
 
-    /// The transport, to ask (and, in tests, to damage).
-    pub fn transport_mut(&mut self) -> &mut T {
-        &mut self.transport
+    /// The lists as they were published last.
+    #[must_use]
+    pub fn view(&self) -> &Arc<ListView> {
+        &self.view
     }
 
-    /// The sink, to ask.
-    pub fn sink(&self) -> &S {
-        &self.sink
+    /// How its partitions stand.
+    #[must_use]
+    pub fn health(&self) -> &Health {
+        &self.health
     }
 
-    /// The sink, to change what it does.
-    pub fn sink_mut(&mut self) -> &mut S {
-        &mut self.sink
+    /// The logs, to look at or to damage.
+    #[must_use]
+    pub fn log(&self) -> &MemoryLog {
+        &self.log
+    }
+
+    /// The sink.
+    pub fn sink(&self) -> MutexGuard<'_, S> {
+        lock(&self.sink)
     }
 }
 
-fn new_intake<T: Transport>(setup: &Setup, transport: &mut T) -> anyhow::Result<Stage<IntakeWork>> {
-    let outputs = transport.partitions(Log::Events);
-    let (identity, _) = setup.identities(outputs, transport.partitions(Log::Pairs));
-    let Setup { intake, inputs, history_ms, limits, .. } = setup;
-    let work = IntakeWork::new(intake.clone(), inputs.clone(), outputs, identity, *history_ms, *limits);
-    let mut stage = Stage::new(work, inputs.len());
-    tell_left(&mut stage, Log::Events, rand::random(), transport)?;
-    Ok(stage)
-}
-
-impl<T: Transport, S: Sink> Pipeline<T, S> {
-    /// All stages, to be asked.
-    pub fn asked(&self) -> Asked<'_> {
-        let rows = (0..).map(Partition).zip(self.rows.iter().map(Stage::work)).collect::<Vec<_>>();
-        Asked {
-            rejected: self.intake.work().tally().rejected(),
-            windows: self.windows.iter().map(Stage::work).collect(),
-            rows_partitions: u32::try_from(rows.len()).unwrap_or(u32::MAX),
-            rows,
-        }
+/// What the workers of one or several instances share.
+///
+/// # Errors
+/// When this build's own schemas cannot be read.
+pub fn plan(setup: Setup, inputs: &[IntakeInput], align_ms: i64, log: &MemoryLog) -> anyhow::Result<Arc<Plan>> {
+    let mut sources = BTreeMap::new();
+    for input in inputs {
+        let SourcePartition { source, partition } = &input.source;
+        log.make(&Topic::Source(Arc::clone(source)), partition.0 + 1);
+        let plan = || SourcePlan { name: Arc::clone(source), mapping: input.mapping.clone(), start: Start::Earliest };
+        sources.entry(Arc::clone(source)).or_insert_with(plan);
     }
+    Ok(Arc::new(Plan {
+        setup,
+        events_partitions: log.partitions(&Topic::Log(Log::Events)),
+        pairs_partitions: log.partitions(&Topic::Log(Log::Pairs)),
+        sources: sources.into_values().collect(),
+        align_ms,
+        codec: ListCodec::json()?,
+        schemas: None,
+    }))
 }

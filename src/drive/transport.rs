@@ -1,66 +1,286 @@
-//! What stages need of a log, whoever keeps it.
+//! What workers need of logs, whoever keeps them: members of groups, followers outside groups, writers.
+//!
+//! Two implementations: Kafka (`crate::kafka`), and the in-process logs (`super::memory`), over which seeded tests run the
+//! very workers of production.
+//! Invariants: who owns which partition is the group's business; from where a partition is read is its owner's. A change is
+//! told by [`Reader::change`], and the owner then calls [`Reader::assign`] or [`Reader::release`]; until it does, the group waits.
 
-use crate::position::{NextOffset, Partition};
+use crate::intake::{Record, Reject};
+use crate::position::{NextOffset, Partition, SourcePartition};
 use crate::stage::Log;
+use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
-/// A record read from a log.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fetched {
-    /// Where it stands.
-    pub offset: NextOffset,
-    /// Its value; `None` is a tombstone.
-    pub value: Option<Arc<Vec<u8>>>,
+/// Where records come from.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Topic {
+    /// One of our own logs.
+    Log(Log),
+    /// The topic of a source, by the source's name.
+    Source(Arc<str>),
 }
 
-/// Why a log cannot be used any more. The process starts again from what the log holds.
-#[derive(Debug, thiserror::Error)]
-#[error("{log}-{partition}: {what}", log = log.name(), partition = partition.0)]
-pub struct TransportError {
-    /// Which log.
-    pub log: Log,
-    /// Which partition.
-    pub partition: Partition,
+impl fmt::Display for Topic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Log(log) => f.write_str(log.name()),
+            Self::Source(name) => f.write_str(name),
+        }
+    }
+}
+
+/// Why a log or topic cannot be used any more: a person must decide, or the process starts again from what the logs hold.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{topic}: {what}")]
+pub struct LogFailure {
+    /// The topic, or the client.
+    pub topic: String,
     /// What is wrong, and what to do.
     pub what: String,
 }
 
-/// Append-only, partitioned logs. A partition keeps the order of its appends; what was acknowledged is not lost.
+impl LogFailure {
+    /// `what` is wrong with `topic`.
+    pub fn said(topic: &str, what: &str) -> Self {
+        Self { topic: topic.to_owned(), what: what.to_owned() }
+    }
+}
+
+/// A change of what the group says this member owns.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// These are its own from now on.
+    Assigned(Vec<Partition>),
+    /// These are to be handed over: what is in hand is finished first.
+    Revoked(Vec<Partition>),
+    /// These have been somebody else's for a while: what is in hand is dropped.
+    Lost(Vec<Partition>),
+}
+
+/// What a poll gave.
+pub enum Next<M> {
+    /// A record.
+    Record(M),
+    /// A partition has been read to its end.
+    End(Partition),
+    /// Nothing is at hand.
+    Nothing,
+}
+
+/// A record as a reader or follower gives it.
+pub trait Message {
+    /// Where it stands; `None` where the transport cannot say (never for what brokers keep).
+    fn place(&self) -> Option<(Partition, NextOffset)>;
+    /// Its timestamp, ms since 1970.
+    fn timestamp_ms(&self) -> Option<i64>;
+    /// Its key.
+    fn key(&self) -> Option<&[u8]>;
+    /// Its value; `None` is a tombstone.
+    fn value(&self) -> Option<&[u8]>;
+    /// Its headers, appended to `into`.
+    fn headers<'m>(&'m self, into: &mut Vec<(&'m str, &'m [u8])>);
+    /// The topic as its owner calls it.
+    fn topic(&self) -> &str;
+}
+
+/// Where a partition begins and ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// The first offset that it still holds.
+    pub low: NextOffset,
+    /// The first that it does not hold yet: the high watermark.
+    pub high: NextOffset,
+    /// Whether more comes without end, as of a file that is being read: its end shows only in the reading.
+    pub is_stream: bool,
+}
+
+impl Bounds {
+    /// Where it ends, if that is known.
+    #[must_use]
+    pub fn until(self) -> Option<NextOffset> {
+        (!self.is_stream).then_some(self.high)
+    }
+}
+
+/// A member of a group that reads one topic.
+pub trait Reader {
+    /// What it gives.
+    type Message<'m>: Message
+    where
+        Self: 'm;
+
+    /// What comes next, without waiting.
+    ///
+    /// # Errors
+    /// When reading cannot go on.
+    fn poll(&self) -> anyhow::Result<Next<Self::Message<'_>>>;
+    /// The oldest change that has not been taken yet.
+    fn change(&self) -> Option<Change>;
+    /// Reads `partitions`, which the group has assigned, from these offsets on.
+    ///
+    /// # Errors
+    /// When the group does not take it.
+    fn assign(&self, partitions: &[(Partition, NextOffset)]) -> anyhow::Result<()>;
+    /// Lets go of `partitions`, which the group has revoked, or which are lost.
+    ///
+    /// # Errors
+    /// When the group does not take it.
+    fn release(&self, partitions: &[Partition]) -> anyhow::Result<()>;
+    /// Fetches no more of `partitions` until they are resumed.
+    ///
+    /// # Errors
+    /// When they are not its own.
+    fn pause(&self, partitions: &[Partition]) -> anyhow::Result<()>;
+    /// Fetches `partitions` again.
+    ///
+    /// # Errors
+    /// When they are not its own.
+    fn resume(&self, partitions: &[Partition]) -> anyhow::Result<()>;
+    /// Commits that everything before these offsets has been dealt with; `note` stands beside them. Without waiting, unless
+    /// `wait`. A commit that fails costs nothing but a lag tool's view.
+    fn commit(&self, offsets: &[(Partition, NextOffset)], note: &str, wait: bool);
+    /// The offset that the group has committed for `partition`, and the note beside it, if there is one.
+    ///
+    /// # Errors
+    /// When it is refused.
+    fn committed(&self, partition: Partition) -> anyhow::Result<Option<(NextOffset, String)>>;
+    /// Where a partition begins and ends now.
+    ///
+    /// # Errors
+    /// When it is refused.
+    fn bounds(&self, partition: Partition) -> anyhow::Result<Bounds>;
+    /// How many partitions the topic has.
+    ///
+    /// # Errors
+    /// When it is refused, or there is no such topic.
+    fn partitions(&self) -> anyhow::Result<u32>;
+    /// The same, as last heard, without asking: for whoever watches it grow.
+    fn partitions_known(&self) -> Option<u32>;
+    /// Records between `next` and the end of `partition`, as of a moment ago; none where all has been read and nothing
+    /// waits.
+    fn lag(&self, partition: Partition, next: NextOffset, nothing_waits: bool) -> u64;
+    /// Whether the group has said what is this member's, even if that is nothing.
+    fn is_settled(&self) -> bool;
+}
+
+/// Reads what it is told to, outside all groups.
+pub trait Follower {
+    /// What it gives.
+    type Message<'m>: Message
+    where
+        Self: 'm;
+
+    /// Where a partition begins and ends now.
+    ///
+    /// # Errors
+    /// When it is refused.
+    fn bounds(&self, partition: Partition) -> anyhow::Result<Bounds>;
+    /// Reads these partitions from these offsets on, and no others.
+    ///
+    /// # Errors
+    /// When it is refused.
+    fn assign(&self, partitions: &[(Partition, NextOffset)]) -> anyhow::Result<()>;
+    /// What comes next; waits for `wait` at most.
+    ///
+    /// # Errors
+    /// When reading cannot go on.
+    fn poll(&self, wait: Duration) -> anyhow::Result<Next<Self::Message<'_>>>;
+}
+
+/// What to append.
+#[derive(Clone, Copy, Default)]
+pub struct Appending<'a> {
+    /// The record's key.
+    pub key: Option<&'a [u8]>,
+    /// Its value; `None` is a tombstone.
+    pub value: Option<&'a [u8]>,
+    /// Its headers.
+    pub headers: &'a [(&'a str, &'a [u8])],
+}
+
+/// Gapless appends to our logs: in order, or the writer has failed for good.
+pub trait Writer {
+    /// Appends a record. Waits where there is no room.
+    ///
+    /// # Errors
+    /// When it, or any record before it, cannot be appended, now or ever.
+    fn append(&mut self, log: Log, partition: Partition, appending: Appending<'_>) -> anyhow::Result<()>;
+    /// Appends a record, and waits until it stands there: at this offset.
+    ///
+    /// # Errors
+    /// As for [`Writer::append`].
+    fn append_at(&mut self, log: Log, partition: Partition, appending: Appending<'_>) -> anyhow::Result<NextOffset>;
+    /// Takes in what has been acknowledged.
+    ///
+    /// # Errors
+    /// When a record was not delivered.
+    fn look(&mut self) -> anyhow::Result<()>;
+    /// Waits until everything appended has been acknowledged.
+    ///
+    /// # Errors
+    /// When something was not delivered.
+    fn flush(&mut self) -> anyhow::Result<()>;
+    /// Ends the present era: what has been appended so far. [`Writer::is_done`] says when all of it is acknowledged.
+    fn end_era(&mut self) -> u64;
+    /// Whether everything appended up to the end of `era` has been acknowledged.
+    fn is_done(&mut self, era: u64) -> bool;
+}
+
+/// A reject and the record that it is about.
+pub struct Rejected<'a> {
+    /// Of which source.
+    pub source: &'a SourcePartition,
+    /// Where it stands there.
+    pub offset: NextOffset,
+    /// Why.
+    pub reject: &'a Reject,
+    /// The record, as it was.
+    pub record: &'a Record<'a>,
+}
+
+/// Keeps rejects.
+pub trait Rejects {
+    /// Keeps one.
+    ///
+    /// # Errors
+    /// When none can be kept, ever.
+    fn append(&mut self, rejected: &Rejected<'_>) -> anyhow::Result<()>;
+    /// Whether nothing is on its way.
+    fn look(&mut self) -> bool;
+    /// Waits until all are kept, but not for long.
+    fn flush(&mut self);
+}
+
+/// Makes what a worker works with. One for each worker, made in its thread.
 pub trait Transport {
-    /// How many partitions a log has.
-    fn partitions(&self, log: Log) -> u32;
+    /// Members of groups.
+    type Reader: Reader + 'static;
+    /// Readers outside groups.
+    type Follower: Follower + 'static;
+    /// Writers.
+    type Writer: Writer + 'static;
+    /// Keepers of rejects.
+    type Rejects: Rejects + 'static;
 
-    /// The first offset that a partition still holds, and the first that it does not hold yet.
+    /// Joins the group called `group` for `topic`. The worker is woken when something comes after nothing was there.
     ///
     /// # Errors
-    /// When the log cannot be asked.
-    fn bounds(&mut self, log: Log, partition: Partition) -> Result<(NextOffset, NextOffset), TransportError>;
-
-    /// The next records from `from`, at most `records_max`; none when there is nothing new.
+    /// When it cannot be made.
+    fn join(&self, group: &str, topic: &Topic) -> anyhow::Result<Self::Reader>;
+    /// A follower of `topic`.
     ///
     /// # Errors
-    /// When `from` lies before what is held, or the log cannot be read.
-    fn fetch(
-        &mut self,
-        log: Log,
-        partition: Partition,
-        from: NextOffset,
-        records_max: usize,
-        into: &mut Vec<Fetched>,
-    ) -> Result<(), TransportError>;
-
-    /// Appends a record; `None` as value is a tombstone for `key`.
+    /// When it cannot be made.
+    fn follow(&self, topic: &Topic) -> anyhow::Result<Self::Follower>;
+    /// A writer.
     ///
     /// # Errors
-    /// When it cannot be appended, now or ever.
-    fn append(
-        &mut self,
-        log: Log,
-        partition: Partition,
-        key: Option<&[u8]>,
-        value: Option<Vec<u8>>,
-    ) -> Result<(), TransportError>;
-
-    /// The reader of a partition needs nothing before `to` any more.
-    fn release(&mut self, log: Log, partition: Partition, to: NextOffset);
+    /// When it cannot be made.
+    fn writer(&self) -> anyhow::Result<Self::Writer>;
+    /// A keeper of rejects.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    fn rejects(&self) -> anyhow::Result<Self::Rejects>;
 }

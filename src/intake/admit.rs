@@ -78,7 +78,7 @@ impl Intake {
     ///
     /// # Errors
     /// [`Reject`], its `time` corrected.
-    pub fn take<'a>(
+    pub fn admit_record<'a>(
         &self,
         mapping: &'a Mapping,
         plans: &'a Plans,

@@ -6,7 +6,7 @@
 //!
 //! Invariants: a schema is compiled once. What cannot be known or read is a reject of the records of that id; no record
 //! keeps another from being read. The number of schemas has a limit.
-//! Absent: the registry. A schema comes whole, with what it refers to.
+//! Absent: the mapping, and the registry: a schema comes whole, with what it refers to.
 
 mod data;
 mod default;
@@ -14,12 +14,10 @@ mod plan;
 mod read;
 mod schema;
 
-use super::Record;
-use super::mapping::{Mapping, MappingError};
 use super::paths::Paths;
 use super::reject::{Reason, Reject};
-use super::spec::Format;
 use super::value::{Found, Place};
+use crate::memory::allocated;
 use hashbrown::HashMap;
 use plan::Plan;
 use schema::Schema;
@@ -41,6 +39,20 @@ pub struct Plans {
     known: HashMap<SchemaId, Known>,
     /// How many of them are not [`Known::NotFound`].
     schemas: usize,
+}
+
+impl Plans {
+    /// About the bytes held: schemas are few.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let of_plan = |plan: &Option<Plan>| plan.as_ref().map_or(0, Plan::bytes);
+        let of_known = |known: &Known| match known {
+            Known::Read { value, key } => of_plan(value) + of_plan(key),
+            Known::Unusable(why) => why.capacity(),
+            Known::NotFound => 0,
+        };
+        allocated(self.known.allocation_size()) + self.known.values().map(of_known).sum::<usize>()
+    }
 }
 
 /// What a registry said of an id.
@@ -96,10 +108,43 @@ impl Plans {
         self.known.retain(|_, known| !matches!(known, Known::NotFound));
     }
 
+    /// Whether `id` is to be asked for.
+    pub(super) fn lack(&self, id: SchemaId) -> bool {
+        !self.known.contains_key(&id) && !self.is_full()
+    }
+
+    /// Takes in what was found out about `id`, for values and keys of which these paths are wanted.
+    pub(super) fn learn(
+        &mut self,
+        id: SchemaId,
+        learned: Learned<'_>,
+        files: &SchemaFiles,
+        value: Option<&Paths>,
+        key: Option<&Paths>,
+    ) {
+        let known = match learned {
+            Learned::NotFound => Known::NotFound,
+            Learned::Unusable(why) => Known::Unusable(why.to_owned()),
+            Learned::Schema(text) => match Schema::of_writer(text) {
+                Err(what) => Known::Unusable(what),
+                Ok(schema) => {
+                    let schema = Arc::new(schema);
+                    let plan = |reader, paths| Plan::new(Arc::clone(&schema), reader, paths);
+                    Known::Read {
+                        value: value.map(|paths| plan(files.reader.as_ref(), paths)),
+                        key: key.map(|paths| plan(None, paths)),
+                    }
+                }
+            },
+        };
+        self.keep(id, known);
+    }
+
     fn is_full(&self) -> bool {
         self.schemas >= SCHEMAS_MAX
     }
 
+    /// What is known stays: a schema's id never changes its meaning.
     fn keep(&mut self, id: SchemaId, known: Known) {
         let is_schema = !matches!(known, Known::NotFound);
         if self.known.contains_key(&id) || (is_schema && self.is_full()) {
@@ -114,69 +159,22 @@ impl Plans {
     }
 }
 
-impl Mapping {
-    /// The mapping with the texts of schema files: `writer`'s is that of all values, which are then bare Avro;
-    /// `reader`'s names the fields that the mapping's pointers name, with their aliases and defaults.
+impl SchemaFiles {
+    /// Of these texts, for values of which `paths` are wanted.
     ///
     /// # Errors
-    /// [`MappingError`] names the file's setting and what is wrong with the schema.
-    pub fn with_schemas(mut self, writer: Option<&str>, reader: Option<&str>) -> Result<Self, MappingError> {
-        let refused = |field: &'static str| move |message| MappingError { field, message };
-        let given = [("schema_file", writer), ("reader_schema_file", reader)];
-        if let (Format::Json, Some((field, _))) = (self.format, given.iter().find(|(_, text)| text.is_some())) {
-            return Err(refused(field)("a schema is for format = \"avro\" only; JSON needs none".to_owned()));
-        }
+    /// Which file's setting, and what is wrong with the schema.
+    pub fn new(writer: Option<&str>, reader: Option<&str>, paths: &Paths) -> Result<Self, (&'static str, String)> {
+        let refused = |field: &'static str| move |message| (field, message);
         let reader = reader.map(Schema::of_reader).transpose().map_err(refused("reader_schema_file"))?.map(Arc::new);
         let writer = writer.map(Schema::of_writer).transpose().map_err(refused("schema_file"))?;
-        let writer = writer.map(|writer| Plan::new(Arc::new(writer), reader.as_ref(), &self.value_paths));
-        self.schema_files = SchemaFiles { writer, reader };
-        Ok(self)
+        let writer = writer.map(|writer| Plan::new(Arc::new(writer), reader.as_ref(), paths));
+        Ok(Self { writer, reader })
     }
 
-    /// Whether records name schemas by the ids of a registry.
-    #[must_use]
-    pub fn needs_registry(&self) -> bool {
-        self.is_wire(Part::Value) || self.is_wire(Part::Key)
-    }
-
-    /// The schema id that `record` needs and `plans` does not hold yet: to be asked for and [`Mapping::learn`]ed before the
-    /// record is taken. To be called again after that: value and key may need one each.
-    #[must_use]
-    pub fn missing_schema(&self, plans: &Plans, record: &Record<'_>) -> Option<SchemaId> {
-        // A tombstone is skipped, whatever its key is.
-        let value = record.value?;
-        let value = if self.is_wire(Part::Value) { id_of(value) } else { None };
-        let key = if self.is_wire(Part::Key) { record.key.and_then(id_of) } else { None };
-        [value, key].into_iter().flatten().find(|id| !plans.known.contains_key(id) && !plans.is_full())
-    }
-
-    /// Takes in what was found out about `id`. What is known stays: a schema's id never changes its meaning.
-    pub fn learn(&self, plans: &mut Plans, id: SchemaId, learned: Learned<'_>) {
-        let known = match learned {
-            Learned::NotFound => Known::NotFound,
-            Learned::Unusable(why) => Known::Unusable(why.to_owned()),
-            Learned::Schema(text) => match Schema::of_writer(text) {
-                Err(what) => Known::Unusable(what),
-                Ok(schema) => {
-                    let schema = Arc::new(schema);
-                    let plan = |reader, paths| Plan::new(Arc::clone(&schema), reader, paths);
-                    let reader = self.schema_files.reader.as_ref();
-                    Known::Read {
-                        value: self.is_wire(Part::Value).then(|| plan(reader, &self.value_paths)),
-                        key: self.key_paths.as_ref().filter(|_| self.is_wire(Part::Key)).map(|paths| plan(None, paths)),
-                    }
-                }
-            },
-        };
-        plans.keep(id, known);
-    }
-
-    /// Whether `part` is read in the wire format.
-    fn is_wire(&self, part: Part) -> bool {
-        match part {
-            Part::Value => self.format == Format::Avro && self.schema_files.writer.is_none(),
-            Part::Key => self.key_format == Format::Avro && self.key_paths.is_some(),
-        }
+    /// Whether values are bare: in no wire format.
+    pub fn are_of_bare_values(&self) -> bool {
+        self.writer.is_some()
     }
 }
 
@@ -185,13 +183,13 @@ impl Mapping {
 /// # Errors
 /// [`Reject`] where they cannot be read.
 pub(super) fn read<'a>(
-    mapping: &'a Mapping,
+    files: &'a SchemaFiles,
     plans: &'a Plans,
     part: Part,
     paths: &Paths,
     bytes: &'a [u8],
 ) -> Result<Found<'a>, Reject> {
-    let (plan, start) = plan_for(mapping, plans, part, bytes)?;
+    let (plan, start) = plan_for(files, plans, part, bytes)?;
     read::read(plan, paths, bytes, start).map_err(|stop| {
         let field: String = stop.path.iter().rev().flat_map(|name| ["/", name]).collect();
         let field = if field.is_empty() { field } else { format!(" in {field}") };
@@ -208,14 +206,19 @@ pub(super) fn read<'a>(
 }
 
 /// Where `place` ends in the value `bytes`, in bytes.
-pub(super) fn locate(mapping: &Mapping, plans: &Plans, bytes: &[u8], place: Place) -> Option<usize> {
-    let (plan, start) = plan_for(mapping, plans, Part::Value, bytes).ok()?;
-    read::locate(plan, &mapping.value_paths, bytes, start, place)
+pub(super) fn locate(files: &SchemaFiles, plans: &Plans, paths: &Paths, bytes: &[u8], place: Place) -> Option<usize> {
+    let (plan, start) = plan_for(files, plans, Part::Value, bytes).ok()?;
+    read::locate(plan, paths, bytes, start, place)
 }
 
 /// The plan for `bytes`, and where their datum starts.
-fn plan_for<'a>(mapping: &'a Mapping, plans: &'a Plans, part: Part, bytes: &[u8]) -> Result<(&'a Plan, usize), Reject> {
-    if let (Part::Value, Some(plan)) = (part, &mapping.schema_files.writer) {
+fn plan_for<'a>(
+    files: &'a SchemaFiles,
+    plans: &'a Plans,
+    part: Part,
+    bytes: &[u8],
+) -> Result<(&'a Plan, usize), Reject> {
+    if let (Part::Value, Some(plan)) = (part, &files.writer) {
         return Ok((plan, 0));
     }
     let name = part.name();
@@ -248,7 +251,7 @@ fn plan_for<'a>(mapping: &'a Mapping, plans: &'a Plans, part: Part, bytes: &[u8]
     }
 }
 
-fn id_of(bytes: &[u8]) -> Option<SchemaId> {
+pub(super) fn id_of(bytes: &[u8]) -> Option<SchemaId> {
     let (header, _) = bytes.split_first_chunk::<HEADER_BYTES>()?;
     let &[0, a, b, c, d] = header else { return None };
     Some(SchemaId(u32::from_be_bytes([a, b, c, d])))

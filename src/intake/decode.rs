@@ -4,6 +4,7 @@
 //! faults has the same reason every time. A field is the first of its places that is neither missing, null nor empty.
 
 use super::avro::{self, Part, Plans};
+use super::id::{id_fault, shop_fault};
 use super::json;
 use super::mapping::{Field, From, Mapping, Origin, TimeOrigin, TypePlan};
 use super::paths::Paths;
@@ -11,8 +12,9 @@ use super::reject::{Reason, Reject, shortened};
 use super::spec::{Format, LineWithoutItem};
 use super::time::TimeForm;
 use super::value::{Found, Place, Value};
-use super::{LINES_MAX, Record, TIME_MAX_MS};
-use crate::event::{Action, EventKey, EventTime, EventType, ID_BYTES_MAX};
+use super::{Record, TIME_MAX_MS};
+use crate::event::{Action, EventKey, EventTime, EventType};
+use crate::limits::LINES_MAX;
 use std::borrow::Cow;
 use std::mem;
 
@@ -65,7 +67,7 @@ impl Mapping {
         };
         match format {
             Format::Json => json::read(paths, bytes).map_err(|what| bad_json(name, &what)),
-            Format::Avro => avro::read(self, plans, part, paths, bytes),
+            Format::Avro => avro::read(&self.schema_files, plans, part, paths, bytes),
         }
     }
 
@@ -75,7 +77,8 @@ impl Mapping {
                 (1, column) => format!(", to column {column}"),
                 (line, column) => format!(", to line {line} column {column}"),
             }),
-            Format::Avro => avro::locate(self, plans, bytes, place).map(|byte| format!(", to byte {byte}")),
+            Format::Avro => avro::locate(&self.schema_files, plans, &self.value_paths, bytes, place)
+                .map(|byte| format!(", to byte {byte}")),
         });
         format!("{} ({}{}): {}", fault.field, fault.label, place.unwrap_or_default(), fault.what)
     }
@@ -316,30 +319,4 @@ fn id_text(value: Value<'_>) -> Result<Cow<'_, str>, (Reason, String)> {
         None => Ok(text),
         Some(fault) => Err(fault),
     }
-}
-
-/// What is wrong with an id, if anything.
-pub(super) fn id_fault(id: &str) -> Option<(Reason, String)> {
-    if id.is_empty() {
-        return Some((Reason::EmptyId, "empty; an id is not".to_owned()));
-    }
-    if id.len() > ID_BYTES_MAX {
-        let what = format!("{} bytes; an id has at most {ID_BYTES_MAX}: map a shorter one", id.len());
-        return Some((Reason::IdTooLong, what));
-    }
-    // They would break lines and columns of what is written later. Bytes first: most ids are plain ASCII.
-    let is_control = |byte: u8| byte < 0x20 || byte == 0x7F;
-    if id.bytes().any(is_control) || (!id.is_ascii() && id.chars().any(char::is_control)) {
-        return Some((
-            Reason::BadId,
-            "holds a control character, such as a tab; clean the id at its producer".to_owned(),
-        ));
-    }
-    None
-}
-
-/// What is wrong with an id as a shop, if anything.
-pub(super) fn shop_fault(shop: &str) -> Option<String> {
-    let slash = "holds a slash, which ends the shop in the key of a list; map another name";
-    shop.contains('/').then(|| slash.to_owned())
 }

@@ -3,11 +3,12 @@
 //! Invariants: every pointer is well formed and has its node; every name of a type is known; constants are good ids.
 //! Absent: reading (see `decode`) and any format.
 
+use super::FALLBACKS_MAX;
 use super::avro::SchemaFiles;
+use super::id::{id_fault, shop_fault};
 use super::paths::{Draft, Paths, steps};
 use super::spec::{Format, LineWithoutItem, MappingSpec, OneOrMore, OriginSpec, TimeOriginSpec, TypeSpec};
 use super::time::TimeUnit;
-use super::{FALLBACKS_MAX, decode};
 use crate::event::EventType;
 
 /// How a source's records become events, ready for use.
@@ -194,8 +195,8 @@ impl Plan {
                 self.has_key_paths = true;
             }
             OriginSpec::Constant(text) => {
-                let slash = if field == "fields.shop" { decode::shop_fault(text) } else { None };
-                if let Some(what) = decode::id_fault(text).map(|(_, what)| what).or(slash) {
+                let slash = if field == "fields.shop" { shop_fault(text) } else { None };
+                if let Some(what) = id_fault(text).map(|(_, what)| what).or(slash) {
                     return Err(MappingError { field, message: format!("constant \"{text}\": {what}") });
                 }
             }

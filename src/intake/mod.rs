@@ -2,7 +2,7 @@
 //!
 //! A [`Mapping`] says where in a source's records the fields of an event stand; it is compiled once from a
 //! [`MappingSpec`], the form in the settings. [`Mapping::decode`] reads a record by it, [`Intake::admit`] applies the
-//! rules on time and finds the user's partition, [`Intake::take`] does both. Records of Avro need the schema that wrote them:
+//! rules on time and finds the user's partition, [`Intake::admit_record`] does both. Records of Avro need the schema that wrote them:
 //! [`Mapping::missing_schema`] says which, [`Mapping::learn`] makes a plan of it, [`Plans`] keep it.
 //!
 //! Invariants: every record is an event, a [`Reject`] or a skip, whatever its bytes; none of the three depends on the
@@ -13,10 +13,12 @@
 mod admit;
 mod avro;
 mod decode;
+mod id;
 mod json;
 mod mapping;
 mod paths;
 mod reject;
+mod schemas;
 mod spec;
 mod time;
 mod value;
@@ -24,16 +26,16 @@ mod value;
 #[cfg(test)]
 mod tests;
 
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
 pub use admit::{Admitted, Intake, Now, TimeRules};
 pub use avro::{Learned, Plans, SCHEMAS_MAX, SchemaId};
 pub use decode::Decoded;
 pub use mapping::{Mapping, MappingError};
 pub use reject::{Reason, Reject};
 pub use spec::{FieldsSpec, Format, LineWithoutItem, MappingSpec, OneOrMore, OriginSpec, TimeOriginSpec, TypeSpec};
-pub use time::{LogicalTime, TimeForm, TimeUnit};
-
-/// Most lines of one order; more is a mistake of the producer, not an order.
-pub const LINES_MAX: usize = 100_000;
+pub use time::{TimeForm, TimeUnit};
+pub use value::LogicalTime;
 
 /// Deepest nesting of arrays and objects (in Avro records and maps) in a record.
 pub const DEPTH_MAX: usize = 127;
@@ -60,4 +62,19 @@ pub struct Record<'a> {
     pub timestamp_ms: Option<i64>,
     /// Its headers, in order; of several with one name the last counts.
     pub headers: &'a [(&'a str, &'a [u8])],
+}
+
+/// What tells a record from another that stands where it stood: of its key, value and timestamp.
+#[must_use]
+pub fn checksum_of_record(record: &Record<'_>) -> u32 {
+    // The lowest bits of a seed say what is absent: that is not what is empty, or 0.
+    const NO_BYTES: u64 = 1;
+    const NO_TIME: u64 = 2;
+    let of = |bytes: Option<&[u8]>, seed: u64| match bytes {
+        Some(bytes) => xxh3_64_with_seed(bytes, seed),
+        None => xxh3_64_with_seed(&[], seed ^ NO_BYTES),
+    };
+    let time = record.timestamp_ms.map_or(NO_TIME, |timestamp_ms| timestamp_ms.cast_unsigned() << 2);
+    let folded = of(record.value, of(record.key, time));
+    u32::try_from(folded >> 32).unwrap_or_default() // always fits
 }

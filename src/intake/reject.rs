@@ -26,7 +26,7 @@ pub enum Reason {
     UnknownType,
     /// An id that an event needs is empty.
     EmptyId,
-    /// An id is longer than [`crate::event::ID_BYTES_MAX`].
+    /// An id is longer than [`crate::limits::ID_BYTES_MAX`].
     IdTooLong,
     /// An id holds control characters, or a shop a slash.
     BadId,
@@ -36,7 +36,7 @@ pub enum Reason {
     TimeTooEarly,
     /// An order without lines.
     EmptyOrder,
-    /// An order of more than [`super::LINES_MAX`] lines.
+    /// An order of more than [`LINES_MAX`](crate::limits::LINES_MAX) lines.
     TooManyLines,
 }
 

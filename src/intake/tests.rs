@@ -7,6 +7,7 @@ mod properties;
 
 use super::*;
 use crate::event::{Action, EventKey, EventTime, EventType, UserKeys};
+use crate::limits::LINES_MAX;
 
 const MORNING_MS: i64 = 1_700_000_000_123;
 
@@ -26,11 +27,11 @@ fn record(json: &str) -> Record<'_> {
 }
 
 fn event<'a>(mapping: &'a Mapping, json: &'a str) -> Admitted<'a> {
-    intake().take(mapping, &PLANS, &record(json), Now::default()).unwrap().unwrap()
+    intake().admit_record(mapping, &PLANS, &record(json), Now::default()).unwrap().unwrap()
 }
 
 fn reject(mapping: &Mapping, json: &str) -> Reject {
-    intake().take(mapping, &PLANS, &record(json), Now::default()).unwrap_err()
+    intake().admit_record(mapping, &PLANS, &record(json), Now::default()).unwrap_err()
 }
 
 fn items(action: &Action<'_>) -> Vec<String> {
@@ -298,8 +299,10 @@ fn a_time_far_ahead_is_corrected_to_the_earlier_of_timestamp_and_clock() {
         let json = format!(r#"{{"type":"view","user":"u","ts":{},"item":"i"}}"#, MORNING_MS + own);
         let at = |offset: i64| MORNING_MS + offset;
         let record = Record { timestamp_ms: timestamp.map(at), ..record(&json) };
-        let admitted =
-            intake().take(&mapping, &PLANS, &record, Now { clock_ms: clock.map(at), read_to: None }).unwrap().unwrap();
+        let admitted = intake()
+            .admit_record(&mapping, &PLANS, &record, Now { clock_ms: clock.map(at), read_to: None })
+            .unwrap()
+            .unwrap();
         assert_eq!(
             (admitted.event.time, admitted.skewed),
             (EventTime(at(time)), skewed),
@@ -307,8 +310,10 @@ fn a_time_far_ahead_is_corrected_to_the_earlier_of_timestamp_and_clock() {
         );
         if skewed {
             let read_to = Some(EventTime(at(-hour)));
-            let corrected =
-                intake().take(&mapping, &PLANS, &record, Now { clock_ms: clock.map(at), read_to }).unwrap().unwrap();
+            let corrected = intake()
+                .admit_record(&mapping, &PLANS, &record, Now { clock_ms: clock.map(at), read_to })
+                .unwrap()
+                .unwrap();
             let want = if timestamp.is_none() { -hour } else { time };
             assert_eq!(corrected.event.time, EventTime(at(want)), "a file's line is as old as its file");
         }
@@ -323,7 +328,7 @@ fn a_reject_with_a_good_time_reports_it_corrected() {
     let empty = |time_ms: i64| format!(r#"{{"type":"order","user":"u","ts":{time_ms},"lines":[]}}"#);
     let time = |time_ms: i64| {
         intake()
-            .take(&mapping, &PLANS, &record(&empty(time_ms)), Now { clock_ms: Some(MORNING_MS), read_to: None })
+            .admit_record(&mapping, &PLANS, &record(&empty(time_ms)), Now { clock_ms: Some(MORNING_MS), read_to: None })
             .unwrap_err()
             .time
     };

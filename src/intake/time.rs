@@ -4,7 +4,7 @@
 
 use super::TIME_MAX_MS;
 use super::reject::shortened;
-use super::value::Value;
+use super::value::{LogicalTime, Value};
 use crate::event::EventTime;
 use serde::{Deserialize, Serialize};
 
@@ -25,20 +25,6 @@ pub enum TimeUnit {
     Iso8601,
 }
 
-/// What a number is counted in by its Avro schema (logical types of the 1.12 specification). Of local times the zone is not
-/// known; they are read as UTC.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LogicalTime {
-    /// `date`: days since 1970.
-    Date,
-    /// `timestamp-millis`, `local-timestamp-millis`.
-    Millis,
-    /// `timestamp-micros`, `local-timestamp-micros`.
-    Micros,
-    /// `timestamp-nanos`, `local-timestamp-nanos`.
-    Nanos,
-}
-
 /// How an event's time was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TimeForm {
@@ -48,34 +34,6 @@ pub enum TimeForm {
     Unit(TimeUnit),
     /// In the unit that its schema says.
     Logical(LogicalTime),
-}
-
-impl LogicalTime {
-    /// The name of the logical type, of local ones too.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Date => "date",
-            Self::Millis => "timestamp-millis",
-            Self::Micros => "timestamp-micros",
-            Self::Nanos => "timestamp-nanos",
-        }
-    }
-
-    /// The logical type of that name, if it is one of 64 bits.
-    pub(super) fn of_timestamp(name: &str) -> Option<Self> {
-        let known = [Self::Millis, Self::Micros, Self::Nanos];
-        known.into_iter().find(|known| known.name() == name.strip_prefix("local-").unwrap_or(name))
-    }
-
-    fn whole_ms(self, number: i64) -> i64 {
-        match self {
-            Self::Date => number.saturating_mul(24 * 60 * 60 * 1000),
-            Self::Millis => number,
-            Self::Micros => number.div_euclid(1000),
-            Self::Nanos => number.div_euclid(1_000_000),
-        }
-    }
 }
 
 impl TimeUnit {

@@ -2,9 +2,8 @@
 //!
 //! Absent: the inside of arrays and objects. A mapping asks for scalars; of the others their kind is enough.
 
-use super::LINES_MAX;
 use super::paths::Paths;
-use super::time::LogicalTime;
+use crate::limits::LINES_MAX;
 use std::borrow::Cow;
 
 /// A value at a wanted path.
@@ -27,6 +26,48 @@ pub(super) enum Value<'a> {
     Time(i64, LogicalTime),
     Array,
     Object,
+}
+
+/// What a number is counted in by its Avro schema (logical types of the 1.12 specification). Of local times the zone is not
+/// known; they are read as UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogicalTime {
+    /// `date`: days since 1970.
+    Date,
+    /// `timestamp-millis`, `local-timestamp-millis`.
+    Millis,
+    /// `timestamp-micros`, `local-timestamp-micros`.
+    Micros,
+    /// `timestamp-nanos`, `local-timestamp-nanos`.
+    Nanos,
+}
+
+impl LogicalTime {
+    /// The name of the logical type, of local ones too.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Date => "date",
+            Self::Millis => "timestamp-millis",
+            Self::Micros => "timestamp-micros",
+            Self::Nanos => "timestamp-nanos",
+        }
+    }
+
+    /// The logical type of that name, if it is one of 64 bits.
+    pub(super) fn of_timestamp(name: &str) -> Option<Self> {
+        let known = [Self::Millis, Self::Micros, Self::Nanos];
+        known.into_iter().find(|known| known.name() == name.strip_prefix("local-").unwrap_or(name))
+    }
+
+    pub(super) fn whole_ms(self, number: i64) -> i64 {
+        match self {
+            Self::Date => number.saturating_mul(24 * 60 * 60 * 1000),
+            Self::Millis => number,
+            Self::Micros => number.div_euclid(1000),
+            Self::Nanos => number.div_euclid(1_000_000),
+        }
+    }
 }
 
 impl Value<'_> {
@@ -59,7 +100,7 @@ impl Value<'_> {
 pub(super) struct Found<'a> {
     /// By node.
     pub values: Vec<Value<'a>>,
-    /// The item of every line of the order, unchecked; at most [`super::LINES_MAX`].
+    /// The item of every line of the order, unchecked; at most [`LINES_MAX`].
     pub lines: Vec<Value<'a>>,
     /// How many lines there were.
     pub line_count: usize,

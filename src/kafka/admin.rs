@@ -3,8 +3,10 @@
 //! Invariants: never deletes, never alters. Metadata is asked for as a whole: asking for a topic by name may make it.
 
 use super::client::{self, ClientError, ClientLog};
+use super::errors::is_refusal;
 use super::topics::{Cluster, Found, LogPartitions, TopicKind, TopicNames, TopicReport};
 use crate::config::Settings;
+use crate::limits::SOURCE_PARTITIONS_MAX;
 use rdkafka::admin::TopicReplication;
 use rdkafka::admin::{AdminClient, AdminOptions, ConfigResource, NewTopic, OwnedResourceSpecifier, ResourceSpecifier};
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
@@ -50,6 +52,14 @@ pub enum AdminError {
     Runtime(#[from] std::io::Error),
 }
 
+impl AdminError {
+    /// Whether it passes by itself: brokers that do not answer now.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::Brokers { error, .. } if !is_refusal(error))
+    }
+}
+
 /// What there is on the brokers.
 #[derive(Clone, Debug)]
 pub struct Inspection {
@@ -59,6 +69,21 @@ pub struct Inspection {
     pub own: Vec<TopicReport>,
     /// The sources that read a topic.
     pub sources: Vec<SourceTopic>,
+}
+
+impl Inspection {
+    /// What is wrong where the sources have more partitions than may have a section in one block.
+    #[must_use]
+    pub fn too_many_partitions(&self) -> Option<String> {
+        let count: usize = self.sources.iter().filter_map(|source| source.partitions).map(|n| n as usize).sum();
+        (count > SOURCE_PARTITIONS_MAX).then(|| {
+            format!(
+                "the topics of the sources have {count} partitions together, {SOURCE_PARTITIONS_MAX} are the limit: a block \
+                 of events may say something of each, and has to fit in a record. Read some of them by a samenloop of its \
+                 own, or through a topic with fewer partitions"
+            )
+        })
+    }
 }
 
 /// The topic of a source.
@@ -123,8 +148,12 @@ impl Admin {
         let mut found: BTreeMap<TopicKind, Found> =
             TopicKind::ALL.into_iter().filter_map(|kind| Some((kind, topic(&metadata, &names.name(kind))?))).collect();
         self.describe(&names, &mut found)?;
+        for (&kind, found) in found.iter_mut().filter(|(kind, _)| kind.is_state()) {
+            found.starts_lost = self.starts_lost(&names.name(kind), found.partitions)?;
+        }
         let pairs = found.get(&TopicKind::Pairs).map_or(settings.logs.pairs_partitions, |pairs| pairs.partitions);
-        let cluster = Cluster { brokers: metadata.brokers().len(), pairs, bootstrap: &self.bootstrap };
+        let (brokers, block_bytes) = (metadata.brokers().len(), settings.logs.block_bytes);
+        let cluster = Cluster { brokers, pairs, block_bytes, bootstrap: &self.bootstrap };
         let report = |kind| TopicReport::new(kind, names.name(kind), found.get(&kind).cloned(), &cluster);
         let own = TopicKind::ALL.map(report).to_vec();
         Ok(Inspection { brokers: cluster.brokers, own, sources: sources(settings, &metadata) })
@@ -238,6 +267,20 @@ impl Admin {
         Ok(())
     }
 
+    /// Partitions of a topic that have lost their first records.
+    fn starts_lost(&self, topic: &str, partitions: u32) -> Result<Vec<(u32, u64)>, AdminError> {
+        let mut lost = Vec::new();
+        for partition in 0..partitions {
+            let number = i32::try_from(partition).unwrap_or(i32::MAX);
+            let asked = self.asker.fetch_watermarks(topic, number, ANSWER_MAX);
+            let (low, _) = asked.map_err(|error| self.brokers("first offsets of topics", error))?;
+            if let Some(low) = u64::try_from(low).ok().filter(|&low| low > 0) {
+                lost.push((partition, low));
+            }
+        }
+        Ok(lost)
+    }
+
     /// How many copies the brokers make when they are not told; `None` when this user may not know.
     fn default_replication(&self) -> Option<u32> {
         let metadata = self.asker.fetch_metadata(None, ANSWER_MAX).ok()?;
@@ -279,7 +322,7 @@ fn topic(metadata: &Metadata, name: &str) -> Option<Found> {
     let topic = metadata.topics().iter().find(|topic| topic.name() == name && !topic.partitions().is_empty())?;
     let copies = topic.partitions().iter().map(|partition| partition.replicas().len()).min().unwrap_or(0);
     let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
-    Some(Found { partitions: count(topic.partitions().len()), replicas: count(copies), settings: BTreeMap::new() })
+    Some(Found { partitions: count(topic.partitions().len()), replicas: count(copies), ..Found::default() })
 }
 
 fn sources(settings: &Settings, metadata: &Metadata) -> Vec<SourceTopic> {
@@ -310,4 +353,26 @@ fn fault(code: RDKafkaErrorCode) -> String {
         _ => "",
     };
     format!("{}{what_to_do}", KafkaError::AdminOp(code))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_partitions_of_sources_than_fit_in_a_block_are_refused() {
+        let source =
+            |partitions| SourceTopic { source: "s".to_owned(), topic: "t".to_owned(), partitions, nearest: None };
+        let of = |more| Inspection {
+            brokers: 1,
+            own: Vec::new(),
+            sources: vec![source(Some(4000)), source(None), source(Some(more))],
+        };
+        assert_eq!(of(96).too_many_partitions(), None);
+        let fault = of(97).too_many_partitions().unwrap();
+        assert!(
+            fault.starts_with("the topics of the sources have 4097 partitions together, 4096 are the limit"),
+            "{fault}"
+        );
+    }
 }

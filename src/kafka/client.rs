@@ -13,9 +13,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// How samenloop calls itself to the brokers, unless `[kafka] client.id` says otherwise: for their logs and quotas.
 const CLIENT_ID: &str = "samenloop";
 
-/// The largest record of samenloop's own topics: an order of 100,000 lines with the longest ids fits.
-pub const RECORD_BYTES_MAX: usize = 32 << 20;
-
 /// What it says of settings that are ours by choice, and of commits that a hand-over makes vain: debug.
 const QUIET: [&str; 2] = ["CONFWARN", "COMMITFAIL"];
 

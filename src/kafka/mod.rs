@@ -19,36 +19,25 @@ pub mod probe;
 pub mod registry;
 pub mod topics;
 
-mod intake;
+mod errors;
+mod follower;
+mod message;
 mod reader;
 mod rejects;
-mod rows;
-mod scan;
-mod schemas;
 mod service;
-mod totals;
-mod windows;
-mod worker;
+mod transport;
 mod writer;
 
-pub use service::{Plan, Service, SourceOfRun};
+pub use service::{Service, Standby};
+pub use transport::{KafkaTransport, Names};
 
-/// Why Kafka cannot be used any more.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{topic}: {what}")]
-pub struct KafkaFailure {
-    /// The topic, or the client.
-    pub topic: String,
-    /// What is wrong.
-    pub what: String,
-}
+use crate::drive::LogFailure;
+use rdkafka::error::KafkaError;
+use std::fmt::Display;
 
-impl KafkaFailure {
-    fn new(topic: &str, doing: &str, error: &rdkafka::error::KafkaError) -> Self {
-        Self { topic: topic.to_owned(), what: format!("{doing}: {error}") }
-    }
-
-    fn said(topic: &str, what: &str) -> Self {
-        Self { topic: topic.to_owned(), what: what.to_owned() }
+impl LogFailure {
+    /// An error of librdkafka, while `doing` something with `topic`.
+    fn of(topic: &str, doing: &dyn Display, error: &KafkaError) -> Self {
+        Self::said(topic, &format!("{doing}: {error}"))
     }
 }

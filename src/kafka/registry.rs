@@ -13,6 +13,8 @@ mod references;
 pub use error::RegistryError;
 
 use crate::config::RegistrySettings;
+use crate::drive::SchemaSource;
+use crate::publish::codec::SchemaFailure;
 use address::Address;
 use base64::Engine as _;
 use references::{REFERENCES_MAX, Reference, Referenced, inline};
@@ -47,6 +49,16 @@ pub struct Registry {
     /// The address that answered last.
     current: AtomicUsize,
     schemas: Mutex<BTreeMap<u32, Arc<str>>>,
+}
+
+impl SchemaSource for Registry {
+    fn schema(&self, id: u32) -> Result<Arc<str>, SchemaFailure> {
+        Self::schema(self, id).map_err(|error| match error {
+            error if error.is_transient() => SchemaFailure::Passing(error.to_string()),
+            error @ RegistryError::NotFound { .. } => SchemaFailure::NotFound(error.to_string()),
+            error => SchemaFailure::Unusable(error.to_string()),
+        })
+    }
 }
 
 /// What a registry answers, of what is read here. Fields depend on the call.

@@ -3,24 +3,24 @@
 //! The headers follow Kafka Connect's dead letter queues, so what reads those reads these; ours is the machine reason.
 //! Rejects are waited for after each batch of records, before a mark says that these have been dealt with; so after a crash they
 //! are there, perhaps twice. One can be missing: a block that fills up within its batch may cover it sooner, what is good never
-//! waits for long for a topic that takes nothing ([`KEEP_MAX`], then an error in the log), and a value beyond
-//! [`RECORD_BYTES_MAX`] is left out, which a header says.
+//! waits for long for a topic that takes nothing ([`KEEP_MAX`], then an error in the log), and what
+//! passes [`PRODUCED_BYTES_MAX`] is left out: the value, which a header says, then the key and the record's own headers too.
 //!
 //! Invariants: a header or a log line holds no part of a record. Absent: gapless order, which nobody needs here.
 
-use super::KafkaFailure;
-use super::client::{RECORD_BYTES_MAX, log_line};
+use super::client::log_line;
 use super::reader::{default, lock};
-use crate::intake::{Record, Reject};
-use crate::position::{NextOffset, SourcePartition};
+use crate::drive::{LogFailure, Rejected, Rejects, Vigil};
+use crate::intake::Record;
+use crate::limits::PRODUCED_BYTES_MAX;
 use rdkafka::ClientConfig;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, ProducerContext};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// How long to wait where the producer's queue is full.
@@ -62,7 +62,8 @@ impl ProducerContext for Deliveries {
 }
 
 /// Writes rejects.
-pub(super) struct Rejects {
+pub struct KafkaRejects {
+    vigil: Arc<Vigil>,
     producer: BaseProducer<Deliveries>,
     topic: String,
     sent: u64,
@@ -71,54 +72,29 @@ pub(super) struct Rejects {
     dropped: u64,
 }
 
-/// A reject and the record that it is about.
-pub(super) struct Rejected<'a> {
-    pub(super) source: &'a SourcePartition,
-    pub(super) offset: NextOffset,
-    pub(super) reject: &'a Reject,
-    pub(super) record: &'a Record<'a>,
-}
-
-impl Rejects {
-    pub(super) fn new(base: &ClientConfig, topic: &str) -> Result<Self, KafkaFailure> {
+impl KafkaRejects {
+    pub(super) fn new(base: &ClientConfig, topic: &str, vigil: &Arc<Vigil>) -> anyhow::Result<Self> {
         let mut config = base.clone();
         config
             .set("enable.idempotence", "true")
             .set("acks", "all")
             .set("message.timeout.ms", "0")
-            .set("message.max.bytes", RECORD_BYTES_MAX.to_string());
+            .set("message.max.bytes", PRODUCED_BYTES_MAX.to_string());
         default(&mut config, "queue.buffering.max.kbytes", "65536");
         default(&mut config, "compression.type", "lz4");
         let made = config.create_with_context(Deliveries::default());
-        let producer = made.map_err(|error| KafkaFailure::new(topic, "making a producer", &error))?;
-        Ok(Self { producer, topic: topic.to_owned(), sent: 0, is_given_up: false, dropped: 0 })
+        let producer = made.map_err(|error| LogFailure::of(topic, &"making a producer", &error))?;
+        let (topic, vigil) = (topic.to_owned(), Arc::clone(vigil));
+        Ok(Self { vigil, producer, topic, sent: 0, is_given_up: false, dropped: 0 })
     }
 
-    pub(super) fn append(
-        &mut self,
-        rejected: &Rejected<'_>,
-        while_waiting: &mut dyn FnMut(),
-    ) -> Result<(), KafkaFailure> {
-        match self.send(rejected, rejected.record.value, while_waiting) {
-            Err(KafkaError::MessageProduction(RDKafkaErrorCode::MessageSizeTooLarge)) => {
-                let without = self.send(rejected, None, while_waiting);
-                without.map_err(|error| KafkaFailure::new(&self.topic, "appending", &error))
-            }
-            sent => sent.map_err(|error| KafkaFailure::new(&self.topic, "appending", &error)),
-        }
-    }
-
-    fn send(
-        &mut self,
-        rejected: &Rejected<'_>,
-        value: Option<&[u8]>,
-        while_waiting: &mut dyn FnMut(),
-    ) -> Result<(), KafkaError> {
+    /// Sends as much of the record as `kept` is.
+    fn send(&mut self, rejected: &Rejected<'_>, kept: &Record<'_>) -> Result<(), KafkaError> {
         let mut record = BaseRecord::<[u8], [u8]>::to(&self.topic);
-        record.key = rejected.record.key;
-        record.payload = value;
-        record.timestamp = rejected.record.timestamp_ms;
-        record.headers = Some(headers(rejected, value.is_none() && rejected.record.value.is_some()));
+        record.key = kept.key;
+        record.payload = kept.value;
+        record.timestamp = kept.timestamp_ms;
+        record.headers = Some(headers(rejected, kept));
         let deadline = Instant::now() + KEEP_MAX;
         loop {
             match self.producer.send(record) {
@@ -130,7 +106,7 @@ impl Rejects {
                         return Ok(());
                     }
                     record = again;
-                    while_waiting();
+                    self.vigil.beat();
                     self.producer.poll(LOOK);
                 }
                 Err((error, _)) => return Err(error),
@@ -139,10 +115,25 @@ impl Rejects {
         self.sent += 1;
         Ok(())
     }
+}
 
-    /// Takes in what the brokers have answered; says whether nothing is on its way. One that was refused is told of: it
-    /// counts as a reject all the same.
-    pub(super) fn look(&mut self) -> bool {
+impl Rejects for KafkaRejects {
+    fn append(&mut self, rejected: &Rejected<'_>) -> anyhow::Result<()> {
+        let whole = *rejected.record;
+        let without_value = Record { value: None, ..whole };
+        let bare = Record { key: None, headers: &[], ..without_value };
+        let mut sent = Ok(());
+        for record in [whole, without_value, bare] {
+            sent = self.send(rejected, &record);
+            if !matches!(sent, Err(KafkaError::MessageProduction(RDKafkaErrorCode::MessageSizeTooLarge))) {
+                break;
+            }
+        }
+        Ok(sent.map_err(|error| LogFailure::of(&self.topic, &"appending", &error))?)
+    }
+
+    // One that was refused is told of: it counts as a reject all the same.
+    fn look(&mut self) -> bool {
         loop {
             let before = self.producer.context().answered.load(Ordering::Relaxed);
             self.producer.poll(Duration::ZERO); // one answer each
@@ -158,8 +149,7 @@ impl Rejects {
         is_done
     }
 
-    /// Waits until all are kept, but not for long.
-    pub(super) fn flush(&mut self, while_waiting: &mut dyn FnMut()) {
+    fn flush(&mut self) {
         if self.look() || self.is_given_up {
             return;
         }
@@ -170,16 +160,16 @@ impl Rejects {
                 self.is_given_up = true;
                 return;
             }
-            while_waiting();
+            self.vigil.beat();
             std::thread::sleep(LOOK);
         }
     }
 }
 
-fn headers(rejected: &Rejected<'_>, omitted: bool) -> OwnedHeaders {
+fn headers(rejected: &Rejected<'_>, kept: &Record<'_>) -> OwnedHeaders {
     let Rejected { offset, reject, record, source } = rejected;
     let mut headers = OwnedHeaders::new();
-    for &(key, value) in record.headers {
+    for &(key, value) in kept.headers {
         headers = headers.insert(Header { key, value: Some(value) });
     }
     let stage = if reject.reason.is_of_bytes() { "VALUE_CONVERTER" } else { "TRANSFORMATION" };
@@ -196,8 +186,40 @@ fn headers(rejected: &Rejected<'_>, omitted: bool) -> OwnedHeaders {
     for (key, text) in &texts {
         headers = headers.insert(Header { key, value: Some(text) });
     }
-    if omitted {
+    if kept.value.is_none() && record.value.is_some() {
         headers = headers.insert(Header { key: OMITTED_HEADER, value: Some("true") });
     }
     headers
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::intake::{Reason, Reject};
+    use crate::position::{NextOffset, SourcePartition};
+    use crate::watch::health::{HEARTBEAT_AGE_MAX, Health};
+
+    /// A record may be larger than what samenloop writes: its source's topic says how large. No broker is needed: what is too
+    /// large is refused before it is sent.
+    #[test]
+    fn a_reject_of_any_size_is_kept_as_far_as_it_fits() {
+        let large = vec![b'x'; PRODUCED_BYTES_MAX + 1];
+        let source = SourcePartition::new("s", 0);
+        let reject = Reject { reason: Reason::NotAnObject, message: String::new(), time: None };
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", "127.0.0.1:1");
+        let vigil = Vigil::new("test", Arc::default(), &Health::new(1, HEARTBEAT_AGE_MAX));
+        let mut rejects = KafkaRejects::new(&config, "rejects", &Arc::new(vigil)).unwrap();
+        let small: &[u8] = b"x";
+        let cases: [(&[u8], &[u8], &[u8]); 4] =
+            [(small, small, small), (small, &large, small), (&large, small, small), (small, small, &large)];
+        for (n, (key, value, header)) in (1..).zip(cases) {
+            let headers = [("h", header)];
+            let record =
+                Record { topic: "t", key: Some(key), value: Some(value), timestamp_ms: None, headers: &headers };
+            let rejected = Rejected { source: &source, offset: NextOffset(n), reject: &reject, record: &record };
+            rejects.append(&rejected).unwrap();
+            assert_eq!((rejects.sent, rejects.dropped), (n, 0));
+        }
+    }
 }

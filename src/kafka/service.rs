@@ -1,26 +1,20 @@
-//! A run on Kafka: the plan that all workers share, the threads, and the end.
+//! A run on Kafka: the threads of its workers, and the end.
 //!
+//! Before the brokers have answered there is [`Standby`]: HTTP is served, and says what is waited for.
 //! Invariants: a worker that cannot go on ends the run, the others finish first; a stop is over within [`STOP_MAX`].
 //! Absent: restarts in place. What a worker held is dropped with the process, and the logs say where the next one goes on.
 
-use super::intake::IntakeWorker;
-use super::rows::RowsWorker;
-use super::scan::StopAsked;
-use super::windows::WindowsWorker;
-use super::worker::{Hands, Ties, Wake, Worker};
-use crate::config::{Start, WorkersSettings};
-use crate::drive::Setup;
-use crate::intake::Mapping;
-use crate::kafka::lists::ListCodec;
-use crate::kafka::registry::Registry;
-use crate::relation::Relation;
+use super::transport::{KafkaTransport, Names};
+use crate::config::WorkersSettings;
+use crate::drive::{
+    Clocks, Hands, IntakeWorker, Nobody, Plan, RowsWorker, StopAsked, SystemClocks, Ties, Vigil, Wake, WindowsWorker,
+    Worker,
+};
 use crate::serve::http::{Limits, State};
-use crate::serve::query::queries;
+use crate::serve::query::{Query, queries};
 use crate::serve::view::ListView;
-use crate::stage::Log;
 use crate::watch::health::{HEARTBEAT_AGE_MAX, Health};
 use crate::watch::metrics::Metrics;
-use rdkafka::ClientConfig;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
@@ -31,63 +25,6 @@ use std::time::{Duration, Instant};
 pub const STOP_MAX: Duration = Duration::from_secs(30);
 /// How often the run looks whether it is to stop.
 const LOOK: Duration = Duration::from_millis(50);
-
-/// A topic that events are read from.
-#[derive(Clone)]
-pub struct SourceOfRun {
-    /// Its name in logs, metrics and positions.
-    pub name: Arc<str>,
-    /// The topic.
-    pub topic: String,
-    /// How its records read.
-    pub mapping: Arc<Mapping>,
-    /// Where it is read from while the events log does not know it.
-    pub start: Start,
-}
-
-/// All that a run is made of.
-pub struct Plan {
-    /// How to reach the brokers.
-    pub client: ClientConfig,
-    /// Before the names of groups.
-    pub prefix: String,
-    /// The topics of the events, pairs, totals and lists logs.
-    pub logs: [(Log, String); 4],
-    /// The topic of rejects.
-    pub rejects: String,
-    /// Partitions of the events log.
-    pub events_partitions: u32,
-    /// Partitions of the pairs log.
-    pub pairs_partitions: u32,
-    /// The stages' setup; its inputs are the sources below.
-    pub setup: Setup,
-    /// How far a source may be ahead of the slowest one that is behind, in ms of event time.
-    pub align_ms: i64,
-    /// Where events come from.
-    pub sources: Vec<SourceOfRun>,
-    /// How lists are written.
-    pub codec: ListCodec,
-    /// Where the schemas of sources are.
-    pub registry: Option<Arc<Registry>>,
-    /// How many threads.
-    pub workers: WorkersSettings,
-    /// The relations whose lists are published.
-    pub lists: Vec<Relation>,
-}
-
-impl Plan {
-    /// The topic of a log.
-    #[must_use]
-    pub fn topic(&self, log: Log) -> &str {
-        self.logs.iter().find(|(name, _)| *name == log).map_or("", |(_, topic)| topic)
-    }
-
-    /// The consumer group called `name`.
-    #[must_use]
-    pub fn group(&self, name: &str) -> String {
-        format!("{}{name}", self.prefix)
-    }
-}
 
 /// How a worker ended.
 type Ended = (String, anyhow::Result<()>);
@@ -107,6 +44,87 @@ impl Drop for Bell {
     }
 }
 
+/// A run that has not begun: nobody knows yet whether brokers answer.
+pub struct Standby {
+    workers: WorkersSettings,
+    metrics: Arc<Metrics>,
+    health: Arc<Health>,
+    view: Arc<ListView>,
+    questions: Vec<Receiver<Query>>,
+    stop: Arc<AtomicBool>,
+}
+
+impl Standby {
+    /// With what HTTP serves from now on. Whatever waits gives up once `stop` is set.
+    ///
+    /// # Errors
+    /// When the metrics cannot be registered: a mistake in their file.
+    pub fn new(workers: WorkersSettings, stop: &Arc<AtomicBool>) -> anyhow::Result<(Self, State)> {
+        let metrics = Arc::new(Metrics::new()?);
+        let health = Arc::new(Health::new(0, HEARTBEAT_AGE_MAX));
+        let view = Arc::<ListView>::default();
+        let (queries, questions) = queries(workers.intake + workers.windows + workers.rows);
+        health.announce("start");
+        let state = State {
+            view: Arc::clone(&view),
+            health: Arc::clone(&health),
+            queries,
+            metrics: Arc::clone(&metrics),
+            lists: Vec::new(),
+            limits: Limits::default(),
+        };
+        Ok((Self { workers, metrics, health, view, questions, stop: Arc::clone(stop) }, state))
+    }
+
+    /// The sign of life of what goes before the workers.
+    #[must_use]
+    pub fn vigil(&self) -> Vigil {
+        Vigil::new("start", Arc::clone(&self.stop), &self.health)
+    }
+
+    /// Starts the workers.
+    ///
+    /// # Errors
+    /// When a thread cannot be started.
+    pub fn start(self, plan: Plan, names: Names, vigil: Vigil) -> anyhow::Result<Service> {
+        let Self { workers, metrics, health, view, questions, .. } = self;
+        health.set_rows_partitions(plan.pairs_partitions);
+        let (plan, names, clock) = (Arc::new(plan), Arc::new(names), Arc::new(SystemClocks::default()));
+        let kinds: [(&str, usize, Make); 3] = [
+            ("intake", workers.intake, |hands| Ok(Box::new(IntakeWorker::new(hands)?))),
+            ("windows", workers.windows, |hands| Ok(Box::new(WindowsWorker::new(hands)?))),
+            ("rows", workers.rows, |hands| Ok(Box::new(RowsWorker::new(hands)?))),
+        ];
+        let (tell, ended) = mpsc::channel();
+        // Workers stop by a word of their own: what is in hand is finished after the process has been told to stop.
+        let stop = Arc::new(AtomicBool::new(false));
+        let mut service = Service { stop, wakes: Vec::new(), threads: Vec::new(), ended };
+        let mut questions = questions.into_iter();
+        for (kind, count, make) in kinds {
+            for number in 0..count {
+                let name = format!("{kind}-{number}");
+                health.announce(&name);
+                let Some(questions) = questions.next() else { anyhow::bail!("a queue for each worker") };
+                let ties = Ties {
+                    number,
+                    vigil: Arc::new(Vigil::new(&name, Arc::clone(&service.stop), &health)),
+                    wake: Wake::default(),
+                    clock: Arc::clone(&clock) as Arc<dyn Clocks>,
+                    health: Arc::clone(&health),
+                    metrics: Arc::clone(&metrics),
+                    view: Arc::clone(&view),
+                    questions,
+                    witness: Box::new(Nobody),
+                };
+                service.spawn(name, make, Arc::clone(&plan), Arc::clone(&names), ties, tell.clone())?;
+            }
+        }
+        vigil.finish();
+        health.settle("start");
+        Ok(service)
+    }
+}
+
 /// A run on Kafka.
 pub struct Service {
     stop: Arc<AtomicBool>,
@@ -116,61 +134,23 @@ pub struct Service {
 }
 
 /// What a worker is made by, in its own thread.
-type Make = fn(Hands) -> anyhow::Result<Box<dyn Worker>>;
+type Make = fn(Hands<KafkaTransport>) -> anyhow::Result<Box<dyn Worker>>;
 
 impl Service {
-    /// Starts the workers. The state is for HTTP to serve.
-    ///
-    /// # Errors
-    /// When the metrics cannot be registered, or a thread cannot be started.
-    pub fn start(plan: Plan) -> anyhow::Result<(Self, State)> {
-        let plan = Arc::new(plan);
-        let metrics = Arc::new(Metrics::new()?);
-        let health = Arc::new(Health::new(plan.pairs_partitions, HEARTBEAT_AGE_MAX));
-        let view = Arc::<ListView>::default();
-        let kinds: [(&str, usize, Make); 3] = [
-            ("intake", plan.workers.intake, |hands| Ok(Box::new(IntakeWorker::new(hands)?))),
-            ("windows", plan.workers.windows, |hands| Ok(Box::new(WindowsWorker::new(hands)?))),
-            ("rows", plan.workers.rows, |hands| Ok(Box::new(RowsWorker::new(hands)?))),
-        ];
-        let count = kinds.iter().map(|(_, count, _)| count).sum();
-        let (queries, mut questions) = queries(count);
-        let (tell, ended) = mpsc::channel();
-        let mut service = Self { stop: Arc::default(), wakes: Vec::new(), threads: Vec::new(), ended };
-        for (kind, count, make) in kinds {
-            for number in 0..count {
-                let name = format!("{kind}-{number}");
-                health.announce(&name);
-                let ties = Ties {
-                    name: name.clone(),
-                    number,
-                    stop: Arc::clone(&service.stop),
-                    wake: Wake::default(),
-                    health: Arc::clone(&health),
-                    metrics: Arc::clone(&metrics),
-                    view: Arc::clone(&view),
-                    questions: questions.remove(0),
-                    heartbeat: health.heartbeat(&name),
-                };
-                service.spawn(name, make, Arc::clone(&plan), ties, tell.clone())?;
-            }
-        }
-        let lists = plan.lists.clone();
-        Ok((service, State { view, health, queries, metrics, lists, limits: Limits::default() }))
-    }
-
     fn spawn(
         &mut self,
         name: String,
         make: Make,
         plan: Arc<Plan>,
+        names: Arc<Names>,
         ties: Ties,
         tell: mpsc::Sender<Ended>,
     ) -> anyhow::Result<()> {
         self.wakes.push(ties.wake.clone());
         let thread = thread::Builder::new().name(name.clone()).spawn(move || {
             let mut bell = Bell { name, tell, ran: None };
-            let ran = Hands::new(plan, ties).map_err(anyhow::Error::from).and_then(make).and_then(|mut worker| {
+            let transport = KafkaTransport::new(names, Arc::clone(&ties.vigil), ties.wake.clone());
+            let ran = Hands::new(plan, ties, transport).and_then(make).and_then(|mut worker| {
                 let ran = worker.run();
                 drop(worker); // leaves its groups
                 ran

@@ -5,6 +5,7 @@
 //! Absent: the brokers (`admin`), and any change to a topic that is there: a difference comes with the command for it.
 
 use crate::config::TopicsSettings;
+use crate::limits::{AROUND_BYTES_MAX, MESSAGE_BYTES_MAX};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -47,6 +48,8 @@ pub struct Found {
     pub replicas: u32,
     /// Its settings by name; empty when the brokers do not show them.
     pub settings: BTreeMap<String, String>,
+    /// Partitions that have lost their first records, with the first offset that each still holds.
+    pub starts_lost: Vec<(u32, u64)>,
 }
 
 /// What is known of one of samenloop's topics.
@@ -112,6 +115,8 @@ const LIST_TOMBSTONES_MS: u64 = 7 * DAY_MS;
 const REJECTS_MS: u64 = 14 * DAY_MS;
 /// Compaction leaves the newest segment alone, and who starts reads all of it: so it must not grow to the usual 1 GiB.
 const COMPACTED_SEGMENT_BYTES: u64 = 128 << 20;
+/// The largest batch that a topic takes.
+const SIZE: &str = "max.message.bytes";
 /// In-sync copies that must have a record before it counts as written.
 const INSYNC: u32 = 2;
 
@@ -123,6 +128,12 @@ impl TopicKind {
     #[must_use]
     pub fn name(self) -> &'static str {
         TopicsSettings::OWN[self as usize]
+    }
+
+    /// Whether it is part of what is counted, from its first record on.
+    #[must_use]
+    pub fn is_state(self) -> bool {
+        matches!(self, Self::Events | Self::Pairs | Self::Totals)
     }
 
     /// How many partitions it is made with.
@@ -146,7 +157,7 @@ impl TopicKind {
         use Severity::{Error, Warning};
         let of = |setting, value: &dyn ToString, rule| Wanted { setting, value: value.to_string(), rule };
         let mut wanted = match self {
-            Self::Events | Self::Pairs => vec![
+            Self::Events | Self::Pairs | Self::Totals => vec![
                 of(
                     "cleanup.policy",
                     &"delete",
@@ -158,10 +169,6 @@ impl TopicKind {
                     &-1,
                     Same(Error, "the log is the state: what is deleted from it was never counted"),
                 ),
-            ],
-            Self::Totals => vec![
-                of("cleanup.policy", &"compact", Same(Error, "the newest total of each partition must stay")),
-                of("segment.bytes", &COMPACTED_SEGMENT_BYTES, AtCreation),
             ],
             Self::Lists => vec![
                 of(
@@ -186,7 +193,7 @@ impl TopicKind {
             ],
         };
         let size = "a block, a list or a reject larger than this cannot be written, and stops who writes it";
-        wanted.push(of("max.message.bytes", &super::client::RECORD_BYTES_MAX, AtLeast(Warning, size)));
+        wanted.push(of(SIZE, &MESSAGE_BYTES_MAX, AtLeast(Warning, size)));
         let codec = "the brokers would pack each record again, in their own time";
         wanted.push(of("compression.type", &"producer", Same(Warning, codec)));
         let stamp = "delays are measured from the time that samenloop writes";
@@ -236,6 +243,8 @@ pub struct Cluster<'a> {
     pub brokers: usize,
     /// Partitions that totals and lists must have.
     pub pairs: u32,
+    /// At what size a block is closed.
+    pub block_bytes: u64,
     /// For the commands.
     pub bootstrap: &'a str,
 }
@@ -256,6 +265,7 @@ fn judge(kind: TopicKind, name: &str, found: &Found, cluster: &Cluster<'_>) -> V
         };
         difference(Severity::Error, "partitions", &found.partitions, &wanted, why, command)
     }));
+    differences.extend(lost(kind, found));
     if found.settings.is_empty() {
         let why = "what they are cannot be checked";
         let command = format!(
@@ -268,6 +278,10 @@ fn judge(kind: TopicKind, name: &str, found: &Found, cluster: &Cluster<'_>) -> V
     for wanted in kind.wanted(Some(found.replicas)) {
         let is = found.settings.get(wanted.setting).map_or("", String::as_str);
         let (severity, why) = match wanted.rule {
+            _ if wanted.setting == SIZE && takes_no_block(kind, is, cluster) => (
+                Severity::Error,
+                "not even a block of logs.block_bytes can be written: raise it, or lower logs.block_bytes",
+            ),
             Rule::Same(severity, why) if is != wanted.value => (severity, why),
             Rule::AtLeast(severity, why) if !at_least(is, &wanted.value) => (severity, why),
             _ => continue,
@@ -277,6 +291,22 @@ fn judge(kind: TopicKind, name: &str, found: &Found, cluster: &Cluster<'_>) -> V
     }
     differences.extend(copies(name, found, cluster));
     differences
+}
+
+/// What is wrong where a log that is the state has lost its start.
+fn lost(kind: TopicKind, found: &Found) -> Option<Difference> {
+    let &(partition, low) = found.starts_lost.first().filter(|_| kind.is_state())?;
+    let why = "the log is the state: what its first records held cannot be counted again";
+    let found = format!("offset {low} (partition {partition}, and {} more)", found.starts_lost.len() - 1);
+    let command = "bring the records back, or start anew under another topics.prefix (docs/operations.md)".to_owned();
+    Some(difference(Severity::Error, "first record", &found, &"at offset 0", why, command))
+}
+
+/// Whether a topic of blocks takes less than the size at which they are closed: who writes would stop there, at each start
+/// again.
+fn takes_no_block(kind: TopicKind, size: &str, cluster: &Cluster<'_>) -> bool {
+    let is_of_blocks = matches!(kind, TopicKind::Events | TopicKind::Pairs);
+    is_of_blocks && size.parse::<u64>().is_ok_and(|size| size < cluster.block_bytes + AROUND_BYTES_MAX as u64)
 }
 
 /// What is wrong with how many copies there are.

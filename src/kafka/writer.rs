@@ -6,42 +6,37 @@
 //! Absent: Kafka transactions (ARCHITECTURE, "Exactly once"), partitioners, a limit on time: brokers that are away are
 //! waited for.
 
-use super::KafkaFailure;
-use super::client::{RECORD_BYTES_MAX, log_line};
-use super::reader::{default, kafka_number, lock};
-use crate::position::Partition;
+use super::client::log_line;
+use super::reader::{default, kafka_number, lock, next};
+use crate::drive::{Appending, LogFailure, Vigil, Writer};
+use crate::limits::PRODUCED_BYTES_MAX;
+use crate::position::{NextOffset, Partition};
+use crate::stage::Log;
 use rdkafka::ClientConfig;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::OwnedHeaders;
+use rdkafka::message::{Header, Message as _, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, ProducerContext};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// What may wait for the brokers, in kB. More, and the writer's owner waits.
 const WAITING_KBYTES_MAX: &str = "131072";
+/// How long a record waits for others to go out with.
+const LINGER_MS: &str = "5";
 /// How long an owner that waits sleeps between two looks.
 const LOOK: Duration = Duration::from_millis(2);
-
-/// What to append.
-#[derive(Default)]
-pub struct Appending<'a> {
-    /// The record's key.
-    pub key: Option<&'a [u8]>,
-    /// Its value; `None` is a tombstone.
-    pub value: Option<&'a [u8]>,
-    /// Its headers.
-    pub headers: Option<OwnedHeaders>,
-}
 
 /// What is known of a record until it is acknowledged.
 struct Sent {
     /// The number of a partition's first record; 0 for all others.
     first: usize,
     era: u64,
+    /// Whether its owner waits to hear where it stands.
+    is_asked: bool,
 }
 
 #[derive(Default)]
@@ -51,6 +46,8 @@ struct Acknowledgements {
     by_era: Mutex<BTreeMap<u64, u64>>,
     /// Numbers of the first records of partitions that have been acknowledged.
     firsts: Mutex<BTreeSet<usize>>,
+    /// Where the last record stands that was asked for.
+    asked: Mutex<Option<NextOffset>>,
     failure: Mutex<Option<String>>,
 }
 
@@ -72,7 +69,10 @@ impl ProducerContext for Acknowledgements {
 
     fn delivery(&self, result: &DeliveryResult<'_>, sent: Box<Sent>) {
         match result {
-            Ok(_) => {
+            Ok(delivered) => {
+                if sent.is_asked {
+                    *lock(&self.asked) = next(delivered.offset());
+                }
                 if sent.first > 0 {
                     lock(&self.firsts).insert(sent.first);
                 }
@@ -87,66 +87,61 @@ impl ProducerContext for Acknowledgements {
 }
 
 /// The writer.
-pub struct Writer {
+pub struct KafkaWriter {
     producer: BaseProducer<Acknowledgements>,
+    topics: [(Log, String); 4],
+    vigil: Arc<Vigil>,
     sent: u64,
     era: u64,
     /// How many records were sent in each era that has not been acknowledged in full.
     sent_by_era: BTreeMap<u64, u64>,
-    /// By topic and partition: the number of the first record there, until it is acknowledged.
-    firsts: BTreeMap<(String, Partition), Option<usize>>,
+    /// The number of the first record on each partition, until it is acknowledged.
+    firsts: BTreeMap<(Log, Partition), Option<usize>>,
 }
 
-impl Writer {
+impl KafkaWriter {
     /// A new producer.
-    ///
-    /// # Errors
-    /// When the client cannot be made.
-    pub fn new(base: &ClientConfig) -> Result<Self, KafkaFailure> {
+    pub(super) fn new(base: &ClientConfig, topics: [(Log, String); 4], vigil: &Arc<Vigil>) -> anyhow::Result<Self> {
         let mut config = base.clone();
         config
             .set("enable.idempotence", "true")
             .set("enable.gapless.guarantee", "true")
             .set("acks", "all")
             .set("message.timeout.ms", "0")
-            .set("message.max.bytes", RECORD_BYTES_MAX.to_string());
+            .set("message.max.bytes", PRODUCED_BYTES_MAX.to_string());
         default(&mut config, "queue.buffering.max.kbytes", WAITING_KBYTES_MAX);
-        default(&mut config, "linger.ms", "1");
+        default(&mut config, "linger.ms", LINGER_MS);
         default(&mut config, "compression.type", "lz4");
         let made = config.create_with_context(Acknowledgements::default());
-        let producer = made.map_err(|error| KafkaFailure::new("producer", "making it", &error))?;
-        Ok(Self { producer, sent: 0, era: 0, sent_by_era: BTreeMap::new(), firsts: BTreeMap::new() })
+        let producer = made.map_err(|error| LogFailure::of("producer", &"making it", &error))?;
+        let (sent_by_era, firsts) = (BTreeMap::new(), BTreeMap::new());
+        Ok(Self { producer, topics, vigil: Arc::clone(vigil), sent: 0, era: 0, sent_by_era, firsts })
     }
 
-    /// Appends a record. Where it must wait, `while_waiting` is called again and again.
-    ///
-    /// # Errors
-    /// When it, or any record before it, cannot be appended, now or ever.
-    pub fn append(
-        &mut self,
-        topic: &str,
-        partition: Partition,
-        appending: Appending<'_>,
-        while_waiting: &mut dyn FnMut(),
-    ) -> Result<(), KafkaFailure> {
-        let first = self.wait_for_first(topic, partition, while_waiting)?;
+    fn send(&mut self, log: Log, partition: Partition, appending: Appending<'_>, is_asked: bool) -> anyhow::Result<()> {
+        let first = self.wait_for_first(log, partition)?;
+        let topic = self.topics.iter().find(|(name, _)| *name == log).map_or("", |(_, topic)| topic);
         let Appending { key, value, headers } = appending;
-        let mut record =
-            BaseRecord::<[u8], [u8], Box<Sent>>::with_opaque_to(topic, Box::new(Sent { first, era: self.era }));
+        let sent = Box::new(Sent { first, era: self.era, is_asked });
+        let mut record = BaseRecord::<[u8], [u8], Box<Sent>>::with_opaque_to(topic, sent);
         record = record.partition(kafka_number(partition));
-        record.key = key;
-        record.payload = value;
-        record.headers = headers;
+        (record.key, record.payload) = (key, value);
+        if !headers.is_empty() {
+            let owned = OwnedHeaders::new_with_capacity(headers.len());
+            let add =
+                |owned: OwnedHeaders, &(key, value): &(&str, &[u8])| owned.insert(Header { key, value: Some(value) });
+            record.headers = Some(headers.iter().fold(owned, add));
+        }
         loop {
             match self.producer.send(record) {
                 Ok(()) => break,
                 Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), again)) => {
                     record = again;
-                    self.look(topic)?;
-                    while_waiting();
+                    take_in(&self.producer)?;
+                    self.vigil.wait(&"there is no room for more appends until brokers acknowledge some")?;
                     std::thread::sleep(LOOK);
                 }
-                Err((error, _)) => return Err(KafkaFailure::new(topic, "appending", &error)),
+                Err((error, _)) => return Err(LogFailure::of(topic, &"appending", &error).into()),
             }
         }
         self.sent += 1;
@@ -155,13 +150,8 @@ impl Writer {
     }
 
     /// The number to send as, where this is the first record for a partition; else 0, once the first has been acknowledged.
-    fn wait_for_first(
-        &mut self,
-        topic: &str,
-        partition: Partition,
-        while_waiting: &mut dyn FnMut(),
-    ) -> Result<usize, KafkaFailure> {
-        let place = (topic.to_owned(), partition);
+    fn wait_for_first(&mut self, log: Log, partition: Partition) -> anyhow::Result<usize> {
+        let place = (log, partition);
         match self.firsts.get(&place) {
             None => {
                 let number = self.firsts.len() + 1;
@@ -171,47 +161,64 @@ impl Writer {
             Some(None) => Ok(0),
             Some(&Some(number)) => {
                 loop {
-                    self.look(topic)?;
+                    take_in(&self.producer)?;
                     if lock(&self.producer.context().firsts).contains(&number) {
                         break;
                     }
-                    while_waiting();
+                    self.vigil.wait(&format_args!(
+                        "{}-{}: its first record is not acknowledged",
+                        log.name(),
+                        partition.0
+                    ))?;
                     std::thread::sleep(LOOK);
                 }
+                self.vigil.note_answer();
                 self.firsts.insert(place, None);
                 Ok(0)
             }
         }
     }
 
-    /// Takes in what the brokers have answered.
-    ///
-    /// # Errors
-    /// When a record was not delivered: nothing that was sent can be relied on any more.
-    pub fn look(&mut self, topic: &str) -> Result<(), KafkaFailure> {
-        // One poll takes in one answer, of some records only; what is not taken in holds its room in the queue.
-        loop {
-            let before = self.producer.context().count.load(Ordering::Relaxed);
-            self.producer.poll(Duration::ZERO);
-            if self.producer.context().count.load(Ordering::Relaxed) == before {
-                break;
-            }
-        }
-        match &*lock(&self.producer.context().failure) {
-            None => Ok(()),
-            Some(what) => Err(KafkaFailure::said(topic, &format!("a record was not delivered: {what}"))),
-        }
+    fn is_acknowledged(&self) -> bool {
+        self.producer.context().count.load(Ordering::Relaxed) == self.sent
+    }
+}
+
+impl Writer for KafkaWriter {
+    fn append(&mut self, log: Log, partition: Partition, appending: Appending<'_>) -> anyhow::Result<()> {
+        self.send(log, partition, appending, false)
     }
 
-    /// Ends the present era: what has been sent so far. [`Writer::is_done`] says when all of it has been acknowledged,
-    /// whatever is sent after it.
-    pub fn end_era(&mut self) -> u64 {
+    fn append_at(&mut self, log: Log, partition: Partition, appending: Appending<'_>) -> anyhow::Result<NextOffset> {
+        *lock(&self.producer.context().asked) = None;
+        self.send(log, partition, appending, true)?;
+        self.flush()?;
+        let asked = *lock(&self.producer.context().asked);
+        asked.ok_or_else(|| LogFailure::said(log.name(), "a record was acknowledged without its offset").into())
+    }
+
+    fn look(&mut self) -> anyhow::Result<()> {
+        take_in(&self.producer)
+    }
+
+    fn flush(&mut self) -> anyhow::Result<()> {
+        while !self.is_acknowledged() {
+            take_in(&self.producer)?;
+            if !self.is_acknowledged() {
+                self.vigil.wait(&"brokers have not acknowledged what was appended")?;
+                std::thread::sleep(LOOK);
+            }
+        }
+        self.vigil.note_answer();
+        Ok(())
+    }
+
+    fn end_era(&mut self) -> u64 {
         self.era += 1;
         self.era - 1
     }
 
-    /// Whether everything sent up to the end of `era` has been acknowledged.
-    pub fn is_done(&mut self, era: u64) -> bool {
+    fn is_done(&mut self, era: u64) -> bool {
         let mut acknowledged = lock(&self.producer.context().by_era);
         while let Some((&oldest, &sent)) = self.sent_by_era.first_key_value() {
             if oldest > era {
@@ -225,30 +232,25 @@ impl Writer {
         }
         true
     }
+}
 
-    /// Whether everything sent has been acknowledged.
-    #[must_use]
-    pub fn is_acknowledged(&self) -> bool {
-        self.producer.context().count.load(Ordering::Relaxed) == self.sent
-    }
-
-    /// Waits until everything sent has been acknowledged.
-    ///
-    /// # Errors
-    /// When something was not delivered.
-    pub fn flush(&mut self, while_waiting: &mut dyn FnMut()) -> Result<(), KafkaFailure> {
-        while !self.is_acknowledged() {
-            self.look("producer")?;
-            while_waiting();
-            if !self.is_acknowledged() {
-                std::thread::sleep(LOOK);
-            }
+/// Takes in what the brokers have answered. One poll takes in one answer, of some records only; what is not taken in holds its
+/// room in the queue.
+fn take_in(producer: &BaseProducer<Acknowledgements>) -> anyhow::Result<()> {
+    loop {
+        let before = producer.context().count.load(Ordering::Relaxed);
+        producer.poll(Duration::ZERO);
+        if producer.context().count.load(Ordering::Relaxed) == before {
+            break;
         }
-        Ok(())
+    }
+    match &*lock(&producer.context().failure) {
+        None => Ok(()),
+        Some(what) => Err(LogFailure::said("producer", &format!("a record was not delivered: {what}")).into()),
     }
 }
 
-impl Drop for Writer {
+impl Drop for KafkaWriter {
     /// What has not been acknowledged is given up: its reader's log decides.
     fn drop(&mut self) {
         self.producer.purge(rdkafka::producer::PurgeConfig::default().queue().inflight());

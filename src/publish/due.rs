@@ -1,26 +1,28 @@
-//! Which rows are to be ranked, and when.
+//! Which lists are to be ranked, and when.
 //!
-//! A changed row is due at once, but not within `min_interval` of when it was last ranked; changes in between coalesce. Besides, every
-//! known row is due once per `sweep`: decay and moved totals shift scores without touching a row.
-//! Invariants: rows come in the order of when they became due; a row waits once, however often it changed; a change is
-//! never forgotten. Clocks are given, and one that goes back counts as standing still.
+//! A changed list is due at once, but not within `min_interval` of when it was last ranked; changes in between coalesce. Besides, every
+//! known list is due once per `sweep`: decay and moved totals shift scores without touching a row.
+//! Invariants: changed lists come in the order of when they became due, and before those that the sweep brings up; a list waits once, however
+//! often it changed; a change is never forgotten; no call does more than a bounded number of steps ([`STEPS_MAX`]), however many lists
+//! are known. Clocks are given, and one that goes back counts as standing still.
 //!
-//! Both queues are first in, first out, because every ranked row rests for the same time: no heap is needed, and a row
-//! that rests for long costs four bytes.
+//! Both queues are first in, first out, because every ranked list rests for the same time: no heap is needed, and a list
+//! that rests for long costs four bytes. The sweep is a cursor over all lists and a number of lists that it owes.
 
-use crate::items::ItemId;
-use crate::relation::Relation;
+use super::lists::ListNumber;
+use crate::memory::of_vec;
 use crate::rules::PublishRules;
 use std::collections::VecDeque;
 
-/// A row whose time has come.
+/// How many lists one call of [`Due::pop`] looks at.
+pub const STEPS_MAX: usize = 1_024;
+
+/// A list whose time has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DueRow {
-    /// The relation.
-    pub relation: Relation,
-    /// The anchor.
-    pub item: ItemId,
-    /// Since when the oldest change waits, in ms; `None` where the sweep brought the row up.
+pub struct DueList {
+    /// Which one.
+    pub list: ListNumber,
+    /// Since when the oldest change waits, in ms; `None` where the sweep brought the list up.
     pub since_ms: Option<i64>,
 }
 
@@ -36,39 +38,38 @@ enum State {
 
 #[derive(Clone, Copy)]
 struct Pending {
-    row: (Relation, ItemId),
+    list: ListNumber,
     since_ms: Option<i64>,
     state: State,
 }
 
-const UNKNOWN: u32 = 0;
-const RESTING: u32 = 1;
-/// Below this a place is one of the two words above; from it on, a number in `pending`.
-const PENDING: u32 = 2;
+const RESTING: u32 = 0;
+/// From here on a place is a number in `pending`.
+const PENDING: u32 = 1;
 
 /// The queue of one partition.
 pub struct Due {
     min_interval_ms: i64,
     sweep_ms: i64,
     clock_ms: i64,
-    /// By relation and item: unknown, resting, or where in `pending`.
-    places: [Vec<u32>; Relation::COUNT],
-    /// Every row, in the order of first meeting: the order of the sweep.
-    known: Vec<(Relation, ItemId)>,
+    /// By list: resting, or where in `pending`. Every list that is in it is known to the sweep.
+    places: Vec<u32>,
     pending: Vec<Pending>,
     free: Vec<u32>,
     ready: VecDeque<u32>,
-    /// Ranked rows, each with the time until which it must not be ranked again.
+    /// Ranked lists, each with the time until which it must not be ranked again.
     cooling: VecDeque<(i64, u32)>,
-    swept: Swept,
+    sweep: Sweep,
 }
 
-/// How far the slow sweep has come.
+/// How far the sweep has come, over all lists again and again.
 #[derive(Default)]
-struct Swept {
+struct Sweep {
     at_ms: Option<i64>,
     cursor: usize,
-    /// Rows × ms that are owed beyond whole rows.
+    /// How many lists from the cursor on are due; at most all.
+    owed: usize,
+    /// Lists × ms that are owed beyond whole lists.
     carry: i64,
 }
 
@@ -80,81 +81,99 @@ impl Due {
             min_interval_ms: rules.min_interval_ms.max(0),
             sweep_ms: rules.sweep_ms.max(1),
             clock_ms: i64::MIN,
-            places: std::array::from_fn(|_| Vec::new()),
-            known: Vec::new(),
+            places: Vec::new(),
             pending: Vec::new(),
             free: Vec::new(),
             ready: VecDeque::new(),
             cooling: VecDeque::new(),
-            swept: Swept::default(),
+            sweep: Sweep::default(),
         }
     }
 
-    /// Makes a row known to the sweep, without a change: after a restart.
-    pub fn know(&mut self, relation: Relation, item: ItemId) {
-        let places = &mut self.places[relation.index()];
-        if places.len() <= item.index() {
-            places.resize(item.index() + 1, UNKNOWN);
-        }
-        if places[item.index()] == UNKNOWN {
-            places[item.index()] = RESTING;
-            self.known.push((relation, item));
+    /// Makes a list known to the sweep, without a change.
+    pub fn know(&mut self, list: ListNumber) {
+        if self.places.len() <= list.index() {
+            self.places.resize(list.index() + 1, RESTING);
         }
     }
 
-    /// The row changed, by something that arrived at `arrival_ms`.
-    pub fn mark(&mut self, relation: Relation, item: ItemId, arrival_ms: i64, clock_ms: i64) {
+    /// The list's row changed, by something that arrived at `arrival_ms`.
+    pub fn mark(&mut self, list: ListNumber, arrival_ms: i64, clock_ms: i64) {
         self.advance(clock_ms);
-        self.know(relation, item);
-        self.bring_up(relation, item, Some(arrival_ms));
+        self.know(list);
+        self.bring_up(list, Some(arrival_ms));
     }
 
-    /// Brings up every known row, the ones that were ranked just now when their interval has passed.
-    pub fn sweep_all(&mut self, clock_ms: i64) {
+    /// The list is to be ranked, though nothing in its row changed.
+    pub fn mark_again(&mut self, list: ListNumber, clock_ms: i64) {
         self.advance(clock_ms);
-        for index in 0..self.known.len() {
-            let (relation, item) = self.known[index];
-            self.bring_up(relation, item, None);
-        }
+        self.know(list);
+        self.bring_up(list, None);
     }
 
-    /// The next row that may be ranked at `clock_ms`. It counts as ranked then.
-    pub fn pop(&mut self, clock_ms: i64) -> Option<DueRow> {
+    /// Brings up every known list, the ones that were ranked just now when their interval has passed.
+    pub fn sweep_all(&mut self) {
+        self.sweep.owed = self.places.len();
+    }
+
+    /// The next list that may be ranked at `clock_ms`. It counts as ranked then. `None` where there is none, or it was not
+    /// found within [`STEPS_MAX`]: see [`Due::is_busy`].
+    pub fn pop(&mut self, clock_ms: i64) -> Option<DueList> {
         self.advance(clock_ms);
-        self.sweep_on();
-        let number = self.ready.pop_front()?;
-        let pending = &mut self.pending[number as usize];
-        let (relation, item) = pending.row;
-        let due = DueRow { relation, item, since_ms: pending.since_ms.take() };
-        pending.state = State::Cooling;
-        if self.min_interval_ms > 0 {
-            self.cooling.push_back((self.clock_ms.saturating_add(self.min_interval_ms), number));
-        } else {
-            self.rest(number);
+        self.owe();
+        if let Some(number) = self.ready.pop_front() {
+            let pending = &mut self.pending[number as usize];
+            let due = DueList { list: pending.list, since_ms: pending.since_ms.take() };
+            self.cool(number);
+            return Some(due);
         }
-        Some(due)
+        for _ in 0..STEPS_MAX {
+            let Some(list) = self.next_swept() else { break };
+            match self.places[list.index()] {
+                RESTING => {
+                    let number = self.take_pending(Pending { list, since_ms: None, state: State::Cooling });
+                    self.places[list.index()] = number + PENDING;
+                    self.cool(number);
+                    return Some(DueList { list, since_ms: None });
+                }
+                place => {
+                    let pending = &mut self.pending[(place - PENDING) as usize];
+                    if pending.state == State::Cooling {
+                        pending.state = State::CoolingDirty;
+                    }
+                }
+            }
+        }
+        None
     }
 
-    /// How many rows are known.
+    /// Whether a list may be ranked at once, or looking for one goes on.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        let has_cooled = self.cooling.front().is_some_and(|(until_ms, _)| *until_ms <= self.clock_ms);
+        !self.ready.is_empty() || self.sweep.owed > 0 || has_cooled
+    }
+
+    /// How many lists are known.
     #[must_use]
     pub fn known(&self) -> usize {
-        self.known.len()
+        self.places.len()
     }
 
     /// Bytes held.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        let words = self.places.iter().map(Vec::capacity).sum::<usize>() + self.free.capacity() + self.ready.capacity();
-        words * size_of::<u32>()
-            + self.known.capacity() * size_of::<(Relation, ItemId)>()
-            + self.pending.capacity() * size_of::<Pending>()
-            + self.cooling.capacity() * size_of::<(i64, u32)>()
+        let queues = self.ready.capacity() * size_of::<u32>() + self.cooling.capacity() * size_of::<(i64, u32)>();
+        of_vec(&self.places) + of_vec(&self.pending) + of_vec(&self.free) + queues
     }
 
     /// Moves the clock; what has cooled is ready when it changed meanwhile, else it rests.
     fn advance(&mut self, clock_ms: i64) {
         self.clock_ms = self.clock_ms.max(clock_ms);
-        while let Some(&(_, number)) = self.cooling.front().filter(|(until_ms, _)| *until_ms <= self.clock_ms) {
+        for _ in 0..STEPS_MAX {
+            let Some(&(_, number)) = self.cooling.front().filter(|(until_ms, _)| *until_ms <= self.clock_ms) else {
+                return;
+            };
             self.cooling.pop_front();
             let pending = &mut self.pending[number as usize];
             if pending.state == State::CoolingDirty {
@@ -166,33 +185,40 @@ impl Due {
         }
     }
 
-    /// Brings up as many rows as the time since the last call is worth.
-    fn sweep_on(&mut self) {
-        let last_ms = self.swept.at_ms.replace(self.clock_ms).unwrap_or(self.clock_ms);
+    /// Owes as many lists as the time since the last call is worth.
+    fn owe(&mut self) {
+        let last_ms = self.sweep.at_ms.replace(self.clock_ms).unwrap_or(self.clock_ms);
         let elapsed_ms = self.clock_ms.saturating_sub(last_ms).min(self.sweep_ms);
-        if elapsed_ms <= 0 || self.known.is_empty() {
+        if elapsed_ms <= 0 || self.places.is_empty() {
             return;
         }
-        let known = i64::try_from(self.known.len()).unwrap_or(i64::MAX);
-        let owed = known.saturating_mul(elapsed_ms).saturating_add(self.swept.carry);
-        self.swept.carry = owed % self.sweep_ms;
-        for _ in 0..(owed / self.sweep_ms).min(known) {
-            self.swept.cursor = if self.swept.cursor < self.known.len() { self.swept.cursor } else { 0 };
-            let (relation, item) = self.known[self.swept.cursor];
-            self.swept.cursor += 1;
-            self.bring_up(relation, item, None);
-        }
+        let known = i64::try_from(self.places.len()).unwrap_or(i64::MAX);
+        let owed = known.saturating_mul(elapsed_ms).saturating_add(self.sweep.carry);
+        self.sweep.carry = owed % self.sweep_ms;
+        let more = usize::try_from(owed / self.sweep_ms).unwrap_or(usize::MAX);
+        self.sweep.owed = self.sweep.owed.saturating_add(more).min(self.places.len());
     }
 
-    fn bring_up(&mut self, relation: Relation, item: ItemId, since_ms: Option<i64>) {
-        let place = self.places[relation.index()][item.index()];
-        let number = if place < PENDING {
-            let number = self.take_pending(Pending { row: (relation, item), since_ms: None, state: State::Ready });
-            self.places[relation.index()][item.index()] = number + PENDING;
-            self.ready.push_back(number);
-            number
-        } else {
-            place - PENDING
+    /// The next list of the sweep, if one is owed.
+    fn next_swept(&mut self) -> Option<ListNumber> {
+        self.sweep.owed = self.sweep.owed.checked_sub(1)?;
+        if self.sweep.cursor >= self.places.len() {
+            self.sweep.cursor = 0;
+        }
+        let list = u32::try_from(self.sweep.cursor).ok().map(ListNumber);
+        self.sweep.cursor += 1;
+        list
+    }
+
+    fn bring_up(&mut self, list: ListNumber, since_ms: Option<i64>) {
+        let number = match self.places[list.index()] {
+            RESTING => {
+                let number = self.take_pending(Pending { list, since_ms: None, state: State::Ready });
+                self.places[list.index()] = number + PENDING;
+                self.ready.push_back(number);
+                number
+            }
+            place => place - PENDING,
         };
         let pending = &mut self.pending[number as usize];
         if pending.state == State::Cooling {
@@ -204,20 +230,29 @@ impl Due {
         };
     }
 
+    /// It is being ranked: not again within the interval.
+    fn cool(&mut self, number: u32) {
+        self.pending[number as usize].state = State::Cooling;
+        if self.min_interval_ms > 0 {
+            self.cooling.push_back((self.clock_ms.saturating_add(self.min_interval_ms), number));
+        } else {
+            self.rest(number);
+        }
+    }
+
     fn take_pending(&mut self, pending: Pending) -> u32 {
         if let Some(number) = self.free.pop() {
             self.pending[number as usize] = pending;
             return number;
         }
         let number = u32::try_from(self.pending.len()).unwrap_or(u32::MAX);
-        assert!(number < u32::MAX - PENDING, "more than 2^32 rows wait");
+        assert!(number < u32::MAX - PENDING, "more than 2^32 lists wait");
         self.pending.push(pending);
         number
     }
 
     fn rest(&mut self, number: u32) {
-        let (relation, item) = self.pending[number as usize].row;
-        self.places[relation.index()][item.index()] = RESTING;
+        self.places[self.pending[number as usize].list.index()] = RESTING;
         self.free.push(number);
     }
 }
@@ -233,39 +268,38 @@ mod tests {
         Due::new(&PublishRules { min_interval_ms, sweep_ms, ..PublishRules::default() })
     }
 
-    fn row(item: u32, since_ms: Option<i64>) -> Option<DueRow> {
-        Some(DueRow { relation: Relation::AlsoBought, item: ItemId(item), since_ms })
+    fn list(item: u32, since_ms: Option<i64>) -> Option<DueList> {
+        Some(DueList { list: ListNumber(item), since_ms })
     }
 
     #[test]
     fn changes_coalesce_and_wait_for_the_interval() {
         let mut queue = due(1000, NO_SWEEP);
-        let mark =
-            |queue: &mut Due, item, arrival, clock| queue.mark(Relation::AlsoBought, ItemId(item), arrival, clock);
+        let mark = |queue: &mut Due, item, arrival, clock| queue.mark(ListNumber(item), arrival, clock);
         mark(&mut queue, 1, 5, 10);
         mark(&mut queue, 2, 4, 11);
         mark(&mut queue, 1, 3, 12);
-        assert_eq!(queue.pop(12), row(1, Some(3)), "at once, since the oldest of two changes");
-        assert_eq!(queue.pop(12), row(2, Some(4)));
+        assert_eq!(queue.pop(12), list(1, Some(3)), "at once, since the oldest of two changes");
+        assert_eq!(queue.pop(12), list(2, Some(4)));
         assert_eq!(queue.pop(12), None);
         mark(&mut queue, 2, 20, 20);
         mark(&mut queue, 1, 21, 21);
         mark(&mut queue, 1, 22, 22);
         mark(&mut queue, 3, 23, 23);
-        assert_eq!(queue.pop(23), row(3, Some(23)));
+        assert_eq!(queue.pop(23), list(3, Some(23)));
         assert_eq!(queue.pop(1011), None, "ranked at 12: not within 1000 ms");
-        assert_eq!(queue.pop(1012), row(1, Some(21)), "ranked first, due first");
-        assert_eq!(queue.pop(1000), row(2, Some(20)), "a clock that goes back stands still");
+        assert_eq!(queue.pop(1012), list(1, Some(21)), "ranked first, due first");
+        assert_eq!(queue.pop(1000), list(2, Some(20)), "a clock that goes back stands still");
         assert_eq!(queue.pop(9999), None);
         mark(&mut queue, 1, 9999, 9999);
-        assert_eq!(queue.pop(9999), row(1, Some(9999)), "long rested: at once");
-        assert_eq!(queue.known(), 3);
+        assert_eq!(queue.pop(9999), list(1, Some(9999)), "long rested: at once");
+        assert_eq!(queue.known(), 4, "numbers are dense: 0 is a list too");
     }
 
     #[test]
     fn the_sweep_brings_up_every_row_once_per_round_evenly() {
         let mut queue = due(0, 1000);
-        (0..100).for_each(|item| queue.know(Relation::AlsoBought, ItemId(item)));
+        (0..100).for_each(|item| queue.know(ListNumber(item)));
         assert_eq!(queue.pop(0), None);
         for round in 0..3 {
             let mut seen = Vec::new();
@@ -273,7 +307,7 @@ mod tests {
                 let before = seen.len();
                 while let Some(row) = queue.pop(round * 1000 + clock * 5) {
                     assert_eq!(row.since_ms, None);
-                    seen.push(row.item.0);
+                    seen.push(row.list.0);
                 }
                 assert!(seen.len() - before <= 1, "one row in ten ms");
             }
@@ -284,17 +318,55 @@ mod tests {
     }
 
     #[test]
-    fn a_swept_row_that_changes_while_it_waits_is_ranked_once() {
+    fn a_list_that_changes_before_the_sweep_comes_to_it_does_not_wait_and_is_swept_after_its_interval() {
         let mut queue = due(1000, NO_SWEEP);
-        queue.know(Relation::AlsoBought, ItemId(0));
-        queue.mark(Relation::AlsoBought, ItemId(1), 0, 0);
-        assert_eq!(queue.pop(0), row(1, Some(0)));
-        queue.sweep_all(1);
-        queue.mark(Relation::AlsoBought, ItemId(0), 2, 2);
-        assert_eq!(queue.pop(2), row(0, Some(2)));
+        queue.know(ListNumber(0));
+        queue.mark(ListNumber(1), 0, 0);
+        assert_eq!(queue.pop(0), list(1, Some(0)));
+        queue.sweep_all();
+        queue.mark(ListNumber(0), 2, 2);
+        assert_eq!(queue.pop(2), list(0, Some(2)));
         assert_eq!(queue.pop(999), None);
-        assert_eq!(queue.pop(1000), row(1, None), "the sweep, after the interval");
+        assert_eq!(queue.pop(1000), list(1, None), "the sweep, after the interval");
+        assert_eq!(queue.pop(1001), None);
+        assert_eq!(queue.pop(1002), list(0, None));
         assert_eq!(queue.pop(99_999), None);
+    }
+
+    #[test]
+    fn a_changed_list_goes_before_all_that_the_sweep_owes() {
+        let mut queue = due(0, NO_SWEEP);
+        (0..100).for_each(|item| queue.know(ListNumber(item)));
+        queue.sweep_all();
+        assert_eq!(queue.pop(1), list(0, None));
+        queue.mark(ListNumber(50), 1, 1);
+        assert_eq!(queue.pop(1), list(50, Some(1)));
+        assert_eq!(queue.pop(1), list(1, None));
+        let rest = std::iter::from_fn(|| queue.pop(1)).map(|row| row.list.0).collect::<Vec<_>>();
+        assert_eq!(rest, (2..100).collect::<Vec<_>>(), "one round, and 50 again: nothing rests");
+        assert!(!queue.is_busy());
+    }
+
+    #[test]
+    fn no_call_looks_at_more_lists_than_its_bound_and_none_is_lost_for_it() {
+        let many = u32::try_from(STEPS_MAX).unwrap() * 3;
+        let mut queue = due(1000, NO_SWEEP);
+        (0..many).for_each(|item| queue.mark(ListNumber(item), 0, 0));
+        assert_eq!(std::iter::from_fn(|| queue.pop(0)).count(), many as usize);
+        queue.sweep_all();
+        // All of them cool: three calls pass over them without finding one.
+        for left in [2, 1, 0] {
+            assert_eq!((queue.pop(1), queue.sweep.owed), (None, left * STEPS_MAX));
+        }
+        assert!(!queue.is_busy());
+        let mut seen = 0;
+        let mut before = queue.cooling.len();
+        while queue.clock_ms < 1000 || queue.is_busy() {
+            seen += usize::from(queue.pop(1000).is_some());
+            assert!(queue.cooling.len() + STEPS_MAX + 1 >= before, "one call cools a bounded number");
+            before = queue.cooling.len();
+        }
+        assert_eq!(seen, many as usize, "what was swept while it cooled is due when it has");
     }
 
     /// The same by a list that is searched: what is dirty, and when it was last ranked.
@@ -338,10 +410,10 @@ mod tests {
             for (item, wait, is_pop) in steps {
                 clock += wait;
                 if is_pop {
-                    let popped = queue.pop(clock).map(|row| (row.item.0, row.since_ms.unwrap()));
+                    let popped = queue.pop(clock).map(|row| (row.list.0, row.since_ms.unwrap()));
                     prop_assert_eq!(popped, naive.pop(clock, 20));
                 } else {
-                    queue.mark(Relation::AlsoBought, ItemId(item), clock, clock);
+                    queue.mark(ListNumber(item), clock, clock);
                     naive.mark(item, clock);
                 }
             }

@@ -6,9 +6,24 @@ const DECIMALS_MAX: usize = 15;
 const POWERS_OF_TEN: [f64; DECIMALS_MAX + 1] =
     [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
 
+/// A number of few digits: `scaled` / 10^`decimals`, with its sign.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Rounded {
+    /// The number itself. Its shortest decimal form is the one of the other fields.
+    pub(super) value: f64,
+    scaled: u64,
+    decimals: usize,
+}
+
+/// Instead of decimals, where a number is too large or too small to be written as an integer with a point in it.
+const UNSCALED: usize = usize::MAX;
+
+/// Below this and from [`POWERS_OF_TEN`]'s end on, other writers use an exponent.
+const PLAIN_MIN: f64 = 1e-4;
+
 /// `value` to `digits` significant digits, but not beyond the 15th behind the point. Its shortest decimal form has no
 /// more than these. Rounds the same way everywhere, so a weight that is at most another stays so.
-pub(super) fn significant(value: f64, digits: usize) -> f64 {
+pub(super) fn rounded(value: f64, digits: usize) -> Rounded {
     let size = value.abs();
     if size < POWERS_OF_TEN[DECIMALS_MAX] {
         // Digits before the point, or minus the zeros behind it.
@@ -19,17 +34,63 @@ pub(super) fn significant(value: f64, digits: usize) -> f64 {
             let zeros = POWERS_OF_TEN.partition_point(|&power| size * power < 1.0);
             digits + zeros - 1
         };
-        let scale = POWERS_OF_TEN[decimals.min(DECIMALS_MAX)];
-        return (whole_number(size * scale) / scale).copysign(value);
+        let decimals = decimals.min(DECIMALS_MAX);
+        let scale = POWERS_OF_TEN[decimals];
+        let scaled = nearest(size * scale);
+        let value = (scaled as f64 / scale).copysign(value);
+        let is_plain = scaled == 0 || size >= PLAIN_MIN;
+        return Rounded { value, scaled, decimals: if is_plain { decimals } else { UNSCALED } };
     }
-    value
+    Rounded::plain(value)
+}
+
+impl Rounded {
+    /// `scaled` / 10^`decimals`.
+    pub(super) fn of(scaled: u32, decimals: usize) -> Self {
+        Self { value: f64::from(scaled) / POWERS_OF_TEN[decimals], scaled: scaled.into(), decimals }
+    }
+
+    /// A number that is written in full.
+    pub(super) fn plain(value: f64) -> Self {
+        Self { value, scaled: 0, decimals: UNSCALED }
+    }
+
+    /// Appends the shortest decimal form, as JSON has it: with a point, though nothing stand behind it.
+    pub(super) fn write(&self, out: &mut Vec<u8>) {
+        if self.decimals == UNSCALED {
+            let written = serde_json::to_writer(out, &self.value);
+            assert!(written.is_ok(), "a number always serialises");
+            return;
+        }
+        let (mut scaled, mut decimals) = (self.scaled, self.decimals);
+        while decimals > 1 && scaled.is_multiple_of(10) {
+            (scaled, decimals) = (scaled / 10, decimals - 1);
+        }
+        if self.value.is_sign_negative() {
+            out.push(b'-');
+        }
+        let mut buffer = itoa::Buffer::new();
+        let text = buffer.format(scaled).as_bytes();
+        if decimals == 0 {
+            out.extend_from_slice(text);
+            out.extend_from_slice(b".0");
+        } else if let Some(whole) = text.len().checked_sub(decimals).filter(|whole| *whole > 0) {
+            out.extend_from_slice(&text[..whole]);
+            out.push(b'.');
+            out.extend_from_slice(&text[whole..]);
+        } else {
+            out.extend_from_slice(b"0.");
+            out.extend(std::iter::repeat_n(b'0', decimals - text.len()));
+            out.extend_from_slice(text);
+        }
+    }
 }
 
 /// The nearest whole number. At most 10^15 comes here, which `i64` and `f64` hold; `f64::round` is slow where the
 /// processor's own instruction may not be used.
 #[expect(clippy::cast_possible_truncation, reason = "the fraction is what is cut")]
-fn whole_number(size: f64) -> f64 {
-    (size + 0.5) as i64 as f64
+fn nearest(size: f64) -> u64 {
+    ((size + 0.5) as i64).unsigned_abs()
 }
 
 #[cfg(test)]
@@ -51,17 +112,36 @@ mod tests {
             (999_999_999.6, 9, "1000000000"),
             (1e300, 9, &1e300_f64.to_string()),
         ] {
-            assert_eq!(significant(value, digits).to_string(), expected);
+            assert_eq!(rounded(value, digits).value.to_string(), expected);
         }
+    }
+
+    fn text(value: f64, digits: usize) -> String {
+        let mut out = Vec::new();
+        rounded(value, digits).write(&mut out);
+        String::from_utf8(out).unwrap()
     }
 
     proptest! {
         #[test]
+        fn what_is_written_is_what_serde_writes(bits: u64, near in -20.0..20.0_f64, whole in 0..100_000_u32, digits in 1..10_usize) {
+            let any = f64::from_bits(bits);
+            let values = [any, near.exp2(), -near.exp(), 10_f64.powf(near.trunc()), f64::from(whole), f64::from(whole) / 1000.0];
+            for value in values.into_iter().filter(|value| value.is_finite()) {
+                let serde = serde_json::to_string(&rounded(value, digits).value).unwrap();
+                prop_assert_eq!(text(value, digits), serde, "{} to {} digits", value, digits);
+            }
+            let mut score = Vec::new();
+            Rounded::of(whole, 3).write(&mut score);
+            prop_assert_eq!(String::from_utf8(score).unwrap(), serde_json::to_string(&(f64::from(whole) / 1000.0)).unwrap());
+        }
+
+        #[test]
         fn nine_digits_are_kept_and_no_order_turns_round(x in 1e-6..1e12_f64, y in 1e-6..1e12_f64) {
-            prop_assert!((significant(x, 9) / x - 1.0).abs() < 5.1e-9);
-            prop_assert_eq!(x <= y, significant(x, 9) <= significant(y, 9) && (x <= y || significant(x, 9) < significant(y, 9)));
-            let digits = significant(x, 9).to_string().replace('.', "").trim_matches('0').len();
-            prop_assert!(digits <= 9 || x >= 1e9, "{}", significant(x, 9));
+            prop_assert!((rounded(x, 9).value / x - 1.0).abs() < 5.1e-9);
+            prop_assert_eq!(x <= y, rounded(x, 9).value <= rounded(y, 9).value && (x <= y || rounded(x, 9).value < rounded(y, 9).value));
+            let digits = rounded(x, 9).value.to_string().replace('.', "").trim_matches('0').len();
+            prop_assert!(digits <= 9 || x >= 1e9, "{}", rounded(x, 9).value);
         }
     }
 }

@@ -1,15 +1,17 @@
-//! Whether a ranked list is news.
+//! Whether a ranked list is news, and whether what stands on the lists log is what was published last.
+//!
+//! Every record that lands on the partition's lists log comes back here. One that is not the newest of its key, behind which no
+//! newer one of ours is still to land, is *stale*: subscribers and compaction would keep it, so the list is published again.
 
-use super::record::ListRecord;
-use crate::items::{ItemId, Items};
+use super::lists::ListNumber;
+use crate::items::ItemId;
+use crate::memory::{allocated, of_vec};
 use crate::rank::{Entry, List};
-use crate::relation::Relation;
-use hashbrown::HashMap;
 
 /// Who published a record, and as which one. Of two records of a key the higher one counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Stamp {
-    /// Which incarnation of the owner.
+    /// Which incarnation of the owner: the offset of its claim.
     pub epoch: u64,
     /// Its how many-th record, from 1.
     pub sequence: u64,
@@ -28,23 +30,13 @@ pub enum News {
     Nothing,
 }
 
-/// What has been decided, ever, and what is held.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct PublisherStats {
-    /// Lists published.
-    pub lists: u64,
-    /// Tombstones published.
-    pub tombstones: u64,
-    /// Updates held back because they say nothing new.
-    pub suppressed: u64,
-    /// Keys remembered.
-    pub keys: usize,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Shown {
-    item: ItemId,
-    score_milli: u32,
+/// What a list shows at one place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shown {
+    /// The item.
+    pub item: ItemId,
+    /// Its score, in thousandths.
+    pub score_milli: u32,
 }
 
 impl Shown {
@@ -53,88 +45,127 @@ impl Shown {
     }
 }
 
-/// What subscribers have last been told of one key; nothing shown after a tombstone.
+/// What subscribers have last been told of one key; nothing shown after a tombstone, or where there never was one.
+#[derive(Clone, Default)]
 struct Published {
     shown: Box<[Shown]>,
     stamp: Stamp,
+    /// What stands on the log last is something else.
+    is_stale: bool,
 }
 
 /// Remembers what subscribers know: 8 bytes a shown entry.
 pub struct Publisher {
     min_score_step_milli: u32,
     last: Stamp,
-    published: HashMap<(Relation, ItemId), Published>,
-    stats: PublisherStats,
+    /// The highest sequence of this epoch that has landed. Ours land in their order.
+    landed: u64,
+    published: Vec<Published>,
+    shown_bytes: usize,
 }
 
 impl Publisher {
     /// A publisher for which a score must move by more than `min_score_step_milli` thousandths to be news.
     #[must_use]
     pub fn new(min_score_step_milli: u32) -> Self {
-        Self {
-            min_score_step_milli,
-            last: Stamp::default(),
-            published: HashMap::new(),
-            stats: PublisherStats::default(),
-        }
+        Self { min_score_step_milli, last: Stamp::default(), landed: 0, published: Vec::new(), shown_bytes: 0 }
     }
 
     /// A new incarnation of the owner: its records count as newer than all before.
     pub fn claim(&mut self, epoch: u64) {
         self.last = Stamp { epoch, sequence: 0 };
+        self.landed = 0;
     }
 
-    /// Decides on `list`. What is to be published counts as published from here on.
-    pub fn offer(&mut self, list: &List) -> News {
-        let key = (list.relation, list.anchor);
-        let shown = list.shown();
-        let known = self.published.get(&key).map_or(&[][..], |published| &published.shown);
-        match (known.is_empty(), shown.is_empty()) {
-            (true, true) => return News::Nothing,
-            (false, false) if !is_news(known, shown, self.min_score_step_milli) => {
-                self.stats.suppressed += 1;
-                return News::Suppressed;
+    /// Decides on `ranked`. What is to be published counts as published from here on.
+    pub fn offer(&mut self, list: ListNumber, ranked: &List) -> News {
+        let shown = ranked.shown();
+        let step_milli = self.min_score_step_milli;
+        let published = self.published(list);
+        if !published.is_stale {
+            match (published.shown.is_empty(), shown.is_empty()) {
+                (true, true) => return News::Nothing,
+                (false, false) if !is_news(&published.shown, shown, step_milli) => return News::Suppressed,
+                _ => {}
             }
-            _ => {}
         }
         self.last.sequence += 1;
         let stamp = self.last;
-        self.published.insert(key, Published { shown: shown.iter().map(Shown::of).collect(), stamp });
-        if shown.is_empty() {
-            self.stats.tombstones += 1;
-            News::Tombstone(stamp)
-        } else {
-            self.stats.lists += 1;
-            News::List(stamp)
+        self.put(list, stamp, shown.iter().map(Shown::of));
+        if shown.is_empty() { News::Tombstone(stamp) } else { News::List(stamp) }
+    }
+
+    /// Takes over a record that a predecessor has left on the lists log, in the log's order: of two of a key the one with the higher
+    /// stamp counts, and where it is not the one that stands last, subscribers may hold the other. One without a stamp
+    /// is nobody's.
+    pub fn restore(&mut self, list: ListNumber, stamp: Option<Stamp>, shown: impl ExactSizeIterator<Item = Shown>) {
+        let known = self.published(list).stamp;
+        match stamp.filter(|stamp| *stamp >= known && stamp.sequence > 0) {
+            None => self.published(list).is_stale = true,
+            Some(stamp) if stamp == known => self.published(list).is_stale = false, // sent twice
+            Some(stamp) => self.put(list, stamp, shown),
         }
     }
 
-    /// Takes over what `record` says that subscribers have been told: a restarted owner reads its own output. Says
-    /// whether it is a record of a list that there is.
-    pub fn restore(&mut self, record: &ListRecord<'_>, items: &mut Items) -> bool {
-        let Some(relation) = Relation::of_list(&record.list) else { return false };
-        let shop = items.shop(&record.shop);
-        let anchor = items.item(shop, &record.item);
-        let read = |entry: &super::EntryRecord<'_>| Shown {
-            item: items.item(shop, &entry.item),
-            score_milli: crate::rank::score_milli(entry.score),
-        };
-        let shown = record.entries.iter().map(read).collect();
-        self.published.insert((relation, anchor), Published { shown, stamp: record.stamp() });
-        true
+    /// A record of `list` has landed on the log. Says whether the list must be published again.
+    pub fn landed(&mut self, list: ListNumber, stamp: Option<Stamp>) -> bool {
+        let own_epoch = self.last.epoch;
+        if let Some(stamp) = stamp.filter(|stamp| stamp.epoch == own_epoch) {
+            self.landed = self.landed.max(stamp.sequence);
+        }
+        let landed = self.landed;
+        let published = self.published(list);
+        let newest = published.stamp;
+        let is_to_land = newest.epoch == own_epoch && newest.sequence > landed;
+        if stamp == Some(newest) && newest.sequence > 0 {
+            published.is_stale = false;
+        } else if !is_to_land {
+            published.is_stale = true;
+        }
+        published.is_stale
     }
 
     /// As which record a key was last published, a tombstone included.
     #[must_use]
-    pub fn stamp(&self, relation: Relation, anchor: ItemId) -> Option<Stamp> {
-        self.published.get(&(relation, anchor)).map(|published| published.stamp)
+    pub fn stamp(&self, list: ListNumber) -> Option<Stamp> {
+        self.published.get(list.index()).map(|published| published.stamp).filter(|stamp| stamp.sequence > 0)
     }
 
-    /// What has been decided and is held.
+    /// Whether what stands last on the log is not what was published last.
     #[must_use]
-    pub fn stats(&self) -> PublisherStats {
-        PublisherStats { keys: self.published.len(), ..self.stats }
+    pub fn is_stale(&self, list: ListNumber) -> bool {
+        self.published.get(list.index()).is_some_and(|published| published.is_stale)
     }
+
+    /// Bytes held.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        of_vec(&self.published) + self.shown_bytes
+    }
+
+    fn published(&mut self, list: ListNumber) -> &mut Published {
+        if self.published.len() <= list.index() {
+            self.published.resize(list.index() + 1, Published::default());
+        }
+        &mut self.published[list.index()]
+    }
+
+    fn put(&mut self, list: ListNumber, stamp: Stamp, shown: impl ExactSizeIterator<Item = Shown>) {
+        let published = self.published(list);
+        (published.stamp, published.is_stale) = (stamp, false);
+        let before = bytes_of(&published.shown);
+        if published.shown.len() == shown.len() {
+            published.shown.iter_mut().zip(shown).for_each(|(place, shown)| *place = shown);
+        } else {
+            published.shown = shown.collect();
+        }
+        let after = bytes_of(&published.shown);
+        self.shown_bytes = self.shown_bytes + after - before;
+    }
+}
+
+fn bytes_of(shown: &[Shown]) -> usize {
+    allocated(size_of_val(shown))
 }
 
 /// Whether membership or order changed, or a score moved by more than a step.
@@ -151,14 +182,15 @@ mod tests {
     use crate::event::EventTime;
     use crate::rank::{Day, Figures};
 
-    fn list(items: &mut Items, entries: &[(&str, u32)], shown: usize) -> List {
-        let shop = items.shop("main");
-        let mut list = List::empty(Relation::AlsoBought, items.item(shop, "anchor"));
+    const LIST: ListNumber = ListNumber(0);
+
+    fn list(entries: &[(u32, u32)], shown: usize) -> List {
+        let mut list = List::blank();
         list.as_of = EventTime(1);
         list.shown = shown;
-        for &(name, score_milli) in entries {
+        for &(item, score_milli) in entries {
             let figures = Figures::new(1.0, 2.0, 3.0, 4.0);
-            let item = items.item(shop, name);
+            let item = ItemId(item);
             let entry =
                 Entry { item, score_milli, rank_milli: 0, support: 1, figures, llr_root: 0.0, last_seen: Day(1) };
             list.entries.push(entry);
@@ -166,60 +198,124 @@ mod tests {
         list
     }
 
-    fn at(sequence: u64) -> Stamp {
-        Stamp { epoch: 0, sequence }
+    fn shown(entries: &[(u32, u32)]) -> impl ExactSizeIterator<Item = Shown> {
+        entries.iter().map(|&(item, score_milli)| Shown { item: ItemId(item), score_milli })
+    }
+
+    fn at(epoch: u64, sequence: u64) -> Stamp {
+        Stamp { epoch, sequence }
     }
 
     #[test]
     fn only_what_differs_is_published() {
-        let (mut items, mut publisher) = (Items::default(), Publisher::new(1000));
-        let mut offer = |entries: &[(&str, u32)], shown: usize| publisher.offer(&list(&mut items, entries, shown));
+        let mut publisher = Publisher::new(1000);
+        let mut offer = |entries: &[(u32, u32)], shown: usize| publisher.offer(LIST, &list(entries, shown));
+        let (a, b, c, d) = (1, 2, 3, 4);
         assert_eq!(offer(&[], 0), News::Nothing, "empty, and never published");
-        assert_eq!(offer(&[("a", 9000), ("b", 8000), ("c", 100)], 2), News::List(at(1)));
-        assert_eq!(offer(&[("a", 9000), ("b", 8000), ("c", 100)], 2), News::Suppressed, "the same");
-        assert_eq!(offer(&[("a", 9000), ("b", 8000), ("d", 5000)], 2), News::Suppressed, "only the reserve");
-        assert_eq!(offer(&[("a", 9600), ("b", 7400)], 2), News::Suppressed, "small steps");
-        assert_eq!(offer(&[("a", 10_000), ("b", 7000)], 2), News::Suppressed, "a whole step from what was published");
-        assert_eq!(offer(&[("a", 10_001), ("b", 7000)], 2), News::List(at(2)), "more than a step");
-        assert_eq!(offer(&[("a", 9002), ("b", 7000)], 2), News::Suppressed, "measured from the last one");
-        assert_eq!(offer(&[("b", 7000), ("a", 7000)], 2), News::List(at(3)), "order");
-        assert_eq!(offer(&[("b", 7000), ("c", 7000)], 2), News::List(at(4)), "membership");
-        assert_eq!(offer(&[("b", 7000), ("c", 7000)], 1), News::List(at(5)), "length");
-        assert_eq!(offer(&[], 0), News::Tombstone(at(6)));
+        assert_eq!(offer(&[(a, 9000), (b, 8000), (c, 100)], 2), News::List(at(0, 1)));
+        assert_eq!(offer(&[(a, 9000), (b, 8000), (c, 100)], 2), News::Suppressed, "the same");
+        assert_eq!(offer(&[(a, 9000), (b, 8000), (d, 5000)], 2), News::Suppressed, "only the reserve");
+        assert_eq!(offer(&[(a, 9600), (b, 7400)], 2), News::Suppressed, "small steps");
+        assert_eq!(offer(&[(a, 10_000), (b, 7000)], 2), News::Suppressed, "a whole step from what was published");
+        assert_eq!(offer(&[(a, 10_001), (b, 7000)], 2), News::List(at(0, 2)), "more than a step");
+        assert_eq!(offer(&[(a, 9002), (b, 7000)], 2), News::Suppressed, "measured from the last one");
+        assert_eq!(offer(&[(b, 7000), (a, 7000)], 2), News::List(at(0, 3)), "order");
+        assert_eq!(offer(&[(b, 7000), (c, 7000)], 2), News::List(at(0, 4)), "membership");
+        assert_eq!(offer(&[(b, 7000), (c, 7000)], 1), News::List(at(0, 5)), "length");
+        assert_eq!(offer(&[], 0), News::Tombstone(at(0, 6)));
         assert_eq!(offer(&[], 0), News::Nothing, "buried once");
-        assert_eq!(offer(&[("b", 7000)], 1), News::List(at(7)), "it came back");
-        let stats = publisher.stats();
-        assert_eq!((stats.lists, stats.tombstones, stats.suppressed, stats.keys), (6, 1, 5, 1));
+        assert_eq!(offer(&[(b, 7000)], 1), News::List(at(0, 7)), "it came back");
+        assert_eq!(publisher.stamp(LIST), Some(at(0, 7)));
+        assert_eq!(publisher.stamp(ListNumber(1)), None);
     }
 
     #[test]
     fn a_restarted_owner_goes_on_from_its_own_records() {
-        let (mut items, mut first) = (Items::default(), Publisher::new(1000));
-        let shown = list(&mut items, &[("a", 43_849), ("b", 20_654)], 2);
-        let News::List(stamp) = first.offer(&shown) else { panic!("news") };
-        let mut json = Vec::new();
-        ListRecord::of(&shown, &items, stamp).write_json(&mut json);
+        let mut publisher = Publisher::new(0);
+        publisher.restore(LIST, Some(at(3, 1)), shown(&[(1, 43_849), (2, 20_654)]));
+        publisher.restore(ListNumber(2), Some(at(3, 2)), shown(&[]));
+        publisher.claim(8);
+        assert_eq!(publisher.offer(LIST, &list(&[(1, 43_849), (2, 20_654)], 2)), News::Suppressed);
+        assert_eq!(publisher.stamp(LIST), Some(at(3, 1)));
+        assert_eq!(publisher.offer(LIST, &list(&[(1, 43_849), (2, 20_655)], 2)), News::List(at(8, 1)));
+        assert_eq!(publisher.offer(ListNumber(2), &list(&[], 0)), News::Nothing, "subscribers know of the tombstone");
+    }
 
-        let (mut items, mut second) = (Items::default(), Publisher::new(0));
-        items.shop("other");
-        let record: ListRecord<'_> = serde_json::from_slice(&json).unwrap();
-        assert!(second.restore(&record, &mut items));
-        second.claim(8);
-        let same = list(&mut items, &[("a", 43_849), ("b", 20_654)], 2);
-        assert_eq!(second.offer(&same), News::Suppressed, "not a thousandth lost on the way");
-        assert_eq!(second.stamp(Relation::AlsoBought, same.anchor), Some(stamp));
-        let moved = list(&mut items, &[("a", 43_849), ("b", 20_655)], 2);
-        assert_eq!(second.offer(&moved), News::List(Stamp { epoch: 8, sequence: 1 }));
+    /// What a restored key is taken to show, and whether it is published again though nothing in it is news.
+    #[test]
+    fn the_highest_stamp_counts_and_what_stands_last_is_published_over() {
+        type Shown<'l> = &'l [(u32, u32)];
+        type Left<'l> = (Option<Stamp>, Shown<'l>);
+        type Case<'l> = (&'l [Left<'l>], Shown<'l>, bool);
+        let (old, new): (Shown<'_>, Shown<'_>) = (&[(1, 100)], &[(2, 200)]);
+        let cases: &[Case<'_>] = &[
+            (&[(Some(at(1, 5)), old), (Some(at(2, 1)), new)], new, false),
+            (&[(Some(at(2, 1)), new), (Some(at(1, 5)), old)], new, true),
+            (&[(Some(at(2, 1)), new), (Some(at(1, 5)), old), (Some(at(2, 1)), new)], new, false),
+            (&[(Some(at(2, 1)), new), (Some(at(1, 5)), old), (Some(at(3, 1)), old)], old, false),
+            (&[(Some(at(2, 1)), new), (None, old)], new, true),
+            (&[(Some(at(2, 1)), new), (Some(at(1, 9)), &[])], new, true),
+            (&[(Some(at(2, 1)), &[]), (Some(at(1, 9)), old)], &[], true),
+            (&[(None, old)], &[], true),
+            (&[(Some(at(9, 0)), old)], &[], true),
+        ];
+        for (left, holds, is_stale) in cases {
+            let mut publisher = Publisher::new(1000);
+            left.iter().for_each(|(stamp, entries)| publisher.restore(LIST, *stamp, shown(entries)));
+            publisher.claim(10);
+            assert_eq!(publisher.is_stale(LIST), *is_stale, "{left:?}");
+            let same = list(holds, holds.len());
+            let news = publisher.offer(LIST, &same);
+            let expected = match (is_stale, holds.is_empty()) {
+                (true, true) => News::Tombstone(at(10, 1)),
+                (true, false) => News::List(at(10, 1)),
+                (false, _) => News::Suppressed,
+            };
+            assert_eq!(news, expected, "{left:?}");
+            assert!(!publisher.is_stale(LIST), "published over");
+        }
+    }
 
-        let News::Tombstone(stamp) = second.offer(&list(&mut items, &[], 0)) else { panic!("a tombstone") };
-        let empty = list(&mut items, &[], 0);
-        let mut third = Publisher::new(0);
-        let tombstone = ListRecord::of(&empty, &items, stamp);
-        assert!(tombstone.tombstone);
-        let mut other_items = Items::default();
-        assert!(third.restore(&tombstone, &mut other_items));
-        assert_eq!(third.offer(&list(&mut other_items, &[], 0)), News::Nothing, "subscribers know");
-        let unknown = ListRecord { list: "best-sellers".into(), ..tombstone };
-        assert!(!third.restore(&unknown, &mut Items::default()));
+    #[test]
+    fn what_lands_over_the_newest_is_stale_unless_a_newer_one_is_still_to_land() {
+        let mut publisher = Publisher::new(1000);
+        publisher.claim(7);
+        let first = publisher.offer(LIST, &list(&[(1, 100)], 1));
+        assert_eq!(first, News::List(at(7, 1)));
+        assert!(!publisher.landed(LIST, Some(at(3, 99))), "ours comes behind it");
+        assert!(!publisher.landed(LIST, Some(at(7, 1))), "here it is");
+        assert!(publisher.landed(LIST, Some(at(3, 100))), "late: now the old one stands last");
+        assert_eq!(publisher.offer(LIST, &list(&[(1, 100)], 1)), News::List(at(7, 2)), "no news, but published");
+        assert!(!publisher.landed(LIST, Some(at(3, 101))), "2 is to land");
+        assert_eq!(publisher.offer(ListNumber(4), &list(&[(1, 100)], 1)), News::List(at(7, 3)));
+        assert!(!publisher.landed(LIST, Some(at(7, 2))));
+        assert!(publisher.landed(LIST, None), "somebody without a stamp");
+        assert!(!publisher.landed(LIST, Some(at(7, 2))), "sent twice: it stands last again");
+        assert!(!publisher.landed(ListNumber(4), Some(at(7, 3))));
+        assert!(publisher.landed(ListNumber(9), Some(at(3, 102))), "a key that this owner never had");
+        assert_eq!(publisher.offer(ListNumber(9), &list(&[], 0)), News::Tombstone(at(7, 4)));
+        assert!(!publisher.landed(ListNumber(9), Some(at(7, 4))));
+    }
+
+    #[test]
+    fn an_older_one_of_ours_on_its_way_changes_nothing() {
+        let mut publisher = Publisher::new(0);
+        publisher.claim(7);
+        publisher.offer(LIST, &list(&[(1, 100)], 1));
+        publisher.offer(LIST, &list(&[(1, 200)], 1));
+        assert!(!publisher.landed(LIST, Some(at(7, 1))));
+        assert!(!publisher.landed(LIST, Some(at(7, 2))));
+        assert!(!publisher.is_stale(LIST));
+    }
+
+    #[test]
+    fn bytes_are_those_of_what_is_held() {
+        let mut publisher = Publisher::new(0);
+        publisher.offer(LIST, &list(&[(1, 1), (2, 2)], 2));
+        let two = publisher.bytes();
+        publisher.offer(LIST, &list(&[(1, 1), (2, 2), (3, 3), (4, 4), (5, 5)], 5));
+        assert!(publisher.bytes() > two);
+        publisher.offer(LIST, &list(&[], 0));
+        assert_eq!(publisher.shown_bytes, 0);
     }
 }

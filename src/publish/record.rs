@@ -1,16 +1,13 @@
 //! The output record: a list with names, and all that its scores are made of.
 
-use super::number::significant;
+use super::figures::{EntryFigures, ListFigures};
+use super::number::Rounded;
 use super::publisher::Stamp;
 use crate::items::Items;
+use crate::list_key::{About, SHOP_WIDE};
 use crate::rank::{Day, Entry, List};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
-
-/// Significant digits of weights: a score recomputed from them is right to 0.001.
-const WEIGHT_DIGITS: usize = 9;
-/// Significant digits of what can be derived from the weights.
-const DERIVED_DIGITS: usize = 6;
 
 /// A published list, as subscribers and files have it. Borrows its names.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -78,19 +75,19 @@ pub struct EntryRecord<'a> {
 }
 
 impl<'a> EntryRecord<'a> {
-    fn of(entry: &Entry, items: &'a Items) -> Self {
-        let figures = &entry.figures;
+    pub(super) fn of(entry: &Entry, list: [Rounded; 2], items: &'a Items) -> Self {
+        let printed = EntryFigures::of(entry).printed(list);
         Self {
             item: Cow::Borrowed(items.name(entry.item)),
-            score: f64::from(entry.score_milli) / 1000.0,
+            score: printed.score.value,
             support: entry.support,
-            weight: significant(figures.pair, WEIGHT_DIGITS),
-            anchor_weight: significant(figures.anchor, WEIGHT_DIGITS),
-            other_weight: significant(figures.other, WEIGHT_DIGITS),
-            contexts: significant(figures.contexts, WEIGHT_DIGITS),
-            confidence: significant(figures.confidence(), DERIVED_DIGITS),
-            lift: significant(figures.lift(), DERIVED_DIGITS),
-            llr_root: significant(entry.llr_root, DERIVED_DIGITS),
+            weight: printed.weight.value,
+            anchor_weight: list[0].value,
+            other_weight: printed.other_weight.value,
+            contexts: list[1].value,
+            confidence: printed.confidence.value,
+            lift: printed.lift.value,
+            llr_root: printed.llr_root.value,
             source: Source::Counted,
             last_seen: entry.last_seen,
         }
@@ -102,11 +99,16 @@ impl<'a> ListRecord<'a> {
     #[must_use]
     pub fn of(list: &List, items: &'a Items, stamp: Stamp) -> Self {
         let tombstone = list.shown().is_empty();
-        let records = |entries: &[Entry]| entries.iter().map(|entry| EntryRecord::of(entry, items)).collect();
+        let item = match list.key.about {
+            About::Item(item) => items.name(item),
+            About::Shop => SHOP_WIDE,
+        };
+        let figures = ListFigures::of(list).printed();
+        let records = |entries: &[Entry]| entries.iter().map(|entry| EntryRecord::of(entry, figures, items)).collect();
         Self {
-            shop: Cow::Borrowed(items.shop_name(items.shop_of(list.anchor))),
-            list: Cow::Borrowed(list.relation.list_name()),
-            item: Cow::Borrowed(items.name(list.anchor)),
+            shop: Cow::Borrowed(items.shop_name(list.key.shop)),
+            list: Cow::Borrowed(list.key.list.name()),
+            item: Cow::Borrowed(item),
             entries: records(list.shown()),
             reserve: if tombstone { Vec::new() } else { records(list.reserve()) },
             tombstone,
@@ -164,13 +166,14 @@ pub fn parse_key(key: &str) -> Option<(&str, &str, &str)> {
 mod tests {
     use super::*;
     use crate::event::EventTime;
+    use crate::list_key::{ListKey, ListName};
     use crate::rank::{Figures, score_milli, wilson_lower};
     use crate::relation::Relation;
 
     fn list(items: &mut Items, pair: f64, shown: usize) -> List {
         let shop = items.shop("main");
         let (anchor, other) = (items.item(shop, "a/\"1\""), items.item(shop, "b"));
-        let figures = Figures::new(pair, 100.000_000_04, 33.3, 1e6);
+        let figures = Figures::new(pair, 100.000_000_4, 33.3, 1e6);
         let entry = Entry {
             item: other,
             score_milli: score_milli(figures.score()),
@@ -180,7 +183,8 @@ mod tests {
             llr_root: figures.llr_root(),
             last_seen: Day(19_844),
         };
-        List { relation: Relation::BoughtTogether, anchor, as_of: EventTime(77), entries: vec![entry; 2], shown }
+        let key = ListKey { shop, list: ListName::of(Relation::BoughtTogether), about: About::Item(anchor) };
+        List { key, as_of: EventTime(77), entries: vec![entry; 2], shown }
     }
 
     #[test]

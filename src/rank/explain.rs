@@ -5,7 +5,7 @@
 use super::day::Day;
 use super::gate::{Gate, failed_cheap, failed_root};
 use super::measure::{Figures, RankValue, score_milli};
-use crate::rows::RowView;
+use crate::rows::{Neighbour, RowView};
 use crate::rules::{ListRules, Measure};
 use serde::{Deserialize, Serialize};
 
@@ -36,8 +36,11 @@ pub struct Explanation {
     pub min_llr_root: Option<f64>,
     /// Gate: more than by chance.
     pub lift_above_one: bool,
-    /// Every neighbour: the listed ones in their order, then the others, best first.
+    /// The neighbours: the listed ones in their order, then the others, best first.
     pub candidates: Vec<ExplainedCandidate>,
+    /// How many more there are, behind these.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub left_out: usize,
 }
 
 /// A neighbour, explained.
@@ -79,38 +82,61 @@ pub enum Place {
     Reserve(usize),
 }
 
-/// Explains `row` under `rules`.
+#[allow(clippy::trivially_copy_pass_by_ref)] // as serde calls it
+fn is_zero(count: &usize) -> bool {
+    *count == 0
+}
+
+/// A neighbour that has no texts yet: a long row has more of them than are told.
+struct Judged {
+    neighbour: Neighbour,
+    other_weight: f64,
+    figures: Figures,
+    llr_root: f64,
+    gate: Option<Gate>,
+    rank_milli: i64,
+}
+
+/// Explains `row` under `rules`, with its best `candidates_max` neighbours.
 #[must_use]
-pub fn explain(row: &RowView<'_>, rules: &ListRules) -> Explanation {
+pub fn explain(row: &RowView<'_>, rules: &ListRules, candidates_max: usize) -> Explanation {
     let value = RankValue::new(rules).of_row(row.anchor_weight, row.contexts);
-    let mut candidates: Vec<ExplainedCandidate> = row
-        .neighbours()
-        .map(|neighbour| {
-            let other_weight = row.other_weight(neighbour.item);
-            let figures = Figures::new(neighbour.weight, row.anchor_weight, other_weight, row.contexts);
-            let llr_root = figures.llr_root();
-            let gate = failed_cheap(rules, neighbour.support, &figures).or_else(|| failed_root(rules, llr_root));
-            ExplainedCandidate {
-                item: row.items.name(neighbour.item).to_owned(),
-                place: None,
-                gate,
-                support: neighbour.support,
-                weight: figures.pair,
-                other_weight,
-                confidence: figures.confidence(),
-                lift: figures.lift(),
-                llr_root,
-                score: f64::from(score_milli(figures.score())) / 1000.0,
-                rank_milli: if figures.are_known() { value.milli(&figures) } else { 0 },
-                last_seen: Day(neighbour.last_seen_day),
-            }
-        })
-        .collect();
-    candidates.sort_unstable_by(|x, y| {
+    let judge = |neighbour: Neighbour| {
+        let other_weight = row.other_weight(neighbour.item);
+        let figures = Figures::new(neighbour.weight, row.anchor_weight, other_weight, row.contexts);
+        let llr_root = figures.llr_root();
+        let gate = failed_cheap(rules, neighbour.support, &figures).or_else(|| failed_root(rules, llr_root));
+        let rank_milli = if figures.are_known() { value.milli(&figures) } else { 0 };
+        Judged { neighbour, other_weight, figures, llr_root, gate, rank_milli }
+    };
+    let name = |judged: &Judged| row.items.name(judged.neighbour.item);
+    let order = |x: &Judged, y: &Judged| {
         let passed = x.gate.is_some().cmp(&y.gate.is_some());
         let ranked = passed.then_with(|| y.rank_milli.cmp(&x.rank_milli));
-        ranked.then_with(|| y.llr_root.total_cmp(&x.llr_root)).then_with(|| x.item.cmp(&y.item))
-    });
+        ranked.then_with(|| y.llr_root.total_cmp(&x.llr_root)).then_with(|| name(x).cmp(name(y)))
+    };
+    let mut judged: Vec<Judged> = row.neighbours().map(judge).collect();
+    let left_out = judged.len().saturating_sub(candidates_max);
+    if left_out > 0 {
+        judged.select_nth_unstable_by(candidates_max, order);
+        judged.truncate(candidates_max);
+    }
+    judged.sort_unstable_by(order);
+    let tell = |judged: &Judged| ExplainedCandidate {
+        item: name(judged).to_owned(),
+        place: None,
+        gate: judged.gate,
+        support: judged.neighbour.support,
+        weight: judged.figures.pair,
+        other_weight: judged.other_weight,
+        confidence: judged.figures.confidence(),
+        lift: judged.figures.lift(),
+        llr_root: judged.llr_root,
+        score: f64::from(score_milli(judged.figures.score())) / 1000.0,
+        rank_milli: judged.rank_milli,
+        last_seen: Day(judged.neighbour.last_seen_day),
+    };
+    let mut candidates: Vec<ExplainedCandidate> = judged.iter().map(tell).collect();
     let passed = candidates.iter_mut().filter(|candidate| candidate.gate.is_none());
     for (candidate, place) in passed.zip(1_usize..) {
         if place <= rules.length {
@@ -135,5 +161,6 @@ pub fn explain(row: &RowView<'_>, rules: &ListRules) -> Explanation {
         min_llr_root: rules.min_llr_root,
         lift_above_one: rules.lift_above_one,
         candidates,
+        left_out,
     }
 }

@@ -3,16 +3,14 @@
 use super::day::Day;
 use super::measure::Figures;
 use crate::event::EventTime;
-use crate::items::ItemId;
-use crate::relation::Relation;
+use crate::items::{ItemId, ShopId};
+use crate::list_key::{About, ListKey, ListName};
 
-/// The ranked candidates of one anchor.
+/// A ranked list.
 #[derive(Clone, Debug, PartialEq)]
 pub struct List {
-    /// The relation it shows.
-    pub relation: Relation,
-    /// Whose list it is.
-    pub anchor: ItemId,
+    /// Which list it is.
+    pub key: ListKey,
     /// The time that all figures are decayed to.
     pub as_of: EventTime,
     /// Best first: the shown ones, then the reserve.
@@ -22,10 +20,29 @@ pub struct List {
 }
 
 impl List {
-    /// A list without entries, to rank into.
+    /// A list to rank into.
     #[must_use]
-    pub fn empty(relation: Relation, anchor: ItemId) -> Self {
-        Self { relation, anchor, as_of: EventTime::MIN, entries: Vec::new(), shown: 0 }
+    pub fn blank() -> Self {
+        Self::empty(ListKey { shop: ShopId(0), list: ListName::ALL[0], about: About::Shop })
+    }
+
+    /// A list without entries.
+    #[must_use]
+    pub fn empty(key: ListKey) -> Self {
+        Self { key, as_of: EventTime::MIN, entries: Vec::new(), shown: 0 }
+    }
+
+    /// Makes it a list of `key` without entries.
+    pub fn clear(&mut self, key: ListKey, as_of: EventTime) {
+        (self.key, self.as_of, self.shown) = (key, as_of, 0);
+        self.entries.clear();
+    }
+
+    /// Adds what ranking left out: roots that no gate needed.
+    pub fn complete(&mut self) {
+        for entry in self.entries.iter_mut().filter(|entry| entry.llr_root.is_nan()) {
+            entry.llr_root = entry.figures.llr_root();
+        }
     }
 
     /// The shown entries.
@@ -60,7 +77,7 @@ pub struct Entry {
     pub support: u32,
     /// Weights of pair, anchor, other and contexts.
     pub figures: Figures,
-    /// Signed root LLR.
+    /// Signed root LLR; not a number until [`List::complete`], where no gate needed it.
     pub llr_root: f64,
     /// Day of the latest event behind the pair.
     pub last_seen: Day,

@@ -1,4 +1,7 @@
 //! The formulas: Wilson's bound, Dunning's G², lift, and the value that a list is ordered by.
+//!
+//! Logarithms and powers are those of `libm`: the platforms' differ in their last bits, and two of them would order two
+//! entries differently. Everything else, roots included, is exact by IEEE 754.
 
 use crate::rules::{ListRules, Measure};
 
@@ -29,7 +32,7 @@ pub fn llr_root(k: f64, a: f64, b: f64, n: f64) -> f64 {
     let (row1, row2, column1, column2) = (k + k12, k21 + k22, k + k21, k12 + k22);
     let all = row1 + row2;
     let part =
-        |cell: f64, row: f64, column: f64| if cell > 0.0 { cell * (cell * all / (row * column)).ln() } else { 0.0 };
+        |cell: f64, row: f64, column: f64| if cell > 0.0 { cell * libm::log(cell * all / (row * column)) } else { 0.0 };
     let half = part(k, row1, column1) + part(k12, row1, column2) + part(k21, row2, column1) + part(k22, row2, column2);
     let root = (2.0 * half).max(0.0).sqrt();
     if k * n < a * b { -root } else { root }
@@ -161,7 +164,7 @@ impl RowValue {
             (Measure::Score, Specificity::Half) => each(pairs, others, values, |k, b| self.score(k) * (n / b).sqrt()),
             (Measure::Score, Specificity::One) => each(pairs, others, values, |k, b| self.score(k) * (n / b)),
             (Measure::Score, Specificity::Power(exponent)) => {
-                each(pairs, others, values, |k, b| self.score(k) * (n / b).powf(exponent));
+                each(pairs, others, values, |k, b| self.score(k) * libm::pow(n / b, exponent));
             }
             (Measure::Count, _) => each(pairs, others, values, |k, _| k),
             // In percent, as a score is: thousandths would be too coarse for a cosine.

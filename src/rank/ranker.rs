@@ -4,6 +4,7 @@ use super::day::Day;
 use super::gate::{failed_cheap, failed_root};
 use super::list::{Entry, List};
 use super::measure::{Figures, RankValue, score_milli, thousandths};
+use crate::list_key::{About, ListKey};
 use crate::rows::RowView;
 use crate::rules::ListRules;
 
@@ -51,14 +52,20 @@ impl Ranker {
     /// The list of `row`.
     #[must_use]
     pub fn rank(&mut self, row: &RowView<'_>) -> List {
-        let mut list = List::empty(row.relation, row.anchor);
+        let mut list = List::empty(self.key_of(row));
         self.rank_into(row, &mut list);
         list
     }
 
     /// The same, into a list that is there already.
     pub fn rank_into(&mut self, row: &RowView<'_>, list: &mut List) {
-        (list.relation, list.anchor, list.as_of) = (row.relation, row.anchor, row.now);
+        self.rank_only(row, list);
+        list.complete();
+    }
+
+    /// The same, without what neither gates nor order need: [`List::complete`] adds it where the list is published.
+    pub fn rank_only(&mut self, row: &RowView<'_>, list: &mut List) {
+        (list.key, list.as_of) = (self.key_of(row), row.now);
         list.entries.clear();
         self.collect(row);
         let wanted = self.rules.length.saturating_add(self.rules.reserve);
@@ -70,14 +77,22 @@ impl Ranker {
                 if list.entries.len() == wanted {
                     break;
                 }
-                let entry = entry(candidate, row);
-                if failed_root(&self.rules, entry.llr_root).is_none() {
-                    list.entries.push(entry);
+                let mut entry = entry(candidate, row);
+                if self.rules.min_llr_root.is_some() {
+                    entry.llr_root = entry.figures.llr_root();
+                    if failed_root(&self.rules, entry.llr_root).is_some() {
+                        continue;
+                    }
                 }
+                list.entries.push(entry);
             }
             done += best;
         }
         list.shown = self.rules.length.min(list.entries.len());
+    }
+
+    fn key_of(&self, row: &RowView<'_>) -> ListKey {
+        ListKey { shop: row.items.shop_of(row.anchor), list: self.rules.list, about: About::Item(row.anchor) }
     }
 
     fn collect(&mut self, row: &RowView<'_>) {
@@ -160,7 +175,7 @@ fn entry(candidate: Candidate, row: &RowView<'_>) -> Entry {
         rank_milli: candidate.rank_milli,
         support: neighbour.support,
         figures,
-        llr_root: figures.llr_root(),
+        llr_root: f64::NAN, // four logarithms: only where they are needed
         last_seen: Day(neighbour.last_seen_day),
     }
 }

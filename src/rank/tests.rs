@@ -81,7 +81,12 @@ proptest! {
         for anchor in rows.items().ids() {
             let row = rows.row(Relation::BoughtTogether, anchor);
             let list = ranker.rank(&row);
-            let explanation = explain(&row, &rules);
+            let explanation = explain(&row, &rules, usize::MAX);
+            for candidates_max in [0, row.len() / 2, row.len()] {
+                let best = explain(&row, &rules, candidates_max);
+                prop_assert_eq!(best.left_out, row.len() - candidates_max);
+                prop_assert_eq!(&best.candidates[..], &explanation.candidates[..candidates_max]);
+            }
             let json = serde_json::to_string(&explanation).unwrap();
             let again: Explanation = serde_json::from_str(&json).unwrap();
             prop_assert_eq!(again.candidates.len(), explanation.candidates.len());

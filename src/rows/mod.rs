@@ -17,9 +17,9 @@ mod travel;
 mod counts;
 mod view;
 
-pub use counts::{Count, CountKind};
+pub use counts::{Count, CountKind, CountsPlace, LINES_MAX};
 pub use decay::HALF_LIFE_MS_MAX;
-pub use travel::TotalUpdate;
+pub use travel::{TotalKey, TotalUpdate};
 pub use view::{Neighbour, RowView};
 
 use crate::event::EventTime;
@@ -137,11 +137,24 @@ impl Rows {
         self.now = self.now.max(time);
     }
 
+    /// Whether there is no other partition.
+    #[must_use]
+    pub fn is_alone(&self) -> bool {
+        self.owner.is_alone()
+    }
+
     /// Whether this partition owns `item`.
     #[must_use]
     pub fn owns(&mut self, item: ItemId) -> bool {
         self.owner.meet(&self.items);
         self.owner.has(item)
+    }
+
+    /// Whether this partition owns the contexts, and the shop-wide lists, of `shop`.
+    #[must_use]
+    pub fn owns_shop(&mut self, shop: ShopId) -> bool {
+        self.owner.meet(&self.items);
+        self.owner.has_shop(shop)
     }
 
     /// Applies of `delta` what this partition owns, and appends to `touched` the anchors whose row or anchor total

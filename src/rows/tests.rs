@@ -194,25 +194,24 @@ fn opened(rules: &CountingRules, count: u32) -> Vec<Rows> {
     (0..count).map(|n| Rows::new(rules, Partition(n), count)).collect()
 }
 
-/// Everything counted, merged over the partitions; each partition's own part must come sorted.
+/// Everything counted, merged over the partitions; nothing may come twice, however it is cut.
 fn counted(partitions: &[Rows], as_of: i64) -> BTreeMap<Key, (u64, f64)> {
     let mut all = BTreeMap::new();
     for rows in partitions {
         let held = Relation::ALL.into_iter().flat_map(|relation| rows.anchors(relation));
         assert!(held.into_iter().all(|anchor| rows.owner.has(anchor)), "a row of another partition");
-        let mut last: Option<Key> = None;
         rows.for_each_count(Some(EventTime(as_of)), |count| {
-            let line = count.to_string();
-            let fields: Vec<&str> = line.split('\t').collect();
-            let key: Vec<String> = fields[..5].iter().map(|&field| field.to_owned()).collect();
-            let key: Key = <[String; 5]>::try_from(key).unwrap().into();
-            assert!(last.as_ref() < Some(&key), "{last:?} before {key:?}");
-            last = Some(key.clone());
-            let figures = (fields[5].parse().unwrap(), fields[6].parse().unwrap());
-            assert!(all.insert(key, figures).is_none(), "counted by two owners: {line}");
+            let (key, figures) = read(&count.to_string());
+            assert!(all.insert(key, figures).is_none(), "counted twice: {count}");
         });
     }
     all
+}
+
+fn read(line: &str) -> (Key, (u64, f64)) {
+    let fields: Vec<&str> = line.split('\t').collect();
+    let key: Vec<String> = fields[..5].iter().map(|&field| field.to_owned()).collect();
+    (<[String; 5]>::try_from(key).unwrap().into(), (fields[5].parse().unwrap(), fields[6].parse().unwrap()))
 }
 
 fn compare(seed: u64, half_life_ms: i64, naive: &Naive, seen: &BTreeMap<Key, (u64, f64)>, as_of: i64) {
@@ -244,6 +243,122 @@ fn incremental_equals_from_scratch(seed: u64, count: u32, half_life_ms: i64, ste
         }
     }
 }
+
+/// The lines of all portions, with what `between` does to the rows between two of them.
+fn portions(rows: &mut Rows, lines_max: usize, mut between: impl FnMut(&mut Rows)) -> Vec<String> {
+    let (mut lines, mut place) = (Vec::new(), Some(rows.counts_start()));
+    while let Some(from) = place {
+        let before = lines.len();
+        place = rows.counts_from(from, EventTime(0), lines_max, &mut |count| lines.push(count.to_string()));
+        assert!(lines.len() - before <= lines_max, "{} lines of at most {lines_max}", lines.len() - before);
+        between(rows);
+    }
+    lines
+}
+
+#[test]
+fn counts_in_portions_are_all_counts_once_at_any_size() {
+    let rules = CountingRules { row_max: None, ..CountingRules::default() };
+    let (mut seeded, mut partitions) = (Seeded(5), opened(&rules, 3));
+    (0..400).for_each(|time| drop(give(&mut partitions, time, &seeded.whole(40))));
+    let longest = Relation::ALL.into_iter().flat_map(|relation| {
+        let rows = &partitions[0];
+        rows.anchors(relation).map(move |anchor| rows.row(relation, anchor).len())
+    });
+    assert!(longest.max().unwrap() > 7, "rows that one portion does not hold");
+    for rows in &mut partitions {
+        let mut whole = portions(rows, 1_000_000, |_| {});
+        whole.sort();
+        assert!(whole.len() > 1000);
+        for lines_max in [2, 3, 7, 64, 1000] {
+            let mut cut = portions(rows, lines_max, |_| {});
+            cut.sort();
+            assert!(cut == whole, "{} and {} lines by {lines_max}", cut.len(), whole.len());
+        }
+    }
+}
+
+#[test]
+fn what_is_there_all_along_comes_once_while_rows_are_pruned_and_new_items_come() {
+    for (seed, row_max, lines_max) in [(1, None, 3), (2, Some(12), 5), (3, Some(12), 64)] {
+        let rules = CountingRules { row_max, ..CountingRules::default() };
+        let (mut seeded, mut partitions, mut touched) = (Seeded(seed), opened(&rules, 1), Vec::new());
+        (0..300).for_each(|time| drop(give(&mut partitions, time, &seeded.whole(40))));
+        let rows = &mut partitions[0];
+        let keys = |rows: &Rows| {
+            let mut keys = BTreeSet::new();
+            rows.for_each_count(None, |count| assert!(keys.insert(read(&count.to_string()).0)));
+            keys
+        };
+        let mut throughout = keys(rows);
+        let before = throughout.len();
+        let mut time = 300;
+        let lines = portions(rows, lines_max, |rows| {
+            time += 1;
+            if time < 450 {
+                give_one(rows, EventTime(time), &seeded.whole(60), &mut touched);
+                let now = keys(rows);
+                throughout.retain(|key| now.contains(key));
+            }
+        });
+        assert!(row_max.is_none() || throughout.len() < before, "seed {seed}: nothing was pruned");
+        let mut seen = BTreeSet::new();
+        for line in lines {
+            let key = read(&line).0;
+            assert!(seen.insert(key.clone()) || !throughout.contains(&key), "seed {seed}: {line} twice");
+        }
+        let missing: Vec<_> = throughout.difference(&seen).collect();
+        assert!(missing.is_empty(), "seed {seed}: {missing:?}");
+    }
+}
+
+#[test]
+fn a_row_that_is_pruned_between_two_of_its_portions_gives_what_stays_once() {
+    let rules = CountingRules { row_max: Some(12), ..CountingRules::default() };
+    let mut rows = Rows::new(&rules, Partition(0), 1);
+    let together = |rows: &mut Rows, other: u32| {
+        let items = vec![("a".to_owned(), 0), (format!("n{other}"), 0)];
+        give_one(rows, EventTime(0), &Whole::Basket { shop: "main".to_owned(), items }, &mut Vec::new());
+    };
+    for other in 0..12 {
+        (0..=other).for_each(|_| together(&mut rows, other)); // the first ones are the lightest, and go first
+    }
+    let mut new = 100;
+    let lines = portions(&mut rows, 3, |rows| {
+        new += 1;
+        together(rows, new);
+    });
+    let of_row = lines.iter().map(|line| read(line).0).filter(|key| key.0 == "pair" && key.3 == "a");
+    let seen: Vec<String> = of_row.map(|key| key.4).collect();
+    let a = rows.items().find_item("main", "a").unwrap();
+    let held: Vec<ItemId> = rows.row(Relation::BoughtTogether, a).neighbours().map(|pair| pair.item).collect();
+    let stayed = (0..12)
+        .map(|other| format!("n{other}"))
+        .filter(|name| held.contains(&rows.items().find_item("main", name).unwrap()));
+    let stayed: Vec<String> = stayed.collect();
+    assert!((1..12).contains(&stayed.len()), "some go, some stay: {stayed:?}");
+    for name in stayed {
+        assert_eq!(seen.iter().filter(|seen| **seen == name).count(), 1, "{name} in {seen:?}");
+    }
+}
+
+#[test]
+fn a_portion_costs_no_more_where_there_is_nothing_to_tell() {
+    let mut rows = Rows::new(&CountingRules::default(), Partition(0), 2);
+    let shop = rows.items_mut().shop("main");
+    for n in 0..10 * STEPS_OF_A_PORTION {
+        rows.items_mut().item(shop, &n.to_string());
+    }
+    let (mut count, mut place) = (0, Some(rows.counts_start()));
+    while let Some(from) = place {
+        place = rows.counts_from(from, EventTime(0), 2, &mut |count| panic!("{count} of names only"));
+        count += 1;
+    }
+    assert!(count >= 10, "{count} portions: one looked at more than it may");
+}
+
+/// Items that a portion of two counts may look at.
+const STEPS_OF_A_PORTION: usize = 2 * 64;
 
 #[test]
 fn incremental_counts_equal_counts_from_scratch_at_every_cut() {
@@ -329,18 +444,43 @@ fn a_row_never_exceeds_its_bound_and_what_goes_does_not_depend_on_numbers() {
 
 /// Everything that partitions have to tell, told to all.
 fn tell(partitions: &mut [Rows], step_milli: u32, exact: bool) -> usize {
-    let mut updates = Vec::new();
-    for rows in partitions.iter_mut() {
-        rows.drain_totals(step_milli, exact, &mut updates);
-    }
-    for update in &updates {
-        let line = serde_json::to_string(update).unwrap();
-        let read: TotalUpdate = serde_json::from_str(&line).unwrap();
-        for rows in partitions.iter_mut() {
-            assert_eq!(rows.apply_total(&read), rows.owner.partition.0 != update.partition, "{line}");
+    let mut count = 0;
+    for teller in 0..partitions.len() {
+        let mut updates = Vec::new();
+        while partitions[teller].drain_changed(step_milli, 3, &mut updates) {}
+        while exact && partitions[teller].drain_differing(3, &mut updates) {}
+        count += updates.len();
+        for update in updates {
+            let landmark = partitions[teller].landmark(update.key.relation());
+            let named = named(&partitions[teller], update.key);
+            for (place, rows) in partitions.iter_mut().enumerate() {
+                let key = key_of(rows, &named);
+                let own = place == teller;
+                assert!(!own || !rows.hear_total(&TotalUpdate { key, ..update }, landmark), "own totals stay");
+                rows.hear_total(&TotalUpdate { key, ..update }, landmark);
+            }
         }
     }
-    updates.len()
+    count
+}
+
+/// Relation, shop, and item, if it is one's.
+fn named(rows: &Rows, key: TotalKey) -> (Relation, String, Option<String>) {
+    match key {
+        TotalKey::Item(relation, item) => {
+            let shop = rows.items().shop_name(rows.items().shop_of(item));
+            (relation, shop.to_owned(), Some(rows.items().name(item).to_owned()))
+        }
+        TotalKey::Shop(relation, shop) => (relation, rows.items().shop_name(shop).to_owned(), None),
+    }
+}
+
+fn key_of(rows: &mut Rows, (relation, shop, item): &(Relation, String, Option<String>)) -> TotalKey {
+    let shop = rows.items_mut().shop(shop);
+    match item {
+        Some(item) => TotalKey::Item(*relation, rows.items_mut().item(shop, item)),
+        None => TotalKey::Shop(*relation, shop),
+    }
 }
 
 /// How far off the totals are that any partition ranks its rows with, at worst, and how many were compared.
@@ -398,39 +538,45 @@ fn totals_that_travel_are_never_further_off_than_a_step_and_exact_when_asked() {
         }
         assert!(told > 300 && rounds_exact > 20, "{told} {rounds_exact}");
         let mut none = Vec::new();
-        alone[0].drain_totals(0, true, &mut none);
+        assert!(!alone[0].drain_changed(0, 9, &mut none) && !alone[0].drain_differing(9, &mut none));
         assert!(none.is_empty(), "one partition has nobody to tell");
     }
 }
 
 #[test]
-fn an_older_saying_and_one_about_own_totals_change_nothing() {
+fn an_own_total_is_not_taken_from_others_and_what_was_told_is_not_told_again() {
     let rules = CountingRules::default();
     let mut rows = Rows::new(&rules, Partition(0), 2);
-    let foreign = (0..).map(|n| format!("i{n}")).find(|name| spread(fingerprint("main", name), 2).0 == 1).unwrap();
-    let own = (0..).map(|n| format!("i{n}")).find(|name| spread(fingerprint("main", name), 2).0 == 0).unwrap();
-    let update = |epoch, sequence, item: &str, weight| TotalUpdate {
-        partition: 1,
-        epoch,
-        sequence,
-        shop: "main".to_owned(),
-        relation: Relation::AlsoBought,
-        item: Some(item.to_owned()),
-        support: 4,
-        weight,
-        landmark: 3,
-    };
+    let of = |owner| (0..).map(|n| format!("i{n}")).find(|n| spread(fingerprint("main", n), 2).0 == owner).unwrap();
+    let (own, foreign) = (of(0), of(1));
+    let key =
+        |rows: &mut Rows, name: &str| key_of(rows, &(Relation::AlsoBought, "main".to_owned(), Some(name.to_owned())));
+    let update = |key, weight| TotalUpdate { key, support: 4, weight };
     let weight = |rows: &Rows, name: &str| {
         rows.totals[Relation::AlsoBought.index()].other(rows.items().find_item("main", name).unwrap()).weight
     };
-    assert!(rows.apply_total(&update(2, 5, &foreign, 7.0)));
-    assert!(!rows.apply_total(&update(2, 5, &foreign, 8.0)), "the same saying");
-    assert!(!rows.apply_total(&update(1, 9, &foreign, 8.0)), "an older incarnation");
-    assert_eq!(weight(&rows, &foreign), 7.0);
-    assert!(rows.apply_total(&update(3, 1, &foreign, 9.0)));
-    assert!(!rows.apply_total(&update(3, 2, &own, 9.0)), "the liar does not own it");
-    assert!(!rows.apply_total(&update(3, 3, &foreign, f64::NAN)));
-    assert_eq!((weight(&rows, &foreign), weight(&rows, &own)), (9.0, 0.0));
+    let (own_key, foreign_key) = (key(&mut rows, &own), key(&mut rows, &foreign));
+    assert!(rows.hear_total(&update(foreign_key, 7.0), 3));
+    assert!(!rows.hear_total(&update(foreign_key, 7.0), 3), "no news");
+    assert!(rows.hear_total(&update(foreign_key, 8.0), 3));
+    assert!(!rows.hear_total(&update(own_key, 9.0), 3));
+    assert_eq!((weight(&rows, &foreign), weight(&rows, &own)), (8.0, 0.0));
+    assert!(rows.hear_total(&update(foreign_key, 0.0), 3), "taken back wholly");
+    assert_eq!(weight(&rows, &foreign), 0.0);
+
+    // What a predecessor told of an own total: the same is not told again, more is.
+    let TotalKey::Item(relation, item) = own_key else { panic!() };
+    let landmark = rows.landmark(relation);
+    rows.restore_told(&update(own_key, 5.0), landmark);
+    rows.totals[relation.index()].other_mut(item).weight = 5.0;
+    rows.note_other(relation, item);
+    let mut told = Vec::new();
+    assert!(!rows.drain_changed(50, 10, &mut told) && !rows.drain_differing(10, &mut told));
+    assert_eq!(told, []);
+    rows.totals[relation.index()].other_mut(item).weight = 6.0;
+    rows.note_other(relation, item);
+    rows.drain_changed(50, 10, &mut told);
+    assert_eq!(told, [update(own_key, 6.0)].map(|update| TotalUpdate { support: 0, ..update }));
 }
 
 #[test]

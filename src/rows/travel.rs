@@ -2,70 +2,72 @@
 //!
 //! A total is told when it is more than a step off what its readers compute from the last telling. Both sides decay
 //! alike, so weights relative to the landmark are compared, and a total that nothing was added to is never told again.
-//! Invariants: a reader drops what is not newer, by (epoch, sequence), than what it has from that partition; own totals are
-//! never overwritten. What is told depends on the order of counting and of the rounds only.
-//! Absent: the log in between, and who may write to it.
+//! Invariants: own totals are never overwritten; what is told depends on the order of counting and of the rounds only; one round looks
+//! at a bounded number of totals.
+//! Absent: bytes, the log in between, who may write to it, and which of two blocks is the newer one.
 
 use super::Rows;
 use super::decay::power_of_two;
 use super::totals::slot;
 use crate::items::{ItemId, ShopId};
 use crate::relation::Relation;
-use serde::{Deserialize, Serialize};
 
-/// A total as its owner knows it. One key (shop, relation, item) has one owner.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct TotalUpdate {
-    /// The partition that owns the total.
-    pub partition: u32,
-    /// Which incarnation of the owner says so.
-    pub epoch: u64,
-    /// Its how many-th saying.
-    pub sequence: u64,
-    /// The shop.
-    pub shop: String,
-    /// The relation.
-    pub relation: Relation,
-    /// The item whose other total this is; `None`: the contexts of the shop.
-    pub item: Option<String>,
-    /// Counts behind it, undecayed.
-    pub support: u64,
-    /// Weight relative to `landmark`.
-    pub weight: f64,
-    /// In half-lives of the relation since 1970.
-    pub landmark: i64,
-}
-
-#[derive(Clone, Copy)]
-enum Key {
+/// Whose total it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TotalKey {
+    /// The other total of an item (of a symmetric relation: its only one).
     Item(Relation, ItemId),
+    /// The contexts of a shop.
     Shop(Relation, ShopId),
 }
 
-/// What a partition has to tell, and has heard.
+impl TotalKey {
+    /// The relation.
+    #[must_use]
+    pub fn relation(self) -> Relation {
+        match self {
+            Self::Item(relation, _) | Self::Shop(relation, _) => relation,
+        }
+    }
+}
+
+/// A total as its owner knows it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TotalUpdate {
+    /// Whose total it is.
+    pub key: TotalKey,
+    /// Counts behind it, undecayed.
+    pub support: u64,
+    /// Weight relative to the landmark of the owner ([`Rows::landmark`]).
+    pub weight: f64,
+}
+
+/// What a partition has to tell.
 #[derive(Default)]
 pub(super) struct Travel {
-    epoch: u64,
-    sequence: u64,
     /// Totals that changed since the last round.
-    changed: Vec<Key>,
+    changed: Vec<TotalKey>,
     /// Totals that may differ from what was last told.
-    differs: Vec<Key>,
-    /// The newest (epoch, sequence) heard of each partition.
-    heard: Vec<(u64, u64)>,
+    differs: Vec<TotalKey>,
 }
 
 impl Travel {
     pub(super) fn bytes(&self) -> usize {
-        (self.changed.capacity() + self.differs.capacity()) * size_of::<Key>()
+        (self.changed.capacity() + self.differs.capacity()) * size_of::<TotalKey>()
     }
 }
 
 impl Rows {
-    /// A new incarnation of the owner: what it tells from now on counts as newer than all before.
-    pub fn claim(&mut self, epoch: u64) {
-        self.travel.epoch = epoch;
-        self.travel.sequence = 0;
+    /// What own weights of `relation` are relative to, in half-lives since 1970.
+    #[must_use]
+    pub fn landmark(&self, relation: Relation) -> i64 {
+        self.decay[relation.index()].landmark()
+    }
+
+    /// How many own totals have changed since they were looked at.
+    #[must_use]
+    pub fn changed_totals(&self) -> usize {
+        self.travel.changed.len()
     }
 
     /// An own other total has been added to.
@@ -74,7 +76,7 @@ impl Rows {
             return;
         }
         let total = self.totals[relation.index()].other_mut(item);
-        note(&mut self.travel, &mut total.changed, &mut total.differs, Key::Item(relation, item));
+        note(&mut self.travel, &mut total.changed, &mut total.differs, TotalKey::Item(relation, item));
     }
 
     /// Own contexts have been added to.
@@ -83,39 +85,46 @@ impl Rows {
             return;
         }
         let contexts = self.totals[relation.index()].contexts_mut(shop.index());
-        note(&mut self.travel, &mut contexts.changed, &mut contexts.differs, Key::Shop(relation, shop));
+        note(&mut self.travel, &mut contexts.changed, &mut contexts.differs, TotalKey::Shop(relation, shop));
     }
 
-    /// Appends to `out` the own totals that have to be told: those of which readers would be off by more than
-    /// `step_milli` thousandths, or, when `exact`, all that differ at all. With one partition there are none.
-    pub fn drain_totals(&mut self, step_milli: u32, exact: bool, out: &mut Vec<TotalUpdate>) {
-        let mut changed = std::mem::take(&mut self.travel.changed);
-        for &key in &changed {
-            self.tell_when_off(key, f64::from(step_milli) / 1000.0, out);
+    /// Looks at `looked_at_max` own totals that have changed and appends to `out` those that have to be told: of which
+    /// readers would be off by more than `step_milli` thousandths. Says whether there are more to look at. With one
+    /// partition there are none.
+    pub fn drain_changed(&mut self, step_milli: u32, looked_at_max: usize, out: &mut Vec<TotalUpdate>) -> bool {
+        let step = f64::from(step_milli) / 1000.0;
+        for _ in 0..looked_at_max {
+            let Some(key) = self.travel.changed.pop() else { return false };
+            self.tell_when_off(key, step, out);
         }
-        changed.clear();
-        self.travel.changed = changed;
-        if exact {
-            let mut differs = std::mem::take(&mut self.travel.differs);
-            for &key in &differs {
-                self.tell_when_off(key, 0.0, out);
-                self.unlist(key);
+        !self.travel.changed.is_empty()
+    }
+
+    /// The same of all that differ at all from what was told last.
+    pub fn drain_differing(&mut self, looked_at_max: usize, out: &mut Vec<TotalUpdate>) -> bool {
+        for _ in 0..looked_at_max {
+            let Some(key) = self.travel.differs.pop() else { return false };
+            self.tell_when_off(key, 0.0, out);
+            match key {
+                TotalKey::Item(relation, item) => self.totals[relation.index()].other_mut(item).differs = false,
+                TotalKey::Shop(relation, shop) => {
+                    self.totals[relation.index()].contexts_mut(shop.index()).differs = false;
+                }
             }
-            differs.clear();
-            self.travel.differs = differs;
         }
+        !self.travel.differs.is_empty()
     }
 
-    fn tell_when_off(&mut self, key: Key, step: f64, out: &mut Vec<TotalUpdate>) {
+    fn tell_when_off(&mut self, key: TotalKey, step: f64, out: &mut Vec<TotalUpdate>) {
         let (weight, support, sent) = match key {
-            Key::Item(relation, item) => {
+            TotalKey::Item(relation, item) => {
                 let totals = &mut self.totals[relation.index()];
                 let total = totals.other_mut(item);
                 total.changed = false;
                 let (weight, support) = (total.weight, u64::from(total.support));
                 (weight, support, slot(&mut totals.sent_others, item.index()))
             }
-            Key::Shop(relation, shop) => {
+            TotalKey::Shop(relation, shop) => {
                 let totals = &mut self.totals[relation.index()];
                 let contexts = totals.contexts_mut(shop.index());
                 contexts.changed = false;
@@ -125,73 +134,72 @@ impl Rows {
         };
         if (weight - *sent).abs() > step * *sent {
             *sent = weight;
-            let update = self.total_update(key, weight, support);
-            out.push(update);
+            out.push(TotalUpdate { key, support, weight });
         }
     }
 
-    fn total_update(&mut self, key: Key, weight: f64, support: u64) -> TotalUpdate {
-        self.travel.sequence += 1;
-        let (relation, shop, item) = match key {
-            Key::Item(relation, item) => (relation, self.items.shop_of(item), Some(self.items.name(item).to_owned())),
-            Key::Shop(relation, shop) => (relation, shop, None),
-        };
-        TotalUpdate {
-            partition: self.owner.partition.0,
-            epoch: self.travel.epoch,
-            sequence: self.travel.sequence,
-            shop: self.items.shop_name(shop).to_owned(),
-            relation,
-            item,
-            support,
-            weight,
-            landmark: self.decay[relation.index()].landmark(),
-        }
-    }
-
-    fn unlist(&mut self, key: Key) {
-        match key {
-            Key::Item(relation, item) => self.totals[relation.index()].other_mut(item).differs = false,
-            Key::Shop(relation, shop) => self.totals[relation.index()].contexts_mut(shop.index()).differs = false,
-        }
-    }
-
-    /// Takes over a foreign total. An own one, and one that is not newer than what that partition said before, changes
-    /// nothing. Says whether it was taken.
-    pub fn apply_total(&mut self, update: &TotalUpdate) -> bool {
-        let own = update.partition == self.owner.partition.0;
-        if own || update.partition >= self.owner.partitions || !(update.weight > 0.0 && update.weight.is_finite()) {
-            return false;
-        }
-        let heard = slot(&mut self.travel.heard, update.partition as usize);
-        if *heard >= (update.epoch, update.sequence) {
-            return false;
-        }
-        *heard = (update.epoch, update.sequence);
-        let shop = self.items.shop(&update.shop);
-        let item = update.item.as_deref().map(|name| self.items.item(shop, name));
+    /// Takes over what another partition says of its total, relative to `landmark`. Of an own one nothing is taken. Says
+    /// whether anything changed.
+    pub fn hear_total(&mut self, update: &TotalUpdate, landmark: i64) -> bool {
         self.owner.meet(&self.items);
-        if item.map_or_else(|| self.owner.has_shop(shop), |item| self.owner.has(item)) {
+        if self.owns_total(update.key) {
             return false;
         }
-        self.prepare_landmark(update.relation, update.landmark);
-        let shift = update.landmark.saturating_sub(self.decay[update.relation.index()].landmark());
-        let weight = (update.weight * power_of_two(shift)).clamp(f64::MIN_POSITIVE, f64::MAX);
-        let totals = &mut self.totals[update.relation.index()];
-        if let Some(item) = item {
-            let total = totals.other_mut(item);
-            total.weight = weight;
-            total.support = u32::try_from(update.support).unwrap_or(u32::MAX);
-        } else {
-            let contexts = totals.contexts_mut(shop.index());
-            contexts.weight = weight;
-            contexts.support = update.support;
+        let weight = self.aligned(update, landmark);
+        match update.key {
+            TotalKey::Item(relation, item) => {
+                let total = self.totals[relation.index()].other_mut(item);
+                let support = u32::try_from(update.support).unwrap_or(u32::MAX);
+                let is_news = (total.weight, total.support) != (weight, support);
+                (total.weight, total.support) = (weight, support);
+                is_news
+            }
+            TotalKey::Shop(relation, shop) => {
+                let contexts = self.totals[relation.index()].contexts_mut(shop.index());
+                let is_news = (contexts.weight, contexts.support) != (weight, update.support);
+                (contexts.weight, contexts.support) = (weight, update.support);
+                is_news
+            }
         }
-        true
+    }
+
+    /// A predecessor has told this of an own total: readers have it, so it is not told again unless it is off.
+    pub fn restore_told(&mut self, update: &TotalUpdate, landmark: i64) {
+        self.owner.meet(&self.items);
+        if !self.owns_total(update.key) {
+            return;
+        }
+        let weight = self.aligned(update, landmark);
+        match update.key {
+            TotalKey::Item(relation, item) => {
+                *slot(&mut self.totals[relation.index()].sent_others, item.index()) = weight;
+            }
+            TotalKey::Shop(relation, shop) => {
+                *slot(&mut self.totals[relation.index()].sent_contexts, shop.index()) = weight;
+            }
+        }
+    }
+
+    fn owns_total(&self, key: TotalKey) -> bool {
+        match key {
+            TotalKey::Item(_, item) => self.owner.has(item),
+            TotalKey::Shop(_, shop) => self.owner.has_shop(shop),
+        }
+    }
+
+    /// The weight relative to the own landmark, which may move for it.
+    fn aligned(&mut self, update: &TotalUpdate, landmark: i64) -> f64 {
+        let relation = update.key.relation();
+        self.prepare_landmark(relation, landmark);
+        if update.weight <= 0.0 {
+            return 0.0; // taken back wholly
+        }
+        let shift = landmark.saturating_sub(self.landmark(relation));
+        (update.weight * power_of_two(shift)).clamp(f64::MIN_POSITIVE, f64::MAX)
     }
 }
 
-fn note(travel: &mut Travel, changed: &mut bool, differs: &mut bool, key: Key) {
+fn note(travel: &mut Travel, changed: &mut bool, differs: &mut bool, key: TotalKey) {
     if !std::mem::replace(changed, true) {
         travel.changed.push(key);
     }

@@ -1,27 +1,35 @@
 //! HTTP: metrics, health, the lists as published, and what the workers say of rows and counts. Read only.
 //!
 //! The server lives on a thread of its own (one tokio runtime, current thread); workers never see it, but for the
-//! questions in their queue ([`super::query`]). Every wait and size has a limit ([`Limits`]).
+//! questions in their queue ([`super::query`]). Every wait and size has a limit ([`Limits`]); `/livez` and `/readyz` are answered
+//! whatever else is asked (`connections`, `budget`).
 //! Absent: TLS, authentication, writing. It listens where it is told (by default the settings say loopback); a proxy does the rest.
 
 mod answer;
 mod body;
+mod budget;
 mod connections;
+mod counts;
+mod probes;
 mod routes;
+
+pub use answer::row_path;
+pub use budget::{COUNTS_MAX, REQUESTS_MAX, SCRAPES_MAX};
 
 use super::query::Queries;
 use super::view::ListView;
 use crate::relation::Relation;
 use crate::watch::health::Health;
 use crate::watch::metrics::Metrics;
-use axum::Router;
-use connections::Connections;
+use budget::Budgets;
+use connections::{Client, Connections};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 use std::{fmt, io, thread};
-use tokio::sync::{Semaphore, oneshot};
+use tokio::net::TcpSocket;
+use tokio::sync::oneshot;
 
 /// Longest path and query of a request, in bytes: an item of 256 bytes, percent-encoded, and room for the rest.
 pub const URI_BYTES_MAX: usize = 4096;
@@ -29,21 +37,23 @@ pub const URI_BYTES_MAX: usize = 4096;
 /// Most bytes of header names and values of a request.
 pub const HEADER_BYTES_MAX: usize = 16 << 10;
 
-/// Clients served at once. More wait in the listen queue of the kernel.
-pub const CONNECTIONS_MAX: usize = 64;
+/// Connections that the kernel has made and the server has not taken yet, at most. It takes them as they come.
+const LISTEN_QUEUE: u32 = 1024;
 
-/// `/v1/counts` answers in progress at once: each may hold all counts of this instance in memory as text.
-pub const COUNTS_MAX: usize = 1;
-
-/// How long things may take.
+/// How long things may take, and how many may come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// A connection is closed when it is idle, when a request takes longer to arrive and be answered, or when a client
-    /// reads nothing of its answer, for this long.
+    /// Connections that are open at once, more than there are answers at once. Beyond, the one that has been still for
+    /// longest goes.
+    pub connections: usize,
+    /// The head of a request must have arrived within this: since the connection was made, or since its first byte.
+    pub head: Duration,
+    /// A connection is closed when it is idle, when a request takes longer to be answered, or when a client reads nothing of
+    /// its answer, for this long.
     pub silence: Duration,
     /// Workers must answer within this; less than `silence`.
     pub answer: Duration,
-    /// The text of `/v1/counts` must have been read within this, as memory is held until then.
+    /// All of `/v1/counts` must have been read within this.
     pub counts: Duration,
     /// At a stop, answers in progress may end within this.
     pub shutdown: Duration,
@@ -52,9 +62,11 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
+            connections: 256,
+            head: Duration::from_secs(10),
             silence: Duration::from_secs(60),
             answer: Duration::from_secs(30),
-            counts: Duration::from_secs(600),
+            counts: Duration::from_secs(1800),
             shutdown: Duration::from_secs(5),
         }
     }
@@ -90,14 +102,16 @@ impl Server {
     /// # Errors
     /// When the address is taken or not ours, or the machine has no more threads or file descriptors.
     pub fn start(listen: SocketAddr, state: State) -> io::Result<Self> {
-        let listener = std::net::TcpListener::bind(listen)?;
-        listener.set_nonblocking(true)?;
-        let address = listener.local_addr()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
-        let connections = {
+        let listener = {
             let _inside = runtime.enter();
-            Connections::new(tokio::net::TcpListener::from_std(listener)?, CONNECTIONS_MAX, state.limits.silence)
+            let socket = if listen.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+            socket.set_reuseaddr(true)?; // a restart does not wait for connections of before
+            socket.bind(listen)?;
+            socket.listen(LISTEN_QUEUE)?
         };
+        let address = listener.local_addr()?;
+        let connections = Connections::new(listener, state.limits, Arc::clone(&state.metrics));
         let (stop, stopped) = oneshot::channel();
         let thread = thread::Builder::new().name("http".to_owned()).spawn(move || {
             runtime.block_on(serve(connections, state, stopped));
@@ -144,19 +158,19 @@ impl fmt::Debug for Server {
 /// State as the routes share it.
 struct Shared {
     state: State,
-    counts: Arc<Semaphore>,
+    budgets: Budgets,
 }
 
 async fn serve(connections: Connections, state: State, stopped: oneshot::Receiver<()>) {
     let shutdown = state.limits.shutdown;
-    let shared = Arc::new(Shared { state, counts: Arc::new(Semaphore::new(COUNTS_MAX)) });
-    let router: Router = routes::router(shared);
+    let shared = Arc::new(Shared { state, budgets: Budgets::default() });
+    let service = routes::router(shared).into_make_service_with_connect_info::<Client>();
     let (begin_grace, mut grace) = oneshot::channel::<()>();
     let signal = async move {
         let _sender_dropped = stopped.await;
         drop(begin_grace);
     };
-    let served = axum::serve(connections, router).with_graceful_shutdown(signal);
+    let served = axum::serve(connections, service).with_graceful_shutdown(signal);
     let too_long = async {
         let _begun = (&mut grace).await;
         tokio::time::sleep(shutdown).await;

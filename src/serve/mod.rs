@@ -4,10 +4,14 @@
 //! [`view`] of what was published last.
 
 mod answers;
+mod asked;
 
 pub mod counts;
 pub mod http;
 pub mod query;
+mod names;
 pub mod view;
 
-pub use answers::{Asked, answer, events_of, explain_row, tallies, write_counts};
+pub use answers::{CANDIDATES_MAX, LOOK_LINES_MAX, Look, explain_row};
+pub use asked::{Asked, events_of, tallies};
+pub use counts::write_counts;

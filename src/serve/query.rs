@@ -1,11 +1,11 @@
-//! What HTTP asks of the workers: the row behind a list, and all counts.
+//! What HTTP asks of the workers: the row behind a list, and the counts, a portion at a time.
 //!
-//! A worker drains its bounded queue between batches and answers at once; no answer can make it wait. Every question
-//! goes to every worker, as only they know what they hold; what they say is merged here.
+//! A worker looks at its bounded queue between batches and answers at once, as much as one look is worth
+//! ([`super::Look`]); no answer can make it wait. A question for a row goes to every worker, as only they know what they
+//! hold; counts are asked of one worker after another.
 //! Absent: knowledge of rows. A worker renders its own answer, so no state is shared.
 
-use super::counts::CountLines;
-use crate::event::EventTime;
+use super::counts::{CountsFrom, CountsPortion, Moved};
 use crate::relation::Relation;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use tokio::sync::mpsc;
@@ -27,10 +27,10 @@ pub enum Query {
         /// Where the answer goes.
         reply: Reply<RowAnswer>,
     },
-    /// Every count the worker holds, in the form of `recount.py`, lines sorted by their bytes.
+    /// The next of all counts that the worker holds.
     Counts {
-        /// The time to which weights are decayed; `None` is the worker's latest event time.
-        as_of: Option<EventTime>,
+        /// Where the portion before ended.
+        from: CountsFrom,
         /// Where the answer goes.
         reply: Reply<CountsAnswer>,
     },
@@ -47,16 +47,8 @@ pub enum RowAnswer {
     NotHere,
 }
 
-/// All lines of a worker, or a refusal to hold that much.
-pub type CountsAnswer = Result<CountLines, CountsTooLarge>;
-
-/// The counts of one worker do not fit the buffer they would be handed over in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the counts of one worker are over {bytes_max} bytes; use `samenloop replay --counts` instead")]
-pub struct CountsTooLarge {
-    /// The limit.
-    pub bytes_max: usize,
-}
+/// A portion of a worker's counts, or why there is no next one.
+pub type CountsAnswer = Result<CountsPortion, Moved>;
 
 /// The right to answer one question, once. Dropping it is an answer too: none.
 #[derive(Debug)]
@@ -118,29 +110,37 @@ impl Queries {
         if count == self.workers.len() { Ok(RowAnswer::NotHere) } else { Err(AskError::Stopped) }
     }
 
-    /// The counts of every worker.
+    /// How many workers there are to ask.
+    #[must_use]
+    pub fn workers(&self) -> usize {
+        self.workers.len()
+    }
+
+    /// The next portion of what the `worker`-th worker counts.
     ///
     /// # Errors
-    /// When a worker cannot be asked or does not answer: part of the counts would look like all of them.
-    pub async fn counts(&self, as_of: Option<EventTime>) -> Result<Vec<CountsAnswer>, AskError> {
-        let mut answers = self.ask(|reply| Query::Counts { as_of, reply })?;
-        let mut all = Vec::new();
-        while let Some(answer) = answers.recv().await {
-            all.push(answer);
-        }
-        if all.len() == self.workers.len() { Ok(all) } else { Err(AskError::Stopped) }
+    /// When the worker cannot be asked or does not answer.
+    pub async fn counts(&self, worker: usize, from: CountsFrom) -> Result<CountsAnswer, AskError> {
+        let (sender, mut receiver) = mpsc::channel(1);
+        let worker = self.workers.get(worker).ok_or(AskError::Stopped)?;
+        put(worker, Query::Counts { from, reply: Reply(sender) })?;
+        receiver.recv().await.ok_or(AskError::Stopped)
     }
 
     fn ask<T>(&self, query: impl Fn(Reply<T>) -> Query) -> Result<mpsc::Receiver<T>, AskError> {
         let (sender, receiver) = mpsc::channel(self.workers.len().max(1));
         for worker in &self.workers {
-            worker.try_send(query(Reply(sender.clone()))).map_err(|error| match error {
-                TrySendError::Full(_) => AskError::Busy,
-                TrySendError::Disconnected(_) => AskError::Stopped,
-            })?;
+            put(worker, query(Reply(sender.clone())))?;
         }
         Ok(receiver)
     }
+}
+
+fn put(worker: &SyncSender<Query>, query: Query) -> Result<(), AskError> {
+    worker.try_send(query).map_err(|error| match error {
+        TrySendError::Full(_) => AskError::Busy,
+        TrySendError::Disconnected(_) => AskError::Stopped,
+    })
 }
 
 #[cfg(test)]
@@ -192,29 +192,30 @@ mod tests {
     }
 
     #[test]
-    fn counts_without_those_of_one_worker_are_none() {
+    fn counts_of_a_worker_that_lets_go_of_the_question_are_none() {
         let (queries, receivers) = queries(2);
-        let mut receivers = receivers.into_iter();
-        let answers = std::thread::spawn({
-            let (one, two) = (receivers.next().unwrap(), receivers.next().unwrap());
-            move || {
-                if let Query::Counts { reply, .. } = one.recv().unwrap() {
-                    reply.send(Ok(CountLines::default()));
-                }
-                drop(two.recv().unwrap());
-            }
+        let all = CountsFrom::Start { as_of: None };
+        let letting_go = std::thread::spawn({
+            let receiver = receivers.into_iter().nth(1).unwrap();
+            move || drop(receiver.recv().unwrap())
         });
-        assert_eq!(run(queries.counts(None)), Err(AskError::Stopped));
-        answers.join().unwrap();
+        assert_eq!(run(queries.counts(1, all)), Err(AskError::Stopped));
+        letting_go.join().unwrap();
+        assert_eq!(run(queries.counts(2, all)), Err(AskError::Stopped), "there is no such worker");
     }
 
     #[test]
     fn a_full_queue_refuses_and_an_asker_who_left_is_not_wanted() {
         let (queries, receivers) = queries(1);
         let mut waiting: Vec<_> = (0..QUERIES_MAX)
-            .map(|_| queries.ask(|reply| Query::Counts { as_of: None, reply }).map(Some).unwrap())
+            .map(|_| {
+                queries.ask(|reply| Query::Counts { from: CountsFrom::Start { as_of: None }, reply }).map(Some).unwrap()
+            })
             .collect();
-        assert!(matches!(queries.ask(|reply| Query::Counts { as_of: None, reply }), Err(AskError::Busy)));
+        assert!(matches!(
+            queries.ask(|reply| Query::Counts { from: CountsFrom::Start { as_of: None }, reply }),
+            Err(AskError::Busy)
+        ));
         waiting[0] = None;
         let wanted: Vec<bool> = receivers[0]
             .try_iter()
@@ -226,6 +227,9 @@ mod tests {
         assert_eq!(wanted.iter().filter(|&&wanted| !wanted).count(), 1);
         assert!(!wanted[0]);
         drop(receivers);
-        assert!(matches!(queries.ask(|reply| Query::Counts { as_of: None, reply }), Err(AskError::Stopped)));
+        assert!(matches!(
+            queries.ask(|reply| Query::Counts { from: CountsFrom::Start { as_of: None }, reply }),
+            Err(AskError::Stopped)
+        ));
     }
 }

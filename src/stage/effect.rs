@@ -1,9 +1,8 @@
 //! What a stage wants done, and why it may stop.
 
 use crate::intake::Reject;
-use crate::position::{LedgerError, NextOffset, Partition, SourcePartition};
-use crate::publish::ListRecord;
-use crate::relation::Relation;
+use crate::position::{CheckpointError, LedgerError, NextOffset, Partition, SourcePartition};
+use crate::publish::{ListRecord, Publication};
 use crate::wire::WireError;
 
 /// The logs that stages write.
@@ -13,7 +12,7 @@ pub enum Log {
     Events,
     /// Windows → rows, by item. Internal.
     Pairs,
-    /// Rows → rows, compacted. Internal.
+    /// Rows → rows. Internal.
     Totals,
     /// Rows → the world, compacted.
     Lists,
@@ -32,10 +31,24 @@ impl Log {
     }
 }
 
-/// One thing to be done. Effects are carried out in their order.
+/// Who carries out what a stage wants done: at once, in this order. Nothing is collected.
+///
+/// Nothing comes back: a carrier that fails keeps its failure, does nothing more, and whoever drives the stage asks it afterwards.
+pub trait Effects {
+    /// Append a block to an internal log.
+    fn append(&mut self, log: Log, partition: Partition, block: Vec<u8>);
+
+    /// Publish a list, or its tombstone.
+    fn publish(&mut self, publication: &Publication<'_>);
+
+    /// Keep an input record that could not be used, `offset` of `source`.
+    fn reject(&mut self, source: &SourcePartition, offset: NextOffset, reject: Reject);
+}
+
+/// An effect that was collected, names and all.
 #[derive(Clone, Debug)]
 pub enum Effect {
-    /// Append a block to an internal log.
+    /// See [`Effects::append`].
     Append {
         /// Which log.
         log: Log,
@@ -44,19 +57,10 @@ pub enum Effect {
         /// The block.
         block: Vec<u8>,
     },
-    /// Tell the other rows partitions of a total.
-    Broadcast {
-        /// The record's key.
-        key: Vec<u8>,
-        /// The record's value.
-        value: Vec<u8>,
-    },
-    /// Publish a list, or its tombstone.
+    /// See [`Effects::publish`].
     Publish {
         /// The partition of the lists log: that of the row.
         partition: Partition,
-        /// Which list.
-        relation: Relation,
         /// The record; a tombstone where it says that there is no list any more.
         record: Box<ListRecord<'static>>,
         /// When the oldest change in it arrived, in ms since 1970.
@@ -64,7 +68,7 @@ pub enum Effect {
         /// How long that change waited, from arrival to now, in ms.
         waited_ms: Option<i64>,
     },
-    /// An input record that could not be used.
+    /// See [`Effects::reject`].
     Reject {
         /// Where it came from.
         source: SourcePartition,
@@ -73,6 +77,22 @@ pub enum Effect {
         /// Why.
         reject: Reject,
     },
+}
+
+impl Effects for Vec<Effect> {
+    fn append(&mut self, log: Log, partition: Partition, block: Vec<u8>) {
+        self.push(Effect::Append { log, partition, block });
+    }
+
+    fn publish(&mut self, publication: &Publication<'_>) {
+        let Publication { partition, since_ms, waited_ms, .. } = *publication;
+        let record = Box::new(publication.record().into_owned());
+        self.push(Effect::Publish { partition, record, since_ms, waited_ms });
+    }
+
+    fn reject(&mut self, source: &SourcePartition, offset: NextOffset, reject: Reject) {
+        self.push(Effect::Reject { source: source.clone(), offset, reject });
+    }
 }
 
 /// Why a stage stops. All but a damaged record are refusals: a person must decide.
@@ -101,6 +121,16 @@ pub enum StageError {
         offset: NextOffset,
         /// What does not chain.
         error: LedgerError,
+    },
+    /// What is read is not what the log written behind it was made from.
+    #[error("{input} at offset {offset}: {error}", offset = offset.0)]
+    Checkpoint {
+        /// What is read.
+        input: SourcePartition,
+        /// The record, or where reading would have started.
+        offset: NextOffset,
+        /// What was expected, and what is there.
+        error: CheckpointError,
     },
     /// A record that does not decode where only our own may stand.
     #[error("{log}: a record is not ours: {what}", log = log.name())]
@@ -139,6 +169,36 @@ pub enum StageError {
         /// Up to where every partition of the log holds it.
         expected: u64,
         /// Where reading would go on.
+        found: u64,
+    },
+    /// Somebody else has claimed the partition since: what this stage says counts no more. It is to be let go of.
+    #[error(
+        "{log}-{partition}: another owner of rows partition {partition} holds epoch {found}, this one epoch {own}: the partition \
+         has been taken over",
+        log = log.name(), partition = partition.0
+    )]
+    Overtaken {
+        /// The log that shows it: totals or lists.
+        log: Log,
+        /// The partition.
+        partition: Partition,
+        /// The epoch of this stage.
+        own: u64,
+        /// The higher one.
+        found: u64,
+    },
+    /// Lists were published under an epoch that no claim on the totals log explains.
+    #[error(
+        "lists-{partition} holds a list of epoch {found}, but the totals log, whose offsets epochs are, gave this owner only {own}: it \
+         has been made anew, or has lost its end. Restore it, or publish under another topics.prefix (docs/operations.md)",
+        partition = partition.0
+    )]
+    EpochLost {
+        /// The partition.
+        partition: Partition,
+        /// The epoch of this stage.
+        own: u64,
+        /// The highest on the lists log.
         found: u64,
     },
     /// It has stopped before; its state may hold a part of what it stopped at.

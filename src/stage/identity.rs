@@ -2,8 +2,9 @@
 //! positions. A writer looks before it appends anything: a mark of other rules in a log's midst could never be taken back.
 
 use super::effect::{Log, StageError};
-use crate::position::{Ledger, NextOffset, Partition, Verdict};
+use crate::position::{Ledger, NextOffset, Partition, SourcePartition, Verdict};
 use crate::wire::{Opening, Origin, SectionHead, WireError};
+use std::collections::BTreeMap;
 use xxhash_rust::xxh3::xxh3_64;
 
 /// One fingerprint of everything that a log's content depends on besides its input.
@@ -19,12 +20,14 @@ pub(super) struct Authorship {
     own: u64,
     log_id: Option<u128>,
     input_log_id: Option<u128>,
+    /// One more than the highest of all whose marks are there: see [`crate::wire`].
+    pub(super) generation: u64,
 }
 
 impl Authorship {
     /// No mark seen yet; the log must have been written under `own`.
     pub(super) fn new(log: Log, own: u64) -> Self {
-        Self { log, own, log_id: None, input_log_id: None }
+        Self { log, own, log_id: None, input_log_id: None, generation: 1 }
     }
 
     /// Takes note of an opening mark that a predecessor left.
@@ -36,6 +39,7 @@ impl Authorship {
     ) -> Result<(), StageError> {
         check(self.log, partition, offset, &mut self.log_id, self.own, opening)?;
         self.input_log_id.get_or_insert(opening.input_log_id);
+        self.generation = self.generation.max(opening.generation.saturating_add(1));
         Ok(())
     }
 
@@ -57,7 +61,8 @@ impl Authorship {
     /// An opening mark of this writer.
     pub(super) fn opening(&self, origins: Vec<Origin>) -> Vec<u8> {
         let (log_id, input_log_id) = (self.log_id.unwrap_or_default(), self.input_log_id.unwrap_or_default());
-        Opening { log_id, input_log_id, store_id: 0, identity: self.own, origins }.encode()
+        let (identity, generation) = (self.own, self.generation);
+        Opening { log_id, input_log_id, store_id: 0, identity, generation, origins }.encode()
     }
 }
 
@@ -68,12 +73,14 @@ pub(super) struct Identity {
     own: u64,
     log_id: Option<u128>,
     pub(super) ledger: Ledger,
+    /// The highest generation of the writers of each source.
+    generations: BTreeMap<SourcePartition, u64>,
 }
 
 impl Identity {
     /// Nothing read yet; the log must have been written under `own`.
     pub(super) fn new(log: Log, partition: Partition, own: u64) -> Self {
-        Self { log, partition, own, log_id: None, ledger: Ledger::default() }
+        Self { log, partition, own, log_id: None, ledger: Ledger::default(), generations: BTreeMap::new() }
     }
 
     pub(super) fn wire(&self, offset: NextOffset, error: WireError) -> StageError {
@@ -90,6 +97,22 @@ impl Identity {
     pub(super) fn open(&mut self, origin: &Origin) {
         if let Some(first) = origin.first {
             self.ledger.open(&origin.source, first);
+        }
+    }
+
+    /// Whether what a writer of `generation` says of how `source` stands is the last word: not where it has been overtaken, and
+    /// what it had to say lands late.
+    pub(super) fn is_current(&mut self, generation: u64, source: &SourcePartition) -> bool {
+        match self.generations.get_mut(source) {
+            Some(newest) if *newest > generation => false,
+            Some(newest) => {
+                *newest = generation;
+                true
+            }
+            None => {
+                self.generations.insert(source.clone(), generation);
+                true
+            }
         }
     }
 

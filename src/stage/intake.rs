@@ -1,25 +1,29 @@
 //! The intake stage of an instance: records of any number of source partitions in, events blocks out, by user.
 //!
-//! Each source partition keeps its own order; every section says how far its source has been read, and whether it is
-//! behind (design section 2, "Merging a backlog"). Only here is a clock part of what is written, and then it is in the
+//! Each source partition keeps its own order; every section says how far its source has been read, and how far behind it is
+//! (design section 2, "Merging a backlog"; [`super::lag`]). Only here is a clock part of what is written, and then it is in the
 //! log for good.
+//!
+//! The log is told of progress with the events, else at each mark; of a source's lag at once when it changes, but, after its first
+//! end, no more often than once in [`LAG_MARKS_MIN_MS`], however often that is. Where nothing happens, nothing is written.
 
-use super::effect::{Effect, Log, StageError};
-use super::{Authorship, BlockLimits, Left, Work};
+use super::checkpoints::{Checkpoints, refused};
+use super::effect::{Effects, Log, StageError};
+use super::lag::LagWatch;
+use super::sections::{Entry, News, Place, Progress, Sections};
+use super::{Authorship, BlockLimits, Clock, Left, REPEAT_INTERVAL_MS, SourceInput, Work};
 use crate::event::{Action, EventTime, EventType};
-use crate::intake::{Admitted, Intake, Learned, Mapping, Now, Plans, Reason, Record, Reject, SchemaId};
+use crate::intake::{
+    Admitted, Intake, Learned, Mapping, Now, Plans, Reason, Record, Reject, SchemaId, checksum_of_record,
+};
 use crate::items::{ItemId, Items};
-use crate::position::{NextOffset, Partition, Position, SourcePartition, Span};
-use crate::wire::{EventsWriter, Origin, SectionHead};
+use crate::position::{Checkpoint, NextOffset, Partition, Position, SourcePartition};
+use crate::wire::{Lag, Origin};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// A source partition is behind while what is read of it is older than this.
-pub const BEHIND_LAG_MS: i64 = 10_000;
-
-/// How often the log is told how every source stands, news or not: a mark of a paused predecessor that lands late may have
-/// said otherwise last.
-pub const REPEAT_INTERVAL_MS: i64 = 30_000;
+/// Rounds in which the log is told that lags have changed come no closer than this.
+pub(super) const LAG_MARKS_MIN_MS: i64 = 1_000;
 
 /// A record of a source.
 pub type SourceRecord<'a> = Record<'a>;
@@ -56,60 +60,58 @@ impl IntakeTally {
     }
 }
 
-/// What the log is told of a source partition besides positions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Standing {
-    highest: Option<EventTime>,
-    behind: bool,
-    history: bool,
-}
-
+/// A source partition as it is read.
 struct Reading {
     input: IntakeInput,
     /// Shared while a record is read, which borrows from it.
     plans: Arc<Plans>,
     origin: Option<Position>,
     next: NextOffset,
+    /// Checksum of the record before `next`.
+    checksum: Option<u32>,
+    /// What the log holds of records that have not been read again yet.
+    checkpoints: Checkpoints,
     highest: Option<EventTime>,
-    reached: bool,
-    lagging: bool,
-    old: bool,
+    lag: LagWatch,
 }
 
 impl Reading {
-    fn standing(&self, history_ms: Option<i64>) -> Standing {
-        let behind = !self.reached || self.lagging;
-        Standing { highest: self.highest, behind, history: history_ms.is_some() && !self.reached && self.old }
+    fn new(input: IntakeInput, history_ms: Option<i64>) -> Self {
+        Self {
+            input,
+            plans: Arc::default(),
+            origin: None,
+            next: NextOffset(0),
+            checksum: None,
+            checkpoints: Checkpoints::default(),
+            highest: None,
+            lag: LagWatch::new(history_ms),
+        }
     }
-}
 
-#[derive(Clone)]
-struct Channel {
-    /// All before this is on the log.
-    sent: Position,
-    told: Option<Standing>,
-    /// Its section in the block under construction.
-    place: Option<usize>,
-}
-
-struct Output {
-    writer: EventsWriter,
-    /// By input.
-    channels: Vec<Channel>,
+    fn place(&self) -> Place<'_> {
+        Place {
+            source: &self.input.source,
+            checkpoint: Checkpoint { position: Position::start_of(self.next), checksum: self.checksum },
+            progress: Progress { highest: self.highest, lag: self.lag.lag() },
+            has_origin: self.origin.is_some(),
+        }
+    }
 }
 
 /// The intake of one instance.
 pub struct IntakeWork {
     intake: Intake,
     authorship: Authorship,
-    history_ms: Option<i64>,
-    limits: BlockLimits,
-    now_ms: Option<i64>,
-    repeat_ms: i64,
+    clock: Option<Clock>,
     items: Items,
     event_items: Vec<ItemId>,
     inputs: Vec<Reading>,
-    outputs: Vec<Output>,
+    sections: Sections,
+    /// Whether a lag has changed of which the log has not been told, and when it may be, by the clock that never goes back.
+    lag_is_news: bool,
+    next_lag_marks_ms: i64,
+    next_repeat_ms: i64,
     /// Every configured source partition, with the origin that the log has for it.
     named: BTreeMap<SourcePartition, Option<Position>>,
     tally: IntakeTally,
@@ -128,30 +130,17 @@ impl IntakeWork {
         limits: BlockLimits,
     ) -> Self {
         let named = inputs.iter().map(|input: &IntakeInput| (input.source.clone(), None)).collect();
-        let channel = Channel { sent: Position::default(), told: None, place: None };
-        let channels = vec![channel; inputs.len()];
-        let output = || Output { writer: EventsWriter::default(), channels: channels.clone() };
-        let reading = |input| Reading {
-            input,
-            plans: Arc::default(),
-            origin: None,
-            next: NextOffset(0),
-            highest: None,
-            reached: false,
-            lagging: false,
-            old: true,
-        };
         Self {
             intake,
             authorship: Authorship::new(Log::Events, identity),
-            history_ms,
-            limits,
-            now_ms: None,
-            repeat_ms: i64::MIN,
+            clock: None,
             items: Items::default(),
             event_items: Vec::new(),
-            outputs: std::iter::repeat_with(output).take(Partition(outputs).index()).collect(),
-            inputs: inputs.into_iter().map(reading).collect(),
+            sections: Sections::new(inputs.len(), outputs, limits),
+            inputs: inputs.into_iter().map(|input| Reading::new(input, history_ms)).collect(),
+            lag_is_news: false,
+            next_lag_marks_ms: i64::MIN,
+            next_repeat_ms: i64::MIN,
             named,
             tally: IntakeTally::default(),
         }
@@ -177,6 +166,13 @@ impl IntakeWork {
     #[must_use]
     pub fn origin(&self, input: usize) -> Option<Position> {
         self.inputs[input].origin
+    }
+
+    /// Bytes held now, by kind.
+    #[must_use]
+    pub fn bytes_by_kind(&self) -> Vec<(&'static str, usize)> {
+        let schemas = self.inputs.iter().map(|reading| reading.plans.bytes()).sum();
+        vec![("names", self.items.bytes()), ("blocks", self.sections.held_bytes()), ("schemas", schemas)]
     }
 
     /// The schema to [`IntakeWork::learn`] before `record` of `input` can be read, if there is one.
@@ -222,31 +218,46 @@ impl IntakeWork {
         self.inputs[input].highest
     }
 
+    /// How far behind `input` is.
+    #[must_use]
+    pub fn lag(&self, input: usize) -> Lag {
+        self.inputs[input].lag.lag()
+    }
+
     /// Whether `input` is behind, so that another may have to wait for it.
     #[must_use]
     pub fn is_behind(&self, input: usize) -> bool {
-        self.inputs[input].standing(self.history_ms).behind
+        self.lag(input).is_behind()
     }
 
     /// Where reading `input` goes on after a restart: before it, every partition of the log has everything.
     #[must_use]
     pub fn resume_at(&self, input: usize) -> NextOffset {
-        self.outputs.iter().map(|output| output.channels[input].sent.offset).min().unwrap_or_default()
+        self.checkpoint(input).position.offset
+    }
+
+    /// The same, with the record that was read there: see [`Checkpoint::resume`].
+    #[must_use]
+    pub fn checkpoint(&self, input: usize) -> Checkpoint {
+        self.sections.sent(input).reduce(Checkpoint::min).unwrap_or_default()
+    }
+
+    fn monotonic_ms(&self) -> Option<i64> {
+        self.clock.map(|clock| clock.monotonic_ms)
     }
 
     /// When a record arrived: as its timestamp says, which counts how long it has waited to be read; where it has none that
     /// can be right, now.
     fn arrived_ms(&self, timestamp_ms: Option<i64>) -> Option<i64> {
-        let now_ms = self.now_ms?;
+        let now_ms = self.clock?.wall_ms;
         Some(timestamp_ms.filter(|timestamp_ms| (1..now_ms).contains(timestamp_ms)).unwrap_or(now_ms))
     }
 
     /// `input` starts at `first`, unless it has started before.
     fn start(&mut self, input: usize, first: Position) {
         let first = *self.inputs[input].origin.get_or_insert(first);
-        for output in &mut self.outputs {
-            let channel = &mut output.channels[input];
-            channel.sent = channel.sent.max(first);
+        for output in 0..self.sections.len() {
+            self.sections.restore(output, input, Checkpoint::origin(first));
         }
     }
 
@@ -258,17 +269,16 @@ impl IntakeWork {
         &mut self,
         input: usize,
         offset: NextOffset,
-        timestamp_ms: Option<i64>,
+        record: &SourceRecord<'_>,
         admitted: &Admitted<'_>,
-        effects: &mut Vec<Effect>,
+        effects: &mut dyn Effects,
     ) {
-        let arrived_ms = self.arrived_ms(timestamp_ms);
+        let arrived_ms = self.arrived_ms(record.timestamp_ms);
         let Admitted { event, user, partition, skewed } = admitted;
         let reading = &mut self.inputs[input];
         reading.highest = reading.highest.max(Some(event.time));
         let position = Position::start_of(offset);
-        let output = &mut self.outputs[partition.index()];
-        if position < output.channels[input].sent {
+        if self.sections.holds(*partition, input, position) {
             self.tally.muted += 1;
             return;
         }
@@ -283,95 +293,68 @@ impl IntakeWork {
                 self.event_items.extend(items.iter().map(|item| self.items.item(shop, item)));
             }
         }
-        let place = open(output, input, reading, reading.standing(self.history_ms));
-        if let (Some(arrived_ms), head) = (arrived_ms, output.writer.head(place)) {
-            head.arrived_ms = Some(head.arrived_ms.map_or(arrived_ms, |first| first.min(arrived_ms)));
+        if self.sections.is_full_for(*partition, &self.event_items, &self.items) {
+            self.flush_one(partition.index(), effects);
         }
-        let items = &self.event_items;
-        output.writer.push(place, position, *user, event.key, event.time, event_type, items, &self.items);
-        if output.writer.bytes() >= self.limits.bytes_max || output.writer.entries() >= self.limits.entries_max {
+        let (user, key, time, items) = (*user, event.key, event.time, self.event_items.as_slice());
+        let entry = Entry { position, user, key, time, event_type, items, arrived_ms };
+        if self.sections.push(*partition, input, &self.inputs[input].place(), &entry, &self.items) {
             // The record at hand is in the block, so the section covers it.
-            self.inputs[input].next = offset.after();
+            self.passed(input, offset, checksum_of_record(record));
             self.flush_one(partition.index(), effects);
         }
     }
 
-    /// Sends what `output` has collected, and with it how far the sources that are behind have been read.
-    fn flush_one(&mut self, output: usize, effects: &mut Vec<Effect>) {
-        if self.outputs[output].writer.is_empty() {
-            return;
-        }
-        self.add_marks(output, true);
-        let Output { writer, channels } = &mut self.outputs[output];
-        for (channel, reading) in channels.iter_mut().zip(&self.inputs) {
-            let Some(place) = channel.place.take() else { continue };
-            let standing = reading.standing(self.history_ms);
-            let head = writer.head(place);
-            head.span.to = Position::start_of(reading.next).max(head.span.to);
-            (head.highest, head.behind, head.history) = (standing.highest, standing.behind, standing.history);
-            (channel.sent, channel.told) = (head.span.to, Some(standing));
-        }
-        let partition = Partition(u32::try_from(output).unwrap_or(u32::MAX));
-        let block = writer.finish(&self.items);
-        effects.push(Effect::Append { log: Log::Events, partition, block });
+    fn passed(&mut self, input: usize, offset: NextOffset, checksum: u32) {
+        let reading = &mut self.inputs[input];
+        (reading.next, reading.checksum) = (offset.after(), Some(checksum));
     }
 
-    /// Opens a section for every input of which `output` has not heard the newest.
-    fn add_marks(&mut self, output: usize, only_behind: bool) {
-        let output = &mut self.outputs[output];
-        for (input, reading) in self.inputs.iter().enumerate() {
-            let standing = reading.standing(self.history_ms);
-            let channel = &output.channels[input];
-            let reached = Position::start_of(reading.next);
-            let is_news = channel.told != Some(standing) || (!only_behind && reached > channel.sent);
-            let wanted = is_news && (!only_behind || standing.behind);
-            if wanted && reached >= channel.sent && reading.origin.is_some() {
-                open(output, input, reading, standing);
-            }
-        }
-    }
-
-    fn reject(&mut self, input: usize, offset: NextOffset, reject: Reject, effects: &mut Vec<Effect>) {
+    fn reject(&mut self, input: usize, offset: NextOffset, reject: Reject, effects: &mut dyn Effects) {
         let reading = &mut self.inputs[input];
         reading.highest = reading.highest.max(reject.time);
         self.tally.rejects[reject.reason.index()] += 1;
-        effects.push(Effect::Reject { source: reading.input.source.clone(), offset, reject });
+        effects.reject(&reading.input.source, offset, reject);
     }
 
-    /// Whether `input` has fallen behind or caught up, by the age of what was read last. Tells everybody at once.
-    fn watch_lag(&mut self, input: usize, timestamp_ms: Option<i64>, effects: &mut Vec<Effect>) {
-        let (Some(now_ms), Some(timestamp_ms)) = (self.now_ms, timestamp_ms) else { return };
-        let lag_ms = now_ms.saturating_sub(timestamp_ms);
-        let reading = &mut self.inputs[input];
-        let before = reading.standing(self.history_ms);
-        reading.lagging = lag_ms > BEHIND_LAG_MS;
-        reading.old = self.history_ms.is_some_and(|history_ms| lag_ms > history_ms);
-        let after = reading.standing(self.history_ms);
-        if (before.behind, before.history) != (after.behind, after.history) {
-            self.mark(effects);
+    fn flush_one(&mut self, output: usize, effects: &mut dyn Effects) {
+        let mut places = self.inputs.iter().map(Reading::place);
+        self.sections.flush(output, &mut places, self.authorship.generation, &self.items, effects);
+    }
+
+    fn mark_all(&mut self, news: News, effects: &mut dyn Effects) {
+        for output in 0..self.sections.len() {
+            self.sections.mark(output, news, &mut self.inputs.iter().map(Reading::place));
+            self.flush_one(output, effects);
+        }
+    }
+
+    /// Lets the lag of `input` change, and sees that the log is told.
+    fn watch_lag(&mut self, input: usize, effects: &mut dyn Effects, change: impl FnOnce(&mut LagWatch)) {
+        let watch = &mut self.inputs[input].lag;
+        let (before, had_reached) = (watch.lag(), watch.is_reached());
+        change(watch);
+        self.lag_is_news |= before != watch.lag();
+        if self.lag_is_news && watch.is_reached() && !had_reached {
+            self.next_lag_marks_ms = i64::MIN; // once a source and start: what has waited for it need not wait longer
+        }
+        self.tell_lags(effects);
+    }
+
+    /// Tells every partition at once how far behind sources are, where that is news and the last round is long enough ago.
+    fn tell_lags(&mut self, effects: &mut dyn Effects) {
+        let now_ms = self.monotonic_ms();
+        let is_due = now_ms.is_none_or(|now_ms| now_ms >= self.next_lag_marks_ms);
+        if self.lag_is_news && is_due {
+            self.lag_is_news = false;
+            self.next_lag_marks_ms = now_ms.map_or(i64::MIN, |now_ms| now_ms.saturating_add(LAG_MARKS_MIN_MS));
+            self.mark_all(News::Lag, effects);
         }
     }
 }
 
-/// The section of `input` in `output`'s block; opened if there is none.
-fn open(output: &mut Output, input: usize, reading: &Reading, standing: Standing) -> usize {
-    let channel = &mut output.channels[input];
-    if let Some(place) = channel.place {
-        return place;
-    }
-    let place = output.writer.open(SectionHead {
-        source: reading.input.source.clone(),
-        span: Span { from: channel.sent, to: channel.sent },
-        highest: standing.highest,
-        behind: standing.behind,
-        history: standing.history,
-        arrived_ms: None,
-    });
-    channel.place = Some(place);
-    place
-}
-
 impl Work for IntakeWork {
+    type Input = SourceInput;
     type Record<'a> = SourceRecord<'a>;
 
     fn left(&mut self, left: &Left<'_>) -> Result<(), StageError> {
@@ -387,105 +370,114 @@ impl Work for IntakeWork {
                     }
                 }
             }
-            Left::Position { output, source, position } => {
+            Left::Checkpoint { output, source, checkpoint } => {
                 if let Some(input) = self.number_of(source) {
-                    let channel = &mut self.outputs[output].channels[input];
-                    channel.sent = channel.sent.max(position);
+                    self.sections.restore(output, input, checkpoint);
                 }
             }
-            Left::List(_) | Left::Total(_) => {}
         }
         Ok(())
     }
 
-    fn opened(&mut self, input: usize, next: NextOffset) -> Result<(), StageError> {
+    fn opened(
+        &mut self,
+        SourceInput(input): SourceInput,
+        next: NextOffset,
+        until: Option<NextOffset>,
+    ) -> Result<(), StageError> {
         let reading = &self.inputs[input];
-        let expected = self.resume_at(input);
+        let checkpoint = self.checkpoint(input);
+        let expected = checkpoint.position.offset;
         if reading.origin.is_some() && next > expected {
             let source_partition = reading.input.source.clone();
             return Err(StageError::Skipped { source_partition, expected: expected.0, found: next.0 });
         }
-        self.inputs[input].next = next;
+        let known = reading.origin.is_some();
+        let sent = self.sections.sent(input).filter(|_| known);
+        let checkpoints = Checkpoints::open(sent, next, until).map_err(refused(&reading.input.source, next))?;
+        let reading = &mut self.inputs[input];
+        (reading.next, reading.checkpoints) = (next, checkpoints);
+        reading.checksum = if next == expected { checkpoint.checksum } else { None };
         self.start(input, Position::start_of(next));
         Ok(())
     }
 
-    fn open(&mut self, effects: &mut Vec<Effect>) {
+    fn open(&mut self, effects: &mut dyn Effects) {
         for reading in &self.inputs {
             self.named.insert(reading.input.source.clone(), reading.origin);
         }
         let origins = self.named.iter().map(|(source, first)| Origin { source: source.clone(), first: *first });
         let block = self.authorship.opening(origins.collect());
-        for output in 0..self.outputs.len() {
+        for output in 0..self.sections.len() {
             let partition = Partition(u32::try_from(output).unwrap_or(u32::MAX));
-            effects.push(Effect::Append { log: Log::Events, partition, block: block.clone() });
+            effects.append(Log::Events, partition, block.clone());
         }
     }
 
     fn record(
         &mut self,
-        input: usize,
+        SourceInput(input): SourceInput,
         offset: NextOffset,
         record: &SourceRecord<'_>,
-        effects: &mut Vec<Effect>,
+        effects: &mut dyn Effects,
     ) -> Result<(), StageError> {
-        let Reading { input: IntakeInput { mapping, .. }, plans, .. } = &self.inputs[input];
+        let checksum = checksum_of_record(record);
+        let Reading { input: IntakeInput { mapping, source }, plans, checkpoints, .. } = &mut self.inputs[input];
+        checkpoints.pass(offset, || checksum).map_err(refused(source, offset))?;
         let (mapping, plans) = (Arc::clone(mapping), Arc::clone(plans));
-        let now = Now { clock_ms: self.now_ms, read_to: self.inputs[input].highest };
-        match self.intake.take(&mapping, &plans, record, now) {
-            Ok(Some(admitted)) => self.event(input, offset, record.timestamp_ms, &admitted, effects),
+        let now = Now { clock_ms: self.clock.map(|clock| clock.wall_ms), read_to: self.inputs[input].highest };
+        match self.intake.admit_record(&mapping, &plans, record, now) {
+            Ok(Some(admitted)) => self.event(input, offset, record, &admitted, effects),
             Ok(None) => self.tally.skipped += 1,
             Err(reject) => self.reject(input, offset, reject, effects),
         }
-        self.inputs[input].next = offset.after();
-        self.watch_lag(input, record.timestamp_ms, effects);
+        self.passed(input, offset, checksum);
+        let age_ms = self.clock.zip(record.timestamp_ms).map(|(clock, read_ms)| clock.wall_ms.saturating_sub(read_ms));
+        let now_ms = self.monotonic_ms().unwrap_or(i64::MIN);
+        self.watch_lag(input, effects, |watch| watch.read(age_ms, now_ms));
         Ok(())
     }
 
-    fn reached(&mut self, input: usize, effects: &mut Vec<Effect>) {
-        self.inputs[input].reached = true;
-        self.mark(effects);
+    fn reached(&mut self, SourceInput(input): SourceInput, effects: &mut dyn Effects) {
+        self.watch_lag(input, effects, LagWatch::reach);
     }
 
-    fn live(&mut self, _effects: &mut Vec<Effect>) {}
+    fn live(&mut self, _effects: &mut dyn Effects) -> Result<(), StageError> {
+        Ok(())
+    }
 
-    fn clock(&mut self, now_ms: i64, _effects: &mut Vec<Effect>) -> Result<(), StageError> {
-        self.now_ms = Some(now_ms);
-        if now_ms >= self.repeat_ms || now_ms < self.repeat_ms.saturating_sub(REPEAT_INTERVAL_MS) {
-            self.repeat_ms = now_ms.saturating_add(REPEAT_INTERVAL_MS);
-            let channels = self.outputs.iter_mut().flat_map(|output| &mut output.channels);
-            channels.for_each(|channel| channel.told = None);
+    fn clock(&mut self, clock: Clock, effects: &mut dyn Effects) -> Result<(), StageError> {
+        self.clock = Some(clock);
+        if clock.monotonic_ms >= self.next_repeat_ms {
+            self.next_repeat_ms = clock.monotonic_ms.saturating_add(REPEAT_INTERVAL_MS);
+            self.sections.tell_again();
+        }
+        for input in 0..self.inputs.len() {
+            self.watch_lag(input, effects, |watch| watch.tick(clock.monotonic_ms));
         }
         Ok(())
     }
 
-    fn at_end(&mut self, input: usize, effects: &mut Vec<Effect>) {
-        if std::mem::take(&mut self.inputs[input].lagging) {
-            self.mark(effects);
+    fn waits(&mut self, SourceInput(input): SourceInput, effects: &mut dyn Effects) {
+        if let Some(now_ms) = self.monotonic_ms() {
+            self.watch_lag(input, effects, |watch| watch.wait(now_ms));
         }
     }
 
-    fn flush(&mut self, effects: &mut Vec<Effect>) {
-        // Nothing more at hand: what lagged has caught up.
-        let lagging = self.inputs.iter_mut().filter(|reading| reading.lagging);
-        if lagging.fold(false, |_, reading| std::mem::take(&mut reading.lagging)) {
-            self.mark(effects);
-        }
-        self.send(effects);
+    fn at_end(&mut self, SourceInput(input): SourceInput, effects: &mut dyn Effects) {
+        self.watch_lag(input, effects, LagWatch::end);
     }
 
-    fn send(&mut self, effects: &mut Vec<Effect>) {
-        for output in 0..self.outputs.len() {
+    fn flush(&mut self, effects: &mut dyn Effects) {
+        for output in 0..self.sections.len() {
             self.flush_one(output, effects);
         }
     }
 
-    fn mark(&mut self, effects: &mut Vec<Effect>) {
-        for output in 0..self.outputs.len() {
-            self.add_marks(output, false);
-            self.flush_one(output, effects);
-        }
+    fn mark(&mut self, effects: &mut dyn Effects) {
+        self.lag_is_news = false;
+        self.mark_all(News::All, effects);
     }
 
-    fn rest(&mut self, _effects: &mut Vec<Effect>) {}
+    fn rest(&mut self, _effects: &mut dyn Effects) {}
 }

@@ -1,27 +1,21 @@
 //! What windows has for the pairs log, by partition: split by owner, positioned, muted where the log has it already.
 
 use super::Authorship;
-use super::effect::{Effect, Log};
-use crate::event::EventTime;
+use super::checkpoints::{Checkpoints, refused};
+use super::effect::{Effects, Log, StageError};
+use super::sections::{News, Progress};
 use crate::items::{ItemId, Items, fingerprint, spread};
-use crate::position::{NextOffset, Partition, Position, SourcePartition, Span};
+use crate::memory::of_vec;
+use crate::position::{Checkpoint, NextOffset, Partition, Position, SourcePartition, Span};
 use crate::relation::{Bought, Change, Delta};
 use crate::wire::{Origin, PairsWriter, SectionHead};
-
-/// What the heads of sections say besides positions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Standing {
-    pub(super) highest: Option<EventTime>,
-    pub(super) behind: bool,
-    pub(super) history: bool,
-}
 
 struct Channel {
     writer: PairsWriter,
     /// All before this is on the log.
-    sent: Position,
+    sent: Checkpoint,
     /// What the log was told last.
-    told: Option<Standing>,
+    told: Option<Progress>,
     /// How many deltas of the record at hand went here.
     index: u32,
 }
@@ -35,6 +29,11 @@ pub(super) struct Outbox {
     /// The record at hand, or the next one.
     at: NextOffset,
     within: bool,
+    /// Checksums of the record at hand and of the one before it.
+    checksums: [Option<u32>; 2],
+    /// What the log holds of records that have not been read again yet.
+    checkpoints: Checkpoints,
+    generation: u64,
     arrived_ms: Option<i64>,
     block_bytes_max: usize,
     block_entries_max: usize,
@@ -53,7 +52,7 @@ struct Split {
 
 impl Outbox {
     pub(super) fn new(source: SourcePartition, partitions: u32, limits: super::BlockLimits) -> Self {
-        let channel = || Channel { writer: PairsWriter::default(), sent: Position::default(), told: None, index: 0 };
+        let channel = || Channel { writer: PairsWriter::default(), sent: Checkpoint::default(), told: None, index: 0 };
         Self {
             source,
             channels: std::iter::repeat_with(channel).take(Partition(partitions).index()).collect(),
@@ -61,6 +60,9 @@ impl Outbox {
             shop_owners: Vec::new(),
             at: NextOffset(0),
             within: false,
+            checksums: [None; 2],
+            checkpoints: Checkpoints::default(),
+            generation: 0,
             arrived_ms: None,
             block_bytes_max: limits.bytes_max,
             block_entries_max: limits.entries_max,
@@ -70,27 +72,45 @@ impl Outbox {
         }
     }
 
-    /// The log holds all before `position` on partition `output` already.
-    pub(super) fn resume(&mut self, output: usize, source: &SourcePartition, position: Position) {
+    /// Partition `output` of the log holds all up to `checkpoint` already.
+    pub(super) fn restore(&mut self, output: usize, source: &SourcePartition, checkpoint: Checkpoint) {
         if *source == self.source {
             let channel = &mut self.channels[output];
-            channel.sent = channel.sent.max(position);
+            channel.sent = channel.sent.max(checkpoint);
         }
+    }
+
+    /// The input is read from `next`, and ended at `until` when looked.
+    pub(super) fn start(&mut self, next: NextOffset, until: Option<NextOffset>) -> Result<(), StageError> {
+        let sent = self.channels.iter().map(|channel| channel.sent);
+        self.checkpoints = Checkpoints::open(sent, next, until).map_err(refused(&self.source, next))?;
+        Ok(())
+    }
+
+    /// Bytes held.
+    pub(super) fn held_bytes(&self) -> usize {
+        let writers: usize = self.channels.iter().map(|channel| channel.writer.held_bytes()).sum();
+        writers + of_vec(&self.owners) + of_vec(&self.shop_owners)
     }
 
     /// Opening marks for every partition.
-    pub(super) fn open(&self, authorship: &Authorship, effects: &mut Vec<Effect>) {
+    pub(super) fn open(&mut self, authorship: &Authorship, effects: &mut dyn Effects) {
+        self.generation = authorship.generation;
         let block = authorship.opening(vec![Origin { source: self.source.clone(), first: Some(Position::default()) }]);
         for output in 0..self.channels.len() {
-            effects.push(append(output, block.clone()));
+            effects.append(Log::Pairs, partition_of(output), block.clone());
         }
     }
 
-    pub(super) fn start_record(&mut self, at: NextOffset) {
+    /// Takes up the record at `at`, which must be the one that was read before where the log holds something of it.
+    pub(super) fn start_record(&mut self, at: NextOffset, checksum: u32) -> Result<(), StageError> {
+        self.checkpoints.pass(at, || checksum).map_err(refused(&self.source, at))?;
         (self.at, self.within) = (at, true);
+        self.checksums = [Some(checksum), self.checksums[0]];
         for channel in &mut self.channels {
             channel.index = 0;
         }
+        Ok(())
     }
 
     /// What is put next arrived at `arrived_ms`, perhaps before the record at hand.
@@ -111,10 +131,17 @@ impl Outbox {
         }
     }
 
+    /// The same, with the checksum of what was read there.
+    fn checkpoint(&self, output: usize) -> Checkpoint {
+        let position = self.reached(output);
+        let nothing_of_it = self.within && position.index == 0;
+        Checkpoint { position, checksum: self.checksums[usize::from(nothing_of_it)] }
+    }
+
     /// Sends `delta` to whoever owns a part of it.
-    pub(super) fn put(&mut self, delta: &Delta<'_>, standing: Standing, items: &Items, effects: &mut Vec<Effect>) {
+    pub(super) fn put(&mut self, delta: &Delta<'_>, progress: Progress, items: &Items, effects: &mut dyn Effects) {
         if self.channels.len() == 1 {
-            return self.put_to(0, delta, standing, items, effects);
+            return self.put_to(0, delta, progress, items, effects);
         }
         self.learn_owners(items);
         let mut split = std::mem::take(&mut self.split);
@@ -122,25 +149,25 @@ impl Outbox {
         match delta.change {
             Change::Context { shop, .. } => {
                 let output = self.shop_owners[shop.index()].index();
-                self.put_to(output, delta, standing, items, effects);
+                self.put_to(output, delta, progress, items, effects);
             }
             Change::Star { relation, centre, neighbours } => {
                 let own = self.owners[centre.index()];
-                self.put_to(own.index(), delta, standing, items, effects);
+                self.put_to(own.index(), delta, progress, items, effects);
                 self.targets_of(&mut split.targets, neighbours.iter().copied());
                 for &target in split.targets.iter().filter(|&&target| target != own) {
                     let placed = (1_u32..).zip(neighbours).map(|(distance, &item)| (item, distance));
                     split.neighbours.clear();
                     split.neighbours.extend(placed.filter(|(item, _)| self.owners[item.index()] == target));
                     let change = Change::StarBack { relation, centre, neighbours: &split.neighbours };
-                    self.put_to(target.index(), &Delta { time, change }, standing, items, effects);
+                    self.put_to(target.index(), &Delta { time, change }, progress, items, effects);
                 }
             }
             Change::StarBack { .. } => {} // made only here
             Change::Basket { items: basket } => {
                 self.targets_of(&mut split.targets, basket.iter().map(|bought| bought.item));
                 for target in &split.targets {
-                    self.put_to(target.index(), delta, standing, items, effects);
+                    self.put_to(target.index(), delta, progress, items, effects);
                 }
             }
             Change::Cross { relation, anchors, others } => {
@@ -153,7 +180,7 @@ impl Outbox {
                     let needs_all = !split.anchors.is_empty();
                     split.others.extend(others.iter().filter(|o| needs_all || self.owners[o.item.index()] == target));
                     let change = Change::Cross { relation, anchors: &split.anchors, others: &split.others };
-                    self.put_to(target.index(), &Delta { time, change }, standing, items, effects);
+                    self.put_to(target.index(), &Delta { time, change }, progress, items, effects);
                 }
             }
         }
@@ -182,65 +209,77 @@ impl Outbox {
         &mut self,
         output: usize,
         delta: &Delta<'_>,
-        standing: Standing,
+        progress: Progress,
         items: &Items,
-        effects: &mut Vec<Effect>,
+        effects: &mut dyn Effects,
     ) {
         let position = self.reached(output);
-        let channel = &mut self.channels[output];
-        channel.index += 1;
-        if position < channel.sent {
+        if position < self.channels[output].sent.position {
+            self.channels[output].index += 1;
             self.muted += 1;
             return;
         }
+        let writer = &self.channels[output].writer;
+        if writer.entries() > 0 && writer.bytes() + PairsWriter::entry_bytes_max(delta, items) > self.block_bytes_max {
+            self.flush_one(output, progress, items, effects);
+        }
+        let channel = &mut self.channels[output];
+        channel.index += 1;
         if channel.writer.head().is_none() {
-            channel.writer.open(head(&self.source, channel.sent, standing, self.arrived_ms));
+            channel.writer.open(head(&self.source, channel.sent.position, progress, self.arrived_ms));
         }
         channel.writer.push(position, delta, items);
         self.deltas += 1;
         if channel.writer.bytes() >= self.block_bytes_max || channel.writer.entries() >= self.block_entries_max {
-            self.flush_one(output, standing, items, effects);
+            self.flush_one(output, progress, items, effects);
         }
     }
 
-    fn flush_one(&mut self, output: usize, standing: Standing, items: &Items, effects: &mut Vec<Effect>) {
-        let to = self.reached(output);
+    fn flush_one(&mut self, output: usize, progress: Progress, items: &Items, effects: &mut dyn Effects) {
+        let to = self.checkpoint(output);
         let channel = &mut self.channels[output];
         let Some(head) = channel.writer.head() else { return };
-        head.span.to = to;
-        (head.highest, head.behind, head.history) = (standing.highest, standing.behind, standing.history);
-        (channel.sent, channel.told) = (to, Some(standing));
-        effects.push(append(output, channel.writer.finish(items)));
+        (head.span.to, head.checksum) = (to.position, to.checksum);
+        (head.highest, head.lag) = (progress.highest, progress.lag);
+        (channel.sent, channel.told) = (to, Some(progress));
+        effects.append(Log::Pairs, partition_of(output), channel.writer.finish(self.generation, items));
     }
 
     /// Sends what has been collected.
-    pub(super) fn flush(&mut self, standing: Standing, items: &Items, effects: &mut Vec<Effect>) {
+    pub(super) fn flush(&mut self, progress: Progress, items: &Items, effects: &mut dyn Effects) {
         for output in 0..self.channels.len() {
-            self.flush_one(output, standing, items, effects);
+            self.flush_one(output, progress, items, effects);
         }
     }
 
     /// A section for every partition to which it says something new.
-    pub(super) fn mark(&mut self, standing: Standing, items: &Items, effects: &mut Vec<Effect>) {
+    pub(super) fn mark(&mut self, news: News, progress: Progress, items: &Items, effects: &mut dyn Effects) {
         for output in 0..self.channels.len() {
             let reached = self.reached(output);
             let channel = &mut self.channels[output];
-            let replaying = reached < channel.sent;
-            let old_news = reached == channel.sent && channel.told == Some(standing);
-            if channel.writer.is_empty() && !replaying && !old_news {
-                channel.writer.open(head(&self.source, channel.sent, standing, None));
+            let is_news = match news {
+                News::Lag => channel.told.map(|told| told.lag) != Some(progress.lag),
+                News::All => channel.told != Some(progress) || reached > channel.sent.position,
+            };
+            let replaying = reached < channel.sent.position;
+            if is_news && !replaying && channel.writer.is_empty() {
+                channel.writer.open(head(&self.source, channel.sent.position, progress, None));
             }
-            self.flush_one(output, standing, items, effects);
+            self.flush_one(output, progress, items, effects);
         }
+    }
+
+    /// What partitions have been told is to be told again.
+    pub(super) fn tell_again(&mut self) {
+        self.channels.iter_mut().for_each(|channel| channel.told = None);
     }
 }
 
-fn head(source: &SourcePartition, from: Position, standing: Standing, arrived_ms: Option<i64>) -> SectionHead {
-    let Standing { highest, behind, history } = standing;
-    SectionHead { source: source.clone(), span: Span { from, to: from }, highest, behind, history, arrived_ms }
+fn head(source: &SourcePartition, from: Position, progress: Progress, arrived_ms: Option<i64>) -> SectionHead {
+    let Progress { highest, lag } = progress;
+    SectionHead { source: source.clone(), span: Span { from, to: from }, highest, lag, arrived_ms, checksum: None }
 }
 
-fn append(output: usize, block: Vec<u8>) -> Effect {
-    let partition = Partition(u32::try_from(output).unwrap_or(u32::MAX));
-    Effect::Append { log: Log::Pairs, partition, block }
+fn partition_of(output: usize) -> Partition {
+    Partition(u32::try_from(output).unwrap_or(u32::MAX))
 }

@@ -3,31 +3,38 @@
 //! What a release emits stands at the position of the record whose reading caused it, so positions on the pairs log do
 //! not depend on how either log was cut into records elsewhere.
 
-use super::effect::{Effect, Log, StageError};
-use super::outbox::{Outbox, Standing};
-use super::{Authorship, BlockLimits, Identity, Left, Work};
+use super::effect::{Effects, Log, StageError};
+use super::intake::LAG_MARKS_MIN_MS;
+use super::outbox::Outbox;
+use super::sections::{News, Progress};
+use super::{Authorship, BlockLimits, Clock, EventsInput, Identity, Left, REPEAT_INTERVAL_MS, Work};
 use crate::event::{EventKey, EventTime, EventType, UserKey};
 use crate::items::{ItemId, Items};
 use crate::position::{NextOffset, Partition, SourcePartition, Verdict};
 use crate::relation::Fate;
 use crate::rules::CountingRules;
 use crate::windows::{Action, Input, Merge, SourceIndex, Windows};
-use crate::wire::{EventEntry, EventItems, EventsBlock, Kind, Opening, SectionHead, Translation, kind_of};
-use std::collections::BTreeSet;
+use crate::wire::{
+    EventEntry, EventItems, EventsBlock, Kind, Lag, Opening, Section, SectionHead, Translation, checksum_of_block,
+    kind_of,
+};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// About what one held event costs besides its order lines.
 const HELD_BYTES: usize = 96;
 
 /// An event that waits for its turn.
-struct Held {
+struct Buffered {
     user: UserKey,
     key: EventKey,
     time: EventTime,
-    items: HeldItems,
+    items: BufferedItems,
     arrived_ms: Option<i64>,
+    /// Where its source had been given up: nothing waited for it.
+    given_up: Option<SourceIndex>,
 }
 
-enum HeldItems {
+enum BufferedItems {
     View(ItemId),
     Cart(ItemId),
     Order(Box<[ItemId]>),
@@ -48,16 +55,25 @@ pub struct WindowsWork {
     authorship: Authorship,
     items: Items,
     names: Translation,
-    merge: Merge<Held>,
+    merge: Merge<Buffered>,
     windows: Windows,
     outbox: Outbox,
-    /// The highest event time that sources told of, and that was released.
-    highest_told: Option<EventTime>,
+    /// The highest event time that sources have been read to, and that was released.
+    highest_read: Option<EventTime>,
     highest_released: Option<EventTime>,
     behind: BTreeSet<SourcePartition>,
     history: BTreeSet<SourcePartition>,
     /// Sources whose history has been read, but not yet released.
     history_read: Vec<SourcePartition>,
+    /// Sources that were given up and have not caught up since: see [`Lag::Waiting`].
+    given_up: BTreeSet<SourcePartition>,
+    /// Of these: events released after later ones.
+    late_arrivals: BTreeMap<SourceIndex, u64>,
+    /// What the pairs log was told last of how far behind the sources are; and when it may be told again, by the clock that
+    /// never goes back.
+    told_lag: Option<Lag>,
+    next_lag_marks_ms: i64,
+    next_repeat_ms: i64,
     /// Whether the opening marks are out: once the log read has said which it is.
     announced: bool,
     tally: WindowsTally,
@@ -85,11 +101,16 @@ impl WindowsWork {
             merge: Merge::new(merge_bytes_max),
             windows: Windows::new(rules),
             outbox: Outbox::new(source, outputs, limits),
-            highest_told: None,
+            highest_read: None,
             highest_released: None,
             behind: BTreeSet::new(),
             history: BTreeSet::new(),
             history_read: Vec::new(),
+            given_up: BTreeSet::new(),
+            late_arrivals: BTreeMap::new(),
+            told_lag: None,
+            next_lag_marks_ms: i64::MIN,
+            next_repeat_ms: i64::MIN,
             announced: false,
             tally: WindowsTally::default(),
         }
@@ -107,10 +128,32 @@ impl WindowsWork {
         self.merge.forced()
     }
 
-    /// Users, items, and bytes of the merge buffer, now.
+    /// Of each source that was given up because it had waited for too long: its events that were released after later ones.
+    pub fn late_arrivals(&self) -> impl Iterator<Item = (&SourcePartition, u64)> {
+        self.late_arrivals.iter().filter_map(|(&index, &count)| Some((self.merge.name(index)?, count)))
+    }
+
+    /// Sources that were given up and have not caught up since.
+    pub fn given_up(&self) -> impl Iterator<Item = &SourcePartition> {
+        self.given_up.iter()
+    }
+
+    /// Users remembered.
     #[must_use]
-    pub fn sizes(&self) -> (usize, usize, usize) {
-        (self.windows.visitors(), self.items.len(), self.merge.bytes())
+    pub fn users(&self) -> usize {
+        self.windows.visitors()
+    }
+
+    /// Bytes held now, by kind.
+    #[must_use]
+    pub fn bytes_by_kind(&self) -> Vec<(&'static str, usize)> {
+        let windows = self.windows.bytes().named();
+        let others = [
+            ("names", self.items.bytes() + self.names.held_bytes()),
+            ("merge", self.merge.bytes()),
+            ("blocks", self.outbox.held_bytes()),
+        ];
+        windows.into_iter().chain(others).collect()
     }
 
     /// Deltas appended, and deltas that the log held already.
@@ -119,17 +162,22 @@ impl WindowsWork {
         (self.outbox.deltas, self.outbox.muted)
     }
 
-    fn standing(&self) -> Standing {
+    fn progress(&self) -> Progress {
         // What is held has not happened yet for the rows: their `now` must not run ahead of it.
         let highest = if self.merge.held() == 0 && self.behind.is_empty() {
-            self.highest_told.max(self.highest_released)
+            self.highest_read.max(self.highest_released)
         } else {
             self.highest_released
         };
-        Standing { highest, behind: !self.behind.is_empty(), history: !self.history.is_empty() }
+        let lag = match (self.history.is_empty(), self.behind.is_empty()) {
+            (false, _) => Lag::History,
+            (true, false) => Lag::Behind,
+            (true, true) => Lag::Live,
+        };
+        Progress { highest, lag }
     }
 
-    fn opening(&mut self, offset: NextOffset, block: &[u8], effects: &mut Vec<Effect>) -> Result<(), StageError> {
+    fn opening(&mut self, offset: NextOffset, block: &[u8], effects: &mut dyn Effects) -> Result<(), StageError> {
         let opening = self.identity.check(offset, block)?;
         if !std::mem::replace(&mut self.announced, true) {
             self.authorship.check_input(&self.identity, offset, opening.log_id)?;
@@ -142,7 +190,7 @@ impl WindowsWork {
             self.identity.open(origin);
             self.merge.open(&origin.source);
         }
-        self.outbox.start_record(offset);
+        self.start_record(offset, block)?;
         self.forget_removed(&opening);
         self.release(effects);
         self.outbox.end_record();
@@ -150,15 +198,22 @@ impl WindowsWork {
     }
 
     /// A proposal for the log's id says nothing to its reader; its position is covered like any other.
-    fn founding(&mut self, offset: NextOffset) {
-        self.outbox.start_record(offset);
+    fn founding(&mut self, offset: NextOffset, block: &[u8]) -> Result<(), StageError> {
+        self.start_record(offset, block)?;
         self.outbox.end_record();
+        Ok(())
+    }
+
+    fn start_record(&mut self, offset: NextOffset, block: &[u8]) -> Result<(), StageError> {
+        let checksum = checksum_of_block(block).map_err(|error| self.identity.wire(offset, error))?;
+        self.outbox.start_record(offset, checksum)
     }
 
     /// An opening mark names every configured source. One that is no longer among them brings nothing more: nothing waits
     /// for it.
     fn forget_removed(&mut self, opening: &Opening) {
         let is_named = |source: &SourcePartition| opening.origins.iter().any(|origin| origin.source == *source);
+        self.given_up.retain(|source| is_named(source));
         let gone = self.behind.union(&self.history).filter(|source| !is_named(source)).cloned();
         for source in gone.collect::<Vec<_>>() {
             if let Some(index) = self.merge.index(&source) {
@@ -169,28 +224,38 @@ impl WindowsWork {
         }
     }
 
-    fn events(&mut self, offset: NextOffset, bytes: &[u8], effects: &mut Vec<Effect>) -> Result<(), StageError> {
+    fn events(&mut self, offset: NextOffset, bytes: &[u8], effects: &mut dyn Effects) -> Result<(), StageError> {
         let block = EventsBlock::decode(bytes).map_err(|error| self.identity.wire(offset, error))?;
         self.names.fill(&block.shops, &block.items, &mut self.items);
-        self.outbox.start_record(offset);
+        self.start_record(offset, bytes)?;
         for section in &block.sections {
             let head = &section.head;
             let verdict = self.identity.verdict(offset, head)?;
             let entries = &block.entries[section.entries.clone()];
+            let is_current = self.identity.is_current(block.generation, &head.source);
+            let source = self.merge.open(&head.source);
             let Verdict::Apply { from } = verdict else {
                 self.tally.ledger_duplicates += entries.len() as u64;
+                // Another writer has read as far, and said so first; but what this one says of the source counts.
+                if is_current && self.identity.ledger.next(&head.source) == Some(head.span.to) {
+                    self.heed_lag(source, head);
+                }
                 continue;
             };
-            let source = self.merge.open(&head.source);
-            self.grow_silent(head);
+            if is_current {
+                self.grow_silent(head);
+            }
             for entry in entries {
                 if entry.position < from {
                     self.tally.ledger_duplicates += 1;
                 } else {
-                    self.take(source, &block, entry, head.arrived_ms, effects);
+                    self.admit(source, &block, section, entry, effects);
                 }
             }
-            self.hear(source, head);
+            self.highest_read = self.highest_read.max(head.highest);
+            if is_current {
+                self.heed_lag(source, head);
+            }
             self.identity.ledger.advance(&head.source, head.span.to);
         }
         self.release(effects);
@@ -199,25 +264,27 @@ impl WindowsWork {
     }
 
     /// One event: into the merge, or straight on where nothing could come before it.
-    fn take(
+    fn admit(
         &mut self,
         source: SourceIndex,
         block: &EventsBlock<'_>,
+        section: &Section,
         entry: &EventEntry,
-        arrived_ms: Option<i64>,
-        effects: &mut Vec<Effect>,
+        effects: &mut dyn Effects,
     ) {
         let item = |number: u32| self.names.items[number as usize];
         let items = match &entry.items {
-            EventItems::One(number) if entry.event_type == EventType::View => HeldItems::View(item(*number)),
-            EventItems::One(number) => HeldItems::Cart(item(*number)),
+            EventItems::One(number) if entry.event_type == EventType::View => BufferedItems::View(item(*number)),
+            EventItems::One(number) => BufferedItems::Cart(item(*number)),
             EventItems::Lines(lines) => {
-                HeldItems::Order(block.lines[lines.clone()].iter().map(|&number| item(number)).collect())
+                BufferedItems::Order(block.lines[lines.clone()].iter().map(|&number| item(number)).collect())
             }
         };
-        let lines = if let HeldItems::Order(lines) = &items { size_of_val::<[ItemId]>(lines) } else { 0 };
+        let lines = if let BufferedItems::Order(lines) = &items { size_of_val::<[ItemId]>(lines) } else { 0 };
         let user = block.users[entry.user as usize];
-        let held = Held { user, key: entry.key, time: entry.time, items, arrived_ms };
+        let is_given_up = self.given_up.contains(&section.head.source);
+        let (arrived_ms, given_up) = (section.head.arrived_ms, is_given_up.then_some(source));
+        let held = Buffered { user, key: entry.key, time: entry.time, items, arrived_ms, given_up };
         self.merge.push(source, entry.time, entry.event_type, HELD_BYTES + lines, held);
         if block.sections.len() == 1 && self.merge.bytes() > MERGE_RELEASE_BYTES {
             self.release(effects);
@@ -227,26 +294,36 @@ impl WindowsWork {
     /// A source that reads history silences the lists from its first entry on: what follows from it may leave before the
     /// section has been read to its end.
     fn grow_silent(&mut self, head: &SectionHead) {
-        for (set, is_in) in [(&mut self.behind, head.behind), (&mut self.history, head.history)] {
+        for (set, is_in) in [(&mut self.behind, head.lag.is_behind()), (&mut self.history, head.lag == Lag::History)] {
             if is_in && !set.contains(&head.source) {
                 set.insert(head.source.clone());
             }
         }
     }
 
-    /// What a section says of its source, once all of it has been taken in.
-    fn hear(&mut self, source: SourceIndex, head: &SectionHead) {
-        self.merge.mark(source, head.highest, head.behind);
-        self.highest_told = self.highest_told.max(head.highest);
-        if !head.behind {
+    /// What a section says of how far behind its source is, once all of it has been taken in.
+    fn heed_lag(&mut self, source: SourceIndex, head: &SectionHead) {
+        self.merge.mark(source, head.highest, head.lag.is_behind());
+        if !head.lag.is_behind() {
             self.behind.remove(&head.source);
         }
-        if !head.history && self.history.contains(&head.source) {
+        if head.lag != Lag::History && self.history.contains(&head.source) {
             self.history_read.push(head.source.clone());
+        }
+        match head.lag {
+            Lag::Waiting if !self.given_up.contains(&head.source) => drop(self.given_up.insert(head.source.clone())),
+            Lag::Live => drop(self.given_up.remove(&head.source)),
+            _ => {} // behind anew, after a restart of its reader: late all the same
         }
     }
 
-    fn release(&mut self, effects: &mut Vec<Effect>) {
+    fn tell(&mut self, news: News, effects: &mut dyn Effects) {
+        let progress = self.progress();
+        self.told_lag = Some(progress.lag);
+        self.outbox.mark(news, progress, &self.items, effects);
+    }
+
+    fn release(&mut self, effects: &mut dyn Effects) {
         while let Some(held) = self.merge.release() {
             self.apply(&held, effects);
         }
@@ -256,22 +333,25 @@ impl WindowsWork {
         }
     }
 
-    fn apply(&mut self, held: &Held, effects: &mut Vec<Effect>) {
+    fn apply(&mut self, held: &Buffered, effects: &mut dyn Effects) {
+        if let (Some(source), true) = (held.given_up, self.highest_released > Some(held.time)) {
+            *self.late_arrivals.entry(source).or_default() += 1;
+        }
         self.highest_released = self.highest_released.max(Some(held.time));
         let (action, any) = match &held.items {
-            HeldItems::View(item) => (Action::View(*item), *item),
-            HeldItems::Cart(item) => (Action::Cart(*item), *item),
-            HeldItems::Order(lines) => {
+            BufferedItems::View(item) => (Action::View(*item), *item),
+            BufferedItems::Cart(item) => (Action::Cart(*item), *item),
+            BufferedItems::Order(lines) => {
                 let Some(&first) = lines.first() else { return }; // the block's decoder refuses an empty order
                 (Action::Order(lines), first)
             }
         };
         let shop = self.items.shop_of(any);
         let input = Input { user: held.user, key: held.key, time: held.time, shop, action };
-        let standing = self.standing();
+        let progress = self.progress();
         self.outbox.arrived(held.arrived_ms);
         let (outbox, items) = (&mut self.outbox, &self.items);
-        let fate = self.windows.apply(&input, &mut |delta| outbox.put(&delta, standing, items, effects));
+        let fate = self.windows.apply(&input, &mut |delta| outbox.put(&delta, progress, items, effects));
         self.tally.fates[action.event_type() as usize][fate_index(fate)] += 1;
     }
 }
@@ -284,58 +364,69 @@ fn fate_index(fate: Fate) -> usize {
 }
 
 impl Work for WindowsWork {
+    type Input = EventsInput;
     type Record<'a> = &'a [u8];
 
     fn left(&mut self, left: &Left<'_>) -> Result<(), StageError> {
         match *left {
             Left::NewLogId(log_id) => self.authorship.settle(log_id),
             Left::Opening { partition, offset, opening } => self.authorship.check(partition, offset, opening)?,
-            Left::Position { output, source, position } => self.outbox.resume(output, source, position),
-            Left::List(_) | Left::Total(_) => {}
+            Left::Checkpoint { output, source, checkpoint } => self.outbox.restore(output, source, checkpoint),
         }
         Ok(())
     }
 
+    fn opened(&mut self, _input: EventsInput, next: NextOffset, until: Option<NextOffset>) -> Result<(), StageError> {
+        self.outbox.start(next, until)
+    }
+
     /// Nothing yet: the opening marks say which log is read, and its first record says that.
-    fn open(&mut self, _effects: &mut Vec<Effect>) {}
+    fn open(&mut self, _effects: &mut dyn Effects) {}
 
     fn record(
         &mut self,
-        _input: usize,
+        _input: EventsInput,
         offset: NextOffset,
         record: &&[u8],
-        effects: &mut Vec<Effect>,
+        effects: &mut dyn Effects,
     ) -> Result<(), StageError> {
         match kind_of(record).map_err(|error| self.identity.wire(offset, error))? {
             Kind::Opening => self.opening(offset, record, effects),
-            Kind::Founding => {
-                self.founding(offset);
-                Ok(())
-            }
+            Kind::Founding => self.founding(offset, record),
             _ => self.events(offset, record, effects),
         }
     }
 
-    fn reached(&mut self, _input: usize, _effects: &mut Vec<Effect>) {}
+    fn reached(&mut self, _input: EventsInput, _effects: &mut dyn Effects) {}
 
-    fn live(&mut self, _effects: &mut Vec<Effect>) {}
-
-    fn clock(&mut self, _now_ms: i64, _effects: &mut Vec<Effect>) -> Result<(), StageError> {
+    fn live(&mut self, _effects: &mut dyn Effects) -> Result<(), StageError> {
         Ok(())
     }
 
-    fn flush(&mut self, effects: &mut Vec<Effect>) {
-        let standing = self.standing();
-        self.outbox.flush(standing, &self.items, effects);
+    fn clock(&mut self, clock: Clock, effects: &mut dyn Effects) -> Result<(), StageError> {
+        if clock.monotonic_ms >= self.next_repeat_ms {
+            self.next_repeat_ms = clock.monotonic_ms.saturating_add(REPEAT_INTERVAL_MS);
+            self.outbox.tell_again();
+        }
+        let is_news = self.told_lag != Some(self.progress().lag);
+        if self.announced && is_news && clock.monotonic_ms >= self.next_lag_marks_ms {
+            self.next_lag_marks_ms = clock.monotonic_ms.saturating_add(LAG_MARKS_MIN_MS);
+            self.tell(News::Lag, effects);
+        }
+        Ok(())
     }
 
-    fn mark(&mut self, effects: &mut Vec<Effect>) {
+    fn flush(&mut self, effects: &mut dyn Effects) {
+        let progress = self.progress();
+        self.outbox.flush(progress, &self.items, effects);
+    }
+
+    fn mark(&mut self, effects: &mut dyn Effects) {
         if !self.announced {
             return;
         }
-        let standing = self.standing();
-        self.outbox.mark(standing, &self.items, effects);
+        self.tell(News::All, effects);
     }
 
-    fn rest(&mut self, _effects: &mut Vec<Effect>) {}
+    fn rest(&mut self, _effects: &mut dyn Effects) {}
 }

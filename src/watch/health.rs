@@ -4,15 +4,16 @@
 //! partition of its fixed fingerprint.
 //! Absent: judgement about lag; an instance that is behind but working is ready.
 
+use super::waits::Waits;
 use crate::items::{fingerprint, spread};
 use crate::position::Partition;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-/// A worker that has not come round its loop for this long hangs or is dead. A batch takes milliseconds; a snapshot or
-/// the writing of all counts takes seconds.
+/// A worker that has not come round its loop for this long hangs or is dead. A batch takes milliseconds, and so does an
+/// answer; whoever waits for brokers gives signs of life meanwhile.
 pub const HEARTBEAT_AGE_MAX: Duration = Duration::from_secs(60);
 
 /// The stages, as metrics and answers name them.
@@ -100,13 +101,14 @@ pub struct Stale {
 pub struct Health {
     started: Instant,
     age_max: Duration,
-    rows_partitions: u32,
+    rows_partitions: AtomicU32,
     beats: Mutex<Vec<(Arc<str>, Arc<AtomicU64>)>>,
     /// Workers that wait to hear what is theirs.
     waiting: Mutex<BTreeSet<Arc<str>>>,
     /// Whether any worker that waited has heard.
     has_settled: AtomicBool,
     states: RwLock<BTreeMap<(StageName, Partition), PartitionState>>,
+    waits: Arc<Waits>,
 }
 
 /// A worker's right to say that it is alive. Dropped without [`Heartbeat::finish`] (a panic), it grows stale.
@@ -126,11 +128,12 @@ impl Health {
         Self {
             started: Instant::now(),
             age_max,
-            rows_partitions,
+            rows_partitions: AtomicU32::new(rows_partitions),
             beats: Mutex::default(),
             waiting: Mutex::default(),
             has_settled: AtomicBool::new(false),
             states: RwLock::default(),
+            waits: Arc::default(),
         }
     }
 
@@ -179,12 +182,20 @@ impl Health {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
     }
 
-    /// Whether everything that is on this instance is live, and every worker knows what is.
+    /// Who waits for something outside.
+    #[must_use]
+    pub fn waits(&self) -> &Arc<Waits> {
+        &self.waits
+    }
+
+    /// Whether everything that is on this instance is live, every worker knows what is, and every partition of the sources
+    /// has a reader.
     #[must_use]
     pub fn is_ready(&self) -> bool {
         let states = self.states.read().unwrap_or_else(PoisonError::into_inner);
         let is_known = !states.is_empty() || self.has_settled.load(Ordering::Relaxed);
-        is_known && self.waiting().is_empty() && states.values().all(|&state| state == PartitionState::Live)
+        let is_known = is_known && self.waiting().is_empty() && self.waits.all_are_read();
+        is_known && states.values().all(|&state| state == PartitionState::Live)
     }
 
     /// Says where `stage` stands on `partition`, which is on this instance from now on.
@@ -207,13 +218,18 @@ impl Health {
     /// How many partitions the pairs log has.
     #[must_use]
     pub fn rows_partitions(&self) -> u32 {
-        self.rows_partitions
+        self.rows_partitions.load(Ordering::Relaxed)
+    }
+
+    /// How many partitions the pairs log has, once brokers have said so.
+    pub fn set_rows_partitions(&self, count: u32) {
+        self.rows_partitions.store(count, Ordering::Relaxed);
     }
 
     /// The rows partition that holds the lists of `item`, and where it stands; `None` when it is not on this instance.
     #[must_use]
     pub fn owner(&self, shop: &str, item: &str) -> (Partition, Option<PartitionState>) {
-        let partition = spread(fingerprint(shop, item), self.rows_partitions);
+        let partition = spread(fingerprint(shop, item), self.rows_partitions().max(1));
         let states = self.states.read().unwrap_or_else(PoisonError::into_inner);
         (partition, states.get(&(StageName::Rows, partition)).copied())
     }
@@ -226,7 +242,7 @@ impl Heartbeat {
     }
 
     /// The worker ends as it should, and is no longer watched.
-    pub fn finish(self) {
+    pub fn finish(&self) {
         self.at_ms.store(FINISHED, Ordering::Relaxed);
     }
 }

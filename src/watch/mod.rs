@@ -6,5 +6,6 @@
 pub mod health;
 pub mod metrics;
 mod stages;
+pub mod waits;
 
-pub use stages::{intake_tallies, now_ms, rows_tallies, state, windows_tallies};
+pub use stages::{clock, intake_tallies, now_ms, rows_tallies, state, windows_tallies};

@@ -4,14 +4,24 @@ use super::health::PartitionState;
 use super::metrics::{DelayTally, IntakeTallies, RowsTallies, WindowsTallies};
 use crate::intake::Reason;
 use crate::rows::RelationStats;
-use crate::stage::{IntakeTally, Phase, RowsWork, WindowsWork};
-use std::time::{SystemTime, UNIX_EPOCH};
+use crate::stage::{Clock, IntakeWork, Phase, RowsWork, WindowsWork};
+use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// Milliseconds since 1970, by this machine's clock.
 #[must_use]
 pub fn now_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// Both clocks: the wall's, and one that nobody puts back.
+#[must_use]
+pub fn clock() -> Clock {
+    static STARTED: LazyLock<Instant> = LazyLock::new(Instant::now);
+    let monotonic_ms = i64::try_from(STARTED.elapsed().as_millis()).unwrap_or(i64::MAX);
+    Clock { wall_ms: now_ms(), monotonic_ms }
 }
 
 /// Where a stage stands, as health shows it.
@@ -28,26 +38,32 @@ pub fn state(phase: &Phase, records_left: u64) -> PartitionState {
 
 /// What intake did.
 #[must_use]
-pub fn intake_tallies(tally: &IntakeTally) -> IntakeTallies {
+pub fn intake_tallies(work: &IntakeWork) -> IntakeTallies {
+    let tally = work.tally();
     let rejects = Reason::ALL.iter().map(|reason| (reason.name(), tally.rejects[reason.index()]));
     IntakeTallies {
         accepted: tally.accepted,
         rejects: rejects.filter(|&(_, count)| count > 0).collect(),
         skipped_nulls: tally.skipped,
         skewed: tally.skewed,
+        bytes: as_u64(work.bytes_by_kind()),
     }
 }
 
 /// What a partition of windows did and holds.
 #[must_use]
 pub fn windows_tallies(work: &WindowsWork) -> WindowsTallies {
-    let (users, _, merge_bytes) = work.sizes();
+    let mut late_arrivals = BTreeMap::new();
+    for (source, count) in work.late_arrivals() {
+        *late_arrivals.entry(Arc::clone(&source.source)).or_default() += count;
+    }
     WindowsTallies {
         fates: work.tally().fates,
         forced: work.forced(),
+        late_arrivals,
         ledger_duplicates: work.tally().ledger_duplicates,
-        users: users as u64,
-        bytes: vec![("merge", merge_bytes as u64)],
+        users: work.users() as u64,
+        bytes: as_u64(work.bytes_by_kind()),
     }
 }
 
@@ -55,7 +71,6 @@ pub fn windows_tallies(work: &WindowsWork) -> WindowsTallies {
 #[must_use]
 pub fn rows_tallies(work: &RowsWork, delay: &DelayTally) -> RowsTallies {
     let (tally, stats) = (work.tally(), work.rows().stats());
-    let items_bytes = work.rows().items().bytes() as u64;
     let of = |each: fn(&RelationStats) -> u64| stats.by_relation.each_ref().map(each);
     RowsTallies {
         pair_updates: of(|stats| stats.pair_updates),
@@ -65,10 +80,15 @@ pub fn rows_tallies(work: &RowsWork, delay: &DelayTally) -> RowsTallies {
         published: tally.published,
         tombstones: tally.tombstones,
         suppressed: tally.suppressed,
+        corrected: tally.corrected,
         delay: delay.clone(),
         items: stats.items as u64,
         rows: of(|stats| stats.rows as u64),
         pairs: of(|stats| stats.pairs as u64),
-        bytes: vec![("rows", stats.bytes as u64), ("due", work.due_bytes() as u64), ("items", items_bytes)],
+        bytes: as_u64(work.bytes_by_kind()),
     }
+}
+
+fn as_u64(bytes: Vec<(&'static str, usize)>) -> Vec<(&'static str, u64)> {
+    bytes.into_iter().map(|(kind, bytes)| (kind, bytes as u64)).collect() // lossless: usize has at most 64 bits
 }

@@ -1,16 +1,19 @@
 //! The rules for carts: `carted_together`. An order empties the cart (see `orders`).
 
 use super::Input;
-use super::gap_window::{Arrival, Place};
-use super::visitors::Visitor;
+use super::gap_window::{Arrival, GapWindow, Place};
+use super::visitors::Known;
 use crate::items::ItemId;
 use crate::relation::{Change, Delta, Fate, Relation};
 use crate::rules::CountingRules;
 
+/// What was added to the cart since the last order, or the last long pause.
+pub(super) type Cart = GapWindow;
+
 const RELATION: Relation = Relation::CartedTogether;
 
 pub(super) fn add(
-    visitor: &mut Visitor,
+    visitor: &mut Known,
     input: &Input<'_>,
     item: ItemId,
     rules: &CountingRules,

@@ -1,14 +1,24 @@
 //! Distinct items that belong together because no gap between them is too long: a session of views, or a cart.
 
+use super::exact;
 use crate::event::EventTime;
 use crate::items::ItemId;
 
 /// The open window of a user. It has none until the first event.
-#[derive(Default)]
 pub(super) struct GapWindow {
     /// Distinct items, in order of first arrival.
-    items: Vec<ItemId>,
-    latest: Option<EventTime>,
+    items: Box<[ItemId]>,
+    /// [`NEVER`] while it is not open.
+    latest: EventTime,
+}
+
+/// No event has this time: intake refuses all that lie before 1970.
+const NEVER: EventTime = EventTime::MIN;
+
+impl Default for GapWindow {
+    fn default() -> Self {
+        Self { items: Box::default(), latest: NEVER }
+    }
 }
 
 /// How an event's time stands to the window.
@@ -37,14 +47,14 @@ impl GapWindow {
     /// Moves the window to an event at `time`. Nothing moves when it is late.
     pub(super) fn arrive(&mut self, time: EventTime, gap_ms: i64) -> Arrival {
         match self.latest {
-            Some(latest) if latest.since(time) > gap_ms => Arrival::Late,
-            Some(latest) if time.since(latest) <= gap_ms => {
-                self.latest = Some(latest.max(time));
+            latest if latest != NEVER && latest.since(time) > gap_ms => Arrival::Late,
+            latest if latest != NEVER && time.since(latest) <= gap_ms => {
+                self.latest = latest.max(time);
                 Arrival::Continues
             }
             _ => {
-                self.items.clear();
-                self.latest = Some(time);
+                self.items = Box::default();
+                self.latest = time;
                 Arrival::Opens
             }
         }
@@ -61,7 +71,7 @@ impl GapWindow {
     }
 
     pub(super) fn push(&mut self, item: ItemId) {
-        self.items.push(item);
+        exact::push(&mut self.items, item);
     }
 
     pub(super) fn items(&self) -> &[ItemId] {
@@ -70,9 +80,8 @@ impl GapWindow {
 
     /// Closes the window, unless something came in after `time`.
     pub(super) fn close_at(&mut self, time: EventTime) {
-        if self.latest.is_some_and(|latest| latest <= time) {
-            self.items.clear();
-            self.latest = None;
+        if self.latest <= time {
+            *self = Self::default();
         }
     }
 }

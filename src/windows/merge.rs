@@ -37,14 +37,14 @@ struct Key {
     index: SourceIndex,
 }
 
-struct Held<T> {
+struct Buffered<T> {
     time: EventTime,
     event_type: EventType,
     bytes: usize,
     item: T,
 }
 
-struct Source<T> {
+struct Buffer<T> {
     /// Place among all sources in order of name.
     rank: u32,
     /// Highest event time heard of, pushed or marked.
@@ -52,10 +52,10 @@ struct Source<T> {
     behind: bool,
     /// Whether `bounds` has an entry of this source.
     bounding: bool,
-    held: VecDeque<Held<T>>,
+    held: VecDeque<Buffered<T>>,
 }
 
-impl<T> Source<T> {
+impl<T> Buffer<T> {
     /// Whether events of it may be missing before anything at or after its highest time.
     fn holds_up(&self) -> bool {
         self.behind && self.held.is_empty()
@@ -66,7 +66,7 @@ impl<T> Source<T> {
 pub struct Merge<T> {
     bytes_max: usize,
     names: BTreeMap<SourcePartition, SourceIndex>,
-    sources: Vec<Source<T>>,
+    sources: Vec<Buffer<T>>,
     /// The head of every source that holds something.
     heads: BinaryHeap<Reverse<Key>>,
     /// The lowest key each holding-up source can still bring; at most one a source. Bounds only rise, so entries may be
@@ -101,7 +101,7 @@ impl<T> Merge<T> {
         }
         let index = SourceIndex(small(self.sources.len()));
         self.names.insert(source.clone(), index);
-        self.sources.push(Source {
+        self.sources.push(Buffer {
             rank: 0,
             highest: EventTime::MIN,
             behind: true,
@@ -116,6 +116,12 @@ impl<T> Merge<T> {
     #[must_use]
     pub fn index(&self, source: &SourcePartition) -> Option<SourceIndex> {
         self.names.get(source).copied()
+    }
+
+    /// The source partition of an index.
+    #[must_use]
+    pub fn name(&self, index: SourceIndex) -> Option<&SourcePartition> {
+        self.names.iter().find_map(|(name, &other)| (other == index).then_some(name))
     }
 
     /// Ranks all sources by name. Happens once a source: all keys are made anew.
@@ -139,7 +145,7 @@ impl<T> Merge<T> {
     pub fn push(&mut self, source: SourceIndex, time: EventTime, event_type: EventType, bytes: usize, item: T) {
         let from = &mut self.sources[source.0 as usize];
         from.highest = from.highest.max(time);
-        from.held.push_back(Held { time, event_type, bytes, item });
+        from.held.push_back(Buffered { time, event_type, bytes, item });
         if from.held.len() == 1 {
             self.heads.push(Reverse(Key { time, event_type, rank: from.rank, index: source }));
         }
@@ -221,12 +227,12 @@ impl<T> Merge<T> {
     }
 }
 
-fn head<T>(source: &Source<T>, index: SourceIndex) -> Option<Key> {
+fn head<T>(source: &Buffer<T>, index: SourceIndex) -> Option<Key> {
     let head = source.held.front()?;
     Some(Key { time: head.time, event_type: head.event_type, rank: source.rank, index })
 }
 
-fn bound<T>(source: &Source<T>, index: SourceIndex) -> Key {
+fn bound<T>(source: &Buffer<T>, index: SourceIndex) -> Key {
     Key { time: source.highest, event_type: EventType::View, rank: source.rank, index }
 }
 

@@ -5,14 +5,15 @@
 //!
 //! Invariants: what an event gives, and in which order, is a function of the events before it alone: no hash map is
 //! ever iterated, no number of an item or slot of a visitor decides anything. Every list a visitor holds is bounded by a
-//! setting. Forgetting is decided by event time at the moment a user is met again; the daily reclaiming only frees
-//! memory.
+//! setting. Forgetting is decided by the times of a user's own events, at the moment the user is met again; reclaiming only
+//! frees memory, and waits for as long again.
 //! Absent: decay and totals (rows), names (the caller interns), rejects and corrections of time (intake).
 //!
 //! Events of several sources come through a [`Merge`] first, which puts a backlog in order of event time.
 
 mod basket;
 mod carts;
+mod exact;
 mod gap_window;
 mod merge;
 mod orders;
@@ -24,13 +25,14 @@ mod views;
 mod visitors;
 
 pub use merge::{Merge, SourceIndex};
+pub use visitors::WindowsBytes;
 
 use crate::event::{EventKey, EventTime, EventType, UserKey};
 use crate::items::{ItemId, ShopId};
 use crate::relation::{Bought, Delta, Fate};
 use crate::rules::{CountingRules, DAY_MS};
 use basket::Basket;
-use visitors::{Visitor, Visitors};
+use visitors::{Known, Memory, Visitors};
 
 /// What a user did, in interned items.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,26 +144,22 @@ impl Windows {
     /// On an order without items, which intake refuses.
     pub fn apply(&mut self, input: &Input<'_>, sink: &mut impl FnMut(Delta<'_>)) -> Fate {
         self.move_on(input.time);
-        let visitor = self.visitors.meet(input.user, input.time, self.rules.forget_after_ms);
-        let fate = react(visitor, input, &self.rules, &mut self.scratch, sink);
+        let Self { rules, scratch, visitors, now, .. } = self;
+        visitors.reclaim(*now, rules.forget_after_ms);
+        let fate = visitors.meet(input.user, input.time, rules.forget_after_ms, |memory, seen| {
+            remember(memory, seen, input, rules, scratch, sink)
+        });
         self.tally.add(input.action.event_type(), fate);
         fate
     }
 
-    /// Each day of event time, who has been silent for too long is let go. One event moves this clock by a day at most: a
-    /// single time that lies years ahead must not make strangers of everybody.
+    /// What reclaiming goes by. One event moves this clock by a day at most: a single time that lies years ahead must not make
+    /// strangers of everybody.
     fn move_on(&mut self, time: EventTime) {
         if self.now == EventTime::MIN {
             self.now = time;
         }
-        if time <= self.now {
-            return;
-        }
-        let day = self.now.day();
-        self.now = time.min(EventTime(self.now.0.saturating_add(DAY_MS)));
-        if self.now.day() > day {
-            self.visitors.reclaim(self.now, self.rules.forget_after_ms);
-        }
+        self.now = self.now.max(time.min(EventTime(self.now.0.saturating_add(DAY_MS))));
     }
 
     /// How many events met which fate.
@@ -175,10 +173,51 @@ impl Windows {
     pub fn visitors(&self) -> usize {
         self.visitors.len()
     }
+
+    /// Bytes held.
+    #[must_use]
+    pub fn bytes(&self) -> WindowsBytes {
+        self.visitors.bytes()
+    }
+}
+
+/// Moves the memory of one user, seen last at `seen`, who has not been met for too long.
+fn remember(
+    memory: &mut Memory,
+    seen: EventTime,
+    input: &Input<'_>,
+    rules: &CountingRules,
+    scratch: &mut Scratch,
+    sink: &mut impl FnMut(Delta<'_>),
+) -> Fate {
+    match memory {
+        Memory::Known(known) => react(known, input, rules, scratch, sink),
+        Memory::Stranger => {
+            let mut known = Known::default();
+            let fate = react(&mut known, input, rules, scratch, sink);
+            *memory = match (input.action, fate) {
+                (Action::View(item), Fate::Counted) => Memory::OneView { key: input.key, item },
+                _ => Memory::Known(Box::new(known)),
+            };
+            fate
+        }
+        Memory::OneView { key, item } => {
+            let is_click = input.action.event_type() != EventType::Order;
+            if *key == input.key && is_click && rules.dedup_ids > 0 && input.time <= seen {
+                return Fate::Duplicate; // nothing to remember besides
+            }
+            let mut known = Known::default();
+            let view = Input { key: *key, time: seen, action: Action::View(*item), ..*input };
+            react(&mut known, &view, rules, scratch, &mut |_| {}); // has been told
+            let fate = react(&mut known, input, rules, scratch, sink);
+            *memory = Memory::Known(Box::new(known));
+            fate
+        }
+    }
 }
 
 fn react(
-    visitor: &mut Visitor,
+    visitor: &mut Known,
     input: &Input<'_>,
     rules: &CountingRules,
     scratch: &mut Scratch,

@@ -1,14 +1,14 @@
 //! The rules for orders: `bought_together`, `also_bought` and `viewed_then_bought`.
 
 use super::basket::Bulk;
-use super::visitors::Visitor;
+use super::visitors::Known;
 use super::{Input, Scratch};
 use crate::items::ItemId;
 use crate::relation::{Change, Delta, Fate, Relation};
 use crate::rules::CountingRules;
 
 pub(super) fn order(
-    visitor: &mut Visitor,
+    visitor: &mut Known,
     input: &Input<'_>,
     lines: &[ItemId],
     rules: &CountingRules,

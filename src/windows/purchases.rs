@@ -8,6 +8,7 @@ use super::basket::Basket;
 use super::recent_ids::RecentIds;
 use crate::event::EventTime;
 use crate::items::ItemId;
+use crate::memory::of_vec;
 use crate::rules::CountingRules;
 
 /// What a visitor is once there has been an order.
@@ -62,11 +63,16 @@ impl Purchases {
     /// The items of `basket` become the most recent ones, a later line more recent; the oldest beyond `max` go.
     pub(super) fn record(&mut self, basket: &Basket, max: usize) {
         self.bought.retain(|purchase| purchase.times != IN_THIS_ORDER);
+        self.bought.reserve_exact(basket.items().len());
         self.bought.extend(basket.with_latest().map(|(bought, latest)| Purchase {
             item: bought.item,
             times: bought.repeats.saturating_add(1),
             latest,
         }));
         self.bought.drain(..self.bought.len().saturating_sub(max));
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        of_vec(&self.bought)
     }
 }

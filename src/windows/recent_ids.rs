@@ -1,12 +1,13 @@
 //! The keys of a user's last events: what tells a re-sent event from a new one.
 
+use super::exact;
 use crate::event::EventKey;
 
 /// A ring that grows as it is used, up to the bound it is given.
 #[derive(Default)]
 pub(super) struct RecentIds {
-    keys: Vec<EventKey>,
-    oldest: usize,
+    keys: Box<[EventKey]>,
+    oldest: u32,
 }
 
 impl RecentIds {
@@ -17,12 +18,17 @@ impl RecentIds {
             return false;
         }
         if self.keys.len() < max {
-            self.keys.push(key);
+            exact::push(&mut self.keys, key);
         } else if max > 0 {
-            self.keys[self.oldest] = key;
-            self.oldest = (self.oldest + 1) % max;
+            let oldest = self.oldest as usize;
+            self.keys[oldest] = key;
+            self.oldest = if oldest + 1 < max { self.oldest + 1 } else { 0 };
         }
         true
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        exact::of_list(&self.keys)
     }
 }
 

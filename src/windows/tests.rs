@@ -114,6 +114,23 @@ fn forgetting_changes_no_count_of_events_in_order_of_time() {
 }
 
 #[test]
+fn forgetting_does_not_depend_on_how_late_another_source_is_read() {
+    let rules = CountingRules::default();
+    let naive = naive_rules(&rules);
+    for seed in shop::seeds(20) {
+        let late_days = [0, 1, 30, 200, 399][usize::try_from(seed % 5).unwrap()];
+        let (mut counts, mut recount) = (Counts::new(&rules), Recount::new(naive.clone()));
+        for (_, event) in shop::one_late(&shop::years(seed, 100, 2_000), late_days * DAY_MS) {
+            counts.event(&event);
+            recount.event(&event);
+        }
+        let as_of = recount.latest();
+        let difference = recount::difference(&recount.rows(as_of), &counts.rows(as_of), 1e-9);
+        assert_eq!(difference, None, "{late_days} days late, seed {seed} (SAMENLOOP_SEED={seed})");
+    }
+}
+
+#[test]
 fn the_made_up_shop_has_every_special_case() {
     let rules = naive_rules(&tiny_rules());
     let mut rows = Vec::new();

@@ -1,8 +1,9 @@
 //! The rules for views: `viewed_together`, and what is remembered for `viewed_then_bought`.
 
 use super::Input;
+use super::exact;
 use super::gap_window::{Arrival, Place};
-use super::visitors::Visitor;
+use super::visitors::Known;
 use crate::event::EventTime;
 use crate::items::ItemId;
 use crate::relation::{Change, Delta, Fate, Relation};
@@ -11,7 +12,7 @@ use crate::rules::CountingRules;
 const RELATION: Relation = Relation::ViewedTogether;
 
 pub(super) fn view(
-    visitor: &mut Visitor,
+    visitor: &mut Known,
     input: &Input<'_>,
     item: ItemId,
     rules: &CountingRules,
@@ -37,7 +38,9 @@ pub(super) fn view(
     Fate::Counted
 }
 
+/// Packed: 12 bytes instead of 16.
 #[derive(Clone, Copy)]
+#[repr(Rust, packed(4))]
 struct Seen {
     item: ItemId,
     time: EventTime,
@@ -46,7 +49,7 @@ struct Seen {
 /// The distinct items a user viewed last, over sessions; the newest stands last.
 #[derive(Default)]
 pub(super) struct RecentViews {
-    views: Vec<Seen>,
+    views: Box<[Seen]>,
 }
 
 impl RecentViews {
@@ -57,7 +60,7 @@ impl RecentViews {
             self.views[place..].rotate_left(1);
             self.put_last(Seen { item, time });
         } else if self.views.len() < max {
-            self.views.push(Seen { item, time });
+            exact::push(&mut self.views, Seen { item, time });
         } else if max > 0 {
             self.views.rotate_left(1);
             self.put_last(Seen { item, time });
@@ -68,6 +71,10 @@ impl RecentViews {
         if let Some(last) = self.views.last_mut() {
             *last = seen;
         }
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        exact::of_list(&self.views)
     }
 
     /// The items viewed at most `horizon_ms` before `time`, and not after it.

@@ -1,124 +1,271 @@
 //! Who has been seen: a dense table of visitors, found by user.
 //!
-//! Invariant: a user silent for longer than the horizon, by the times of the user's own events, is met as new, whether or
-//! not the memory has been reclaimed. In which order visitors lie decides nothing. When reclaiming happens decides only over
-//! events that come later than the horizon after everybody else's (see [`super::Windows`]).
+//! Invariants: a user silent for longer than the horizon, by the times of the user's own events, is met as new, whether or
+//! not the memory has been reclaimed. In which order visitors lie decides nothing. Reclaiming waits for twice the horizon, so
+//! that it decides only over events that come later than the horizon after everybody else's: whoever reads a source late, by a
+//! crash or a backlog, finds everybody who would have been found in time.
+//!
+//! Nothing here is ever moved or read as a whole: the table grows by chunks, its index by shards, and reclaiming looks at a few
+//! visitors an event. So no single event takes long, and a table that is read again is as large as it was.
 
+use super::carts::Cart;
+use super::exact::of_list;
 use super::gap_window::GapWindow;
 use super::purchases::Customer;
 use super::recent_ids::RecentIds;
 use super::views::RecentViews;
-use crate::event::{EventTime, UserKey};
+use crate::event::{EventKey, EventTime, UserKey};
+use crate::items::ItemId;
+use crate::memory::allocated;
 use hashbrown::HashTable;
 
-/// What is remembered of one user. Most only ever view, so carts and purchases are boxes, made when first used.
+/// Visitors of a chunk.
+const CHUNK: usize = 1 << CHUNK_BITS;
+const CHUNK_BITS: u32 = 10;
+
+/// Parts of the index. A part grows at once, so there are many.
+const SHARDS: usize = 64;
+
+/// How many visitors each event looks at to free what is forgotten: with two, a table of n is looked through in n/2 events.
+const LOOKS: u32 = 2;
+
+/// What is remembered of a user.
 pub(super) struct Visitor {
-    user: UserKey,
+    /// The user's key in halves: a whole one would leave a gap of 8 bytes.
+    user: [u64; 2],
     /// Latest event time.
     seen: EventTime,
+    pub(super) memory: Memory,
+}
+
+const _: () = assert!(size_of::<Visitor>() == 40, "there are millions of these");
+
+/// How much is remembered. Most users view one item and never come back.
+pub(super) enum Memory {
+    /// Nothing yet.
+    Stranger,
+    /// One view that was counted, at the time the visitor was seen.
+    OneView { key: EventKey, item: ItemId },
+    /// More.
+    Known(Box<Known>),
+}
+
+/// What is remembered of a user who has done more than view one item. Carts and purchases are boxes, made when first used.
+#[derive(Default)]
+pub(super) struct Known {
     /// Views and carts share these.
     pub(super) click_ids: RecentIds,
     pub(super) session: GapWindow,
     pub(super) recent_views: RecentViews,
-    pub(super) cart: Option<Box<GapWindow>>,
+    pub(super) cart: Option<Box<Cart>>,
     pub(super) customer: Option<Box<Customer>>,
+}
+
+/// Bytes held, by what for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WindowsBytes {
+    /// The table of users and its index.
+    pub visitors: usize,
+    /// Open sessions, and what was viewed last.
+    pub sessions: usize,
+    /// Carts.
+    pub carts: usize,
+    /// Purchases.
+    pub customers: usize,
+    /// Keys of the last events.
+    pub ids: usize,
+}
+
+impl WindowsBytes {
+    /// All of it.
+    #[must_use]
+    pub fn total(&self) -> usize {
+        self.named().into_iter().map(|(_, bytes)| bytes).sum()
+    }
+
+    /// Each part with its name in metrics.
+    #[must_use]
+    pub fn named(&self) -> [(&'static str, usize); 5] {
+        let Self { visitors, sessions, carts, customers, ids } = *self;
+        [("visitors", visitors), ("sessions", sessions), ("carts", carts), ("customers", customers), ("ids", ids)]
+    }
+
+    fn change(&mut self, from: &Self, to: &Self) {
+        let change = |total: &mut usize, from: usize, to: usize| *total = (*total + to).saturating_sub(from);
+        change(&mut self.visitors, from.visitors, to.visitors);
+        change(&mut self.sessions, from.sessions, to.sessions);
+        change(&mut self.carts, from.carts, to.carts);
+        change(&mut self.customers, from.customers, to.customers);
+        change(&mut self.ids, from.ids, to.ids);
+    }
+}
+
+impl Memory {
+    fn bytes(&self) -> WindowsBytes {
+        match self {
+            Self::Known(known) => known.bytes(),
+            Self::Stranger | Self::OneView { .. } => WindowsBytes::default(),
+        }
+    }
+}
+
+impl Known {
+    fn bytes(&self) -> WindowsBytes {
+        let customer = self.customer.as_deref();
+        WindowsBytes {
+            visitors: allocated(size_of::<Self>()),
+            sessions: of_list(self.session.items()) + self.recent_views.bytes(),
+            carts: self.cart.as_ref().map_or(0, |cart| allocated(size_of::<Cart>()) + of_list(cart.items())),
+            customers: customer.map_or(0, |customer| allocated(size_of::<Customer>()) + customer.purchases.bytes()),
+            ids: self.click_ids.bytes() + customer.map_or(0, |customer| customer.order_ids.bytes()),
+        }
+    }
 }
 
 impl Visitor {
     fn new(user: UserKey, seen: EventTime) -> Self {
-        Self {
-            user,
-            seen,
-            click_ids: RecentIds::default(),
-            session: GapWindow::default(),
-            recent_views: RecentViews::default(),
-            cart: None,
-            customer: None,
-        }
-    }
-
-    fn is_forgotten(&self, now: EventTime, forget_after_ms: i64) -> bool {
-        now.since(self.seen) > forget_after_ms
+        Self { user: halves(user), seen, memory: Memory::Stranger }
     }
 }
 
 /// The visitors of a partition.
-#[derive(Default)]
 pub(super) struct Visitors {
-    visitors: Vec<Visitor>,
-    /// Places in `visitors`.
-    index: HashTable<u32>,
-    /// Nobody was seen last before this: spares reclaiming where there is nothing to reclaim.
-    all_seen_since: Option<EventTime>,
+    /// All but the last are full.
+    chunks: Vec<Vec<Visitor>>,
+    /// Places in the table.
+    index: [HashTable<u32>; SHARDS],
+    /// Whom reclaiming looks at next.
+    hand: u32,
+    /// What memories hold besides the table and its index.
+    held: WindowsBytes,
+}
+
+impl Default for Visitors {
+    fn default() -> Self {
+        let index = std::array::from_fn(|_| HashTable::new());
+        Self { chunks: Vec::new(), index, hand: 0, held: WindowsBytes::default() }
+    }
 }
 
 impl Visitors {
-    /// The visitor for an event of `user` at `time`, new or known.
-    pub(super) fn meet(&mut self, user: UserKey, time: EventTime, forget_after_ms: i64) -> &mut Visitor {
-        self.all_seen_since = Some(self.all_seen_since.map_or(time, |since| since.min(time)));
-        let visitors = &mut self.visitors;
-        let known = self.index.find(hash(user), |&place| visitors[place as usize].user == user);
-        let place = if let Some(&place) = known {
-            let visitor = &mut visitors[place as usize];
-            if visitor.is_forgotten(time, forget_after_ms) {
-                *visitor = Visitor::new(user, time);
-            } else {
-                visitor.seen = visitor.seen.max(time);
-            }
-            place
-        } else {
-            let place = small(visitors.len());
-            visitors.push(Visitor::new(user, time));
-            self.index.insert_unique(hash(user), place, |&other| hash(visitors[other as usize].user));
-            place
-        };
-        &mut visitors[place as usize]
+    /// Lets `react` move the memory for an event of `user` at `time`; it is told when the visitor was seen before.
+    pub(super) fn meet<R>(
+        &mut self,
+        user: UserKey,
+        time: EventTime,
+        forget_after_ms: i64,
+        react: impl FnOnce(&mut Memory, EventTime) -> R,
+    ) -> R {
+        let (shard, hash) = place_of(user);
+        let known = self.index[shard].find(hash, |&place| at(&self.chunks, place).user == halves(user)).copied();
+        let place = known.unwrap_or_else(|| self.add(Visitor::new(user, time)));
+        let visitor = at_mut(&mut self.chunks, place);
+        let before = visitor.memory.bytes();
+        if time.since(visitor.seen) > forget_after_ms {
+            *visitor = Visitor::new(user, time);
+        }
+        let seen = visitor.seen;
+        visitor.seen = seen.max(time);
+        let reacted = react(&mut visitor.memory, seen);
+        self.held.change(&before, &visitor.memory.bytes());
+        reacted
     }
 
-    /// Frees what is forgotten.
-    pub(super) fn reclaim(&mut self, now: EventTime, forget_after_ms: i64) {
-        if self.all_seen_since.is_none_or(|since| now.since(since) <= forget_after_ms) {
-            return;
+    fn add(&mut self, visitor: Visitor) -> u32 {
+        let (shard, hash) = place_of(whole(visitor.user));
+        let place = small(self.len());
+        if self.chunks.last().is_none_or(|last| last.len() == CHUNK) {
+            self.chunks.push(Vec::with_capacity(CHUNK));
         }
-        let mut place = 0;
-        while place < self.visitors.len() {
-            if self.visitors[place].is_forgotten(now, forget_after_ms) {
-                self.remove(place);
+        if let Some(last) = self.chunks.last_mut() {
+            last.push(visitor);
+        }
+        let chunks = &self.chunks;
+        self.index[shard].insert_unique(hash, place, |&other| place_of(whole(at(chunks, other).user)).1);
+        place
+    }
+
+    /// Looks at the next few visitors and frees those seen last longer ago than twice the horizon.
+    pub(super) fn reclaim(&mut self, now: EventTime, forget_after_ms: i64) {
+        for _ in 0..LOOKS {
+            let count = small(self.len());
+            if count == 0 {
+                return;
+            }
+            if self.hand >= count {
+                self.hand = 0;
+            }
+            if now.since(at(&self.chunks, self.hand).seen) > forget_after_ms.saturating_mul(2) {
+                self.remove(self.hand);
             } else {
-                place += 1;
+                self.hand += 1;
             }
         }
-        self.all_seen_since = self.visitors.iter().map(|visitor| visitor.seen).min();
     }
 
     /// The last visitor moves to `place`.
-    fn remove(&mut self, place: usize) {
-        let last = self.visitors.len() - 1;
-        let leaver = hash(self.visitors[place].user);
-        if let Ok(entry) = self.index.find_entry(leaver, |&other| other as usize == place) {
+    fn remove(&mut self, place: u32) {
+        let (shard, hash) = place_of(whole(at(&self.chunks, place).user));
+        if let Ok(entry) = self.index[shard].find_entry(hash, |&other| other == place) {
             entry.remove();
         }
-        if place != last {
-            let mover = hash(self.visitors[last].user);
-            if let Some(other) = self.index.find_mut(mover, |&other| other as usize == last) {
-                *other = small(place);
-            }
+        let Some(mover) = self.chunks.last_mut().and_then(Vec::pop) else { return };
+        if self.chunks.last().is_some_and(Vec::is_empty) {
+            self.chunks.pop();
         }
-        self.visitors.swap_remove(place);
+        let last = small(self.len());
+        let leaver = if place == last {
+            mover
+        } else {
+            let (shard, hash) = place_of(whole(mover.user));
+            if let Some(other) = self.index[shard].find_mut(hash, |&other| other == last) {
+                *other = place;
+            }
+            std::mem::replace(at_mut(&mut self.chunks, place), mover)
+        };
+        self.held.change(&leaver.memory.bytes(), &WindowsBytes::default());
     }
 
     pub(super) fn len(&self) -> usize {
-        self.visitors.len()
+        let last = self.chunks.last().map_or(0, Vec::len);
+        self.chunks.len().saturating_sub(1) * CHUNK + last
+    }
+
+    /// What all of it takes.
+    pub(super) fn bytes(&self) -> WindowsBytes {
+        let chunks = self.chunks.len() * allocated(CHUNK * size_of::<Visitor>());
+        let index: usize = self.index.iter().map(|shard| allocated(shard.allocation_size())).sum();
+        let list = allocated(self.chunks.capacity() * size_of::<Vec<Visitor>>());
+        WindowsBytes { visitors: self.held.visitors + chunks + index + list, ..self.held }
     }
 }
 
-/// A fingerprint is a hash already. The lower half: partitions are chosen by the upper one, so within a partition that
-/// is no longer spread.
-fn hash(user: UserKey) -> u64 {
-    u64::try_from(user.0 & u128::from(u64::MAX)).unwrap_or(0) // always fits
+fn at(chunks: &[Vec<Visitor>], place: u32) -> &Visitor {
+    &chunks[place as usize / CHUNK][place as usize % CHUNK]
 }
 
-/// A place as a `u32`. 2^32 visitors would need half a terabyte: not reachable by data.
+fn at_mut(chunks: &mut [Vec<Visitor>], place: u32) -> &mut Visitor {
+    &mut chunks[place as usize / CHUNK][place as usize % CHUNK]
+}
+
+fn halves(user: UserKey) -> [u64; 2] {
+    let half = |bits: u128| u64::try_from(bits & u128::from(u64::MAX)).unwrap_or_default(); // always fits
+    [half(user.0), half(user.0 >> 64)]
+}
+
+fn whole([low, high]: [u64; 2]) -> UserKey {
+    UserKey(u128::from(high) << 64 | u128::from(low))
+}
+
+/// The shard of a user and its hash there. A fingerprint is a hash already. The lower half: partitions are chosen by the upper
+/// one, so within a partition that is no longer spread.
+fn place_of(user: UserKey) -> (usize, u64) {
+    let [hash, _] = halves(user);
+    let shard = (hash >> 32) as usize % SHARDS; // the table uses the ends
+    (shard, hash)
+}
+
+/// A place as a `u32`. 2^32 visitors would need a sixth of a terabyte: not reachable by data.
 fn small(place: usize) -> u32 {
     let small = u32::try_from(place);
     assert!(small.is_ok(), "more than 2^32 visitors");
@@ -130,27 +277,57 @@ mod tests {
     use super::*;
     use std::collections::BTreeMap;
 
+    const HORIZON: i64 = 1_000;
+
+    fn meet(visitors: &mut Visitors, user: u128, time: i64) -> bool {
+        visitors.meet(UserKey(user), EventTime(time), HORIZON, |memory, _| {
+            let is_stranger = matches!(memory, Memory::Stranger);
+            *memory = Memory::OneView { key: EventKey(0), item: ItemId(0) };
+            is_stranger
+        })
+    }
+
+    fn user_at(step: i64) -> u128 {
+        u128::from(step.cast_unsigned().wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 52) // 4,096 users, mixed
+    }
+
     #[test]
     fn reclaiming_frees_the_silent_and_keeps_everyone_else_findable() {
         let (mut visitors, mut plain) = (Visitors::default(), BTreeMap::new());
-        for step in 0..3_000_i64 {
-            let user = u128::from(step.cast_unsigned().wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 56); // 256 users, mixed
-            let now = EventTime(step);
-            visitors.meet(UserKey(user), now, 100);
-            plain.insert(user, step);
-            if step % 10 == 0 {
-                visitors.reclaim(now, 100);
-                plain.retain(|_, &mut seen| step - seen <= 100);
-                assert_eq!(visitors.len(), plain.len(), "at {step}");
-            }
+        let mut most = 0;
+        for step in 0..30_000_i64 {
+            let (user, time) = (user_at(step) % (1 + step.unsigned_abs() as u128 / 4), EventTime(step));
+            visitors.reclaim(time, HORIZON);
+            let was_stranger = meet(&mut visitors, user, step);
+            let before = plain.insert(user, step);
+            assert_eq!(was_stranger, before.is_none_or(|before| step - before > HORIZON), "at {step}");
+            most = most.max(visitors.len());
         }
-        for (place, visitor) in visitors.visitors.iter().enumerate() {
-            assert_eq!(plain.get(&visitor.user.0), Some(&visitor.seen.0));
-            let found = visitors.index.find(hash(visitor.user), |&other| other as usize == place);
-            assert!(found.is_some(), "visitor at {place} cannot be found");
+        assert!(most > 2 * CHUNK && most < 4_096, "{most} visitors: not all that were ever met");
+        let all: Vec<&Visitor> = visitors.chunks.iter().flatten().collect();
+        assert_eq!(all.len(), visitors.len());
+        for (place, visitor) in (0..).zip(&all) {
+            assert_eq!(plain.get(&whole(visitor.user).0), Some(&visitor.seen.0));
+            let (shard, hash) = place_of(whole(visitor.user));
+            assert!(visitors.index[shard].find(hash, |&other| other == place).is_some(), "{place} cannot be found");
         }
-        assert_eq!(visitors.index.len(), visitors.visitors.len());
-        visitors.reclaim(EventTime(10_000), 100);
-        assert_eq!((visitors.len(), visitors.index.len()), (0, 0));
+        assert_eq!(visitors.index.iter().map(HashTable::len).sum::<usize>(), all.len());
+        for _ in 0..2 * most {
+            visitors.reclaim(EventTime(30_000 + 2 * HORIZON), HORIZON);
+        }
+        assert_eq!(visitors.len(), 0);
+        assert!(visitors.chunks.is_empty() && visitors.index.iter().all(HashTable::is_empty));
+        assert_eq!(visitors.held, WindowsBytes::default());
+    }
+
+    #[test]
+    fn memory_is_kept_for_as_long_again_and_then_freed() {
+        let mut visitors = Visitors::default();
+        meet(&mut visitors, 1, 0);
+        visitors.reclaim(EventTime(2 * HORIZON), HORIZON);
+        assert!(!meet(&mut visitors, 1, HORIZON), "an event as late as the horizon finds its user");
+        assert!(meet(&mut visitors, 1, 2 * HORIZON + 1), "by its own events' times the user is forgotten");
+        visitors.reclaim(EventTime(4 * HORIZON + 2), HORIZON);
+        assert_eq!(visitors.len(), 0);
     }
 }

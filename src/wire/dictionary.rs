@@ -1,8 +1,10 @@
 //! Names once a block: which of a table's items a block has named, and their numbers in it.
 
 use super::frame::WireError;
-use super::varint::{Reader, put, put_count, put_name};
+use super::size::COUNT_BYTES_MAX;
+use super::varint::{Reader, length, name_length, put, put_count, put_name};
 use crate::items::{ItemId, Items, ShopId};
+use crate::memory::of_vec;
 
 /// By number in the table: the block a name was last given in, and its number there. Nothing is to be cleared between
 /// blocks, however many names the table holds.
@@ -23,6 +25,18 @@ impl Stamps {
         }
         (u64::from(slot.1), is_new)
     }
+}
+
+/// At most so many bytes a mention of `item` costs: its number, and its name and shop where they are new to the block.
+pub(super) fn item_bytes_max(item: ItemId, items: &Items) -> usize {
+    const NUMBERS: usize = 4 * 5; // its own, its shop's, two lengths
+    NUMBERS + items.name(item).len()
+}
+
+/// The same of a shop.
+pub(super) fn shop_bytes_max(shop: ShopId, items: &Items) -> usize {
+    const NUMBERS: usize = 2 * 5;
+    NUMBERS + items.shop_name(shop).len()
 }
 
 /// The items and shops that the block under construction has named so far.
@@ -62,8 +76,8 @@ impl Dictionary {
         let (number, is_new) = self.item_stamps.number(item.index(), self.block, self.items.len());
         if is_new {
             self.items.push(item);
-            self.name_bytes += items.name(item).len() + 2;
-            self.shop(items.shop_of(item), items);
+            let shop = self.shop(items.shop_of(item), items);
+            self.name_bytes += length(shop) + name_length(items.name(item));
         }
         number
     }
@@ -72,13 +86,19 @@ impl Dictionary {
         let (number, is_new) = self.shop_stamps.number(shop.index(), self.block, self.shops.len());
         if is_new {
             self.shops.push(shop);
-            self.name_bytes += items.shop_name(shop).len() + 1;
+            self.name_bytes += name_length(items.shop_name(shop));
         }
         number
     }
 
-    pub(super) fn bytes(&self) -> usize {
-        self.name_bytes
+    /// Bytes held: mostly where each item of the table was named last.
+    pub(super) fn held_bytes(&self) -> usize {
+        of_vec(&self.item_stamps.0) + of_vec(&self.shop_stamps.0) + of_vec(&self.items) + of_vec(&self.shops)
+    }
+
+    /// What [`Dictionary::write`] appends, or a few bytes more.
+    pub(super) fn bytes_max(&self) -> usize {
+        2 * COUNT_BYTES_MAX + self.name_bytes
     }
 
     /// Appends shops and items.
@@ -147,6 +167,8 @@ mod tests {
             assert!(dictionary.shops.len() > 200 && dictionary.items.len() > 100);
             let mut bytes = Vec::new();
             dictionary.write(&table, &mut bytes);
+            let spare = dictionary.bytes_max() - bytes.len(); // the counts are small
+            assert!(spare < 2 * COUNT_BYTES_MAX, "{spare} bytes were told that are not there");
             let (read_shops, read_items) = read(&mut Reader::new(&bytes)).unwrap();
             let shop_names: Vec<String> = named_shops.iter().map(|place| format!("shop {place}")).collect();
             assert_eq!(read_shops, shop_names);

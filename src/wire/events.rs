@@ -1,11 +1,15 @@
 //! Events blocks: what intake gives to windows.
 
-use super::block::{Section, SectionHead, SectionWriter, read_sections, read_sources, write_sections, write_sources};
+use super::block::{
+    Section, SectionHead, SectionWriter, bytes_max, read_sections, read_sources, write_sections, write_sources,
+};
 use super::dictionary::{self, Dictionary};
-use super::frame::{Kind, WireError, body, seal, start};
-use super::varint::{Reader, put, put_count};
+use super::frame::{HEADER_BYTES, Kind, WireError, body, seal, start};
+use super::size::{COUNT_BYTES_MAX, USER_BYTES};
+use super::varint::{Reader, VARINT_BYTES_MAX, put, put_count};
 use crate::event::{EventKey, EventTime, EventType, UserKey};
 use crate::items::{ItemId, Items};
+use crate::memory::{allocated, of_vec};
 use crate::position::Position;
 use hashbrown::HashMap;
 use std::ops::Range;
@@ -72,12 +76,28 @@ impl EventsWriter {
         }
     }
 
-    /// About how many bytes the block would have.
+    /// Bytes held.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        self.dictionary.held_bytes()
+            + of_vec(&self.users)
+            + allocated(self.user_numbers.allocation_size())
+            + self.sections.iter().map(|section| of_vec(&section.bytes)).sum::<usize>()
+    }
+
+    /// About how many bytes an event of these items adds to a block at most.
+    #[must_use]
+    pub fn entry_bytes_max(event_items: &[ItemId], items: &Items) -> usize {
+        const ENTRY: usize = 64; // place, time, type, user, key and count
+        let shop = event_items.first().map_or(0, |&item| dictionary::shop_bytes_max(items.shop_of(item), items));
+        ENTRY + shop + event_items.iter().map(|&item| dictionary::item_bytes_max(item, items)).sum::<usize>()
+    }
+
+    /// How many bytes the block would have, or a few more, never fewer.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.dictionary.bytes()
-            + 16 * self.users.len()
-            + self.sections.iter().map(|s| s.bytes.len() + 64).sum::<usize>()
+        let users = COUNT_BYTES_MAX + USER_BYTES * self.users.len();
+        HEADER_BYTES + VARINT_BYTES_MAX + self.dictionary.bytes_max() + users + bytes_max(&self.sections)
     }
 
     /// How many events the block holds.
@@ -92,9 +112,10 @@ impl EventsWriter {
         self.sections.is_empty()
     }
 
-    /// The block, and a fresh start.
-    pub fn finish(&mut self, items: &Items) -> Vec<u8> {
+    /// The block, by a writer of `generation`, and a fresh start.
+    pub fn finish(&mut self, generation: u64, items: &Items) -> Vec<u8> {
         let mut block = start(Kind::Events);
+        put(&mut block, generation);
         write_sources(&self.sections, &mut block);
         self.dictionary.write(items, &mut block);
         put_count(&mut block, self.users.len());
@@ -139,6 +160,8 @@ pub struct EventEntry {
 /// An events block as read. Names borrow from the record.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EventsBlock<'a> {
+    /// Number of its writer.
+    pub generation: u64,
     /// Shop names.
     pub shops: Vec<&'a str>,
     /// Items: number of the shop, name.
@@ -160,6 +183,7 @@ impl<'a> EventsBlock<'a> {
     /// When the bytes are no whole events block.
     pub fn decode(block: &'a [u8]) -> Result<Self, WireError> {
         let mut reader = Reader::new(body(block, Kind::Events)?);
+        let generation = reader.number()?;
         let sources = read_sources(&mut reader)?;
         let (shops, items) = dictionary::read(&mut reader)?;
         let user_count = reader.count(16)?;
@@ -195,6 +219,6 @@ impl<'a> EventsBlock<'a> {
         if !reader.is_at_end() {
             return Err(reader.error("bytes after the end"));
         }
-        Ok(Self { shops, items, users, sections, entries, lines })
+        Ok(Self { generation, shops, items, users, sections, entries, lines })
     }
 }

@@ -3,8 +3,8 @@
 use xxhash_rust::xxh3::xxh3_64;
 
 const MAGIC: [u8; 2] = *b"sl";
-/// The format that this release writes, and the only one so far.
-const VERSION: u8 = 1;
+/// The format that this release writes, and the only one that it reads. (1 was never released.)
+const VERSION: u8 = 2;
 /// Bytes before the body: magic, kind, version, checksum.
 pub(super) const HEADER_BYTES: usize = 12;
 
@@ -19,6 +19,10 @@ pub enum Kind {
     Opening,
     /// A proposal for the log's id.
     Founding,
+    /// A new owner's first word on the totals log.
+    Claim,
+    /// Totals, rows → rows.
+    Totals,
 }
 
 impl Kind {
@@ -28,6 +32,8 @@ impl Kind {
             Self::Pairs => b'P',
             Self::Opening => b'O',
             Self::Founding => b'F',
+            Self::Claim => b'C',
+            Self::Totals => b'T',
         }
     }
 }
@@ -104,8 +110,21 @@ pub fn kind_of(block: &[u8]) -> Result<Kind, WireError> {
         b'P' => Ok(Kind::Pairs),
         b'O' => Ok(Kind::Opening),
         b'F' => Ok(Kind::Founding),
+        b'C' => Ok(Kind::Claim),
+        b'T' => Ok(Kind::Totals),
         other => Err(WireError::Kind { found: char::from(other), expected: None }),
     }
+}
+
+/// What tells a block from another that stands where it stood: a part of its own checksum, as its header says it.
+///
+/// # Errors
+/// When it is no block, or of another format.
+pub fn checksum_of_block(block: &[u8]) -> Result<u32, WireError> {
+    kind_of(block)?;
+    let mut low = [0; 4];
+    low.copy_from_slice(&block[4..8]);
+    Ok(u32::from_le_bytes(low))
 }
 
 /// The body of a block of `expected` kind, its checksum verified.

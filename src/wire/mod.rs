@@ -2,7 +2,7 @@
 //!
 //! A block is a frame (magic, kind, version, checksum) around a body of dictionaries and sections. Names and users
 //! stand once a block, entries refer to them by number; times and offsets are differences. Kinds: *events* (intake →
-//! windows), *pairs* (windows → rows), and *opening marks*, which every writer puts first.
+//! windows), *pairs* (windows → rows), *opening marks*, which every writer of these puts first, *totals* (rows → rows), and *claims* of rows partitions.
 //!
 //! Invariants: what is written decodes to the same; any bytes at all decode or are refused, without panic and without
 //! allocating more than a small multiple of their length; the same entries give the same bytes.
@@ -10,46 +10,69 @@
 //!
 //! ```text
 //! block    = "sl" kind:u8 version:u8 checksum:u64le body           checksum: XXH3-64 of the body
-//! events   = sources shops items users sections                    kind 'E'
-//! pairs    = sources shops items sections                          kind 'P'
-//! opening  = log_id:u128le input_log_id:u128le store_id:u128le identity:u64le origins  kind 'O'
+//! events   = generation sources shops items users sections         kind 'E'
+//! pairs    = generation sources shops items sections               kind 'P'
+//! opening  = log_id:u128le input_log_id:u128le store_id:u128le identity:u64le generation origins  kind 'O'
 //! founding = log_id:u128le                                         kind 'F'
+//! claim    = nonce:u128le partition                                kind 'C'
+//! totals   = partition epoch sequence flags:u8 offset index [checksum:u32le] landmarks shops items n { total }  kind 'T'
+//! total    = relation:u8 item-or-shop support weight:f64le
 //! origins  = n { name partition known:u8 [position] }
 //! sources  = n { name partition }        shops = n { name }        items = n { shop name }      users = n { u128le }
-//! section  = source flags from to [highest] [arrived] n { entry }  positions: offset, index
+//! section  = flags from to n { entry } [highest] [arrived] [checksum:u32le]  in the order of the sources
 //! ```
-//! Numbers are LEB128 varints, signed ones zigzag; a name is its length in bytes and its UTF-8.
+//! Numbers are LEB128 varints, signed ones zigzag; a name is its length in bytes and its UTF-8; `from` is an offset and an
+//! index, `to` and the places of entries are differences from what stands before them, and so are times.
+//!
+//! A *generation* numbers the writers of a log: each one's is higher than those of all whose opening marks it found. What
+//! a writer that has been overtaken says late of how its source stands is known by it.
 
 mod block;
+mod claim;
 mod dictionary;
 mod events;
 mod frame;
 mod opening;
 mod pairs;
+mod size;
+mod totals;
 mod varint;
 
-pub use block::{Section, SectionHead};
+pub use block::{Lag, Section, SectionHead};
+pub use claim::{claim, claimed};
 pub use events::{EventEntry, EventItems, EventsBlock, EventsWriter};
-pub use frame::{Kind, WireError, kind_of};
+pub use frame::{Kind, WireError, checksum_of_block, kind_of};
 pub use opening::{Opening, Origin, founded, founding};
 pub use pairs::{DeltaScratch, PairEntry, PairsBlock, PairsWriter, Translation};
+pub use totals::{TotalEntry, TotalOf, TotalsBlock, TotalsHead, TotalsWriter};
 
-use crate::position::{Position, SourcePartition};
+use crate::position::{Checkpoint, SourcePartition};
 
-/// The newest position that each section of a block covers, whatever its kind: what a restarting writer looks for.
+/// What the pairs log is called where it is a source.
+pub const PAIRS_SOURCE: &str = "pairs";
+
+/// How far each section of a block goes, whatever its kind, and what was read there: what a restarting writer looks for.
 ///
 /// # Errors
 /// When the block does not decode.
-pub fn section_ends(block: &[u8]) -> Result<Vec<(SourcePartition, Position)>, WireError> {
-    let ends = |sections: Vec<Section>| sections.into_iter().map(|s| (s.head.source, s.head.span.to)).collect();
+pub fn section_ends(block: &[u8]) -> Result<Vec<(SourcePartition, Checkpoint)>, WireError> {
+    let end = |section: Section| {
+        let checkpoint = section.head.checkpoint();
+        (section.head.source, checkpoint)
+    };
+    let ends = |sections: Vec<Section>| sections.into_iter().map(end).collect();
     match kind_of(block)? {
         Kind::Events => Ok(ends(EventsBlock::decode(block)?.sections)),
         Kind::Pairs => Ok(ends(PairsBlock::decode(block)?.sections)),
         Kind::Opening => {
             let origins = Opening::decode(block)?.origins.into_iter();
-            Ok(origins.filter_map(|origin| Some((origin.source, origin.first?))).collect())
+            Ok(origins.filter_map(|origin| Some((origin.source, Checkpoint::origin(origin.first?)))).collect())
         }
-        Kind::Founding => Ok(Vec::new()),
+        Kind::Totals => {
+            let TotalsHead { partition, read, .. } = TotalsBlock::decode(block)?.head;
+            Ok(vec![(SourcePartition::new(PAIRS_SOURCE, partition.0), read)])
+        }
+        Kind::Founding | Kind::Claim => Ok(Vec::new()),
     }
 }
 

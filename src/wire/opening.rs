@@ -31,6 +31,8 @@ pub struct Opening {
     pub store_id: u128,
     /// Fingerprint of what the log's content depends on besides its input: rules, numbers of partitions, user secret.
     pub identity: u64,
+    /// Number of the writer: higher than those of all whose marks it found.
+    pub generation: u64,
     /// Every source partition that is configured, whoever of the writers will write sections of it.
     pub origins: Vec<Origin>,
 }
@@ -44,6 +46,7 @@ impl Opening {
         block.extend_from_slice(&self.input_log_id.to_le_bytes());
         block.extend_from_slice(&self.store_id.to_le_bytes());
         block.extend_from_slice(&self.identity.to_le_bytes());
+        put(&mut block, self.generation);
         put_count(&mut block, self.origins.len());
         for origin in &self.origins {
             put_name(&mut block, &origin.source.source);
@@ -66,6 +69,7 @@ impl Opening {
         let input_log_id = u128::from_le_bytes(reader.fixed()?);
         let store_id = u128::from_le_bytes(reader.fixed()?);
         let identity = u64::from_le_bytes(reader.fixed()?);
+        let generation = reader.number()?;
         let count = reader.count(3)?;
         let mut origins = Vec::with_capacity(count);
         for _ in 0..count {
@@ -80,7 +84,7 @@ impl Opening {
         if !reader.is_at_end() {
             return Err(reader.error("bytes after the end"));
         }
-        Ok(Self { log_id, input_log_id, store_id, identity, origins })
+        Ok(Self { log_id, input_log_id, store_id, identity, generation, origins })
     }
 }
 

@@ -1,9 +1,11 @@
 //! Pairs blocks: what windows gives to rows.
 
-use super::block::{Section, SectionHead, SectionWriter, read_sections, read_sources, write_sections, write_sources};
+use super::block::{
+    Section, SectionHead, SectionWriter, bytes_max, read_sections, read_sources, write_sections, write_sources,
+};
 use super::dictionary::{self, Dictionary};
-use super::frame::{Kind, WireError, body, seal, start};
-use super::varint::{Reader, put, put_count};
+use super::frame::{HEADER_BYTES, Kind, WireError, body, seal, start};
+use super::varint::{Reader, VARINT_BYTES_MAX, put, put_count};
 use crate::event::EventTime;
 use crate::items::{ItemId, Items};
 use crate::position::Position;
@@ -47,10 +49,41 @@ impl PairsWriter {
         put_change(&mut section.bytes, &mut self.dictionary, &delta.change, items);
     }
 
-    /// About how many bytes the block would have.
+    /// Bytes held.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        let sections = self.section.iter().map(|section| crate::memory::of_vec(&section.bytes));
+        self.dictionary.held_bytes() + sections.sum::<usize>()
+    }
+
+    /// About how many bytes a delta adds to a block at most.
+    #[must_use]
+    pub fn entry_bytes_max(delta: &Delta<'_>, items: &Items) -> usize {
+        const ENTRY: usize = 64; // place, time, kind and counts
+        const NUMBER: usize = 5;
+        let all = |ids: &mut dyn Iterator<Item = ItemId>| -> usize {
+            ids.map(|item| NUMBER + dictionary::item_bytes_max(item, items)).sum()
+        };
+        ENTRY
+            + match delta.change {
+                Change::Context { shop, .. } => dictionary::shop_bytes_max(shop, items),
+                Change::Star { centre, neighbours, .. } => {
+                    all(&mut std::iter::once(centre).chain(neighbours.iter().copied()))
+                }
+                Change::StarBack { centre, neighbours, .. } => {
+                    all(&mut std::iter::once(centre).chain(neighbours.iter().map(|&(item, _)| item)))
+                }
+                Change::Basket { items } => all(&mut items.iter().map(|bought| bought.item)),
+                Change::Cross { anchors, others, .. } => {
+                    all(&mut anchors.iter().copied().chain(others.iter().map(|bought| bought.item)))
+                }
+            }
+    }
+
+    /// How many bytes the block would have, or a few more, never fewer.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.dictionary.bytes() + self.section.iter().map(|s| s.bytes.len() + 64).sum::<usize>()
+        HEADER_BYTES + VARINT_BYTES_MAX + self.dictionary.bytes_max() + bytes_max(&self.section)
     }
 
     /// How many deltas the block holds.
@@ -65,9 +98,10 @@ impl PairsWriter {
         self.section.is_empty()
     }
 
-    /// The block, and a fresh start.
-    pub fn finish(&mut self, items: &Items) -> Vec<u8> {
+    /// The block, by a writer of `generation`, and a fresh start.
+    pub fn finish(&mut self, generation: u64, items: &Items) -> Vec<u8> {
         let mut block = start(Kind::Pairs);
+        put(&mut block, generation);
         write_sources(&self.section, &mut block);
         self.dictionary.write(items, &mut block);
         write_sections(&self.section, &mut block);
@@ -157,6 +191,8 @@ enum Shape {
 /// A pairs block as read. Names borrow from the record.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PairsBlock<'a> {
+    /// Number of its writer.
+    pub generation: u64,
     /// Shop names.
     pub shops: Vec<&'a str>,
     /// Items: number of the shop, name.
@@ -176,6 +212,7 @@ impl<'a> PairsBlock<'a> {
     /// When the bytes are no whole pairs block.
     pub fn decode(block: &'a [u8]) -> Result<Self, WireError> {
         let mut reader = Reader::new(body(block, Kind::Pairs)?);
+        let generation = reader.number()?;
         let sources = read_sources(&mut reader)?;
         let (shops, items) = dictionary::read(&mut reader)?;
         let (mut entries, mut singles, mut doubles) = (Vec::new(), Vec::new(), Vec::new());
@@ -206,7 +243,7 @@ impl<'a> PairsBlock<'a> {
         if !reader.is_at_end() {
             return Err(reader.error("bytes after the end"));
         }
-        Ok(Self { shops, items, sections, entries, singles, doubles })
+        Ok(Self { generation, shops, items, sections, entries, singles, doubles })
     }
 
     /// Calls `apply` with the delta of an entry, its numbers translated by the tables `shop_ids` and `item_ids` (one
@@ -260,6 +297,12 @@ pub struct Translation {
 }
 
 impl Translation {
+    /// Bytes held.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        crate::memory::of_vec(&self.shops) + crate::memory::of_vec(&self.items)
+    }
+
     /// Interns a block's names in `table`.
     pub fn fill(&mut self, shops: &[&str], items: &[(u32, &str)], table: &mut Items) {
         self.shops.clear();

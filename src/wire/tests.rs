@@ -3,7 +3,7 @@
 use super::*;
 use crate::event::{EventKey, EventTime, EventType, UserKey};
 use crate::items::{ItemId, Items};
-use crate::position::{NextOffset, Span};
+use crate::position::{NextOffset, Position, Span};
 use crate::relation::{Bought, Change, Delta, Relation};
 use proptest::prelude::*;
 
@@ -16,9 +16,9 @@ fn head(source: &str, from: Position) -> SectionHead {
         source: SourcePartition::new(source, 3),
         span: Span { from, to: from },
         highest: Some(EventTime(1_700_000_000_000)),
-        behind: true,
-        history: false,
+        lag: Lag::Behind,
         arrived_ms: Some(1_700_000_000_500),
+        checksum: Some(0xABCD_EF01),
     }
 }
 
@@ -40,9 +40,9 @@ fn events_block() -> Vec<u8> {
     writer.push(place, at(300, 0), u, EventKey(3), time, EventType::Order, &ids, &items);
     writer.head(place).span.to = at(301, 0);
     let mut other = head("carts", at(0, 0));
-    (other.highest, other.behind, other.history, other.arrived_ms) = (None, false, true, None);
+    (other.highest, other.lag, other.arrived_ms, other.checksum) = (None, Lag::History, None, None);
     writer.open(other);
-    writer.finish(&items)
+    writer.finish(300, &items)
 }
 
 fn changes(ids: &[ItemId], items: &Items, mut each: impl FnMut(Change<'_>)) {
@@ -66,7 +66,7 @@ fn pairs_block() -> Vec<u8> {
         writer.push(at(7, index), &Delta { time: EventTime(1_700_000_000_000 + i64::from(index)), change }, &items);
         index += 1;
     });
-    writer.finish(&items)
+    writer.finish(301, &items)
 }
 
 fn opening() -> Opening {
@@ -76,6 +76,7 @@ fn opening() -> Opening {
         input_log_id: 7,
         store_id: 0,
         identity: 99,
+        generation: 302,
         origins: vec![
             origin("a", 0),
             Origin { source: SourcePartition::new("not read yet", 3), first: None },
@@ -92,10 +93,11 @@ fn an_events_block_reads_as_it_was_written() {
     let first = &block.sections[0];
     assert_eq!(first.head.source, SourcePartition::new("shop", 3));
     assert_eq!(first.head.span, Span { from: at(40, 0), to: at(301, 0) });
-    assert_eq!((first.head.behind, first.head.history), (true, false));
-    assert_eq!(first.head.arrived_ms, Some(1_700_000_000_500));
+    assert_eq!((first.head.lag, first.head.highest), (Lag::Behind, Some(EventTime(1_700_000_000_000))));
+    assert_eq!((first.head.arrived_ms, first.head.checksum), (Some(1_700_000_000_500), Some(0xABCD_EF01)));
     let second = &block.sections[1];
-    assert_eq!((second.head.highest, second.head.behind, second.head.history), (None, false, true));
+    assert_eq!((second.head.highest, second.head.lag, second.head.checksum), (None, Lag::History, None));
+    assert_eq!(block.generation, 300);
     assert_eq!(second.entries, 3..3, "a section without entries is a mark");
     let positions: Vec<_> = block.entries.iter().map(|entry| entry.position).collect();
     assert_eq!(positions, [at(40, 0), at(41, 2), at(300, 0)]);
@@ -132,18 +134,18 @@ fn a_pairs_block_gives_the_deltas_that_were_put_in() {
         .map(|entry| block.with_delta(entry, &names, &mut scratch, |delta| spelled(&table, &delta.change)))
         .collect();
     assert_eq!(got, want);
-    assert_eq!(block.sections[0].head.span.to, at(7, 8));
+    assert_eq!((block.sections[0].head.span.to, block.generation), (at(7, 8), 301));
 }
 
-/// The bytes of format 1. A change here is another format: give it another version, and keep reading this one.
+/// The bytes of format 2. A change here is another format: give it another version, and keep reading this one.
 #[test]
-fn the_bytes_of_format_1_are_these() {
+fn the_bytes_of_format_2_are_these() {
     let hash = |bytes: &[u8]| (bytes.len(), xxhash_rust::xxh3::xxh3_64(bytes));
     assert_eq!(
         [hash(&events_block()), hash(&pairs_block()), hash(&opening().encode())],
-        [(166, 17_907_477_813_526_305_727), (135, 1_333_564_049_067_530_011), (101, 5_767_735_021_919_164_031)]
+        [(161, 13_561_532_939_004_746_347), (132, 1_053_714_151_826_307_433), (103, 285_814_025_309_292_323)]
     );
-    assert_eq!(&events_block()[..4], b"slE\x01");
+    assert_eq!(&events_block()[..4], b"slE\x02");
 }
 
 #[test]
@@ -167,10 +169,34 @@ fn an_opening_mark_reads_as_it_was_written() {
 
 #[test]
 fn section_ends_are_what_a_restarting_writer_must_know() {
+    let read = |position| Checkpoint { position, checksum: Some(0xABCD_EF01) };
     let ends = section_ends(&events_block()).unwrap();
-    assert_eq!(ends, [(SourcePartition::new("shop", 3), at(301, 0)), (SourcePartition::new("carts", 3), at(0, 0))]);
-    assert_eq!(section_ends(&pairs_block()).unwrap(), [(SourcePartition::new("events", 3), at(7, 8))]);
-    assert_eq!(section_ends(&opening().encode()).unwrap()[1], (SourcePartition::new("b", 0), at(1 << 40, 0)));
+    let carts = (SourcePartition::new("carts", 3), Checkpoint::origin(at(0, 0)));
+    assert_eq!(ends, [(SourcePartition::new("shop", 3), read(at(301, 0))), carts]);
+    assert_eq!(section_ends(&pairs_block()).unwrap(), [(SourcePartition::new("events", 3), read(at(7, 8)))]);
+    let origin = (SourcePartition::new("b", 0), Checkpoint::origin(at(1 << 40, 0)));
+    assert_eq!(section_ends(&opening().encode()).unwrap()[1], origin);
+}
+
+#[test]
+fn blocks_are_told_apart_by_their_checksums_and_what_is_no_block_has_none() {
+    let of = |block: &[u8]| checksum_of_block(block).unwrap();
+    let blocks = [events_block(), pairs_block(), opening().encode(), founding(1), founding(2)];
+    let distinct: std::collections::BTreeSet<u32> = blocks.iter().map(|block| of(block)).collect();
+    assert_eq!(distinct.len(), blocks.len());
+    assert_eq!(of(&events_block()), of(&events_block()));
+    assert!(checksum_of_block(b"slE").is_err());
+}
+
+#[test]
+fn every_lag_reads_as_it_was_written() {
+    for lag in [Lag::Live, Lag::Behind, Lag::History, Lag::Waiting] {
+        let mut writer = EventsWriter::default();
+        writer.open(SectionHead { lag, ..head("shop", at(1, 0)) });
+        let bytes = writer.finish(0, &Items::default());
+        assert_eq!(EventsBlock::decode(&bytes).unwrap().sections[0].head.lag, lag);
+        assert_eq!(lag.is_behind(), matches!(lag, Lag::Behind | Lag::History));
+    }
 }
 
 #[test]
@@ -204,7 +230,7 @@ fn errors_say_what_is_wrong() {
 
 /// A frame with a right checksum around any body: what the checksum cannot catch.
 fn framed(kind: u8, body: &[u8]) -> Vec<u8> {
-    let mut block = vec![b's', b'l', kind, 1];
+    let mut block = vec![b's', b'l', kind, 2];
     block.extend_from_slice(&xxhash_rust::xxh3::xxh3_64(body).to_le_bytes());
     block.extend_from_slice(body);
     block
@@ -225,14 +251,14 @@ fn name(text: &[u8]) -> Vec<u8> {
     [bytes, text.to_vec()].concat()
 }
 
-/// Partition 0 of source "s", shop "m", its item "a"; then whatever follows.
+/// Writer 1, partition 0 of source "s", shop "m", its item "a"; then whatever follows.
 fn after_names(rest: &[&[u8]]) -> Vec<u8> {
-    [&[1, 1, b's', 0, 1, 1, b'm', 1, 0, 1, b'a'][..], &rest.concat()].concat()
+    [&[1, 1, 1, b's', 0, 1, 1, b'm', 1, 0, 1, b'a'][..], &rest.concat()].concat()
 }
 
 const USER: [u8; 17] = [1; 17]; // one of them
 /// Of a section: no flags, from 0.0 to 1.0, one entry.
-const ONE_ENTRY: [u8; 6] = [0, 0, 0, 1, 0, 1];
+const ONE_ENTRY: [u8; 5] = [0, 0, 0, 1 << 1, 1];
 /// An entry at the section's start, at time 0: a view by user 0, its key, item 0.
 const VIEW: [u8; 13] = [0, 0, 0, 0, 9, 9, 9, 9, 9, 9, 9, 9, 0];
 
@@ -245,17 +271,17 @@ fn an_events_body_that_says_nothing_sensible_is_refused_with_what_is_wrong() {
         of(&ONE_ENTRY, &entry)
     };
     assert_eq!(of(&ONE_ENTRY, &VIEW), None, "so far all is well");
-    assert_eq!(of(&[16, 0, 0, 1, 0, 1], &VIEW), Some("unknown section flags"));
-    assert_eq!(of(&[0, 1, 0, 0, 0, 0], &[]), Some("section runs backwards"));
+    assert_eq!(of(&[32, 0, 0, 1 << 1, 1], &VIEW), Some("unknown section flags"));
+    assert_eq!(of(&[0, 0, 2, 0, 0], &[]), Some("section runs backwards"));
     assert_eq!(with(0, 1 << 1), Some("entry behind its section's end"), "it stands at the end");
-    assert_eq!(of(&[0, 0, 2, 1, 0, 1], &VIEW), Some("entries run backwards"), "from 0.2 back to 0.0");
-    assert_eq!(of(&[0, 0, 0, 1, 0, 5], &VIEW), Some("count larger than the rest of the block"));
+    assert_eq!(of(&[0, 0, 2, 1 << 1, 1], &VIEW), Some("entries run backwards"), "from 0.2 back to 0.0");
+    assert_eq!(of(&[0, 0, 0, 1 << 1, 5], &VIEW), Some("count larger than the rest of the block"));
     assert_eq!(with(2, 3), Some("unknown event type"));
     assert_eq!(with(3, 1), Some("reference outside its dictionary"), "one user, number 0");
     assert_eq!(with(12, 1), Some("reference outside its dictionary"), "one item, number 0");
     assert_eq!(with(2, 2), Some("order without lines"), "the last byte counts them");
     assert_eq!(of(&ONE_ENTRY, &[&VIEW[..], &[0]].concat()), Some("bytes after the end"));
-    assert_eq!(refusal(b'E', &[0, 0, 1, 1, 1, b'a', 0]), Some("reference outside its dictionary"), "no shop");
+    assert_eq!(refusal(b'E', &[1, 0, 0, 1, 1, 1, b'a', 0]), Some("reference outside its dictionary"), "no shop");
 }
 
 #[test]
@@ -272,7 +298,7 @@ fn a_pairs_body_that_says_nothing_sensible_is_refused_with_what_is_wrong() {
 
 #[test]
 fn an_opening_body_that_says_nothing_sensible_is_refused_with_what_is_wrong() {
-    let of = |origin: &[u8]| refusal(b'O', &[&[0; 56][..], &[1, 1, b's', 0], origin].concat());
+    let of = |origin: &[u8]| refusal(b'O', &[&[0; 56][..], &[1, 1, 1, b's', 0], origin].concat());
     assert_eq!((of(&[0]), of(&[1, 5, 0])), (None, None), "not known, and known");
     assert_eq!(of(&[2]), Some("an origin is known or not"));
     assert_eq!(of(&[0, 0]), Some("bytes after the end"));
@@ -280,12 +306,12 @@ fn an_opening_body_that_says_nothing_sensible_is_refused_with_what_is_wrong() {
 
 #[test]
 fn numbers_and_names_that_cannot_be_are_refused() {
-    let number = |last: &[u8]| refusal(b'E', &[&[0xFF; 9][..], last].concat());
+    let number = |last: &[u8]| refusal(b'E', &[&[1][..], &[0xFF; 9], last].concat());
     assert_eq!(number(&[1]), Some("count larger than the rest of the block"), "64 bits");
     assert_eq!(number(&[2]), Some("number over 64 bits"));
     assert_eq!(number(&[0x81, 0]), Some("number without end"));
-    let source = |text: &[u8]| refusal(b'E', &[&[1][..], &name(text), &[0, 0, 0, 0, 0, 0, 0, 0, 0, 0]].concat());
-    let longest = crate::event::ID_BYTES_MAX;
+    let source = |text: &[u8]| refusal(b'E', &[&[1, 1][..], &name(text), &[0, 0, 0, 0, 0, 0, 0, 0, 0, 0]].concat());
+    let longest = crate::limits::ID_BYTES_MAX;
     assert_eq!(source(&vec![b'x'; longest]), None);
     assert_eq!(source(&vec![b'x'; longest + 1]), Some("name too long"));
     assert_eq!(source(&[0xC3]), Some("name is not UTF-8"));
@@ -321,7 +347,7 @@ proptest! {
             want.push((at(offset, index), EventTime(time)));
             writer.push(place, at(offset, index), UserKey(1), EventKey(1), EventTime(time), EventType::View, &ids[..1], &items);
         }
-        let bytes = writer.finish(&items);
+        let bytes = writer.finish(0, &items);
         let block = EventsBlock::decode(&bytes).unwrap();
         let got: Vec<_> = block.entries.iter().map(|entry| (entry.position, entry.time)).collect();
         prop_assert_eq!(got, want);

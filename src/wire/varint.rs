@@ -1,10 +1,20 @@
 //! Numbers and names as bytes, and the bounds-checked reader of both.
 
 use super::frame::WireError;
-use crate::event::ID_BYTES_MAX;
+use crate::limits::ID_BYTES_MAX;
 
 /// Longest varint of 64 bits.
-const VARINT_BYTES_MAX: usize = 10;
+pub(super) const VARINT_BYTES_MAX: usize = 10;
+
+/// How many bytes [`put`] appends.
+pub(super) fn length(value: u64) -> usize {
+    (64 - (value | 1).leading_zeros()).div_ceil(7) as usize
+}
+
+/// How many bytes [`put_name`] appends.
+pub(super) fn name_length(name: &str) -> usize {
+    length(name.len() as u64) + name.len()
+}
 
 /// Appends an unsigned LEB128 number.
 pub(super) fn put(out: &mut Vec<u8>, mut value: u64) {

@@ -13,14 +13,17 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What every room shares.
-const VOCABULARY: &[&str] = &["event", "items", "position", "relation", "rules"];
+const VOCABULARY: &[&str] = &["event", "items", "limits", "memory", "position", "relation", "list_key", "rules"];
 
 /// The arrows there may be, besides those to the vocabulary: from a room to the rooms it knows.
 const ARROWS: &[(&str, &[&str])] = &[
     ("event", &[]),
     ("items", &[]),
+    ("memory", &[]),
+    ("limits", &[]),
     ("position", &[]),
     ("relation", &[]),
+    ("list_key", &[]),
     ("rules", &[]),
     ("intake", &[]),
     ("windows", &[]),
@@ -30,8 +33,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("publish", &["rank"]),
     ("stage", &["intake", "windows", "wire", "rows", "rank", "publish"]),
     ("watch", &["intake", "rows", "stage"]),
-    ("serve", &["rows", "publish", "stage", "watch"]),
-    ("drive", &["intake", "wire", "publish", "stage", "watch", "serve"]),
+    ("serve", &["rows", "rank", "publish", "stage", "watch"]),
+    ("drive", &["intake", "wire", "publish", "stage", "watch", "serve", "config"]),
     ("kafka", &["intake", "wire", "rows", "rank", "publish", "stage", "watch", "serve", "drive", "config"]),
     ("config", &["intake"]),
     (

@@ -3,13 +3,12 @@
 use crate::recount::{Event, Kind, Recount};
 use crate::rig::{Rig, Shape, assert_counts, default_rules, naive_rules, tiny_rules};
 use crate::shop::{self, Random};
-use samenloop::position::Partition;
 use samenloop::rules::CountingRules;
 
 const EVENTS: usize = 500;
-const SOURCES: [&str; 4] = ["orders", "carts", "views-a", "views-b"];
+pub const SOURCES: [&str; 4] = ["orders", "carts", "views-a", "views-b"];
 
-fn rank(event: &Event) -> usize {
+pub fn rank(event: &Event) -> usize {
     match event.kind {
         Kind::View { .. } => 0,
         Kind::Cart { .. } => 1,
@@ -18,7 +17,7 @@ fn rank(event: &Event) -> usize {
 }
 
 /// A calm stream in order of (time, view < cart < order), and the same by source: orders, carts, and views keyed by user.
-fn split(seed: u64, rules: &CountingRules) -> (Vec<Event>, Vec<Vec<Event>>) {
+pub fn split(seed: u64, rules: &CountingRules) -> (Vec<Event>, Vec<Vec<Event>>) {
     let shape = shop::Shape { calm: true, ..shop::Shape::of(&naive_rules(rules)) };
     let mut events = shop::events(seed, EVENTS, &shape);
     events.sort_by_key(|event| (event.ts, rank(event)));
@@ -30,7 +29,7 @@ fn split(seed: u64, rules: &CountingRules) -> (Vec<Event>, Vec<Vec<Event>>) {
     (events, files)
 }
 
-fn shape(rules: &CountingRules, partitions: u32) -> Shape {
+pub fn shape(rules: &CountingRules, partitions: u32) -> Shape {
     Shape { sources: SOURCES.to_vec(), partitions, ..Shape::new(rules) }
 }
 
@@ -97,7 +96,8 @@ fn a_full_merge_buffer_forces_and_counts_it_and_loses_nothing() {
         let mut rig = Rig::open(&tiny, &files);
         while rig.feed(2).unwrap() {}
         rig.settle().unwrap();
-        let (_, _, bytes) = rig.pipeline.windows()[0].work().sizes();
+        let held = rig.pipeline.windows()[0].work().bytes_by_kind();
+        let bytes: usize = held.iter().filter(|(kind, _)| *kind == "merge").map(|(_, bytes)| bytes).sum();
         assert!(bytes <= 2_000, "{bytes} bytes held, SAMENLOOP_SEED={seed}");
         assert!(forced(&rig) > 10, "SAMENLOOP_SEED={seed}");
         rig.feed_all(&mut Random::new(seed)).unwrap();
@@ -107,7 +107,7 @@ fn a_full_merge_buffer_forces_and_counts_it_and_loses_nothing() {
         // What is forced is a function of the log: a stage that starts again gives the same.
         let before = rig.pair_entries();
         let told = forced(&rig);
-        rig.pipeline.restart_windows(Partition(0)).unwrap();
+        rig.lose("windows", 0).unwrap();
         rig.rest().unwrap();
         rig.pair_entries().assert_equal(&before, &format!("SAMENLOOP_SEED={seed}"));
         assert_eq!(forced(&rig), told, "SAMENLOOP_SEED={seed}");
@@ -126,7 +126,7 @@ fn live_sources_wait_for_nothing() {
         assert!(rig.feed(0).unwrap());
         rig.pipeline.flush().unwrap();
         let released: u64 = rig.pipeline.windows()[0].work().tally().fates.iter().flatten().sum();
-        let rejected = rig.pipeline.intake().work().tally().rejected();
+        let rejected = rig.pipeline.intake_tally().rejected();
         assert_eq!(released + rejected, n as u64 + 1, "an event waits");
     }
     assert_eq!(events.len(), EVENTS);

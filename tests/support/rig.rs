@@ -7,18 +7,17 @@ mod limits;
 
 use super::recount::{self, Event, Kind, Row, Rules};
 use super::shop::Random;
-use samenloop::drive::{Fetched, MemoryLog, Pipeline, Publication, Setup, Sink, Transport, TransportError};
+use samenloop::drive::{Faults, MemoryLog, Pipeline, Setup, Sink, Topic};
 use samenloop::event::{EventType, UserKeys};
 use samenloop::intake::{Intake, MappingSpec, Record, Reject, TimeRules};
 use samenloop::items::Items;
 use samenloop::position::{NextOffset, Partition, SourcePartition};
+use samenloop::publish::Publication;
 use samenloop::relation::{Change, Delta, Fate, Relation};
 use samenloop::rules::{CountingRules, ListRules, PublishRules};
 use samenloop::stage::{BlockLimits, Clocked, IntakeInput, Log, RowsSetup};
 use samenloop::wire::{DeltaScratch, EventItems, EventsBlock, Kind as BlockKind, PairsBlock, Translation, kind_of};
-use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::rc::Rc;
 use std::sync::Arc;
 
 pub use limits::{default_rules, naive_rules, tiny_rules};
@@ -32,6 +31,8 @@ pub struct Shape {
     pub sources: Vec<&'static str>,
     /// Entries of a block.
     pub block_entries: usize,
+    /// Bytes of a block.
+    pub block_bytes: usize,
     /// Blocks sent twice.
     pub resend: bool,
     /// Percentage of fetches that give less than there is, or nothing; by this seed.
@@ -51,6 +52,7 @@ impl Shape {
             partitions: 1,
             sources: vec!["shop"],
             block_entries: 50,
+            block_bytes: BlockLimits::default().bytes_max,
             resend: false,
             lazy: None,
             merge_bytes_max: 256 << 20,
@@ -64,74 +66,30 @@ impl Shape {
 
     pub fn setup(&self) -> Setup {
         let secret = [self.secret; 16];
-        let mapping = Arc::new(MappingSpec::default().compile().unwrap());
-        let input = |name: &&str| IntakeInput { source: SourcePartition::new(name, 0), mapping: Arc::clone(&mapping) };
         Setup {
             intake: Intake::new(TimeRules::default(), UserKeys::new(secret), self.partitions),
             events_identity: u64::from(self.secret),
-            inputs: self.sources.iter().map(input).collect(),
             history_ms: self.history_ms,
             counting: self.rules.clone(),
             merge_bytes_max: self.merge_bytes_max,
             rows: RowsSetup { lists: self.lists.clone(), publish: self.publish, clocked: self.clocked },
-            limits: BlockLimits { entries_max: self.block_entries, ..BlockLimits::default() },
+            limits: BlockLimits { entries_max: self.block_entries, bytes_max: self.block_bytes },
         }
     }
 
-    pub fn log(&self) -> LazyLog {
-        let mut log = MemoryLog::new(self.partitions, self.partitions).keeping();
-        if self.resend {
-            log = log.resending();
-        }
-        let (seed, percent) = self.lazy.unwrap_or_default();
-        LazyLog { log: Rc::new(RefCell::new(log)), random: Random::new(seed), percent }
-    }
-}
-
-/// A log that often gives less than it holds, so that stages run in any order. Clones are the same log.
-#[derive(Clone)]
-pub struct LazyLog {
-    pub log: Rc<RefCell<MemoryLog>>,
-    random: Random,
-    percent: u64,
-}
-
-impl Transport for LazyLog {
-    fn partitions(&self, log: Log) -> u32 {
-        self.log.borrow().partitions(log)
+    pub fn inputs(&self) -> Vec<IntakeInput> {
+        let mapping = Arc::new(MappingSpec::default().compile().unwrap());
+        let input = |name: &&str| IntakeInput { source: SourcePartition::new(name, 0), mapping: Arc::clone(&mapping) };
+        self.sources.iter().map(input).collect()
     }
 
-    fn bounds(&mut self, log: Log, partition: Partition) -> Result<(NextOffset, NextOffset), TransportError> {
-        self.log.borrow_mut().bounds(log, partition)
-    }
-
-    fn fetch(
-        &mut self,
-        log: Log,
-        partition: Partition,
-        from: NextOffset,
-        records_max: usize,
-        into: &mut Vec<Fetched>,
-    ) -> Result<(), TransportError> {
-        let records_max = match self.random.chance(self.percent) {
-            true => usize::try_from(self.random.below(3)).unwrap(),
-            false => records_max,
-        };
-        self.log.borrow_mut().fetch(log, partition, from, records_max, into)
-    }
-
-    fn append(
-        &mut self,
-        log: Log,
-        partition: Partition,
-        key: Option<&[u8]>,
-        value: Option<Vec<u8>>,
-    ) -> Result<(), TransportError> {
-        self.log.borrow_mut().append(log, partition, key, value)
-    }
-
-    fn release(&mut self, log: Log, partition: Partition, to: NextOffset) {
-        self.log.borrow_mut().release(log, partition, to);
+    pub fn log(&self) -> MemoryLog {
+        let log = MemoryLog::new(self.partitions, self.partitions).keeping();
+        let (seed, lazy_percent) = self.lazy.unwrap_or_default();
+        let mut faults = Faults::seeded(seed);
+        (faults.lazy_percent, faults.resend) = (lazy_percent, self.resend);
+        log.set_faults(faults);
+        log
     }
 }
 
@@ -167,15 +125,12 @@ pub struct Heard {
 }
 
 impl Sink for Heard {
-    fn list(&mut self, publication: &Publication<'_>) -> anyhow::Result<()> {
-        let record: serde_json::Value = serde_json::from_slice(publication.record)?;
-        self.lists.push(Published {
-            partition: publication.partition.0,
-            key: publication.key.to_owned(),
-            tombstone: publication.tombstone,
-            record,
-            at_ms: self.clock_ms,
-        });
+    fn list(&mut self, publication: &Publication<'_>, _value: &[u8]) -> anyhow::Result<()> {
+        let record = serde_json::to_value(publication.record())?;
+        let (mut key, partition, tombstone) = (Vec::new(), publication.partition.0, publication.is_tombstone());
+        publication.write_key(&mut key);
+        let key = String::from_utf8(key)?;
+        self.lists.push(Published { partition, key, tombstone, record, at_ms: self.clock_ms });
         Ok(())
     }
 
@@ -187,7 +142,7 @@ impl Sink for Heard {
 
 /// A pipeline, and the files it is fed from.
 pub struct Rig {
-    pub pipeline: Pipeline<LazyLog, Heard>,
+    pub pipeline: Pipeline<Heard>,
     /// By input: lines, with the record's timestamp.
     pub files: Vec<Vec<(String, Option<i64>)>>,
     pub fed: Vec<usize>,
@@ -200,30 +155,37 @@ impl Rig {
         Self::over(shape, shape.log(), files.iter().map(lines).collect()).unwrap()
     }
 
-    /// On a log that may hold something already.
-    pub fn over(shape: &Shape, log: LazyLog, files: Vec<Vec<(String, Option<i64>)>>) -> anyhow::Result<Self> {
+    /// On a log that may hold something already. What the topics of sources hold has been fed.
+    pub fn over(shape: &Shape, log: MemoryLog, files: Vec<Vec<(String, Option<i64>)>>) -> anyhow::Result<Self> {
         assert_eq!(shape.sources.len(), files.len());
-        let pipeline = Pipeline::open(shape.setup(), log, Heard::default())?;
+        let pipeline = Pipeline::open(shape.setup(), shape.inputs(), i64::MAX, log, Heard::default())?;
         let mut rig = Self { pipeline, fed: vec![0; files.len()], files };
-        rig.open_inputs()?;
+        for input in 0..rig.files.len() {
+            let bounds = rig.pipeline.log().bounds(&rig.source(input), Partition(0))?;
+            rig.fed[input] = usize::try_from(bounds.high.0)?;
+            rig.pipeline.set_stream(input, true);
+        }
+        rig.pipeline.take_in()?;
         Ok(rig)
     }
 
-    fn open_inputs(&mut self) -> anyhow::Result<()> {
-        for input in 0..self.files.len() {
-            let next = self.pipeline.resume_at(input);
-            self.fed[input] = usize::try_from(next.0)?;
-            self.pipeline.open_input(input, next, None)?;
-        }
-        Ok(())
+    /// The high watermark of a partition.
+    pub fn high(&self, log: Log, partition: u32) -> u64 {
+        let bounds = self.pipeline.log().bounds(&Topic::Log(log), Partition(partition)).unwrap();
+        bounds.high.0
+    }
+
+    fn source(&self, input: usize) -> Topic {
+        Topic::Source(Arc::clone(&self.pipeline.inputs()[input].source.source))
     }
 
     /// Feeds the next line of `input`; says whether there was one.
     pub fn feed(&mut self, input: usize) -> anyhow::Result<bool> {
         let Some((line, timestamp_ms)) = self.files[input].get(self.fed[input]) else { return Ok(false) };
         let record = Record { value: Some(line.as_bytes()), timestamp_ms: *timestamp_ms, ..Record::default() };
-        self.pipeline.feed(input, NextOffset(self.fed[input] as u64), record)?;
+        self.pipeline.feed(input, NextOffset(self.fed[input] as u64), &record)?;
         self.fed[input] += 1;
+        self.pipeline.take_in()?;
         Ok(true)
     }
 
@@ -247,53 +209,53 @@ impl Rig {
         (0..self.files.len()).try_for_each(|input| self.pipeline.end_input(input))
     }
 
+    /// Runs `then` on logs that give all that they hold.
+    fn at_once(&mut self, then: impl FnOnce(&mut Pipeline<Heard>) -> anyhow::Result<()>) -> anyhow::Result<()> {
+        let mut percent = 0;
+        self.pipeline.log().with_faults(|faults| percent = std::mem::take(&mut faults.lazy_percent));
+        then(&mut self.pipeline)?;
+        self.pipeline.log().with_faults(|faults| faults.lazy_percent = percent);
+        Ok(())
+    }
+
     /// All that was fed goes through all stages, whatever the log gives at a time.
     pub fn settle(&mut self) -> anyhow::Result<()> {
-        let percent = std::mem::take(&mut self.pipeline.transport_mut().percent);
-        self.pipeline.flush()?;
-        self.pipeline.transport_mut().percent = percent;
-        Ok(())
+        self.at_once(Pipeline::flush)
     }
 
     /// To rest: exact totals, every row ranked.
     pub fn rest(&mut self) -> anyhow::Result<()> {
-        let percent = std::mem::take(&mut self.pipeline.transport_mut().percent);
-        self.pipeline.rest()?;
-        self.pipeline.transport_mut().percent = percent;
-        Ok(())
+        self.at_once(Pipeline::rest)
     }
 
     pub fn clock(&mut self, now_ms: i64) -> anyhow::Result<()> {
-        self.pipeline.sink_mut().clock_ms = now_ms;
+        self.pipeline.sink().clock_ms = now_ms;
         self.pipeline.clock(now_ms)
     }
 
-    /// Drops a stage (0 windows, 1 rows, 2 intake, 3 all) and opens it on what the logs hold.
+    /// Loses a partition and gets it back (0 windows, 1 rows, 2 the only one of the first source), or crashes and starts again
+    /// (3), on what the logs hold.
     pub fn restart(&mut self, which: u64, partition: u32) -> anyhow::Result<()> {
-        let partitions = self.pipeline.windows().len();
         match which {
-            0 => self.pipeline.restart_windows(Partition(partition)),
-            1 => self.pipeline.restart_rows(Partition(partition)),
+            0 => self.lose("windows", partition),
+            1 => self.lose("rows", partition),
             2 => {
-                self.pipeline.restart_intake()?;
-                self.open_inputs()
+                let name = format!("intake.{}", self.pipeline.inputs()[0].source.source);
+                self.lose(&name, 0)
             }
-            _ => {
-                self.restart(2, 0)?;
-                for partition in 0..u32::try_from(partitions)? {
-                    self.restart(0, partition)?;
-                    self.restart(1, partition)?;
-                }
-                Ok(())
-            }
+            _ => self.pipeline.restart(),
         }
+    }
+
+    pub fn lose(&mut self, group: &str, partition: u32) -> anyhow::Result<()> {
+        self.pipeline.lose(group, Partition(partition))
     }
 
     /// Every list as it stands, by key.
     pub fn final_lists(&mut self) -> BTreeMap<String, serde_json::Value> {
-        let heard = std::mem::take(&mut self.pipeline.sink_mut().lists);
+        let heard = std::mem::take(&mut self.pipeline.sink().lists);
         self.pipeline.publish_all().unwrap();
-        let all = std::mem::replace(&mut self.pipeline.sink_mut().lists, heard);
+        let all = std::mem::replace(&mut self.pipeline.sink().lists, heard);
         let strip = |list: Published| {
             let mut record = list.record;
             record.as_object_mut().unwrap().retain(|name, _| name != "epoch" && name != "sequence");
@@ -313,7 +275,7 @@ impl Rig {
             let of_stage = |stage: &samenloop::stage::Stage<samenloop::stage::WindowsWork>| -> u64 {
                 EventType::ALL.iter().map(|&t| stage.work().tally().fates[t as usize][fate as usize]).sum()
             };
-            self.pipeline.windows().iter().map(of_stage).sum()
+            self.pipeline.windows().into_iter().map(of_stage).sum()
         };
         let others = [Fate::Counted, Fate::Bulk, Fate::Late, Fate::Overlong];
         let all = [
@@ -370,14 +332,14 @@ impl Rig {
         entries
     }
 
-    /// All blocks of an internal log but opening marks.
+    /// All blocks of an internal log but opening and founding marks.
     pub fn each_block(&mut self, log: Log, mut each: impl FnMut(u32, &[u8])) {
-        let mut transport = self.pipeline.transport_mut().log.borrow_mut();
-        for partition in 0..transport.partitions(log) {
-            transport.tamper(log, Partition(partition), |records| {
-                for record in records.iter().flatten().filter(|r| kind_of(r).unwrap() != BlockKind::Opening) {
-                    each(partition, record);
-                }
+        let topic = Topic::Log(log);
+        for partition in 0..self.pipeline.log().partitions(&topic) {
+            self.pipeline.log().with(&topic, Partition(partition), |held| {
+                let values = held.records().iter().filter_map(|(_, kept)| kept.value.as_deref());
+                let is_mark = |block: &[u8]| matches!(kind_of(block), Ok(BlockKind::Opening | BlockKind::Founding));
+                values.filter(|block| !is_mark(block)).for_each(|block| each(partition, block));
             });
         }
     }

@@ -153,3 +153,42 @@ fn lines(random: &mut Random, shape: &Shape, user: &str, earlier: &[Event]) -> V
     let most = random.below(shape.lines_max) + 1;
     (0..=random.below(most)).map(|_| item(random, shape)).collect()
 }
+
+/// Events of years, in order of time: users come back after up to 399 days, and view and order what they did before, so that it
+/// shows in the counts whether they were remembered.
+pub fn years(seed: u64, users: u64, days: u64) -> Vec<Event> {
+    const DAY_MS: u64 = 86_400_000;
+    let mut random = Random::new(seed);
+    let mut events = Vec::new();
+    for user in 0..users {
+        let mut at_ms = random.below(100 * DAY_MS);
+        while at_ms < days * DAY_MS {
+            for n in 0..3 {
+                let item = |random: &mut Random| format!("i{}", random.below(12));
+                let number = events.len();
+                let kind = match n {
+                    2 => Kind::Order {
+                        order_id: format!("o{number}"),
+                        lines: (0..3).map(|_| item(&mut random)).collect(),
+                    },
+                    _ => Kind::View { item: item(&mut random) },
+                };
+                let ts = 1_600_000_000_000 + i64::try_from(at_ms + n * 60_000).unwrap();
+                let id = Some(format!("e{number}"));
+                events.push(Event { id, kind, shop: "main".to_owned(), user: format!("u{user}"), ts });
+            }
+            at_ms += DAY_MS + random.below(398 * DAY_MS);
+        }
+    }
+    events.sort_by_key(|event| event.ts);
+    events
+}
+
+/// The events of two sources by user, of which the second is read late: each of its events comes when the first source has got
+/// `late_ms` further. In the order in which they are read; with the number of the source.
+pub fn one_late(events: &[Event], late_ms: i64) -> Vec<(usize, Event)> {
+    let source = |event: &Event| usize::from(event.user.bytes().last().unwrap() % 2 == 1);
+    let mut all: Vec<(usize, Event)> = events.iter().map(|event| (source(event), event.clone())).collect();
+    all.sort_by_key(|(source, event)| event.ts + if *source == 1 { late_ms } else { 0 });
+    all
+}

@@ -55,7 +55,7 @@ impl Tried {
             while let Some(id) = mapping.missing_schema(&plans, &taken) {
                 learn(&mapping, &mut plans, id, registry)?;
             }
-            let became = match intake.take(&mapping, &plans, &taken, now) {
+            let became = match intake.admit_record(&mapping, &plans, &taken, now) {
                 Ok(Some(admitted)) => {
                     tried.events += 1;
                     event(&admitted, show_users)

@@ -1,21 +1,11 @@
 //! `samenloop demo`: a simulated shop whose truth is known, and what the terminal shows of it.
 //!
-//! The shop is a pure function of a seed and its settings: the same seed gives the same bytes. It has no clock; time
-//! starts where the caller says and moves with the customers. Absent: the stages (they are those of every other
-//! command) and any knowledge of how they count.
+//! The shop is a crate of its own, `samenloop_shop`, and knows nothing of samenloop; the stages are those of every other
+//! command. Here is what drives the one with the other, and what is shown of it.
 
-mod assortment;
-pub mod catalogue;
-mod orders;
-mod visits;
-mod outsiders;
-mod noise;
-mod line;
-pub mod shop;
-pub mod truth;
-pub mod typeset;
-pub mod live;
-pub mod summary;
+mod typeset;
+mod live;
+mod summary;
 mod gates;
 mod plan;
 mod write;
@@ -96,8 +86,6 @@ pub(super) fn run(args: DemoArgs, settings: Settings) -> anyhow::Result<Outcome>
     Ok(Outcome::Done) // broken events are part of the show
 }
 
-#[cfg(test)]
-mod naive;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

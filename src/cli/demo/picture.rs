@@ -1,17 +1,17 @@
 //! From the state of the stages and the published lists to what a person sees.
 
-use super::catalogue::Catalogue;
 use super::live::{Delay, EntryView, ProductView, Tallies, change_text};
 use super::sink::{Change, DemoSink};
-use super::truth::{Truth, Verdict};
-use crate::drive::{MemoryLog, Pipeline, Sink};
+use crate::drive::{Pipeline, Sink};
 use crate::event::{EventType, SHOP_DEFAULT};
 use crate::intake::Reason;
-use crate::publish::{ListRecord, parse_key};
+use crate::publish::ListRecord;
 use crate::relation::{Fate, Relation};
 use crate::serve::events_of;
 use crate::serve::view::ListView;
 use crate::watch::metrics::DelayTally;
+use samenloop_shop::Catalogue;
+use samenloop_shop::{List, Truth, Verdict};
 use std::time::Duration;
 
 /// Products shown.
@@ -60,19 +60,23 @@ pub(super) fn product_view(id: &str, catalogue: &Catalogue, view: &ListView) -> 
 /// A change as a sentence.
 pub(super) fn sentence(change: &Change, catalogue: &Catalogue) -> String {
     let name = |id: &str| catalogue.name(id).unwrap_or(id).to_owned();
-    let product = parse_key(&change.key).map_or_else(|| change.key.clone(), |(_, _, item)| name(item));
-    let first: Vec<String> = if change.tombstone {
+    let product = name(&change.item);
+    let first: Vec<String> = if change.record.is_empty() {
         Vec::new()
     } else {
         entries(&change.record, |record| record.entries.iter().map(|entry| name(&entry.item)).collect())
     };
     let first: Vec<&str> = first.iter().map(String::as_str).collect();
-    change_text(change.relation.list_name(), &product, &first)
+    change_text(change.list, &product, &first)
 }
 
 /// How the published lists compare with the truth.
 pub(super) fn judge(catalogue: &Catalogue, view: &ListView) -> Verdict {
-    Truth::of(catalogue).judge(|relation, id| {
+    Truth::of(catalogue).judge(|list, id| {
+        let relation = match list {
+            List::Bought => Relation::BoughtTogether,
+            List::Viewed => Relation::ViewedTogether,
+        };
         let published = view.get(SHOP_DEFAULT, relation.list_name(), id);
         published.map_or_else(Vec::new, |published| {
             entries(&published.record, |record| {
@@ -87,14 +91,14 @@ fn entries<T>(record: &[u8], read: impl Fn(&ListRecord<'_>) -> Vec<T>) -> Vec<T>
 }
 
 /// What became of the events.
-pub(super) fn tallies(pipeline: &Pipeline<MemoryLog, DemoSink>, events: u64) -> Tallies {
+pub(super) fn tallies(pipeline: &Pipeline<DemoSink>, events: u64) -> Tallies {
     let mut counted = [0; EventType::ALL.len()];
     for stage in pipeline.windows() {
         for (sum, by_fate) in counted.iter_mut().zip(&stage.work().tally().fates) {
             *sum += by_fate[Fate::Counted as usize];
         }
     }
-    let intake = pipeline.intake().work().tally();
+    let intake = pipeline.intake_tally();
     let asked = pipeline.asked();
     let set_aside = [
         ("sent twice", events_of(&asked, Fate::Duplicate)),
@@ -119,8 +123,8 @@ pub(super) fn tallies(pipeline: &Pipeline<MemoryLog, DemoSink>, events: u64) -> 
 }
 
 /// Rejects by reason, most first.
-pub(super) fn rejects<S: Sink>(pipeline: &Pipeline<MemoryLog, S>) -> Vec<(String, u64)> {
-    let tally = pipeline.intake().work().tally();
+pub(super) fn rejects<S: Sink + 'static>(pipeline: &Pipeline<S>) -> Vec<(String, u64)> {
+    let tally = pipeline.intake_tally();
     let counts = Reason::ALL.iter().map(|reason| (reason.name().to_owned(), tally.rejects[reason.index()]));
     let mut rejects: Vec<(String, u64)> = counts.filter(|&(_, count)| count > 0).collect();
     rejects.sort_by(|(one, ones), (two, twos)| twos.cmp(ones).then_with(|| one.cmp(two)));

@@ -4,8 +4,8 @@
 //! future would be corrected.
 
 use super::DemoArgs;
-use super::shop::ShopSettings;
-use super::visits::DAY_MS;
+use crate::rules::DAY_MS;
+use samenloop_shop::ShopSettings;
 use std::time::{Duration, Instant};
 
 /// How many events make a good first impression: twelve weeks of the shop.
@@ -114,7 +114,7 @@ impl Throttle {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::demo::shop::Shop;
+    use samenloop_shop::Shop;
 
     const NOW_MS: i64 = 1_780_000_000_000;
 

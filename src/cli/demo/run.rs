@@ -6,10 +6,8 @@ use super::plan::Plan;
 use super::summary;
 use super::worker::{Picture, Show, Worker, open};
 use crate::cli::output::stdout;
-use crate::cli::{UsageError, serving, telemetry};
+use crate::cli::{UsageError, serving, signals, telemetry};
 use crate::config::Settings;
-use crate::drive::watch::Watch;
-use crate::serve::view::ListView;
 use crate::watch::now_ms;
 use anyhow::bail;
 use console::Term;
@@ -27,11 +25,10 @@ pub(super) fn run(args: &DemoArgs, settings: &Settings) -> anyhow::Result<()> {
         bail!(UsageError("--stay keeps the HTTP endpoint up, but http.enabled is false: leave one out".to_owned()));
     }
     let live = telemetry::shows_progress(settings.log).then(|| Live::new(Term::buffered_stdout())).flatten();
-    let view = Arc::<ListView>::default();
-    let pipeline = open(settings, &view)?;
-    let (watch, state) = Watch::new("demo", &pipeline, Arc::clone(&view), serving::published_lists(settings))?;
+    let mut pipeline = open(settings)?;
+    let state = pipeline.serve(serving::published_lists(settings));
     let server = serving::start(settings, state, args.listen.is_none())?;
-    serving::stop_at_signal(&STOP)?;
+    signals::stop_at_signal(&STOP)?;
     let show = Show {
         plan: Plan::new(args, live.is_some(), now_ms()),
         without: args.without.clone(),
@@ -40,12 +37,13 @@ pub(super) fn run(args: &DemoArgs, settings: &Settings) -> anyhow::Result<()> {
         frames: live.is_some(),
     };
     let (screen, pictures) = sync_channel(1);
-    let worker = Worker { show, settings, pipeline, watch, view, screen, stop: &STOP };
+    let worker = Worker { show, settings, pipeline, screen, stop: &STOP };
+    // The stages stay in this thread; who shows has one of its own, so a slow terminal makes pictures rarer, never them slower.
     thread::scope(|scope| {
-        let worker = thread::Builder::new().name("demo".to_owned()).spawn_scoped(scope, || worker.run())?;
-        let shown = show_all(live, &pictures);
-        drop(pictures); // a worker that still has a picture to show ends
-        let Ok(ended) = worker.join() else { bail!("the worker panicked; see above") };
+        let screen = thread::Builder::new().name("screen".to_owned());
+        let screen = screen.spawn_scoped(scope, move || show_all(live, &pictures))?;
+        let ended = worker.run();
+        let Ok(shown) = screen.join() else { bail!("the screen panicked; see above") };
         ended.and(shown)
     })
 }

@@ -2,9 +2,9 @@
 
 use super::live::{Delay, EntryView, Frame, Live, ProductView, Tallies, change_text, render};
 use super::summary::{self, Summary};
-use super::truth::Verdict;
 use super::typeset::{Line, Tone, date_time, grouped, milliseconds, percent, rounded};
 use console::{Term, measure_text_width, strip_ansi_codes};
+use samenloop_shop::Verdict;
 
 fn product(name: &str, other: &str) -> ProductView {
     let entry = |score, customers| EntryView { name: other.to_owned(), score, customers, lift: 4.13 };

@@ -1,32 +1,29 @@
 //! What is served of a running pipeline against what its stages hold: metrics, health, rows, counts.
 
-use super::shop::{Shop, ShopSettings};
 use super::sink::DemoSink;
 use super::worker::open;
 use crate::config::Settings;
-use crate::drive::watch::Watch;
-use crate::drive::{MemoryLog, Pipeline};
+use crate::drive::Pipeline;
 use crate::event::EventTime;
 use crate::intake::Record;
 use crate::position::{NextOffset, Partition};
 use crate::relation::Relation;
+use crate::serve::counts::{CountsFrom, Rest, tally_lines};
 use crate::serve::http::State;
 use crate::serve::query::RowAnswer;
-use crate::serve::view::ListView;
 use crate::serve::{explain_row, tallies, write_counts};
 use crate::stage::Log;
 use crate::watch::health::{PartitionState, StageName};
 use crate::watch::now_ms;
+use samenloop_shop::{Shop, ShopSettings};
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const EVENTS: u64 = 20_000;
 const PARTITIONS: u32 = 3;
 
 struct Served {
-    pipeline: Pipeline<MemoryLog, DemoSink>,
-    watch: Watch,
+    pipeline: Pipeline<DemoSink>,
     state: State,
 }
 
@@ -34,24 +31,23 @@ struct Served {
 fn served() -> Served {
     let mut settings = Settings::default();
     (settings.logs.events_partitions, settings.logs.pairs_partitions) = (PARTITIONS, PARTITIONS);
-    let view = Arc::<ListView>::default();
-    let mut pipeline = open(&settings, &view).unwrap();
-    let (mut watch, state) = Watch::new("test", &pipeline, view, Relation::ALL.to_vec()).unwrap();
+    let mut pipeline = open(&settings).unwrap();
+    let state = pipeline.serve(Relation::ALL.to_vec());
     let mut shop = Shop::new(3, &ShopSettings::of_events(1_700_000_000_000, EVENTS));
     for n in 0..EVENTS {
         let event = shop.next_record();
         let timestamp_ms = Some(now_ms());
         let record = Record { topic: "shop", key: Some(event.key), value: event.value, timestamp_ms, headers: &[] };
-        pipeline.feed(0, NextOffset(n), record).unwrap();
+        pipeline.feed(0, NextOffset(n), &record).unwrap();
         if n.is_multiple_of(5_000) {
             pipeline.clock(now_ms()).unwrap();
-            watch.look(&mut pipeline, DemoSink::published);
+            pipeline.look();
         }
     }
     pipeline.rest().unwrap();
     pipeline.clock(now_ms() + 10_000).unwrap();
-    watch.look(&mut pipeline, DemoSink::published);
-    Served { pipeline, watch, state }
+    pipeline.look();
+    Served { pipeline, state }
 }
 
 /// The sum of a metric over its labels, where its line holds `label`.
@@ -63,10 +59,10 @@ fn metric(text: &str, name: &str, label: &str) -> f64 {
 
 #[test]
 fn metrics_are_what_the_stages_counted() {
-    let Served { mut pipeline, mut watch, state } = served();
-    watch.look(&mut pipeline, DemoSink::published); // a second look adds nothing
+    let Served { mut pipeline, state } = served();
+    pipeline.look(); // a second look adds nothing
     let text = state.metrics.render(state.view.len(), state.view.bytes(), &state.health).unwrap();
-    let intake = pipeline.intake().work().tally();
+    let intake = pipeline.intake_tally();
     let all = tallies(&pipeline.asked());
     let of_lists = |each: fn(&crate::stage::RowsTally) -> &[u64; Relation::COUNT]| -> u64 {
         pipeline.rows().iter().flat_map(|stage| each(stage.work().tally())).sum()
@@ -90,7 +86,7 @@ fn metrics_are_what_the_stages_counted() {
         ("samenloop_lists_published_total", "", published),
         ("samenloop_lists_suppressed_total", "", of_lists(|tally| &tally.suppressed)),
         ("samenloop_rows_ranked_total", "", of_lists(|tally| &tally.ranked)),
-        ("samenloop_event_to_list_delay_seconds_count", "", pipeline.sink().published().delay().count()),
+        ("samenloop_event_to_list_delay_seconds_count", "", pipeline.delay().count()),
         ("samenloop_log_blocks_total", "log=\"pairs\"", pipeline.appended(Log::Pairs).records),
         ("samenloop_log_blocks_total", "log=\"lists\"", published + of_lists(|tally| &tally.tombstones)),
         ("samenloop_lag_records", "", 0),
@@ -117,13 +113,13 @@ fn metrics_are_what_the_stages_counted() {
 
 #[test]
 fn every_partition_is_live_and_the_worker_gives_signs_of_life() {
-    let Served { state, watch, .. } = served();
+    let Served { state, pipeline } = served();
     let standings = state.health.partitions();
     let of = |stage| standings.iter().filter(|standing| standing.stage == stage).count();
     assert_eq!(StageName::ALL.map(of), [1, 3, 3]);
     assert!(standings.iter().all(|standing| standing.state == PartitionState::Live), "{standings:?}");
     assert_eq!(state.health.stale(), None);
-    watch.finish();
+    drop(pipeline);
 }
 
 #[test]
@@ -134,7 +130,8 @@ fn the_row_behind_a_list_holds_its_entries_in_their_order() {
     for product in shop.catalogue().products() {
         let Some(list) = state.view.get("main", "bought-together", &product.id) else { continue };
         let list: serde_json::Value = serde_json::from_slice(&list.record).unwrap();
-        let RowAnswer::Found(row) = explain_row(&pipeline.asked(), "main", Relation::BoughtTogether, &product.id)
+        let RowAnswer::Found(row) =
+            explain_row(&pipeline.asked(), "main", Relation::BoughtTogether, &product.id, usize::MAX)
         else {
             panic!("{} has a list and no row", product.id)
         };
@@ -148,22 +145,23 @@ fn the_row_behind_a_list_holds_its_entries_in_their_order() {
     }
     assert_eq!(seen.keys().copied().collect::<Vec<_>>(), [Some(1)], "each has a first place");
     assert!(seen[&Some(1)] > 50, "only {seen:?} lists");
-    assert_eq!(explain_row(&pipeline.asked(), "main", Relation::BoughtTogether, "no-such"), RowAnswer::NoSuchItem);
-    assert_eq!(explain_row(&pipeline.asked(), "other", Relation::BoughtTogether, "1000001"), RowAnswer::NoSuchItem);
+    let explain = |shop, item| explain_row(&pipeline.asked(), shop, Relation::BoughtTogether, item, usize::MAX);
+    assert_eq!(explain("main", "no-such"), RowAnswer::NoSuchItem);
+    assert_eq!(explain("other", "1000001"), RowAnswer::NoSuchItem);
 }
 
 #[test]
 fn a_row_is_explained_also_where_its_list_is_off() {
     let mut settings = Settings::default();
     settings.lists[Relation::ViewedTogether.index()].enabled = false;
-    let mut pipeline = open(&settings, &Arc::default()).unwrap();
+    let mut pipeline = open(&settings).unwrap();
     for (n, item) in ["a", "b"].into_iter().enumerate() {
         let line = format!(r#"{{"event_id":"{n}","type":"view","user":"u","ts":1700000000000,"item":"{item}"}}"#);
         let record = Record { topic: "shop", value: Some(line.as_bytes()), ..Record::default() };
-        pipeline.feed(0, NextOffset(n as u64), record).unwrap();
+        pipeline.feed(0, NextOffset(n as u64), &record).unwrap();
     }
     pipeline.rest().unwrap();
-    let RowAnswer::Found(row) = explain_row(&pipeline.asked(), "main", Relation::ViewedTogether, "a") else {
+    let RowAnswer::Found(row) = explain_row(&pipeline.asked(), "main", Relation::ViewedTogether, "a", 10) else {
         panic!("a is known")
     };
     assert!(row.contains(r#""item":"b""#), "{row}");
@@ -171,28 +169,36 @@ fn a_row_is_explained_also_where_its_list_is_off() {
 
 #[test]
 fn questions_are_answered_while_the_worker_waits_and_counts_are_those_of_a_file() {
-    let Served { pipeline, mut watch, state } = served();
+    let Served { mut pipeline, state } = served();
     let as_of = Some(EventTime(1_700_100_000_000));
     let mut file = Vec::new();
     write_counts(&pipeline.asked(), as_of, &mut file).unwrap();
     let asker = std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let counts = runtime.block_on(state.queries.counts(as_of)).unwrap();
+        let (mut counts, mut from) = (Vec::new(), CountsFrom::Start { as_of });
+        let tallies = loop {
+            let portion = runtime.block_on(state.queries.counts(0, from)).unwrap().unwrap();
+            counts.push(portion.text);
+            match portion.rest {
+                Rest::Next(next) => from = CountsFrom::Next(next),
+                Rest::Tallies(tallies) => break tallies,
+            }
+        };
         let row = runtime.block_on(state.queries.row("main", Relation::BoughtTogether, "no-such")).unwrap();
-        (counts, row)
+        (counts, tallies, row)
     });
     let deadline = Instant::now() + Duration::from_secs(20);
     while !asker.is_finished() {
         assert!(Instant::now() < deadline, "no answer");
-        watch.wait(&pipeline, Instant::now() + Duration::from_millis(5));
+        pipeline.wait(Instant::now() + Duration::from_millis(5));
     }
-    let (counts, row) = asker.join().unwrap();
+    let (counts, tallies, row) = asker.join().unwrap();
     assert_eq!(row, RowAnswer::NoSuchItem);
-    let mut merge = crate::serve::counts::Merge::new(counts.into_iter().map(Result::unwrap).collect());
-    let mut text = Vec::new();
-    while let Some(chunk) = merge.next_chunk() {
-        text.extend_from_slice(&chunk);
-    }
+    assert!(counts.len() > 5, "{} portions", counts.len());
+    let text = [counts.concat(), tally_lines(&tallies).into_bytes()].concat();
+    let mut lines: Vec<&[u8]> = text.split_inclusive(|&byte| byte == b'\n').collect();
+    lines.sort_unstable();
+    let text = lines.concat();
     assert!(text == file && file.len() > 100_000, "{} and {} bytes", text.len(), file.len());
     let lines: Vec<&[u8]> = file.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()).collect();
     assert!(lines.is_sorted(), "sorted by bytes");

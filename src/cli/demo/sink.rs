@@ -1,14 +1,11 @@
 //! What the demonstration keeps of what is published: lists for HTTP and the end, delays, and the newest changes.
 
-use crate::drive::watch::Published;
-use crate::drive::{Publication, Sink};
+use crate::drive::Sink;
 use crate::intake::Reject;
 use crate::position::{NextOffset, SourcePartition};
-use crate::relation::Relation;
-use crate::serve::view::ListView;
+use crate::publish::Publication;
 use crate::watch::metrics::DelayTally;
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Changes kept for the live view.
@@ -18,31 +15,21 @@ const LATELY: Duration = Duration::from_secs(2);
 
 /// A change, as published.
 pub(super) struct Change {
-    pub(super) relation: Relation,
-    pub(super) key: String,
+    pub(super) list: &'static str,
+    pub(super) item: String,
+    /// The record; empty where the list is gone.
     pub(super) record: Vec<u8>,
-    pub(super) tombstone: bool,
 }
 
 pub(super) struct DemoSink {
-    published: Published,
     lately: [DelayTally; 2],
     turned: Instant,
     changes: VecDeque<Change>,
 }
 
 impl DemoSink {
-    pub(super) fn new(view: Arc<ListView>, rows_partitions: u32) -> Self {
-        Self {
-            published: Published::new(view, rows_partitions),
-            lately: Default::default(),
-            turned: Instant::now(),
-            changes: VecDeque::with_capacity(CHANGES_MAX),
-        }
-    }
-
-    pub(super) fn published(&self) -> &Published {
-        &self.published
+    pub(super) fn new() -> Self {
+        Self { lately: Default::default(), turned: Instant::now(), changes: VecDeque::with_capacity(CHANGES_MAX) }
     }
 
     /// The delays of the last seconds.
@@ -64,18 +51,14 @@ impl DemoSink {
 }
 
 impl Sink for DemoSink {
-    fn list(&mut self, publication: &Publication<'_>) -> anyhow::Result<()> {
-        self.published.note(publication);
+    fn list(&mut self, publication: &Publication<'_>, value: &[u8]) -> anyhow::Result<()> {
         if let Some(waited_ms) = publication.waited_ms {
             self.lately[0].record(waited_ms.unsigned_abs().saturating_mul(1000));
         }
         self.changes.truncate(CHANGES_MAX - 1);
-        self.changes.push_front(Change {
-            relation: publication.relation,
-            key: publication.key.to_owned(),
-            record: publication.record.to_vec(),
-            tombstone: publication.tombstone,
-        });
+        let [_, _, item] = publication.names();
+        let list = publication.key().list.name();
+        self.changes.push_front(Change { list, item: item.to_owned(), record: value.to_vec() });
         Ok(())
     }
 

@@ -1,8 +1,8 @@
 //! The summary at the end of a demonstration, as a pure function of plain data.
 
 use super::live::{BOUGHT_IS_OFF, Delay, FIGURES_AT, ProductView, Tallies, delay_text, figures, named, product_lines};
-use super::truth::{TOP, Verdict, Wrong};
 use super::typeset::{Line, Tone, counted, date_time, grouped, milliseconds, percent, rounded};
+use samenloop_shop::{TOP, Verdict, Wrong};
 
 /// Columns used at most.
 const WIDTH_MAX: usize = 130;

@@ -1,328 +1,54 @@
-//! The simulated shop: what it plants, and that a seed gives the same events again.
+//! The simulated shop by the stages: what is planted is found, and each rule keeps something out.
 
-use super::catalogue::Shelf;
-use super::naive::Naive;
-use super::noise::Damage;
-use super::shop::{Kind, Shop, ShopSettings};
-use super::truth::{Truth, Verdict, Wrong};
-use crate::relation::Relation;
-use crate::rules::{CountingRules, ListRules};
-use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use xxhash_rust::xxh3::Xxh3;
+use super::gates::Gate;
+use super::picture::judge;
+use super::worker::open;
+use crate::config::{Layers, Settings};
+use crate::intake::Record;
+use crate::position::NextOffset;
+use crate::watch::now_ms;
+use clap::ValueEnum as _;
+use samenloop_shop::{Shop, ShopSettings, Verdict, Wrong};
 
-const START_MS: i64 = 1_750_000_000_000;
-const EVENTS: u64 = 300_000;
+const EVENTS: u64 = 150_000;
 
-fn settings() -> ShopSettings {
-    ShopSettings::of_events(START_MS, EVENTS)
-}
-
-/// XXH3 of the first `records`: key, value and arrival.
-fn hash(seed: u64, settings: &ShopSettings, records: u64) -> u64 {
-    let mut shop = Shop::new(seed, settings);
-    let mut hasher = Xxh3::new();
-    for _ in 0..records {
-        let record = shop.next_record();
-        hasher.update(record.key);
-        hasher.update(b"\t");
-        hasher.update(record.value.unwrap_or(b"null"));
-        hasher.update(&record.arrival_ms.to_le_bytes());
+/// The lists of a shop without some rules, against the truth.
+fn judged(without: Option<Gate>) -> Verdict {
+    let flags = without.iter().flat_map(|gate| gate.off()).collect();
+    let settings = Settings::load(&Layers { flags, ..Layers::default() }).unwrap();
+    let mut pipeline = open(&settings).unwrap();
+    let mut shop = Shop::new(1, &ShopSettings::of_events(1_700_000_000_000, 2 * EVENTS));
+    let now_ms = now_ms();
+    for n in 0..EVENTS {
+        let event = shop.next_record();
+        let (key, value) = (Some(event.key), event.value);
+        let record = Record { topic: "shop", key, value, timestamp_ms: Some(now_ms), headers: &[] };
+        pipeline.feed(0, NextOffset(n), &record).unwrap();
     }
-    hasher.digest()
-}
-
-/// What a switched off gate does to the rules.
-fn without(gate: &str) -> (CountingRules, ListRules, ListRules) {
-    let mut counting = CountingRules { row_max: None, ..CountingRules::default() };
-    let mut bought = ListRules::of(Relation::BoughtTogether);
-    match gate {
-        "support" => bought.min_support = 1,
-        "llr" => bought.min_llr_root = None,
-        "lift" => bought.lift_above_one = false,
-        "chance" => (bought.min_llr_root, bought.lift_above_one) = (None, false),
-        "bulk" => counting.basket_max = usize::MAX,
-        "repeat" => counting.repeat_horizon_ms = -1,
-        "session" => counting.session_max_items = usize::MAX,
-        _ => {}
-    }
-    (counting, bought, ListRules::of(Relation::ViewedTogether))
-}
-
-fn judged(seed: u64, gate: &str, events: u64) -> (Verdict, Naive) {
-    let mut shop = Shop::new(seed, &settings());
-    let (counting, bought, viewed) = without(gate);
-    let mut naive = Naive::new(counting, START_MS);
-    for _ in 0..events {
-        naive.record(shop.next_record().value);
-    }
-    let lists: [BTreeMap<_, _>; 2] = [naive.lists(&bought), naive.lists(&viewed)];
-    let verdict = Truth::of(shop.catalogue()).judge(|relation, item| {
-        let lists = if relation == Relation::BoughtTogether { &lists[0] } else { &lists[1] };
-        lists.get(item).cloned().unwrap_or_default()
-    });
-    (verdict, naive)
-}
-
-#[test]
-#[ignore = "a table for people: cargo test --lib demo::tests::table -- --ignored --nocapture"]
-fn table_of_what_each_gate_keeps_out() {
-    println!(
-        "seed  without  planted found  substitutes bulk crawler one-customer  by-chance of entries  views+bought entries"
-    );
-    for seed in 1..=3 {
-        for gate in ["nothing", "support", "llr", "lift", "chance", "bulk", "repeat", "session"] {
-            let (v, naive) = judged(seed, gate, EVENTS);
-            println!(
-                "{seed:4} {gate:>8} {:8} {:5} {:12} {:4} {:7} {:12} {:10} {:10} {:8}",
-                v.planted,
-                v.found_in_top,
-                v.wrong[0],
-                v.wrong[1],
-                v.wrong[2],
-                v.wrong[3],
-                v.by_chance,
-                v.bought_entries,
-                v.entries
-            );
-            if gate == "nothing" {
-                let shop = Shop::new(seed, &settings());
-                for (x, y) in Truth::of(shop.catalogue()).substitutes() {
-                    let (k, a, b, n) = naive.bought(x, y);
-                    println!(
-                        "     {} / {}: {k:.0} together, shares {:.3} {:.3} of {n:.0}, lift {:.2}; viewed {:.2}",
-                        shop.catalogue().name(x).unwrap(),
-                        shop.catalogue().name(y).unwrap(),
-                        a / n,
-                        b / n,
-                        k * n / (a * b),
-                        naive.viewed_share(x, y)
-                    );
-                }
-            }
-        }
-    }
-}
-
-#[test]
-fn a_seed_means_the_same_bytes_for_ever() {
-    // Changing these changes every figure that anyone has noted down from a demonstration.
-    assert_eq!(hash(1, &settings(), 10_000), 10_279_378_406_929_666_701);
-    assert_eq!(hash(1, &ShopSettings::views_only(START_MS), 10_000), 1_554_987_138_415_010_503);
-    assert_ne!(hash(1, &settings(), 1_000), hash(2, &settings(), 1_000));
-}
-
-#[test]
-fn every_record_is_whole_json_but_the_broken_ones() {
-    let mut shop = Shop::new(3, &ShopSettings { broken_permille: 50, ..settings() });
-    let (mut broken, mut arrived_ms) = (BTreeMap::<String, u32>::new(), START_MS);
-    for _ in 0..50_000 {
-        let record = shop.next_record();
-        assert!(record.arrival_ms >= arrived_ms, "arrivals never go back");
-        arrived_ms = record.arrival_ms;
-        let json: Option<Value> = record.value.and_then(|value| serde_json::from_slice(value).ok());
-        let Kind::Broken(damage) = record.kind else {
-            let json = json.unwrap();
-            let expected = match record.kind {
-                Kind::View => "view",
-                Kind::Cart => "cart",
-                _ => "order",
-            };
-            assert_eq!(json["type"], expected);
-            assert_eq!(json["user"].as_str().map(str::as_bytes), Some(record.key));
-            assert!(json["event_id"].is_string() && json["ts"].as_i64().unwrap() <= record.arrival_ms);
-            assert!(json["item"].is_string() || !json["lines"].as_array().unwrap().is_empty());
-            continue;
-        };
-        *broken.entry(format!("{damage:?}")).or_default() += 1;
-        match damage {
-            Damage::NullValue => assert_eq!(record.value, None),
-            Damage::Truncated | Damage::NotJson => assert!(json.is_none() && record.value.is_some()),
-            Damage::NoUser => assert!(json.unwrap()["user"].is_null()),
-            Damage::NullItem => assert!(json.unwrap()["item"].is_null()),
-            Damage::Year1970 => assert!(json.unwrap()["ts"].as_i64().unwrap() < 10_000_000_000),
-            Damage::EmptyOrder => assert_eq!(json.unwrap()["lines"].as_array().unwrap().len(), 0),
-            Damage::UnknownType => assert_eq!(json.unwrap()["type"], "wishlist"),
-        }
-    }
-    assert_eq!(broken.len(), Damage::ALL.len(), "{broken:?}");
-}
-
-/// Values by event id, as first sent, and how often each was sent.
-fn values(seed: u64, settings: &ShopSettings, until_ms: i64) -> BTreeMap<String, (String, u32)> {
-    let mut shop = Shop::new(seed, settings);
-    let mut values = BTreeMap::<String, (String, u32)>::new();
-    while shop.now_ms() < until_ms {
-        let record = shop.next_record();
-        if let (Some(value), Kind::View | Kind::Cart | Kind::Order) = (record.value, record.kind) {
-            let value = std::str::from_utf8(value).unwrap();
-            let id = value.split('"').nth(3).unwrap().to_owned();
-            let known = values.entry(id).or_insert_with(|| (value.to_owned(), 0));
-            assert_eq!(known.0, value, "a copy is the same bytes");
-            known.1 += 1;
-        }
-    }
-    values
-}
-
-#[test]
-fn noise_adds_records_and_moves_them_but_changes_no_event() {
-    const DAY_MS: i64 = 86_400_000;
-    let noisy = ShopSettings { duplicates_permille: 300, late_permille: 100, ..settings() };
-    let calm = values(5, &noisy.clone().calm(), START_MS + 5 * DAY_MS);
-    let disturbed = values(5, &noisy, START_MS + 7 * DAY_MS); // late ones take up to 30 hours
-    assert!(calm.len() > 10_000);
-    for (id, (value, times)) in &calm {
-        assert_eq!(*times, 1);
-        assert_eq!(disturbed.get(id).map(|(value, _)| value), Some(value));
-    }
-    assert!(disturbed.values().filter(|(_, times)| *times > 1).count() > calm.len() / 4);
-}
-
-#[test]
-fn each_kind_has_its_share() {
-    let mut shop = Shop::new(2, &settings());
-    let (mut bulk_lines, mut crawls, mut crawled_ms) = (BTreeMap::<usize, u32>::new(), 0, i64::MIN);
-    for _ in 0..EVENTS {
-        let record = shop.next_record();
-        if record.key.starts_with(b"r") && record.kind == Kind::Order {
-            let order: Value = serde_json::from_slice(record.value.unwrap()).unwrap();
-            *bulk_lines.entry(order["lines"].as_array().unwrap().len()).or_default() += 1;
-        }
-        if record.key.starts_with(b"b") {
-            crawls += u32::from(record.arrival_ms > crawled_ms + 3_600_000);
-            crawled_ms = record.arrival_ms;
-        }
-    }
-    let sent = shop.sent();
-    let between = |what: &str, number: u64, low: u64, high: u64| {
-        assert!((low..=high).contains(&number), "{what}: {number} is not within {low} and {high}; {sent:?}");
-    };
-    assert_eq!(sent.views + sent.carts + sent.orders + sent.duplicates + sent.broken, sent.records);
-    let customers = sent.views + sent.carts + sent.orders - sent.crawler - sent.bulk;
-    between("duplicates", sent.duplicates, customers * 8 / 1000, customers * 12 / 1000);
-    between("late", sent.late, customers * 6 / 1000, customers * 10 / 1000);
-    between("broken", sent.broken, customers * 2 / 1000, customers * 4 / 1000);
-    between("orders", sent.orders, 10_000, 20_000);
-    between("crawls", crawls.into(), 190, 210);
-    assert_eq!(bulk_lines.keys().copied().collect::<Vec<_>>(), [200, 2000]);
-    between("bulk orders", bulk_lines.values().sum::<u32>().into(), 38, 46);
-    let (real_ms, said_ms) = (shop.now_ms() - START_MS, settings().span_ms(EVENTS));
-    assert!((real_ms - said_ms).abs() < said_ms / 20, "{real_ms} is not about {said_ms}");
-    assert!((real_ms / 86_400_000 - 84).abs() < 5, "{} days", real_ms / 86_400_000);
-}
-
-#[test]
-fn plain_views_are_nothing_else() {
-    let settings = ShopSettings::views_only(START_MS);
-    assert_eq!(settings, ShopSettings::views_only(START_MS).calm(), "there is nothing to calm");
-    let mut shop = Shop::new(1, &settings);
-    let (mut users, mut items) = (BTreeSet::new(), BTreeSet::new());
-    for _ in 0..200_000 {
-        let record = shop.next_record();
-        assert_eq!(record.kind, Kind::View);
-        users.insert(record.key.to_vec());
-        items.insert(record.value.unwrap().split(|&byte| byte == b'"').nth(17).unwrap().to_vec());
-    }
-    assert!(users.len() > 30_000, "{}", users.len());
-    assert!((15_000..=20_000).contains(&items.len()), "{}", items.len());
-    let (real_ms, said_ms) = (shop.now_ms() - START_MS, settings.span_ms(200_000));
-    assert!((real_ms - said_ms).abs() < said_ms / 10, "{real_ms} is not about {said_ms}");
-}
-
-#[test]
-fn the_catalogue_has_one_name_and_one_number_for_each_product() {
-    for products in [800, 20_000] {
-        let shop = Shop::new(1, &ShopSettings { products, ..settings() });
-        let catalogue = shop.catalogue();
-        let names: BTreeSet<&str> = catalogue.products().iter().map(|product| product.name.as_str()).collect();
-        assert_eq!(names.len(), catalogue.products().len());
-        assert_eq!(catalogue.best_sellers().len(), products);
-        for (item, product) in (0..).zip(catalogue.products()) {
-            assert_eq!(catalogue.find(&product.id), Some(item));
-            assert_eq!(product.shelf == Shelf::Regular, (item as usize) < products);
-        }
-        assert_eq!((catalogue.find("999"), catalogue.find("x")), (None, None));
-    }
-}
-
-#[test]
-fn the_truth_is_consistent() {
-    let shop = Shop::new(4, &settings());
-    let (catalogue, truth) = (shop.catalogue(), Truth::of(shop.catalogue()));
-    let mut complements = HashMap::<&str, u32>::new();
-    for (anchor, other) in truth.planted() {
-        *complements.entry(anchor).or_default() += 1;
-        let [anchor, other] = [anchor, other].map(|id| catalogue.find(id).unwrap());
-        assert_ne!(catalogue.product(anchor).family, catalogue.product(other).family);
-        assert_eq!(truth.wrong(Relation::BoughtTogether, anchor, other), None, "nothing is both right and wrong");
-    }
-    assert!(complements.len() > 60 && complements.values().all(|n| (1..=3).contains(n)));
-    let pairs: Vec<_> = truth.substitutes().collect();
-    assert_eq!(pairs.len(), 3);
-    for (one, other) in pairs {
-        let [one, other] = [one, other].map(|id| catalogue.find(id).unwrap());
-        let without_brand = |item: u32| catalogue.product(item).name.split_once(' ').unwrap().1.to_owned();
-        assert_eq!(without_brand(one), without_brand(other), "the same thing of two brands");
-        assert_eq!(truth.wrong(Relation::BoughtTogether, one, other), Some(Wrong::Substitute));
-        assert_eq!(truth.wrong(Relation::ViewedTogether, one, other), None, "alternatives are viewed together");
-        assert!(catalogue.best_sellers()[..6].contains(&one));
-    }
-}
-
-#[test]
-fn the_judge_counts_what_it_is_shown() {
-    let shop = Shop::new(1, &settings());
-    let (catalogue, truth) = (shop.catalogue(), Truth::of(shop.catalogue()));
-    let planted: Vec<_> = truth.planted().collect();
-    let on = |shelf: Shelf| catalogue.products().iter().find(|product| product.shelf == shelf).unwrap().id.clone();
-    let (one, other) = truth.substitutes().next().unwrap();
-    let right = truth.judge(|relation, item| {
-        let mine = planted.iter().filter(|(anchor, _)| relation == Relation::BoughtTogether && *anchor == item);
-        mine.map(|(_, other)| (*other).to_owned()).collect()
-    });
-    assert_eq!((right.found_in_top, right.planted, right.wrong_in_all(), right.by_chance), (right.planted, 111, 0, 0));
-    let wrong = truth.judge(|relation, item| match relation {
-        Relation::BoughtTogether if item == one => {
-            vec![other.to_owned(), on(Shelf::DeadStock), on(Shelf::Archive), on(Shelf::House(3))]
-        }
-        Relation::ViewedTogether if item == one => vec![other.to_owned(), on(Shelf::DeadStock)],
-        _ => Vec::new(),
-    });
-    assert_eq!((wrong.found_in_top, wrong.entries, wrong.bought_entries), (0, 6, 4));
-    assert_eq!(Wrong::ALL.map(|kind| wrong.wrong_of(kind)), [1, 1, 2, 1], "substitute, bulk, crawler, one customer");
-    let late = truth.judge(|relation, item| {
-        let mine = planted.iter().filter(|(anchor, _)| relation == Relation::BoughtTogether && *anchor == item);
-        let filling = catalogue.best_sellers()[..4].iter().map(|&item| catalogue.product(item).id.clone());
-        filling.chain(mine.map(|(_, other)| (*other).to_owned())).collect()
-    });
-    assert_eq!(late.found_in_top, 0, "the fifth place is not in the top four");
+    pipeline.rest().unwrap();
+    pipeline.clock(now_ms + 10_000).unwrap();
+    judge(shop.catalogue(), pipeline.view())
 }
 
 #[test]
 fn the_rules_find_the_complements_and_each_keeps_something_out() {
-    const FEWER: u64 = 150_000;
-    let (calm, naive) = judged(1, "nothing", FEWER);
-    assert!(calm.found_in_top * 100 >= calm.planted * 97, "{calm:?}");
-    assert_eq!(calm.wrong_in_all(), 0, "{calm:?}");
-    assert!(naive.rejects > 0 && naive.duplicates > 0 && naive.late > 0 && naive.bulk > 0);
-    let shop = Shop::new(1, &settings());
-    for (one, other) in Truth::of(shop.catalogue()).substitutes() {
-        let (together, a, b, n) = naive.bought(one, other);
-        assert!(together > 30.0 && together < 0.7 * a * b / n, "{together} together of {a} and {b} in {n}");
-        assert!(a / n > 0.1 && b / n > 0.1 && naive.viewed_share(one, other) > 0.3);
-    }
-    let shows = |gate: &str, kinds: &[Wrong]| {
-        let (verdict, _) = judged(1, gate, FEWER);
-        for kind in kinds {
-            assert!(verdict.wrong_of(*kind) > 0, "without {gate}: no {kind:?} in {verdict:?}");
+    let all = judged(None);
+    assert!(all.found_in_top * 100 >= all.planted * 97 && all.planted > 100, "{all:?}");
+    assert_eq!(all.wrong_in_all(), 0, "{all:?}");
+    for gate in Gate::value_variants() {
+        let shown: &[Wrong] = match gate {
+            Gate::Support | Gate::Repeat => &[Wrong::Crawler, Wrong::OneCustomer],
+            Gate::Chance => &[Wrong::Substitute],
+            Gate::Bulk => &[Wrong::Bulk],
+            Gate::Session => &[Wrong::Crawler],
+            Gate::Llr => &[],
+            Gate::Lift => continue, // the test of evidence keeps the same entries out
+        };
+        let verdict = judged(Some(*gate));
+        for kind in shown {
+            assert!(verdict.wrong_of(*kind) > 0, "without {gate:?}: no {kind:?} in {verdict:?}");
         }
-        verdict
-    };
-    shows("support", &[Wrong::Crawler, Wrong::OneCustomer]);
-    shows("repeat", &[Wrong::Crawler, Wrong::OneCustomer]);
-    shows("chance", &[Wrong::Substitute]);
-    shows("bulk", &[Wrong::Bulk]);
-    shows("session", &[Wrong::Crawler]);
-    assert!(shows("llr", &[]).by_chance > 4 * calm.by_chance);
+        let more_by_chance = verdict.by_chance > 4 * all.by_chance;
+        assert!(*gate != Gate::Llr || more_by_chance, "{verdict:?} beside {all:?}");
+    }
 }

@@ -3,25 +3,23 @@
 //! Everything it hands to the screen goes through a channel of one place; a slow terminal makes pictures rarer, never the
 //! worker slower. What it holds is bounded by the shop: each batch is counted before the next is made.
 
-use super::catalogue::Catalogue;
 use super::gates::Gate;
 use super::live::{Frame, ProductView};
 use super::picture::{delay, judge, product_view, products_to_show, rejects, sentence, tallies};
 use super::plan::{Plan, Throttle};
-use super::shop::Shop;
 use super::sink::DemoSink;
 use super::summary::Summary;
-use super::truth::Verdict;
 use crate::cli::assembly;
 use crate::config::Settings;
-use crate::drive::watch::Watch;
 use crate::drive::{MemoryLog, Pipeline};
 use crate::intake::{MappingSpec, Record};
 use crate::position::{NextOffset, Partition, SourcePartition};
 use crate::relation::Relation;
-use crate::serve::view::ListView;
 use crate::stage::{Clocked, IntakeInput};
 use crate::watch::now_ms;
+use samenloop_shop::Catalogue;
+use samenloop_shop::Shop;
+use samenloop_shop::Verdict;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -67,23 +65,20 @@ pub(super) struct Show {
 pub(super) struct Worker<'a> {
     pub(super) show: Show,
     pub(super) settings: &'a Settings,
-    pub(super) pipeline: Pipeline<MemoryLog, DemoSink>,
-    pub(super) watch: Watch,
-    pub(super) view: Arc<ListView>,
+    pub(super) pipeline: Pipeline<DemoSink>,
     pub(super) screen: SyncSender<Picture>,
     pub(super) stop: &'a AtomicBool,
 }
 
-/// A pipeline for the shop, open; its lists go to `view`.
-pub(super) fn open(settings: &Settings, view: &Arc<ListView>) -> anyhow::Result<Pipeline<MemoryLog, DemoSink>> {
+/// A pipeline for the shop, open.
+pub(super) fn open(settings: &Settings) -> anyhow::Result<Pipeline<DemoSink>> {
     let source = SourcePartition { source: Arc::from(SOURCE), partition: Partition(0) };
     let input = IntakeInput { source, mapping: Arc::new(MappingSpec::default().compile()?) };
-    let setup = assembly::setup(settings, vec![input], Clocked::Wall);
-    let logs = settings.logs;
+    let setup = assembly::setup(settings, Clocked::Wall);
+    let (logs, align_ms) = (settings.logs, settings.intake.align_ms);
     let log = MemoryLog::new(logs.events_partitions, logs.pairs_partitions);
-    let mut pipeline = Pipeline::open(setup, log, DemoSink::new(Arc::clone(view), logs.pairs_partitions))?;
-    pipeline.clock(now_ms())?;
-    pipeline.open_input(0, NextOffset(0), Some(NextOffset(0)))?; // nothing is there yet: all of it is live
+    let mut pipeline = Pipeline::open(setup, vec![input], align_ms, log, DemoSink::new())?;
+    pipeline.clock(now_ms())?; // nothing is there yet: all of it is live
     Ok(pipeline)
 }
 
@@ -105,23 +100,22 @@ impl Worker<'_> {
         let mut shop = Shop::new(self.show.plan.seed, &self.show.plan.shop);
         let nothing_bought = self.show.plan.shop.views_only || self.bought_is_off();
         let products = if nothing_bought { Vec::new() } else { products_to_show(shop.catalogue()) };
-        self.watch.source_lag(0, 0, 0); // the shop waits for us
         let progress = self.feed(&mut shop, &products)?;
         let stopped = self.show.plan.events.is_some_and(|events| progress.fed < events);
         self.settle()?;
         tracing::debug!(sent = ?shop.sent(), "what the shop sent");
-        let verdict = judge(shop.catalogue(), &self.view);
+        let verdict = judge(shop.catalogue(), self.pipeline.view());
         let with_all = if self.show.without.is_empty() { None } else { self.with_every_gate(progress.fed)? };
         let summary = Summary {
             seed: self.show.plan.seed,
-            without: self.show.without.iter().map(|gate| gate.name().to_owned()).collect(),
+            without: self.show.without.iter().map(|gate| gate.name()).collect(),
             stopped,
             simulated_ms: (self.show.plan.shop.start_ms, shop.now_ms()),
             measured_events: progress.measured.0,
             seconds: progress.measured.1.as_secs_f64(),
             tallies: tallies(&self.pipeline, progress.fed),
             rejects: rejects(&self.pipeline),
-            delay: delay(&self.pipeline.sink().published().delay()),
+            delay: delay(&self.pipeline.delay()),
             min_interval_ms: self.settings.publish.min_interval_ms as f64,
             bought_is_off: self.bought_is_off(),
             verdict,
@@ -131,10 +125,9 @@ impl Worker<'_> {
         };
         if self.screen.send(Picture::Summary(Box::new(summary))).is_ok() && self.show.stay {
             while !self.stop.load(Ordering::Relaxed) {
-                self.watch.wait(&self.pipeline, Instant::now() + TICK);
+                self.pipeline.wait(Instant::now() + TICK);
             }
         }
-        self.watch.finish();
         Ok(())
     }
 
@@ -143,7 +136,7 @@ impl Worker<'_> {
     }
 
     fn product_views(&self, products: &[String], catalogue: &Catalogue) -> Vec<ProductView> {
-        products.iter().map(|id| product_view(id, catalogue, &self.view)).collect()
+        products.iter().map(|id| product_view(id, catalogue, self.pipeline.view())).collect()
     }
 
     /// Feeds the shop's events until there are enough, or someone stops it.
@@ -169,7 +162,7 @@ impl Worker<'_> {
             let room = if self.is_ahead(shop) { 0 } else { room };
             if room == 0 {
                 self.tick()?; // nothing is at hand
-                self.watch.wait(&self.pipeline, progress.next_tick);
+                self.pipeline.wait(progress.next_tick);
                 continue;
             }
             self.batch(shop, &mut progress, room)?;
@@ -184,7 +177,7 @@ impl Worker<'_> {
 
     fn batch(&mut self, shop: &mut Shop, progress: &mut Progress, events: u64) -> anyhow::Result<()> {
         let arrived_ms = now_ms();
-        self.pipeline.intake_clock(arrived_ms)?;
+        self.pipeline.wall_clock(arrived_ms);
         for _ in 0..events {
             let event = shop.next_record();
             let record = Record {
@@ -194,10 +187,10 @@ impl Worker<'_> {
                 timestamp_ms: Some(arrived_ms),
                 headers: &[],
             };
-            self.pipeline.feed(0, NextOffset(progress.fed), record)?;
+            self.pipeline.feed(0, NextOffset(progress.fed), &record)?;
             progress.fed += 1;
         }
-        Ok(())
+        self.pipeline.take_in()
     }
 
     /// Notes how long the events at full speed took, once they are through.
@@ -221,9 +214,8 @@ impl Worker<'_> {
     }
 
     fn tick(&mut self) -> anyhow::Result<()> {
-        self.pipeline.flush()?;
         self.pipeline.clock(now_ms())?;
-        self.watch.look(&mut self.pipeline, DemoSink::published);
+        self.pipeline.look();
         Ok(())
     }
 
@@ -243,12 +235,12 @@ impl Worker<'_> {
         let catalogue = shop.catalogue();
         let frame = Frame {
             seed: self.show.plan.seed,
-            without: self.show.without.iter().map(|gate| gate.name().to_owned()).collect(),
+            without: self.show.without.iter().map(|gate| gate.name()).collect(),
             simulated_ms: shop.now_ms(),
             events_wanted: self.show.plan.events,
             events_per_second: (progress.fed - from) as f64 / seconds,
             tallies: tallies(&self.pipeline, progress.fed),
-            delay: delay(&self.pipeline.sink_mut().lately()),
+            delay: delay(&self.pipeline.sink().lately()),
             url: self.show.url.clone(),
             products: self.product_views(products, catalogue),
             bought_is_off: self.bought_is_off(),
@@ -265,12 +257,12 @@ impl Worker<'_> {
         let interval = Duration::from_millis(interval_ms.unsigned_abs());
         let deadline = Instant::now() + interval.min(SETTLE_MAX) + TICK;
         while Instant::now() < deadline {
-            self.watch.wait(&self.pipeline, Instant::now() + TICK);
+            self.pipeline.wait(Instant::now() + TICK);
             self.pipeline.clock(now_ms())?;
         }
         let later_ms = if interval > SETTLE_MAX { interval_ms } else { 0 };
         self.pipeline.clock(now_ms().saturating_add(later_ms))?;
-        self.watch.look(&mut self.pipeline, DemoSink::published);
+        self.pipeline.look();
         Ok(())
     }
 
@@ -278,13 +270,12 @@ impl Worker<'_> {
     fn with_every_gate(&mut self, events: u64) -> anyhow::Result<Option<Verdict>> {
         let mut settings = self.settings.clone();
         self.show.without.iter().for_each(|gate| gate.on(&mut settings));
-        let view = Arc::<ListView>::default();
-        let mut pipeline = open(&settings, &view)?;
+        let mut pipeline = open(&settings)?;
         let mut shop = Shop::new(self.show.plan.seed, &self.show.plan.shop);
         let now_ms = now_ms();
         for n in 0..events {
             if n.is_multiple_of(BATCH_EVENTS) {
-                self.watch.wait(&self.pipeline, Instant::now());
+                self.pipeline.wait(Instant::now());
                 if self.stop.load(Ordering::Relaxed) && self.show.plan.events.is_some() {
                     return Ok(None);
                 }
@@ -292,10 +283,10 @@ impl Worker<'_> {
             let event = shop.next_record();
             let (key, value) = (Some(event.key), event.value);
             let record = Record { topic: SOURCE, key, value, timestamp_ms: Some(now_ms), headers: &[] };
-            pipeline.feed(0, NextOffset(n), record)?;
+            pipeline.feed(0, NextOffset(n), &record)?;
         }
         pipeline.rest()?;
         pipeline.clock(now_ms.saturating_add(settings.publish.min_interval_ms.max(0) + 1))?;
-        Ok(Some(judge(shop.catalogue(), &view)))
+        Ok(Some(judge(shop.catalogue(), pipeline.view())))
     }
 }

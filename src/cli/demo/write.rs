@@ -2,9 +2,9 @@
 
 use super::DemoArgs;
 use super::plan::Plan;
-use super::shop::Shop;
 use crate::cli::output::stdout;
 use anyhow::Context as _;
+use samenloop_shop::Shop;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;

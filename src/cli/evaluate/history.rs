@@ -71,7 +71,7 @@ impl History {
             while let Some((number, line)) = lines.next()? {
                 let record = Record { topic: &topic, value: Some(line), ..Record::default() };
                 let now = Now { clock_ms: Some(clock_ms), read_to };
-                let taken = intake.take(&file.input.mapping, &plans, &record, now);
+                let taken = intake.admit_record(&file.input.mapping, &plans, &record, now);
                 read_to = read_to.max(match &taken {
                     Ok(admitted) => admitted.as_ref().map(|admitted| admitted.event.time),
                     Err(reject) => reject.time,

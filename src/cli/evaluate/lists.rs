@@ -48,7 +48,7 @@ impl Lists {
     /// Ranks every row of `rows` by `rules`.
     pub(super) fn add_ranked(&mut self, rows: &Rows, rules: &ListRules, names: &Items) {
         let mut ranker = Ranker::new(rules.clone());
-        let mut list = List::empty(rules.relation, ItemId(0));
+        let mut list = List::blank();
         let anchors: Vec<ItemId> = rows.anchors(rules.relation).collect();
         for anchor in anchors {
             ranker.rank_into(&rows.row(rules.relation, anchor), &mut list);

@@ -21,7 +21,7 @@ pub(super) struct Report {
     pub(super) tested: Part,
     /// The settings that matter.
     pub(super) settings: BTreeMap<&'static str, serde_json::Value>,
-    pub(super) lists: Held,
+    pub(super) lists: ListCounts,
     pub(super) results: Vec<Row>,
 }
 
@@ -40,7 +40,7 @@ pub(super) struct Part {
 
 /// What training left.
 #[derive(Debug, Serialize)]
-pub(super) struct Held {
+pub(super) struct ListCounts {
     /// Lists with at least one entry.
     pub(super) published: usize,
     /// Rows of the list's relation.

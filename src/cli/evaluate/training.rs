@@ -2,14 +2,14 @@
 
 use super::history::{History, Line};
 use super::lists::Lists;
-use super::report::Held;
+use super::report::ListCounts;
 use crate::cli::assembly;
 use crate::cli::sources::{EventFile, Turns, read_all};
 use crate::config::Settings;
-use crate::drive::{MemoryLog, Pipeline, Publication, Sink};
+use crate::drive::{MemoryLog, Pipeline, Sink};
 use crate::intake::Reject;
 use crate::position::{NextOffset, SourcePartition};
-use crate::publish::ListRecord;
+use crate::publish::{ListRecord, Publication};
 use crate::rules::ListRules;
 use crate::stage::Clocked;
 use anyhow::Context as _;
@@ -19,7 +19,7 @@ use std::sync::atomic::AtomicU64;
 
 /// A pipeline at rest that has counted the training part.
 pub(super) struct Trained<'a> {
-    pipeline: Pipeline<MemoryLog, Published>,
+    pipeline: Pipeline<Published>,
     rules: ListRules,
     history: &'a History,
 }
@@ -38,10 +38,10 @@ impl<'a> Trained<'a> {
         settings.lists.iter_mut().for_each(|list| list.enabled = false);
         settings.lists[rules.relation.index()] = rules.clone();
         let inputs = files.iter().map(|file| file.input.clone()).collect();
-        let setup = assembly::setup(&settings, inputs, Clocked::Wall);
+        let setup = assembly::setup(&settings, Clocked::Wall);
         let log = MemoryLog::new(settings.logs.events_partitions, settings.logs.pairs_partitions);
-        let mut pipeline = Pipeline::open(setup, log, Published::default())?;
-        pipeline.intake_clock(clock_ms)?;
+        let mut pipeline = Pipeline::open(setup, inputs, settings.intake.align_ms, log, Published::default())?;
+        pipeline.wall_clock(clock_ms);
         let progress = Arc::new(AtomicU64::new(0));
         let is_wanted = |input, number| lines.contains(&Line { input, number });
         let turns = Turns { is_wanted: &is_wanted, ..Turns::of(&settings) };
@@ -52,10 +52,11 @@ impl<'a> Trained<'a> {
 
     /// The lists as they are published.
     pub(super) fn published(&mut self) -> anyhow::Result<Lists> {
-        self.pipeline.sink_mut().records = Some(Vec::new());
+        self.pipeline.sink().records = Some(Vec::new());
         self.pipeline.publish_all()?;
         let mut lists = Lists::default();
-        for record in self.pipeline.sink_mut().records.take().unwrap_or_default() {
+        let records = self.pipeline.sink().records.take().unwrap_or_default();
+        for record in records {
             let record: ListRecord<'_> = serde_json::from_slice(&record).context("a published list cannot be read")?;
             lists.add_record(&record, &self.rules, &self.history.items);
         }
@@ -72,8 +73,8 @@ impl<'a> Trained<'a> {
     }
 
     /// What training left, for a report that shows `published` lists.
-    pub(super) fn held(&self, published: usize) -> Held {
-        let mut held = Held { published, rows: 0, pairs: 0, evictions: 0 };
+    pub(super) fn held(&self, published: usize) -> ListCounts {
+        let mut held = ListCounts { published, rows: 0, pairs: 0, evictions: 0 };
         for stage in self.pipeline.rows() {
             let rows = stage.work().rows();
             for anchor in rows.anchors(self.rules.relation) {
@@ -93,9 +94,9 @@ struct Published {
 }
 
 impl Sink for Published {
-    fn list(&mut self, publication: &Publication<'_>) -> anyhow::Result<()> {
-        if let Some(records) = self.records.as_mut().filter(|_| !publication.tombstone) {
-            records.push(publication.record.to_vec());
+    fn list(&mut self, publication: &Publication<'_>, value: &[u8]) -> anyhow::Result<()> {
+        if let Some(records) = self.records.as_mut().filter(|_| !publication.is_tombstone()) {
+            records.push(value.to_vec());
         }
         Ok(())
     }

@@ -1,9 +1,9 @@
 //! Rows from a running instance, over HTTP.
 
 use crate::relation::Relation;
+use crate::serve::http::row_path;
 use anyhow::{Context as _, bail};
 use serde::Deserialize;
-use std::fmt::Write as _;
 use std::io::ErrorKind;
 use std::time::Duration;
 use ureq::Agent;
@@ -30,9 +30,7 @@ pub(super) fn rows(url: &str, shop: &str, relations: &[Relation], item: &str) ->
     let url = url.trim_end_matches('/');
     let config = Agent::config_builder().http_status_as_error(false).timeout_global(Some(ANSWER_MAX));
     let agent: Agent = config.proxy(None).max_redirects(0).build().into(); // the instance itself, nobody between
-    let row = |relation: &Relation| {
-        row(&agent, &format!("{url}/v1/rows/{}/{}/{}", encode(shop), relation.list_name(), encode(item)), url)
-    };
+    let row = |relation: &Relation| row(&agent, &format!("{url}{}", row_path(shop, relation.list_name(), item)), url);
     relations.iter().map(row).collect()
 }
 
@@ -63,20 +61,6 @@ fn explain(error: ureq::Error, url: &str) -> anyhow::Error {
     if refused { anyhow::Error::msg(told) } else { anyhow::Error::from(error).context(told) }
 }
 
-/// Percent-encodes all but what is plain in every part of a path.
-fn encode(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for &byte in text.as_bytes() {
-        // Dots too: a client tidies `..` away.
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'~') {
-            out.push(char::from(byte));
-        } else {
-            let _ = write!(out, "%{byte:02X}"); // a String takes everything
-        }
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -89,15 +73,6 @@ mod tests {
             ("https://shop/x", "https://shop/x"),
         ] {
             assert_eq!(with_scheme(url), expected);
-        }
-    }
-
-    #[test]
-    fn every_id_is_one_part_of_a_path() {
-        for (id, expected) in
-            [("sku-1_~", "sku-1_~"), ("a/b", "a%2Fb"), ("..", "%2E%2E"), ("é ?#%", "%C3%A9%20%3F%23%25")]
-        {
-            assert_eq!(encode(id), expected);
         }
     }
 }

@@ -5,9 +5,10 @@ use crate::cli::output::RejectNotes;
 use crate::cli::sources::{EventFile, Turns, event_files, read_all};
 use crate::cli::{Outcome, assembly};
 use crate::config::Settings;
-use crate::drive::{MemoryLog, Pipeline, Publication, Sink};
+use crate::drive::{MemoryLog, Pipeline, Sink};
 use crate::intake::Reject;
 use crate::position::{NextOffset, SourcePartition};
+use crate::publish::Publication;
 use crate::relation::Relation;
 use crate::serve::explain_row;
 use crate::serve::query::RowAnswer;
@@ -28,16 +29,17 @@ pub(super) fn rows(
     let files = event_files(&args.files, settings)?;
     let inputs = files.iter().map(|file| file.input.clone()).collect();
     let log = MemoryLog::new(settings.logs.events_partitions, settings.logs.pairs_partitions);
-    let mut pipeline =
-        Pipeline::open(assembly::setup(settings, inputs, Clocked::Wall), log, Rejects::of(&files, settings))?;
-    pipeline.intake_clock(now_ms())?; // future times are corrected by it
+    let setup = assembly::setup(settings, Clocked::Wall);
+    let sink = Rejects::of(&files, settings);
+    let mut pipeline = Pipeline::open(setup, inputs, settings.intake.align_ms, log, sink)?;
+    pipeline.wall_clock(now_ms()); // future times are corrected by it
     read_all(&files, &mut pipeline, &std::sync::Arc::default(), &Turns::of(settings), |_, _| Ok(true))?;
     pipeline.rest()?; // totals are exact everywhere
-    let rejected = pipeline.intake().work().tally().rejected();
-    pipeline.sink_mut().notes.note_more();
+    let rejected = pipeline.intake_tally().rejected();
+    pipeline.sink().notes.note_more();
     let mut rows = Vec::with_capacity(relations.len());
     for &relation in relations {
-        match explain_row(&pipeline.asked(), &args.shop, relation, &args.item) {
+        match explain_row(&pipeline.asked(), &args.shop, relation, &args.item, usize::MAX) {
             RowAnswer::Found(row) => rows.push(row),
             RowAnswer::NoSuchItem | RowAnswer::NotHere => bail!(
                 "item {:?} of shop {:?} is in no event of these files that counts; is its id written as in the events?",
@@ -63,7 +65,7 @@ impl Rejects {
 }
 
 impl Sink for Rejects {
-    fn list(&mut self, _publication: &Publication<'_>) -> anyhow::Result<()> {
+    fn list(&mut self, _publication: &Publication<'_>, _value: &[u8]) -> anyhow::Result<()> {
         Ok(())
     }
 

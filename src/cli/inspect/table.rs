@@ -18,6 +18,9 @@ pub(super) struct Row {
     min_llr_root: Option<f64>,
     lift_above_one: bool,
     pub(super) candidates: Vec<Candidate>,
+    /// Candidates of a very long row that a running instance does not tell.
+    #[serde(default)]
+    left_out: usize,
 }
 
 /// A neighbour.
@@ -85,6 +88,9 @@ pub(super) fn lines(row: &Row) -> Vec<String> {
         .map(|column| cells.iter().map(|line| console::measure_text_width(&line[column])).max().unwrap_or(0))
         .collect();
     lines.extend(cells.iter().map(|line| aligned(line, &widths)));
+    if row.left_out > 0 {
+        lines.push(format!("and {} more, which stand behind these", row.left_out));
+    }
     lines
 }
 

@@ -50,23 +50,23 @@ impl<'a> Data<'a> {
         Err(Box::new(Stop { at: self.at, what: what.into(), path: Vec::new() }))
     }
 
-    pub fn left(&self) -> usize {
+    pub fn remaining(&self) -> usize {
         self.bytes.len() - self.at
     }
 
-    pub fn take(&mut self, count: usize) -> Read<&'a [u8]> {
+    pub fn next_bytes(&mut self, count: usize) -> Read<&'a [u8]> {
         match self.bytes[self.at..].split_at_checked(count) {
             Some((taken, _)) => {
                 self.at += count;
                 Ok(taken)
             }
-            None => self.stop(format!("{count} bytes are due, {} are left", self.left())),
+            None => self.stop(format!("{count} bytes are due, {} are left", self.remaining())),
         }
     }
 
     fn array<const N: usize>(&mut self) -> Read<[u8; N]> {
         let start = *self;
-        self.take(N)?.try_into().or_else(|_| start.stop("cut"))
+        self.next_bytes(N)?.try_into().or_else(|_| start.stop("cut"))
     }
 
     pub fn boolean(&mut self) -> Read<bool> {
@@ -113,15 +113,15 @@ impl<'a> Data<'a> {
         let start = *self;
         let length = self.long()?;
         match usize::try_from(length) {
-            Ok(length) if length <= self.left() => Ok(length),
-            Ok(_) => start.stop(format!("a length beyond the {} bytes that are left", self.left())),
+            Ok(length) if length <= self.remaining() => Ok(length),
+            Ok(_) => start.stop(format!("a length beyond the {} bytes that are left", self.remaining())),
             Err(_) => start.stop("a negative length"),
         }
     }
 
     pub fn length_and_bytes(&mut self) -> Read<&'a [u8]> {
         let length = self.length()?;
-        self.take(length)
+        self.next_bytes(length)
     }
 
     pub fn text(&mut self) -> Read<&'a str> {
@@ -193,12 +193,12 @@ fn decimal(bytes: &[u8], scale: u16) -> Value<'static> {
     if significant.len() > 15 {
         let start = if fill == 0 { 0.0 } else { -1.0 };
         let number = significant.iter().fold(start, |number, &byte| number * 256.0 + f64::from(byte));
-        return Value::Float(number / 10_f64.powi(i32::from(scale)));
+        return Value::Float(number / libm::pow(10.0, f64::from(scale)));
     }
     let number = significant.iter().fold(sign, |number, &byte| (number << 8) | i128::from(byte));
     match (scale, i64::try_from(number), u64::try_from(number)) {
         (0, Ok(number), _) => Value::Signed(number),
         (0, _, Ok(number)) => Value::Unsigned(number),
-        _ => Value::Float(number as f64 / 10_f64.powi(i32::from(scale))),
+        _ => Value::Float(number as f64 / libm::pow(10.0, f64::from(scale))),
     }
 }

@@ -3,19 +3,32 @@
 //! Invariants: a default that does not fit its type is refused with the field's name. A record in a default may leave out
 //! what has a default of its own; one that would so hold itself without end is refused.
 
-use super::schema::{Scalar, Schema, Type, TypeId};
+use super::schema::{Defaults, Scalar, Schema, Type, TypeId};
 use crate::intake::DEPTH_MAX;
 use serde_json::Value;
-use std::collections::BTreeMap;
-
-/// The defaults of a schema's fields as JSON, by record and place.
-pub(super) type Defaults = BTreeMap<(TypeId, usize), Value>;
 
 /// Most values within one default.
 const DEFAULT_VALUES_MAX: usize = 10_000;
 
+impl Schema {
+    /// The schema that `text` (JSON) is, as a reader has it: its defaults count, and must fit their types.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn of_reader(text: &str) -> Result<Self, String> {
+        let (mut schema, defaults) = Self::parse(text)?;
+        for (&(of, place), default) in &defaults {
+            let bytes = written(&schema, &defaults, of, place, default)?;
+            if let Type::Record(record) = &mut schema.types[of] {
+                record.fields[place].default = Some(bytes);
+            }
+        }
+        Ok(schema)
+    }
+}
+
 /// `default` of the field at `place` of a record, as bytes.
-pub(super) fn written(
+fn written(
     schema: &Schema,
     defaults: &Defaults,
     record: TypeId,

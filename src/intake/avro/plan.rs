@@ -25,6 +25,13 @@ pub(in crate::intake) struct Plan {
     pub(super) top: ReadId,
 }
 
+impl Plan {
+    /// About the bytes held.
+    pub(in crate::intake) fn bytes(&self) -> usize {
+        crate::memory::of_vec(&self.reads) + self.schema.bytes()
+    }
+}
+
 /// How a written value becomes what stands at a node.
 #[derive(Clone, Debug)]
 pub(super) struct Read {

@@ -7,10 +7,10 @@
 use super::data::{Data, Read, Stop, meaning};
 use super::plan::{Default, Kind, Plan, ReadId};
 use super::schema::{Scalar, Schema, Type, TypeId};
+use crate::intake::DEPTH_MAX;
 use crate::intake::paths::Paths;
-use crate::intake::time::LogicalTime;
-use crate::intake::value::{Found, Place, Value};
-use crate::intake::{DEPTH_MAX, LINES_MAX};
+use crate::intake::value::{Found, LogicalTime, Place, Value};
+use crate::limits::LINES_MAX;
 use std::borrow::Cow;
 
 /// Most values of no bytes in one record, besides one for each of its bytes: an array can claim any number of them.
@@ -23,7 +23,7 @@ const EMPTY_VALUES_MAX: usize = 2 * LINES_MAX;
 pub(super) fn read<'a>(plan: &'a Plan, paths: &Paths, bytes: &'a [u8], start: usize) -> Result<Found<'a>, Box<Stop>> {
     let mut walk = Walk::new(paths, bytes, start, None);
     walk.read(plan, plan.top, None)?;
-    match walk.data.left() {
+    match walk.data.remaining() {
         0 => Ok(walk.found),
         left => walk.data.stop(format!("{left} more bytes than its schema has")),
     }
@@ -186,7 +186,7 @@ impl<'p, 'a> Walk<'p, 'a> {
                 if *length == 0 {
                     self.empty_value()?;
                 }
-                meaning(self.data.take(*length)?, *of)
+                meaning(self.data.next_bytes(*length)?, *of)
             }
             Scalar::Enum(symbols) => {
                 let symbol = self.data.choice(symbols.len(), "symbol")?;
@@ -241,11 +241,11 @@ impl<'p, 'a> Walk<'p, 'a> {
             Scalar::Boolean => self.data.boolean().map(drop),
             Scalar::Int(_) => self.data.int().map(drop),
             Scalar::Long(_) => self.data.long().map(drop),
-            Scalar::Float => self.data.take(4).map(drop),
-            Scalar::Double => self.data.take(8).map(drop),
+            Scalar::Float => self.data.next_bytes(4).map(drop),
+            Scalar::Double => self.data.next_bytes(8).map(drop),
             Scalar::Text | Scalar::Bytes(_) => self.data.length_and_bytes().map(drop),
             Scalar::Fixed(0, _) => self.empty_value(),
-            Scalar::Fixed(length, _) => self.data.take(*length).map(drop),
+            Scalar::Fixed(length, _) => self.data.next_bytes(*length).map(drop),
             Scalar::Enum(symbols) => self.data.choice(symbols.len(), "symbol").map(drop),
         }
     }

@@ -6,8 +6,7 @@
 //! passed over, as the specification wants it.
 //! Absent: data (see `read`), and what of it is wanted (see `plan`).
 
-use super::default::Defaults;
-use crate::intake::time::LogicalTime;
+use crate::intake::value::LogicalTime;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
@@ -20,9 +19,19 @@ pub(super) type TypeId = usize;
 /// A schema.
 #[derive(Clone, Debug)]
 pub(in crate::intake) struct Schema {
-    types: Vec<Type>,
+    pub(super) types: Vec<Type>,
     pub(super) top: TypeId,
 }
+
+impl Schema {
+    /// About the bytes held.
+    pub(super) fn bytes(&self) -> usize {
+        crate::memory::of_vec(&self.types)
+    }
+}
+
+/// The defaults of a schema's fields as JSON, by record and place.
+pub(super) type Defaults = BTreeMap<(TypeId, usize), Value>;
 
 /// A type.
 #[derive(Clone, Debug)]
@@ -95,22 +104,18 @@ impl Schema {
     /// # Errors
     /// What is wrong with it.
     pub fn of_writer(text: &str) -> Result<Self, String> {
-        Parser::parse(text).map(|(schema, _)| schema)
+        Self::parse(text).map(|(schema, _)| schema)
     }
 
-    /// The same of a reader's: its defaults count, and must fit their types.
-    ///
-    /// # Errors
-    /// What is wrong with it.
-    pub fn of_reader(text: &str) -> Result<Self, String> {
-        let (mut schema, defaults) = Parser::parse(text)?;
-        for (&(of, place), default) in &defaults {
-            let bytes = super::default::written(&schema, &defaults, of, place, default)?;
-            if let Type::Record(record) = &mut schema.types[of] {
-                record.fields[place].default = Some(bytes);
-            }
+    /// The schema that `text` is, and the defaults of its fields.
+    pub(super) fn parse(text: &str) -> Result<(Self, Defaults), String> {
+        if text.len() > SCHEMA_BYTES_MAX {
+            return Err(format!("{} bytes long, more than {SCHEMA_BYTES_MAX}", text.len()));
         }
-        Ok(schema)
+        let json: Value = serde_json::from_str(text).map_err(|error| format!("not JSON: {error}"))?;
+        let mut parser = Parser::default();
+        let top = parser.any(&json, "")?;
+        Ok((Self { types: parser.types, top }, parser.defaults))
     }
 
     pub(super) fn of(&self, id: TypeId) -> &Type {
@@ -127,16 +132,6 @@ struct Parser {
 }
 
 impl Parser {
-    fn parse(text: &str) -> Result<(Schema, Defaults), String> {
-        if text.len() > SCHEMA_BYTES_MAX {
-            return Err(format!("{} bytes long, more than {SCHEMA_BYTES_MAX}", text.len()));
-        }
-        let json: Value = serde_json::from_str(text).map_err(|error| format!("not JSON: {error}"))?;
-        let mut parser = Self::default();
-        let top = parser.any(&json, "")?;
-        Ok((Schema { types: parser.types, top }, parser.defaults))
-    }
-
     fn push(&mut self, of: Type) -> TypeId {
         self.types.push(of);
         self.types.len() - 1

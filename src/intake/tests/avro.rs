@@ -4,6 +4,7 @@ mod evolution;
 mod oracle;
 
 use super::*;
+use crate::limits::LINES_MAX;
 use apache_avro::reader::datum::GenericDatumReader;
 use apache_avro::types::Value as AvroValue;
 use apache_avro::writer::datum::GenericDatumWriter;
@@ -57,7 +58,7 @@ fn event_json() -> Json {
 }
 
 fn refused(mapping: &Mapping, plans: &Plans, value: &[u8]) -> Reject {
-    intake().take(mapping, plans, &of(value), Now::default()).unwrap_err()
+    intake().admit_record(mapping, plans, &of(value), Now::default()).unwrap_err()
 }
 
 /// A reason for each of some records of Avro, for the test that asks for all reasons.
@@ -77,7 +78,7 @@ fn an_event_is_read_from_the_wire_format_and_bare() {
     let (plans, none) = (plans(&by_id, EVENT), Plans::default());
     for (mapping, plans, value) in [(&by_id, &plans, &wired), (&by_file, &none, &bare)] {
         assert_eq!(mapping.missing_schema(plans, &of(value)), None);
-        let event = intake().take(mapping, plans, &of(value), Now::default()).unwrap().unwrap().event;
+        let event = intake().admit_record(mapping, plans, &of(value), Now::default()).unwrap().unwrap().event;
         assert_eq!((&*event.shop, &*event.user, event.time), ("main", "u1", EventTime(MORNING_MS)));
         let lines = ["a", "b"].map(Into::into).to_vec();
         assert_eq!(event.action, Action::Order { order_id: "5".into(), items: lines });
@@ -310,7 +311,7 @@ fn the_unit_of_a_logical_type_wins_over_the_settings() {
         .to_string();
         let value = wire(&datum(&schema, json!({"user": "u", "item": "i", "at": written})));
         let plans = plans(&mapping, &schema);
-        let event = intake().take(&mapping, &plans, &of(&value), Now::default());
+        let event = intake().admit_record(&mapping, &plans, &of(&value), Now::default());
         assert_eq!(event.unwrap().unwrap().event.time, EventTime(time_ms), "{schema}");
     }
     let schema = r#"{"type": "record", "name": "E", "fields": [{"name": "at", "type": {"type": "long", "logicalType": "timestamp-millis"}},

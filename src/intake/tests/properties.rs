@@ -107,7 +107,7 @@ proptest! {
         }
         let mapping = mapping(toml);
         let record = Record { key: Some(&bytes), value: Some(&bytes), ..Record::default() };
-        if let Err(reject) = intake().take(&mapping, &PLANS, &record, Now { clock_ms: Some(MORNING_MS), read_to: None }) {
+        if let Err(reject) = intake().admit_record(&mapping, &PLANS, &record, Now { clock_ms: Some(MORNING_MS), read_to: None }) {
             prop_assert!(!reject.message.is_empty() && reject.message.len() < 600, "{}", reject);
         }
     }

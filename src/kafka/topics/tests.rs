@@ -2,13 +2,13 @@
 
 use super::*;
 
-const CLUSTER: Cluster<'_> = Cluster { brokers: 3, pairs: 4, bootstrap: "b:9092" };
+const CLUSTER: Cluster<'_> = Cluster { brokers: 3, pairs: 4, block_bytes: 1 << 20, bootstrap: "b:9092" };
 
 /// A topic as samenloop makes it, with three copies.
 fn right(kind: TopicKind) -> Found {
     let settings = kind.settings(Some(3)).into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     let logs = LogPartitions { events: 2, pairs: 4 };
-    Found { partitions: kind.partitions(logs), replicas: 3, settings }
+    Found { partitions: kind.partitions(logs), replicas: 3, settings, ..Found::default() }
 }
 
 fn with(kind: TopicKind, setting: &str, value: &str) -> Found {
@@ -39,14 +39,20 @@ fn what_would_lose_counts_is_an_error_and_the_rest_a_warning() {
         (Pairs, "cleanup.policy", "compact,delete", Some(Error)),
         (Events, "retention.ms", "604800000", Some(Error)),
         (Pairs, "retention.bytes", "1073741824", Some(Error)),
-        (Totals, "cleanup.policy", "delete", Some(Error)),
+        (Totals, "cleanup.policy", "compact", Some(Error)),
+        (Totals, "retention.ms", "604800000", Some(Error)),
         (Lists, "cleanup.policy", "delete", Some(Error)),
         (Lists, "delete.retention.ms", "86400000", Some(Warning)),
         (Lists, "delete.retention.ms", "604800001", None),
         (Lists, "segment.bytes", "1073741824", None),
         (Rejects, "cleanup.policy", "compact", Some(Warning)),
         (Rejects, "retention.ms", "1000", None),
-        (Events, "max.message.bytes", "1048588", Some(Warning)),
+        (Events, "max.message.bytes", "1048588", Some(Error)),
+        (Pairs, "max.message.bytes", "1114111", Some(Error)),
+        (Pairs, "max.message.bytes", "1114112", Some(Warning)),
+        (Lists, "max.message.bytes", "1048588", Some(Warning)),
+        (Events, "max.message.bytes", "33554431", Some(Warning)),
+        (Events, "max.message.bytes", "33554432", None),
         (Events, "max.message.bytes", "67108864", None),
         (Pairs, "compression.type", "gzip", Some(Warning)),
         (Lists, "message.timestamp.type", "LogAppendTime", Some(Warning)),

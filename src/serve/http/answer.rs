@@ -5,8 +5,8 @@ use crate::serve::query::{AskError, QUERIES_MAX};
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::json;
-use std::fmt::Write;
 use std::time::Duration;
 
 /// Seconds after which a client may ask again what was not possible now.
@@ -39,14 +39,12 @@ pub(super) enum Refusal {
     HeadersTooLarge { bytes_max: usize },
     /// No route takes a body.
     BodyNotAllowed,
-    /// A worker has too much to do, or `/v1/counts` is being read by another client.
+    /// A worker has too much to do, or all places for such answers are taken.
     Busy { message: String },
     /// A worker has ended.
     Stopped,
     /// A worker gave no answer in time.
     TimedOut { limit: Duration },
-    /// The counts are over the limit of what is held in memory for a client.
-    CountsTooLarge { message: String },
     /// The metrics could not be written.
     Internal { message: String },
 }
@@ -69,12 +67,11 @@ impl Refusal {
             Self::Busy { .. } => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
             Self::Stopped => (StatusCode::SERVICE_UNAVAILABLE, "stopped"),
             Self::TimedOut { .. } => (StatusCode::GATEWAY_TIMEOUT, "timed_out"),
-            Self::CountsTooLarge { .. } => (StatusCode::INSUFFICIENT_STORAGE, "counts_too_large"),
             Self::Internal { .. } => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
         }
     }
 
-    fn message(&self) -> String {
+    pub(super) fn message(&self) -> String {
         match self {
             Self::NoSuchItem { shop, item } => {
                 format!("item {item:?} of shop {shop:?} has not been seen in any event that counts")
@@ -105,7 +102,7 @@ impl Refusal {
             Self::UriTooLong { bytes_max } => format!("the path is longer than {bytes_max} bytes"),
             Self::HeadersTooLarge { bytes_max } => format!("the headers are larger than {bytes_max} bytes"),
             Self::BodyNotAllowed => "requests have no body here".to_owned(),
-            Self::Busy { message } | Self::CountsTooLarge { message } | Self::Internal { message } => message.clone(),
+            Self::Busy { message } | Self::Internal { message } => message.clone(),
             Self::Stopped => "a worker has stopped: the instance is going down, or see /livez".to_owned(),
             Self::TimedOut { limit } => {
                 format!("a worker gave no answer within {} ms; see /livez", limit.as_millis())
@@ -148,22 +145,14 @@ impl IntoResponse for Refusal {
     }
 }
 
-/// The path of the row behind a list, percent-encoded.
-fn row_path(shop: &str, list: &str, item: &str) -> String {
-    format!("/v1/rows/{}/{list}/{}", encoded(shop), encoded(item))
-}
+/// All but what is plain in every part of a path. A dot is encoded too, lest "." and ".." be taken for folders.
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'~');
 
-fn encoded(text: &str) -> String {
-    let mut path = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-_~".contains(&byte) {
-            path.push(char::from(byte));
-        } else {
-            // Writing to a String cannot fail. A dot is encoded too, lest "." and ".." be taken for folders.
-            let _infallible = write!(path, "%{byte:02X}");
-        }
-    }
-    path
+/// The path of the row behind a list, percent-encoded.
+#[must_use]
+pub fn row_path(shop: &str, list: &str, item: &str) -> String {
+    let encoded = |text| utf8_percent_encode(text, ENCODED);
+    format!("/v1/rows/{}/{list}/{}", encoded(shop), encoded(item))
 }
 
 /// Whether a value of `If-None-Match` (RFC 9110, 13.1.2) holds `tag`, or any: the comparison is weak. No tag holds a quote,
@@ -179,4 +168,18 @@ pub(super) fn holds_tag(value: &[u8], tag: &str) -> bool {
 /// The entity tag of a record: a fingerprint of its bytes.
 pub(super) fn entity_tag(record: &[u8]) -> String {
     format!("\"{:016x}\"", xxhash_rust::xxh3::xxh3_64(record))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_id_is_one_part_of_a_path() {
+        for (id, expected) in
+            [("sku-1_~", "sku-1_~"), ("a/b", "a%2Fb"), ("..", "%2E%2E"), ("é ?#%", "%C3%A9%20%3F%23%25")]
+        {
+            assert_eq!(row_path(id, "list", id), format!("/v1/rows/{expected}/list/{expected}"));
+        }
+    }
 }

@@ -1,33 +1,47 @@
-//! The body of `/v1/counts`: merged lines, made as the client reads them, given up when it takes too long.
+//! A body that holds what its answer needs until the last of it has been taken.
 
-use crate::serve::counts::Merge;
-use axum::body::{Bytes, HttpBody};
-use http_body::Frame;
-use std::io;
+use super::connections::Client;
+use axum::body::{Body, Bytes, HttpBody};
+use http_body::{Frame, SizeHint};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::Instant;
 
-pub(super) struct CountsBody {
-    pub(super) merge: Merge,
-    pub(super) deadline: Instant,
-    /// Held while the text is in memory.
-    pub(super) _turn: OwnedSemaphorePermit,
+/// Any body, with its place in the budget; tells the connection when it is done.
+pub(super) struct HeldBody {
+    body: Body,
+    client: Client,
+    _place: Option<OwnedSemaphorePermit>,
 }
 
-impl HttpBody for CountsBody {
+impl HeldBody {
+    pub(super) fn new(body: Body, client: Client, place: Option<OwnedSemaphorePermit>) -> Self {
+        Self { body, client, _place: place }
+    }
+}
+
+impl HttpBody for HeldBody {
     type Data = Bytes;
-    type Error = io::Error;
+    type Error = axum::Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
-        _context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
-        // An error cuts the chunked body short, so the client sees that it is not whole.
-        if Instant::now() > self.deadline {
-            return Poll::Ready(Some(Err(io::ErrorKind::TimedOut.into())));
-        }
-        Poll::Ready(self.merge.next_chunk().map(|chunk| Ok(Frame::data(chunk))))
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for HeldBody {
+    fn drop(&mut self) {
+        self.client.has_answer();
     }
 }

@@ -1,25 +1,25 @@
 //! The routes. Each decides between the answers that a client must be able to tell apart.
 
 use super::answer::{Refusal, entity_tag, holds_tag};
-use super::body::CountsBody;
-use super::{HEADER_BYTES_MAX, Shared, URI_BYTES_MAX};
+use super::body::HeldBody;
+use super::connections::Client;
+use super::probes::{livez, readyz};
+use super::{HEADER_BYTES_MAX, Shared, URI_BYTES_MAX, counts};
 use crate::event::EventTime;
 use crate::position::Partition;
 use crate::relation::Relation;
-use crate::serve::counts::Merge;
 use crate::serve::query::{AskError, RowAnswer};
 use crate::watch::health::PartitionState;
+use axum::Router;
 use axum::body::{Body, HttpBody};
 use axum::extract::rejection::{PathRejection, QueryRejection};
-use axum::extract::{Path, Query, Request, State};
+use axum::extract::{ConnectInfo, Path, Query, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum::{Json, Router};
-use serde_json::json;
 use std::sync::Arc;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
 /// The record's time, in ms since 1970.
 const PUBLISHED_HEADER: &str = "samenloop-published-ms";
@@ -33,19 +33,28 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .route("/readyz", get(readyz))
         .route("/v1/lists/{shop}/{list}/{*item}", get(list))
         .route("/v1/rows/{shop}/{list}/{*item}", get(row))
-        .route("/v1/counts", get(counts))
+        .route("/v1/counts", get(all_counts))
         .method_not_allowed_fallback(async || Refusal::MethodNotAllowed)
         .fallback(async || Refusal::NoSuchRoute)
         .layer(from_fn_with_state(Arc::clone(&shared), guard))
         .with_state(shared)
 }
 
-/// Refuses oversize requests, and counts every answer.
-async fn guard(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
+/// Refuses oversize requests and those that there is no place for, and counts every answer.
+async fn guard(
+    State(shared): State<Arc<Shared>>,
+    ConnectInfo(client): ConnectInfo<Client>,
+    request: Request,
+    next: Next,
+) -> Response {
     let route = route_name(request.uri().path());
-    let response = match oversize(&request) {
-        Some(refusal) => refusal.into_response(),
-        None => next.run(request).await,
+    let allowed = oversize(&request).map_or_else(|| shared.budgets.place(route), Err);
+    let response = match allowed {
+        Err(refusal) => refusal.into_response(),
+        Ok(place) => {
+            client.is_answered();
+            next.run(request).await.map(|body| Body::new(HeldBody::new(body, client, place)))
+        }
     };
     shared.state.metrics.count_http(route, response.status().as_u16());
     response
@@ -84,51 +93,6 @@ async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
         Ok(text) => ([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], text).into_response(),
         Err(error) => Refusal::Internal { message: error.to_string() }.into_response(),
     }
-}
-
-async fn livez(State(shared): State<Arc<Shared>>) -> Response {
-    match shared.state.health.stale() {
-        None => uncached(StatusCode::OK, json!({ "live": true })),
-        Some(stale) => {
-            let message = format!(
-                "worker {} gave no sign for {} ms, {} ms are allowed: it hangs or has panicked; see the log, restart",
-                stale.worker,
-                stale.age.as_millis(),
-                stale.age_max.as_millis()
-            );
-            uncached(StatusCode::SERVICE_UNAVAILABLE, json!({ "live": false, "error": "not_live", "message": message }))
-        }
-    }
-}
-
-async fn readyz(State(shared): State<Arc<Shared>>) -> Response {
-    let standings = shared.state.health.partitions();
-    let waiting: Vec<_> = standings.iter().filter(|standing| standing.state != PartitionState::Live).collect();
-    if shared.state.health.is_ready() {
-        return uncached(StatusCode::OK, json!({ "ready": true, "partitions": standings.len() }));
-    }
-    let unsettled = shared.state.health.waiting();
-    let message = if !unsettled.is_empty() {
-        format!("{} workers have not heard from their consumer groups yet which partitions are theirs", unsettled.len())
-    } else if standings.is_empty() {
-        "no partition is on this instance yet".to_owned()
-    } else {
-        format!("{} of {} partitions are not live", waiting.len(), standings.len())
-    };
-    let waiting: Vec<_> = waiting
-        .into_iter()
-        .map(|standing| {
-            let mut entry = json!({
-                "stage": standing.stage.name(), "partition": standing.partition.0, "state": standing.state.name(),
-            });
-            if let PartitionState::CatchingUp { records_left } = standing.state {
-                entry["records_left"] = json!(records_left);
-            }
-            entry
-        })
-        .collect();
-    let body = json!({ "ready": false, "error": "not_ready", "message": message, "waiting": waiting });
-    uncached(StatusCode::SERVICE_UNAVAILABLE, body)
 }
 
 /// What a path asks for, once it is known to be on this instance.
@@ -213,34 +177,24 @@ struct CountsParameters {
     as_of: Option<i64>,
 }
 
-async fn counts(
+async fn all_counts(
     State(shared): State<Arc<Shared>>,
     parameters: Result<Query<CountsParameters>, QueryRejection>,
 ) -> Result<Response, Refusal> {
     let Query(parameters) = parameters.map_err(|_| Refusal::BadQuery)?;
-    let turn = Arc::clone(&shared.counts)
-        .try_acquire_owned()
-        .map_err(|_| Refusal::Busy { message: "another client is reading the counts; ask again later".to_owned() })?;
-    let deadline = Instant::now() + shared.state.limits.counts;
-    let answers = in_time(&shared, shared.state.queries.counts(parameters.as_of.map(EventTime))).await?;
-    let workers = answers
-        .into_iter()
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|error| Refusal::CountsTooLarge { message: error.to_string() })?;
-    let body = Body::new(CountsBody { merge: Merge::new(workers), deadline, _turn: turn });
+    let body = counts::counts(shared, parameters.as_of.map(EventTime)).await?;
     let headers =
         [(header::CONTENT_TYPE, "text/tab-separated-values; charset=utf-8"), (header::CACHE_CONTROL, "no-store")];
     Ok((headers, body).into_response())
 }
 
-async fn in_time<T>(shared: &Shared, answer: impl Future<Output = Result<T, AskError>>) -> Result<T, Refusal> {
+pub(super) async fn in_time<T>(
+    shared: &Shared,
+    answer: impl Future<Output = Result<T, AskError>>,
+) -> Result<T, Refusal> {
     let limit = shared.state.limits.answer;
     match timeout(limit, answer).await {
         Ok(answer) => Ok(answer?),
         Err(_) => Err(Refusal::TimedOut { limit }),
     }
-}
-
-fn uncached(status: StatusCode, body: serde_json::Value) -> Response {
-    (status, [(header::CACHE_CONTROL, "no-store")], Json(body)).into_response()
 }

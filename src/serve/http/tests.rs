@@ -2,18 +2,22 @@
 
 use super::*;
 use crate::event::EventTime;
-use crate::position::Partition;
-use crate::serve::counts::{COUNTS_BYTES_MAX, CountLines, CountsWriter};
-use crate::serve::query::{CountsTooLarge, Query, RowAnswer, queries};
+use crate::position::{Partition, SourcePartition};
+use crate::publish::parse_key;
+use crate::serve::counts::{CountsFrom, CountsPortion, Moved, NextCounts, Rest};
+use crate::serve::query::{Query, Reply, RowAnswer, queries};
 use crate::watch::health::{HEARTBEAT_AGE_MAX, PartitionState, StageName};
 use crate::watch::metrics::check_text_format;
+use crate::watch::waits::TopicStanding;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
-use std::sync::LazyLock;
 use std::sync::mpsc::Receiver;
 use std::time::Instant;
+
+mod counts;
+mod hostile;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 const LISTEN_TEST: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
@@ -143,57 +147,54 @@ fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
     }
 }
 
-/// A worker's answer: it knows the item `known` and holds three counts.
+/// A worker's answer: it knows the item `known` and holds a count in each of two portions.
 fn knows(query: Query) {
     match query {
         Query::Row { shop, relation, item, reply } if item == "known" => {
             reply.send(RowAnswer::Found(format!(r#"{{"shop":"{shop}","relation":"{}"}}"#, relation.name())));
         }
         Query::Row { reply, .. } => reply.send(RowAnswer::NoSuchItem),
-        Query::Counts { as_of, reply } => {
+        Query::Counts { from: CountsFrom::Start { as_of }, reply } => {
             let as_of = as_of.map_or(0, |time| time.0);
-            let mut writer = CountsWriter::default();
-            write!(writer, "pair\tmain\tr\ta\tb\t1\t{as_of}\ntally\t*\taccepted\t*\t*\t3\t0\n").unwrap();
-            reply.send(writer.finish());
+            let text = format!("pair\tmain\tr\ta\tb\t1\t{as_of}\n");
+            reply.send(Ok(CountsPortion { text: text.into(), rest: Rest::Next(NextCounts::numbered(1)) }));
+        }
+        Query::Counts { reply, .. } => {
+            let rest = Rest::Tallies(BTreeMap::from([("accepted", 3)]));
+            reply.send(Ok(CountsPortion { text: "pair\tmain\tr\ta\tc\t1\t1\n".into(), rest }));
         }
     }
 }
 
+/// It has no row of the item, and one count.
 fn knows_nothing(query: Query) {
     match query {
         Query::Row { reply, .. } => reply.send(RowAnswer::NotHere),
         Query::Counts { reply, .. } => {
-            let mut writer = CountsWriter::default();
-            writer.write_all(b"pair\tmain\tr\tA\tb\t1\t1\ntally\t*\taccepted\t*\t*\t4\t0\n").unwrap();
-            reply.send(writer.finish());
+            let rest = Rest::Tallies(BTreeMap::from([("accepted", 4), ("late", 1)]));
+            reply.send(Ok(CountsPortion { text: "pair\tmain\tr\tA\tb\t1\t1\n".into(), rest }));
         }
     }
 }
 
-const LARGE_LINES: usize = 1_000_000;
-
-/// Counts of 40 MB: far more than the buffers of a socket.
-static LARGE: LazyLock<CountLines> = LazyLock::new(|| {
-    let mut writer = CountsWriter::default();
-    for n in 0..LARGE_LINES {
-        writeln!(writer, "pair\tmain\tbought_together\t{n:07}\tx\t1\t1").unwrap();
-    }
-    writer.finish().unwrap()
-});
-
-fn large(query: Query) {
-    match query {
-        Query::Counts { reply, .. } => reply.send(Ok(LARGE.clone())),
-        row @ Query::Row { .. } => knows(row),
-    }
+/// Publishes a list under `key` and returns its body.
+fn put(shop: &Shop, key: &str, sequence: u64, at: i64) -> String {
+    let (shop_name, list, item) = parse_key(key).unwrap();
+    let entry = r#"{"item":"b","score":24.832,"support":4,"weight":33.3,"anchor_weight":100.0,"other_weight":33.3,"contexts":1000000.0,"confidence":0.333,"lift":10000.0,"llr_root":25.0197,"source":"counted","last_seen":"2024-05-01"}"#;
+    let item = serde_json::to_string(item).unwrap();
+    let body = format!(
+        r#"{{"shop":"{shop_name}","list":"{list}","item":{item},"entries":[{entry}],"reserve":[],"as_of":1,"epoch":1,"sequence":{sequence}}}"#
+    );
+    shop.view.restore(&serde_json::from_str(&body).unwrap(), EventTime(at));
+    body
 }
 
 #[test]
 fn every_route_answers() {
     let shop = Shop::simple();
-    shop.view.insert("main/bought-together/sku-1", br#"{"epoch":1,"sequence":2}"#, EventTime(77));
+    let body = put(&shop, "main/bought-together/sku-1", 2, 77);
     let list = shop.get("/v1/lists/main/bought-together/sku-1");
-    assert_eq!((list.status, &*list.body), (200, r#"{"epoch":1,"sequence":2}"#));
+    assert_eq!((list.status, &*list.body), (200, &*body));
     let header = |name: &str| list.headers[name].clone();
     assert_eq!(header("content-type"), "application/json");
     assert_eq!(header("cache-control"), "no-cache");
@@ -203,7 +204,7 @@ fn every_route_answers() {
     assert_eq!(shop.get("/livez").json()["live"], true);
     assert_eq!(shop.get("/readyz").json()["ready"], true);
     let (status, counts) = shop.counts("?as_of=1234");
-    let expected = "pair\tmain\tr\ta\tb\t1\t1234\ntally\t*\taccepted\t*\t*\t3\t0\n";
+    let expected = "pair\tmain\tr\ta\tb\t1\t1234\npair\tmain\tr\ta\tc\t1\t1\ntally\t*\taccepted\t*\t*\t3\t0\n";
     assert_eq!((status, &*counts.unwrap()), (200, expected));
     let head = shop.send("HEAD /livez HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
     assert_eq!((head.status, &*head.body), (200, ""));
@@ -212,7 +213,7 @@ fn every_route_answers() {
 #[test]
 fn a_list_that_did_not_change_is_not_sent_again() {
     let shop = Shop::simple();
-    shop.view.insert("main/bought-together/a", b"{1}", EventTime(1));
+    put(&shop, "main/bought-together/a", 1, 1);
     let tag = shop.get("/v1/lists/main/bought-together/a").headers["etag"].clone();
     let ask_with = |held: &str| {
         let path = "/v1/lists/main/bought-together/a";
@@ -228,9 +229,9 @@ fn a_list_that_did_not_change_is_not_sent_again() {
     for held in ["W/\"x\", \"y\"", "", tag.trim_matches('"'), "\"*\""] {
         assert_eq!(ask_with(held).status, 200, "{held}");
     }
-    shop.view.insert("main/bought-together/a", b"{2}", EventTime(2));
+    let body = put(&shop, "main/bought-together/a", 2, 2);
     let changed = ask();
-    assert_eq!((changed.status, &*changed.body), (200, "{2}"));
+    assert_eq!((changed.status, &*changed.body), (200, &*body));
 }
 
 #[test]
@@ -257,10 +258,9 @@ fn an_item_may_have_any_name() {
         ("a;b:c@d,e", "a;b:c@d,e"),
     ];
     for (path, item) in cases {
-        shop.view.insert(&format!("main/viewed-together/{item}"), item.as_bytes(), EventTime(1));
+        let body = put(&shop, &format!("main/viewed-together/{item}"), 1, 1);
         let answer = shop.get(&format!("/v1/lists/main/viewed-together/{path}"));
-        assert_eq!((answer.status, &*answer.body), (200, item), "{path}");
-        shop.view.remove(&format!("main/viewed-together/{item}"));
+        assert_eq!((answer.status, &*answer.body), (200, &*body), "{path}");
         shop.get(&format!("/v1/rows/main/viewed-together/{path}")).is_error(404, "no_such_item");
     }
 }
@@ -278,7 +278,7 @@ fn what_is_not_there_is_told_apart() {
     shop.get("/v1/lists/main/also-bought/known").is_error(404, "no_such_list");
     assert_eq!(shop.get("/v1/rows/main/also-bought/known").status, 200, "its list is off, its row is not");
     shop.get("/v1/rows/main/nonsense/known").is_error(404, "no_such_list");
-    shop.view.insert("main/bought-together/bought-together/x", b"{}", EventTime(1));
+    put(&shop, "main/bought-together/bought-together/x", 1, 1);
     shop.get("/v1/lists/main%2Fbought-together/bought-together/x").is_error(404, "no_such_item");
 }
 
@@ -329,7 +329,7 @@ fn while_a_partition_replays_unknown_means_nothing() {
         shop.get("/v1/rows/main/bought-together/unseen").is_error(503, "not_ready");
         assert_eq!(shop.get("/v1/rows/main/bought-together/known").status, 200, "what is there can be seen");
     }
-    shop.view.insert("main/bought-together/known", b"{}", EventTime(1));
+    put(&shop, "main/bought-together/known", 1, 1);
     assert_eq!(shop.get("/v1/lists/main/bought-together/known").status, 200);
 }
 
@@ -352,6 +352,53 @@ fn readiness_follows_the_partitions() {
 }
 
 #[test]
+fn who_waits_for_something_outside_is_named_and_does_not_make_an_instance_unready() {
+    let shop = Shop::simple();
+    assert_eq!(shop.get("/readyz").json()["waits"], serde_json::json!([]));
+    let brokers = shop.health.waits().worker("rows-0");
+    let registry = shop.health.waits().source(&SourcePartition::new("club", 2));
+    brokers.begin();
+    registry.begin("its schema registry");
+    let ready = shop.get("/readyz");
+    let mut waits = ready.json()["waits"].clone();
+    for wait in waits.as_array_mut().unwrap() {
+        assert!(wait.as_object_mut().unwrap().remove("seconds").unwrap().is_u64());
+    }
+    let expected = serde_json::json!([
+        { "who": "rows-0", "for": "the brokers" },
+        { "who": "club-2", "for": "its schema registry" },
+    ]);
+    assert_eq!((ready.status, waits), (200, expected));
+    assert_eq!(shop.get("/livez").status, 200, "who waits is alive");
+    shop.health.set(StageName::Rows, Partition(0), PartitionState::Restoring);
+    let message = shop.get("/readyz").is_error(503, "not_ready")["message"].to_string();
+    for part in ["1 of 1 partitions are not live", "rows-0 has been waiting for the brokers for", "club-2 has been"] {
+        assert!(message.contains(part), "{part} not in {message}");
+    }
+}
+
+#[test]
+fn an_instance_is_not_ready_while_a_partition_of_a_source_has_no_reader() {
+    let shop = Shop::simple();
+    let topic =
+        |unread: &[u32]| TopicStanding { partitions: 6, unread: unread.iter().copied().map(Partition).collect() };
+    shop.health.waits().set_topic("shop", topic(&[4, 5]));
+    let answer = shop.get("/readyz").is_error(503, "not_ready");
+    assert_eq!(answer["unread"], serde_json::json!([{ "source": "shop", "partitions": [4, 5] }]));
+    assert_eq!(answer["message"], "2 of 6 partitions of source shop have no reader yet");
+    let metrics = shop.get("/metrics").body;
+    for line in [
+        "samenloop_ready 0",
+        r#"samenloop_source_partitions{source="shop"} 6"#,
+        r#"samenloop_source_partitions_unread{source="shop"} 2"#,
+    ] {
+        assert!(metrics.lines().any(|found| found == line), "{line} not in {metrics}");
+    }
+    shop.health.waits().set_topic("shop", topic(&[]));
+    assert_eq!(shop.get("/readyz").status, 200);
+}
+
+#[test]
 fn liveness_follows_the_heartbeats() {
     let health = Arc::new(Health::new(1, Duration::from_millis(300)));
     let shop = Shop::with_health(Limits::default(), Arc::clone(&health), queries(0).0, Vec::new());
@@ -366,36 +413,9 @@ fn liveness_follows_the_heartbeats() {
 }
 
 #[test]
-fn oversize_and_odd_requests_are_refused() {
-    let shop = Shop::simple();
-    let long = "x".repeat(URI_BYTES_MAX);
-    shop.get(&format!("/v1/lists/main/bought-together/{long}")).is_error(414, "uri_too_long");
-    assert_eq!(shop.get(&format!("/{}", "x".repeat(100_000))).status, 414, "refused below the routes");
-    let header = "y".repeat(HEADER_BYTES_MAX);
-    shop.send(&format!("GET /livez HTTP/1.1\r\nhost: x\r\nconnection: close\r\nz: {header}\r\n\r\n"))
-        .is_error(431, "headers_too_large");
-    let headers = "GET /livez HTTP/1.1\r\nhost: x\r\nconnection: close\r\n";
-    shop.send(&format!("{headers}content-length: 2\r\n\r\n{{}}")).is_error(413, "body_not_allowed");
-    shop.send(&format!("{headers}content-length: 99999999999\r\n\r\n")).is_error(413, "body_not_allowed");
-    shop.send(&format!("{headers}transfer-encoding: chunked\r\n\r\n2\r\n{{}}\r\n0\r\n\r\n"))
-        .is_error(413, "body_not_allowed");
-    let post = shop.send("POST /v1/lists/main/bought-together/a HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
-    post.is_error(405, "method_not_allowed");
-    assert_eq!(post.headers["allow"], "GET, HEAD");
-    for path in ["/", "/v1/lists", "/v1/lists/main/bought-together", "/v1/lists/main/bought-together/", "/metrics/x"] {
-        shop.get(path).is_error(404, "no_such_route");
-    }
-    shop.get("/v1/lists/main/bought-together/%FF").is_error(400, "bad_path");
-    for query in ["as_of=soon", "as_off=1", "as_of=1&as_of=2"] {
-        let json = shop.get(&format!("/v1/counts?{query}")).is_error(400, "bad_query");
-        assert!(json["message"].as_str().unwrap().contains("as_of=MS"), "{json}");
-    }
-}
-
-#[test]
 fn metrics_are_valid_and_count_the_requests() {
     let shop = Shop::simple();
-    shop.view.insert("main/bought-together/a", b"{12}", EventTime(1));
+    put(&shop, "main/bought-together/a", 1, 1);
     shop.get("/v1/lists/main/bought-together/a");
     shop.get("/v1/lists/main/bought-together/b");
     shop.get("/secret/user-4711");
@@ -407,139 +427,10 @@ fn metrics_are_valid_and_count_the_requests() {
         r#"samenloop_http_requests_total{route="/v1/lists",status="404"} 1"#,
         r#"samenloop_http_requests_total{route="other",status="404"} 1"#,
         "samenloop_view_lists 1",
-        "samenloop_view_bytes 26",
     ] {
         assert!(answer.body.lines().any(|found| found == line), "{line} not in {}", answer.body);
     }
     assert!(!answer.body.contains("4711"));
-}
-
-#[test]
-fn the_counts_of_all_workers_are_merged() {
-    let shop = Shop::open(2, Limits::default(), vec![knows, knows_nothing]);
-    let (status, text) = shop.counts("");
-    let expected = "pair\tmain\tr\tA\tb\t1\t1\npair\tmain\tr\ta\tb\t1\t0\ntally\t*\taccepted\t*\t*\t7\t0\n";
-    assert_eq!((status, &*text.unwrap()), (200, expected));
-}
-
-#[test]
-fn counts_that_do_not_fit_are_refused_whole() {
-    fn too_large(query: Query) {
-        if let Query::Counts { reply, .. } = query {
-            reply.send(Err(CountsTooLarge { bytes_max: COUNTS_BYTES_MAX }));
-        }
-    }
-    let shop = Shop::open(1, Limits::default(), vec![knows, too_large]);
-    shop.get("/v1/counts").is_error(507, "counts_too_large");
-    shop.get("/v1/counts").is_error(507, "counts_too_large"); // the turn was given back
-}
-
-#[test]
-fn a_client_that_does_not_read_holds_up_nobody() {
-    let shop = Shop::open(1, Limits::default(), vec![large]);
-    shop.health.set(StageName::Rows, Partition(0), PartitionState::Live);
-    let mut slow = connect(shop.address());
-    slow.write_all(b"GET /v1/counts HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").unwrap();
-    let mut first = [0; 12];
-    slow.read_exact(&mut first).unwrap();
-    assert_eq!(&first, b"HTTP/1.1 200");
-    // The worker has handed its text over and goes on; only one client at a time may hold so much memory.
-    assert_eq!(shop.get("/v1/rows/main/bought-together/known").status, 200);
-    shop.get("/v1/counts").is_error(503, "busy");
-    let mut rest = Vec::new();
-    slow.read_to_end(&mut rest).unwrap();
-    let lines = rest.split(|&byte| byte == b'\n').filter(|line| line.starts_with(b"pair\t")).count();
-    assert!(lines > LARGE_LINES * 99 / 100, "{lines}"); // chunk heads may stand before a line
-    assert!(rest.ends_with(b"0\r\n\r\n"), "the last chunk: all of it came");
-    wait_for("the turn to come back", || shop.get("/v1/counts").status == 200);
-}
-
-#[test]
-fn a_client_that_never_reads_is_given_up() {
-    LazyLock::force(&LARGE);
-    let limits = Limits { silence: Duration::from_secs(1), ..Limits::default() };
-    let shop = Shop::open(1, limits, vec![large]);
-    let mut slow = connect(shop.address());
-    slow.write_all(b"GET /v1/counts HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
-    let mut first = [0; 12];
-    slow.read_exact(&mut first).unwrap();
-    // A live client holds the turn until its text is gone; the silent one loses it by the limit.
-    wait_for("the turn to come back", || shop.counts("").0 == 200);
-}
-
-#[test]
-fn counts_that_take_too_long_are_cut_so_that_it_shows() {
-    let limits = Limits { counts: Duration::ZERO, ..Limits::default() };
-    let shop = Shop::open(1, limits, vec![knows]);
-    let agent = ureq::Agent::new_with_defaults();
-    let answer = agent.get(format!("http://{}/v1/counts", shop.address())).call();
-    assert!(answer.and_then(|mut response| response.body_mut().read_to_string()).is_err());
-}
-
-#[test]
-fn a_client_that_sends_a_byte_now_and_then_is_given_up() {
-    let limits = Limits { silence: Duration::from_millis(200), ..Limits::default() };
-    let shop = Shop::open(1, limits, vec![knows]);
-    for drip in [false, true] {
-        let mut slow = connect(shop.address());
-        slow.write_all(b"GET /livez HTTP/1.1\r\nx: ").unwrap();
-        slow.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
-        wait_for("the end of the connection", || {
-            let sent = if drip { slow.write_all(b"x") } else { Ok(()) };
-            match slow.read(&mut [0; 512]).and_then(|n| sent.map(|()| n)) {
-                Ok(n) => n == 0,
-                Err(error) => !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut),
-            }
-        });
-    }
-}
-
-#[test]
-fn a_worker_that_is_silent_or_gone_is_named() {
-    let limits = Limits { answer: Duration::from_millis(20), ..Limits::default() };
-    let (queries, receivers): (Queries, Vec<Receiver<Query>>) = queries(1);
-    let shop = Shop::with_queries(1, limits, queries, Vec::new());
-    shop.health.set(StageName::Rows, Partition(0), PartitionState::Live);
-    shop.get("/v1/rows/main/bought-together/x").is_error(504, "timed_out");
-    shop.get("/v1/counts").is_error(504, "timed_out");
-    for query in receivers[0].try_iter() {
-        let wanted = match query {
-            Query::Row { reply, .. } => reply.is_wanted(),
-            Query::Counts { reply, .. } => reply.is_wanted(),
-        };
-        assert!(!wanted, "nobody waits any more");
-    }
-    let path = "/v1/lists/main/bought-together/x";
-    wait_for("a full queue", || shop.get(path).status == 503);
-    let busy = shop.get(path);
-    assert_eq!((busy.is_error(503, "busy"), &*busy.headers["retry-after"]), (busy.json(), "5"));
-    drop(receivers);
-    shop.get("/v1/rows/main/bought-together/x").is_error(503, "stopped");
-}
-
-#[test]
-fn a_stop_ends_idle_connections_and_frees_the_port() {
-    let mut shop = Shop::simple();
-    let address = shop.address();
-    let mut idle = connect(address);
-    idle.write_all(b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
-    let mut first = [0; 12];
-    idle.read_exact(&mut first).unwrap();
-    shop.server.take().unwrap().stop();
-    idle.read_to_end(&mut Vec::new()).unwrap();
-    assert_eq!(TcpStream::connect(address).unwrap_err().kind(), ErrorKind::ConnectionRefused);
-}
-
-#[test]
-fn a_stop_does_not_wait_for_ever_for_a_client() {
-    let limits = Limits { shutdown: Duration::from_millis(50), ..Limits::default() };
-    let mut shop = Shop::open(1, limits, vec![large]);
-    let mut slow = connect(shop.address());
-    slow.write_all(b"GET /v1/counts HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
-    slow.read_exact(&mut [0; 12]).unwrap();
-    let begun = Instant::now();
-    shop.server.take().unwrap().stop();
-    assert!(begun.elapsed() < PATIENCE);
 }
 
 #[test]
@@ -562,8 +453,12 @@ fn the_docs_name_every_code_and_the_limits() {
         assert!(docs.contains(&format!("| `{code}` |")), "{code} is not in docs/http.md");
     }
     let limits = Limits::default();
-    assert_eq!((limits.silence.as_secs(), limits.answer.as_secs(), limits.counts.as_secs()), (60, 30, 600));
-    assert_eq!((URI_BYTES_MAX, HEADER_BYTES_MAX, CONNECTIONS_MAX, COUNTS_BYTES_MAX), (4096, 16 << 10, 64, 1 << 30));
+    let seconds = [limits.head, limits.silence, limits.answer, limits.counts].map(|limit| limit.as_secs());
+    assert_eq!(seconds, [10, 60, 30, 1800]);
+    assert_eq!((limits.connections, URI_BYTES_MAX, HEADER_BYTES_MAX), (256, 4096, 16 << 10));
+    assert_eq!((REQUESTS_MAX, SCRAPES_MAX, COUNTS_MAX), (64, 4, 2));
+    assert!(limits.connections > REQUESTS_MAX + SCRAPES_MAX + COUNTS_MAX, "some connection can always make room");
+    assert_eq!((crate::rows::LINES_MAX, crate::serve::CANDIDATES_MAX), (4096, 1024));
     let listen: SocketAddr = crate::config::HttpSettings::default().listen.parse().unwrap();
     assert!(listen.ip().is_loopback() && docs.contains(&format!("answers on `{listen}`")));
     assert_eq!((HEARTBEAT_AGE_MAX.as_secs(), crate::serve::query::QUERIES_MAX), (60, 64));

@@ -5,13 +5,14 @@
 
 use super::delay::DelayFollower;
 use super::tallies::{FATES, IntakeTallies, LogTallies, RowsTallies, WindowsTallies};
-use super::{GaugeVec, IntCounterVec, Metrics};
+use super::{GaugeVec, IntCounterVec, Metrics, WHOLE_PROCESS};
 use crate::event::EventType;
 use crate::position::{Partition, SourcePartition};
 use crate::relation::Relation;
 use crate::watch::health::StageName;
 use prometheus::IntCounter;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// A counter that follows a running total.
 struct Followed {
@@ -61,6 +62,29 @@ impl Drop for Gauges {
     }
 }
 
+/// Bytes that a worker adds to those of its stage in this process; taken off when dropped.
+struct AddedBytes {
+    family: GaugeVec,
+    stage: StageName,
+    seen: BTreeMap<&'static str, f64>,
+}
+
+impl AddedBytes {
+    fn set(&mut self, bytes: &[(&'static str, u64)]) {
+        for &(kind, now) in bytes {
+            let seen = self.seen.insert(kind, now as f64).unwrap_or(0.0);
+            self.family.with_label_values(&[self.stage.name(), WHOLE_PROCESS, kind]).add(now as f64 - seen);
+        }
+    }
+}
+
+impl Drop for AddedBytes {
+    fn drop(&mut self) {
+        let none: Vec<(&'static str, u64)> = self.seen.keys().map(|&kind| (kind, 0)).collect();
+        self.set(&none);
+    }
+}
+
 /// Shows an intake worker's tallies.
 pub struct IntakeFollower {
     accepted: [Followed; EventType::ALL.len()],
@@ -68,6 +92,7 @@ pub struct IntakeFollower {
     rejects_family: IntCounterVec,
     skipped_nulls: Followed,
     skewed: Followed,
+    bytes: AddedBytes,
 }
 
 /// Shows the tallies of one partition of the windows stage.
@@ -75,6 +100,8 @@ pub struct WindowsFollower {
     partition: String,
     fates: Vec<Followed>,
     forced: Followed,
+    late_arrivals: BTreeMap<Arc<str>, Followed>,
+    late_arrivals_family: IntCounterVec,
     ledger_duplicates: Followed,
     users: Gauges,
     bytes: Gauges,
@@ -84,6 +111,7 @@ pub struct WindowsFollower {
 pub struct RowsFollower {
     partition: String,
     by_relation: [RelationFollower; Relation::COUNT],
+    corrected: Followed,
     ledger_duplicates: Followed,
     delay: DelayFollower,
     items: Gauges,
@@ -126,6 +154,7 @@ impl Metrics {
             rejects_family: families.rejects.clone(),
             skipped_nulls: Followed::new(&families.skipped_nulls, &[]),
             skewed: Followed::new(&families.skewed, &[]),
+            bytes: AddedBytes { family: self.state_bytes.clone(), stage: StageName::Intake, seen: BTreeMap::new() },
         }
     }
 
@@ -138,6 +167,8 @@ impl Metrics {
             partition: partition.0.to_string(),
             fates: fates.map(|labels| Followed::new(&families.events, &labels)).collect(),
             forced: Followed::new(&families.forced, &[]),
+            late_arrivals: BTreeMap::new(),
+            late_arrivals_family: families.late_arrivals.clone(),
             ledger_duplicates: Followed::new(&self.ledger_duplicates, &[StageName::Windows.name()]),
             users: Gauges::new(&families.users),
             bytes: Gauges::new(&self.state_bytes),
@@ -161,6 +192,7 @@ impl Metrics {
                     suppressed: Followed::new(&families.suppressed, &[list]),
                 }
             }),
+            corrected: Followed::new(&families.corrected, &[]),
             ledger_duplicates: Followed::new(&self.ledger_duplicates, &[StageName::Rows.name()]),
             delay: families.delay.follower(),
             items: Gauges::new(&families.items),
@@ -204,6 +236,7 @@ impl IntakeFollower {
         }
         self.skipped_nulls.set(tallies.skipped_nulls);
         self.skewed.set(tallies.skewed);
+        self.bytes.set(&tallies.bytes);
     }
 }
 
@@ -214,10 +247,15 @@ impl WindowsFollower {
             followed.set(total);
         }
         self.forced.set(tallies.forced);
+        for (source, &total) in &tallies.late_arrivals {
+            let family = &self.late_arrivals_family;
+            let followed = self.late_arrivals.entry(Arc::clone(source));
+            followed.or_insert_with(|| Followed::new(family, &[&**source])).set(total);
+        }
         self.ledger_duplicates.set(tallies.ledger_duplicates);
         self.users.set(&[&self.partition], tallies.users as f64);
-        for &(part, bytes) in &tallies.bytes {
-            self.bytes.set(&[StageName::Windows.name(), &self.partition, part], bytes as f64);
+        for &(kind, bytes) in &tallies.bytes {
+            self.bytes.set(&[StageName::Windows.name(), &self.partition, kind], bytes as f64);
         }
     }
 }
@@ -237,10 +275,11 @@ impl RowsFollower {
             self.pairs.set(&[&self.partition, relation.name()], tallies.pairs[n] as f64);
         }
         self.ledger_duplicates.set(tallies.ledger_duplicates);
+        self.corrected.set(tallies.corrected);
         self.delay.set(&tallies.delay);
         self.items.set(&[&self.partition], tallies.items as f64);
-        for &(part, bytes) in &tallies.bytes {
-            self.bytes.set(&[StageName::Rows.name(), &self.partition, part], bytes as f64);
+        for &(kind, bytes) in &tallies.bytes {
+            self.bytes.set(&[StageName::Rows.name(), &self.partition, kind], bytes as f64);
         }
     }
 }

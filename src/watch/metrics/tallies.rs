@@ -6,6 +6,7 @@ use super::delay::DelayTally;
 use crate::event::EventType;
 use crate::relation::{Fate, Relation};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// All fates with the names used in labels.
 pub const FATES: [(Fate, &str); 5] = [
@@ -27,6 +28,8 @@ pub struct IntakeTallies {
     pub skipped_nulls: u64,
     /// Events from the future, whose time was corrected.
     pub skewed: u64,
+    /// Bytes held now, by kind.
+    pub bytes: Vec<(&'static str, u64)>,
 }
 
 /// What the windows stage made of events.
@@ -36,11 +39,13 @@ pub struct WindowsTallies {
     pub fates: [[u64; FATES.len()]; EventType::ALL.len()],
     /// Events released from the merge buffer because it was full.
     pub forced: u64,
+    /// Events that came after their source had been waiting, by source.
+    pub late_arrivals: BTreeMap<Arc<str>, u64>,
     /// Entries of the events log that had been applied before.
     pub ledger_duplicates: u64,
     /// Users held now.
     pub users: u64,
-    /// Bytes held now, by part.
+    /// Bytes held now, by kind.
     pub bytes: Vec<(&'static str, u64)>,
 }
 
@@ -61,6 +66,8 @@ pub struct RowsTallies {
     pub tombstones: [u64; Relation::COUNT],
     /// Ranked lists that were not published, as they did not differ enough.
     pub suppressed: [u64; Relation::COUNT],
+    /// Lists published again, or buried, because the record of an older owner had landed last.
+    pub corrected: u64,
     /// Event-to-list delay of every list published.
     pub delay: DelayTally,
     /// Items held now.
@@ -69,7 +76,7 @@ pub struct RowsTallies {
     pub rows: [u64; Relation::COUNT],
     /// Directed pairs held now, by [`Relation::index`].
     pub pairs: [u64; Relation::COUNT],
-    /// Bytes held now, by part.
+    /// Bytes held now, by kind.
     pub bytes: Vec<(&'static str, u64)>,
 }
 

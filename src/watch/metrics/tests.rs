@@ -4,8 +4,8 @@ use super::*;
 use crate::event::EventType;
 use crate::position::{Partition, SourcePartition};
 use crate::relation::{Fate, Relation};
-use crate::watch::health::StageName;
-use crate::watch::health::{HEARTBEAT_AGE_MAX, Health};
+use crate::watch::health::{HEARTBEAT_AGE_MAX, Health, StageName};
+use crate::watch::waits::TopicStanding;
 use std::collections::BTreeSet;
 
 /// Metrics in which every family has at least one series.
@@ -15,6 +15,7 @@ fn shown() -> (Metrics, String) {
     intake.accept(EventType::View);
     intake.reject("no_user");
     let mut windows = WindowsTallies { users: 3, bytes: vec![("merge_buffer", 10)], ..WindowsTallies::default() };
+    windows.late_arrivals.insert("club".into(), 5);
     windows.count(EventType::Order, Fate::Bulk);
     let mut rows = RowsTallies { items: 7, bytes: vec![("slabs", 99)], ..RowsTallies::default() };
     rows.delay.record(1_500_000);
@@ -31,7 +32,12 @@ fn shown() -> (Metrics, String) {
     followers.3.update(&LogTallies { blocks: 1, bytes: 2, muted: 3 });
     followers.4.update(12, 1500);
     metrics.count_http("/metrics", 200);
-    let text = metrics.render(0, 0, &Health::new(1, HEARTBEAT_AGE_MAX)).unwrap();
+    metrics.count_http_displaced();
+    metrics.count_claim();
+    let health = Health::new(1, HEARTBEAT_AGE_MAX);
+    let _waiting = (health.waits().worker("rows-0"), health.waits().source(&SourcePartition::new("club", 1)));
+    health.waits().set_topic("club", TopicStanding { partitions: 2, unread: Vec::new() });
+    let text = metrics.render(0, 0, &health).unwrap();
     (metrics, text)
 }
 
@@ -117,10 +123,14 @@ fn the_table_in_the_docs_and_the_registry_are_equal() {
 #[test]
 fn no_label_can_name_a_shop_a_user_or_an_item() {
     let allowed =
-        ["stage", "source", "partition", "part", "type", "fate", "reason", "relation", "list", "log", "route"];
+        ["stage", "source", "partition", "kind", "type", "fate", "reason", "relation", "list", "log", "route"];
     for family in Metrics::new().unwrap().families() {
         for label in family.labels {
-            assert!(allowed.contains(label) || ["status", "version"].contains(label), "{} {label}", family.name);
+            assert!(
+                allowed.contains(label) || ["status", "version", "worker"].contains(label),
+                "{} {label}",
+                family.name
+            );
         }
     }
 }
@@ -180,6 +190,7 @@ fn every_tally_of_the_rows_stage_has_its_series() {
         published: at(5),
         tombstones: at(6),
         suppressed: at(7),
+        corrected: 12,
         items: 8,
         rows: at(9),
         pairs: at(10),
@@ -198,14 +209,68 @@ fn every_tally_of_the_rows_stage_has_its_series() {
         (format!("samenloop_lists_published_total{list}"), 5.0),
         (format!("samenloop_tombstones_total{list}"), 6.0),
         (format!("samenloop_lists_suppressed_total{list}"), 7.0),
+        ("samenloop_lists_corrected_total".to_owned(), 12.0),
         (format!("samenloop_items{{{partition}}}"), 8.0),
         (format!("samenloop_rows{{{partition},{relation}}}"), 9.0),
         (format!("samenloop_pairs{{{partition},{relation}}}"), 10.0),
-        (format!("samenloop_state_bytes{{part=\"slabs\",{partition},stage=\"rows\"}}"), 11.0),
+        (format!("samenloop_state_bytes{{kind=\"slabs\",{partition},stage=\"rows\"}}"), 11.0),
     ];
     for (series, number) in expected {
         assert_eq!(value(&metrics, &series), Some(number), "{series}");
     }
+}
+
+#[test]
+fn what_intake_workers_hold_is_added_up_and_goes_with_them() {
+    let metrics = Metrics::new().unwrap();
+    let series = r#"samenloop_state_bytes{kind="names",partition="all",stage="intake"}"#;
+    let (mut one, mut two) = (metrics.intake(), metrics.intake());
+    let held = |bytes| IntakeTallies { bytes: vec![("names", bytes)], ..IntakeTallies::default() };
+    one.update(&held(100));
+    two.update(&held(30));
+    one.update(&held(70));
+    assert_eq!(value(&metrics, series), Some(100.0));
+    drop(one);
+    assert_eq!(value(&metrics, series), Some(30.0));
+}
+
+#[test]
+fn late_arrivals_are_counted_by_source() {
+    let metrics = Metrics::new().unwrap();
+    let (mut one, mut two) = (metrics.windows(Partition(0)), metrics.windows(Partition(1)));
+    let mut tallies = WindowsTallies::default();
+    for (source, count) in [("club", 2), ("shop", 5)] {
+        tallies.late_arrivals.insert(source.into(), count);
+        one.update(&tallies);
+        two.update(&tallies);
+    }
+    let of = |source: &str| value(&metrics, &format!("samenloop_late_arrivals_total{{source=\"{source}\"}}"));
+    assert_eq!((of("club"), of("shop")), (Some(4.0), Some(10.0)));
+}
+
+#[test]
+fn who_waits_is_read_off_when_the_metrics_are() {
+    let (metrics, health) = (Metrics::new().unwrap(), Health::new(1, HEARTBEAT_AGE_MAX));
+    let of = |series: &str| {
+        let text = metrics.render(0, 77, &health).unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '))?;
+        Some(line.parse::<f64>().unwrap())
+    };
+    let (seconds, waiting) = (
+        r#"samenloop_broker_wait_seconds{worker="rows-0"}"#,
+        r#"samenloop_source_waiting{partition="3",source="club"}"#,
+    );
+    assert_eq!((of(seconds), of(waiting)), (None, None));
+    let (worker, source) = (health.waits().worker("rows-0"), health.waits().source(&SourcePartition::new("club", 3)));
+    assert_eq!((of(seconds), of(waiting)), (Some(0.0), Some(0.0)));
+    worker.begin();
+    source.begin("its schema registry");
+    assert!(of(seconds).unwrap() > 0.0);
+    assert_eq!(of(waiting), Some(1.0));
+    worker.end();
+    drop(source);
+    assert_eq!((of(seconds), of(waiting)), (Some(0.0), None));
+    assert_eq!(of(r#"samenloop_state_bytes{kind="view",partition="all",stage="serve"}"#), Some(77.0));
 }
 
 #[test]

@@ -5,7 +5,7 @@
 use super::*;
 use crate::intake::avro::{self as room, Part};
 use crate::intake::mapping::From;
-use crate::intake::time::LogicalTime;
+use crate::intake::value::LogicalTime;
 use crate::intake::value::Value;
 use proptest::collection::vec as vec_of;
 use proptest::prelude::*;
@@ -225,7 +225,7 @@ type Outcome = (Vec<Value<'static>>, Vec<Value<'static>>, Value<'static>, usize)
 /// What the room finds at the five pointers, the lines' items, and the lines.
 fn found(mapping: &Mapping, schema: &str, datum: &[u8]) -> Result<Outcome, Reject> {
     let (plans, value) = (plans(mapping, schema), wire(datum));
-    let found = room::read(mapping, &plans, Part::Value, &mapping.value_paths, &value)?;
+    let found = room::read(&mapping.schema_files, &plans, Part::Value, &mapping.value_paths, &value)?;
     let owned = |value: &Value<'_>| match value {
         Value::Text(text) => Value::Text(text.to_string().into()),
         Value::Signed(number) => Value::Signed(*number),
@@ -328,7 +328,7 @@ proptest! {
         }
         let plans = plans(&mapping, &text);
         let value = wire(&damaged);
-        let _ = intake().take(&mapping, &plans, &of(&value), Now::default());
+        let _ = intake().admit_record(&mapping, &plans, &of(&value), Now::default());
     }
 
     #[test]
@@ -337,7 +337,7 @@ proptest! {
         for schema in [record_schema(&mut Choices(&shape), 0, &mut 0).to_string(), EVENT.to_owned()] {
             let plans = plans(&mapping, &schema);
             for value in [wire(&bytes), bytes.clone()] {
-                if let Err(reject) = intake().take(&mapping, &plans, &of(&value), Now::default()) {
+                if let Err(reject) = intake().admit_record(&mapping, &plans, &of(&value), Now::default()) {
                     prop_assert!(!reject.message.is_empty() && reject.message.len() < 1500, "{}", reject);
                 }
             }

@@ -1,0 +1,295 @@
+//! A source as an intake worker owns it: its reader, and of each partition what waits and where it stands.
+
+use super::super::plan::SourcePlan;
+use super::super::recovery::{LogFacts, start};
+use super::super::scan::record_at;
+use super::super::transport::{Bounds, Change, Message, Reader, Topic, Transport};
+use super::super::vigil::Vigil;
+use super::super::worker::Ties;
+use crate::config::Start;
+use crate::event::EventTime;
+use crate::intake::{Record, checksum_of_record};
+use crate::position::{Checkpoint, NextOffset, Partition, Position, SourcePartition};
+use crate::stage::{IntakeInput, Log, SourceInput};
+use crate::watch::health::StageName;
+use crate::watch::metrics::LagFollower;
+use crate::watch::waits::{SourceWait, TopicStanding};
+use crate::wire::Origin;
+use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
+
+/// Bytes of records that may wait of one partition before it is paused.
+pub const WAITING_BYTES_MAX: usize = 4 << 20;
+/// What a waiting record costs besides its key and value.
+const WAITING_BYTES_EACH: usize = 256;
+
+/// Name and value of one.
+type Header = (Box<str>, Box<[u8]>);
+
+/// A record that waits.
+pub(super) struct WaitingRecord {
+    pub(super) offset: NextOffset,
+    topic: Rc<str>,
+    timestamp_ms: Option<i64>,
+    key: Option<Box<[u8]>>,
+    value: Option<Box<[u8]>>,
+    headers: Box<[Header]>,
+}
+
+impl WaitingRecord {
+    pub(super) fn of(topic: Rc<str>, offset: NextOffset, record: &Record<'_>) -> Self {
+        let headers = record.headers.iter().map(|&(name, value)| (Box::from(name), Box::from(value)));
+        Self {
+            offset,
+            topic,
+            timestamp_ms: record.timestamp_ms,
+            key: record.key.map(Box::from),
+            value: record.value.map(Box::from),
+            headers: headers.collect(),
+        }
+    }
+
+    pub(super) fn with<R>(&self, then: impl FnOnce(&Record<'_>) -> R) -> R {
+        let headers: Vec<(&str, &[u8])> = self.headers.iter().map(|(name, value)| (&**name, &**value)).collect();
+        then(&Record {
+            topic: &self.topic,
+            key: self.key.as_deref(),
+            value: self.value.as_deref(),
+            timestamp_ms: self.timestamp_ms,
+            headers: &headers,
+        })
+    }
+
+    pub(super) fn timestamp_ms(&self) -> Option<i64> {
+        self.timestamp_ms
+    }
+
+    fn bytes(&self) -> usize {
+        let own = self.key.as_ref().map_or(0, |key| key.len()) + self.value.as_ref().map_or(0, |value| value.len());
+        own + self.headers.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>() + WAITING_BYTES_EACH
+    }
+}
+
+/// One partition that is this worker's.
+pub(super) struct OwnedPartition {
+    /// Its number among the stage's inputs.
+    pub(super) input: SourceInput,
+    /// The same, as health numbers it.
+    pub(super) number: Partition,
+    pub(super) next: NextOffset,
+    /// Where it ended when it was taken over.
+    pub(super) until: Option<NextOffset>,
+    pub(super) has_ended: bool,
+    pub(super) ends_behind_waiting: bool,
+    pub(super) highest: Option<EventTime>,
+    waiting: VecDeque<WaitingRecord>,
+    waiting_bytes: usize,
+    is_paused: bool,
+    /// When the registry is asked again for what the first that waits needs, by the steady clock.
+    pub(super) retry_at_ms: Option<i64>,
+    /// The newest record's timestamp.
+    pub(super) newest_ms: Option<i64>,
+    pub(super) lag: LagFollower,
+    pub(super) wait: SourceWait,
+}
+
+impl OwnedPartition {
+    pub(super) fn new(ties: &Ties, place: &SourcePartition) -> Self {
+        let partition = place.partition;
+        Self {
+            input: SourceInput(0),
+            number: partition,
+            next: NextOffset(0),
+            until: None,
+            has_ended: false,
+            ends_behind_waiting: false,
+            highest: None,
+            waiting: VecDeque::new(),
+            waiting_bytes: 0,
+            is_paused: false,
+            retry_at_ms: None,
+            newest_ms: None,
+            lag: ties.metrics.lag(StageName::Intake, place),
+            wait: ties.health.waits().source(place),
+        }
+    }
+
+    /// Lets a record wait behind the others; true when its partition is to be paused.
+    pub(super) fn put_by(&mut self, record: WaitingRecord) -> bool {
+        self.waiting_bytes += record.bytes();
+        self.waiting.push_back(record);
+        self.ends_behind_waiting = false; // more came after that end
+        let is_full = self.waiting_bytes > WAITING_BYTES_MAX;
+        is_full && !std::mem::replace(&mut self.is_paused, is_full)
+    }
+
+    /// The first that waits.
+    pub(super) fn next_waiting(&mut self) -> Option<WaitingRecord> {
+        let record = self.waiting.pop_front()?;
+        self.waiting_bytes -= record.bytes();
+        Some(record)
+    }
+
+    /// It must go on waiting.
+    pub(super) fn put_back(&mut self, record: WaitingRecord) {
+        self.waiting_bytes += record.bytes();
+        self.waiting.push_front(record);
+    }
+
+    pub(super) fn has_waiting(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    /// Bytes of what waits.
+    pub(super) fn waiting_bytes(&self) -> usize {
+        self.waiting_bytes
+    }
+
+    /// The timestamp of the first record that waits, or of the newest that was taken.
+    pub(super) fn oldest_ms(&self) -> Option<i64> {
+        self.waiting.front().map_or(self.newest_ms, WaitingRecord::timestamp_ms)
+    }
+
+    /// Whether it is paused. A client remembers that beyond a revocation: who lets go of it resumes it first.
+    pub(super) fn is_paused(&self) -> bool {
+        self.is_paused
+    }
+
+    /// Whether it was paused and is to be fetched again. Says so once.
+    pub(super) fn may_resume(&mut self) -> bool {
+        self.waiting_bytes < WAITING_BYTES_MAX / 2 && std::mem::replace(&mut self.is_paused, false)
+    }
+}
+
+/// A topic and what of it is this worker's.
+pub(super) struct OwnedSource<T: Transport> {
+    pub(super) plan: SourcePlan,
+    pub(super) reader: Rc<T::Reader>,
+    pub(super) owned: BTreeMap<Partition, OwnedPartition>,
+    /// How many partitions the topic had when the stage was made.
+    pub(super) partitions: u32,
+}
+
+impl<T: Transport> OwnedSource<T> {
+    pub(super) fn new(plan: SourcePlan, reader: T::Reader) -> Self {
+        Self { plan, reader: Rc::new(reader), owned: BTreeMap::new(), partitions: 0 }
+    }
+
+    pub(super) fn changes(&self) -> Vec<Change> {
+        std::iter::from_fn(|| self.reader.change()).collect()
+    }
+
+    pub(super) fn place(&self, partition: Partition) -> SourcePartition {
+        SourcePartition { source: self.plan.name.clone(), partition }
+    }
+
+    /// All partitions of the topic, whoever reads them.
+    pub(super) fn all_partitions(&mut self) -> anyhow::Result<Vec<SourcePartition>> {
+        self.partitions = self.reader.partitions()?;
+        Ok((0..self.partitions).map(|number| self.place(Partition(number))).collect())
+    }
+
+    /// How the topic stands: partitions that it has grown since its group last spoke are read by nobody yet.
+    pub(super) fn topic(&self) -> TopicStanding {
+        let partitions = self.reader.partitions_known().unwrap_or(self.partitions).max(self.partitions);
+        TopicStanding { partitions, unread: (self.partitions..partitions).map(Partition).collect() }
+    }
+
+    pub(super) fn inputs(&self) -> impl Iterator<Item = IntakeInput> {
+        self.owned
+            .keys()
+            .map(|&partition| IntakeInput { source: self.place(partition), mapping: self.plan.mapping.clone() })
+    }
+
+    /// Where a partition starts that the log does not know yet: where its group has committed, if somebody set that (what
+    /// samenloop commits itself belongs to one log), else as the settings say; but a partition that a known topic has grown
+    /// starts at its start.
+    pub(super) fn first(&self, partition: Partition, facts: &LogFacts, note: &str) -> anyhow::Result<NextOffset> {
+        let bounds = self.reader.bounds(partition)?;
+        let high = bounds.high;
+        let name = &self.plan.name;
+        match self.reader.committed(partition)? {
+            Some((committed, found)) if found.is_empty() || found == note => {
+                return Ok(committed.clamp(bounds.low, high));
+            }
+            Some((committed, _)) => tracing::warn!(
+                source = &**name,
+                partition = partition.0,
+                committed = committed.0,
+                "committed for another events log, and passed over: the source starts as set"
+            ),
+            None => {}
+        }
+        let has_grown = facts.first_named(name).is_some_and(|named| !named.contains(&partition));
+        Ok(if self.plan.start == Start::Latest && !has_grown { high } else { bounds.low })
+    }
+
+    /// The bounds of a partition that is taken over, which must be the one that was read: the log says how far, and which
+    /// record was the last.
+    pub(super) fn bounds(
+        &self,
+        partition: Partition,
+        facts: &LogFacts,
+        transport: &T,
+        vigil: &Vigil,
+    ) -> anyhow::Result<Bounds> {
+        let bounds = self.reader.bounds(partition)?;
+        let place = self.place(partition);
+        if let Some(checkpoint) = facts.furthest(&place) {
+            let found = self.found_at(partition, checkpoint, transport, vigil)?;
+            // What retention has taken before everybody had it is the stage's to say: it knows from where on.
+            let low = bounds.low.min(checkpoint.position.offset);
+            start(&place, Log::Events, checkpoint, Bounds { low, ..bounds }, found)?;
+        }
+        Ok(bounds)
+    }
+
+    fn found_at(
+        &self,
+        partition: Partition,
+        checkpoint: Checkpoint,
+        transport: &T,
+        vigil: &Vigil,
+    ) -> anyhow::Result<Option<u32>> {
+        let (Some(_), Some(offset)) = (checkpoint.checksum, checkpoint.record()) else { return Ok(None) };
+        let follower = transport.follow(&Topic::Source(self.plan.name.clone()))?;
+        record_at(&follower, partition, offset, vigil, |message| with_record(message, checksum_of_record))
+    }
+}
+
+/// What a mark says that settles where new sources start: all that are configured, with the origins known so far. Empty when
+/// nothing is to be settled.
+pub(super) fn origins<T: Transport>(
+    sources: &[OwnedSource<T>],
+    named: &[SourcePartition],
+    facts: &LogFacts,
+    note: &str,
+) -> anyhow::Result<Vec<Origin>> {
+    let (mut origins, mut is_news) = (Vec::new(), false);
+    for place in named {
+        let source = sources.iter().find(|source| source.plan.name == place.source);
+        let own = source.filter(|source| source.owned.contains_key(&place.partition));
+        let first = match (facts.origin(place), own) {
+            (None, Some(own)) => {
+                is_news = true;
+                Some(Position::start_of(own.first(place.partition, facts, note)?))
+            }
+            (known, _) => known,
+        };
+        origins.push(Origin { source: place.clone(), first });
+    }
+    Ok(if is_news { origins } else { Vec::new() })
+}
+
+/// A message as a record.
+pub(super) fn with_record<M: Message, R>(message: &M, then: impl FnOnce(&Record<'_>) -> R) -> R {
+    let mut headers = Vec::new();
+    message.headers(&mut headers);
+    then(&Record {
+        topic: message.topic(),
+        key: message.key(),
+        value: message.value(),
+        timestamp_ms: message.timestamp_ms(),
+        headers: &headers,
+    })
+}

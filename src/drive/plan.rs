@@ -1,0 +1,81 @@
+//! What all workers of a run share: the stages' setup, the sources, how lists are written.
+
+use crate::config::Start;
+use crate::intake::{Intake, Mapping};
+use crate::publish::codec::ListCodec;
+use crate::rules::CountingRules;
+use crate::stage::{BlockLimits, RowsSetup, identity_of};
+use std::sync::Arc;
+
+use super::schemas::SchemaSource;
+
+/// All that stages are made of, besides their sources.
+#[derive(Clone)]
+pub struct Setup {
+    /// Admission of events.
+    pub intake: Intake,
+    /// Fingerprint of what the events log depends on besides its sources and number of partitions.
+    pub events_identity: u64,
+    /// How long a backlog must be to silence the lists; `None`: nothing does.
+    pub history_ms: Option<i64>,
+    /// The counting rules.
+    pub counting: CountingRules,
+    /// The merge buffer's bound.
+    pub merge_bytes_max: usize,
+    /// Ranking and publishing.
+    pub rows: RowsSetup,
+    /// Size of blocks.
+    pub limits: BlockLimits,
+}
+
+/// What the internal logs are written under.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Identities {
+    /// The events log.
+    pub events: u64,
+    /// The pairs log.
+    pub pairs: u64,
+}
+
+/// A source of events.
+#[derive(Clone)]
+pub struct SourcePlan {
+    /// Its name in logs, metrics and positions.
+    pub name: Arc<str>,
+    /// How its records read.
+    pub mapping: Arc<Mapping>,
+    /// Where it is read from while the events log does not know it.
+    pub start: Start,
+}
+
+/// All that a run is made of.
+pub struct Plan {
+    /// The stages' setup.
+    pub setup: Setup,
+    /// Partitions of the events log.
+    pub events_partitions: u32,
+    /// Partitions of the pairs log, and so of totals and lists.
+    pub pairs_partitions: u32,
+    /// Where events come from.
+    pub sources: Vec<SourcePlan>,
+    /// How far a source may be ahead of the slowest one that is behind, in ms of event time.
+    pub align_ms: i64,
+    /// How lists are written.
+    pub codec: ListCodec,
+    /// Where the schemas of sources and of lists published before are.
+    pub schemas: Option<Arc<dyn SchemaSource>>,
+}
+
+impl Plan {
+    /// What the events log and the pairs log are written under. Where a merge is forced depends on the room that it has.
+    #[must_use]
+    pub fn identities(&self) -> Identities {
+        let merge_bytes_max = u64::try_from(self.setup.merge_bytes_max).unwrap_or(u64::MAX);
+        let counting = self.setup.counting.fingerprint();
+        let (events, pairs) = (u64::from(self.events_partitions), u64::from(self.pairs_partitions));
+        Identities {
+            events: identity_of(&[self.setup.events_identity, events]),
+            pairs: identity_of(&[counting, merge_bytes_max, events, pairs]),
+        }
+    }
+}

@@ -1,0 +1,494 @@
+//! A rows worker: its partitions of the pairs log, a stage each, their lists, and the totals of all.
+//!
+//! Who takes a partition over appends a *claim* to that partition of the totals log: its offset is the owner's epoch. Then it reads
+//! all totals and its own lists from their starts, and goes on following both: what lands on the lists after it, from a
+//! paused former owner, it hears of and corrects.
+
+mod effects;
+
+use crate::drive::recovery::{is_whole, start};
+use crate::drive::scan::{block_at, scan};
+use crate::drive::transport::{Appending, Bounds, Change, Follower, Message, Next, Reader, Topic, Transport, Writer};
+use crate::drive::vigil::Vigil;
+use crate::drive::worker::{Hands, Ties, Worker, age_ms};
+use crate::event::EventTime;
+use crate::position::{Checkpoint, NextOffset, Partition, Position, SourcePartition};
+use crate::publish::ListRecord;
+use crate::publish::codec::{CodecError, ListHeaders, SchemaFailure};
+use crate::serve::Asked;
+use crate::serve::view::ViewWriter;
+use crate::stage::{Fact, Landed, LandedValue, Left, Log, RowsInput, RowsRecord, RowsWork, Stage, StageError};
+use crate::watch::health::{PartitionState, StageName};
+use crate::watch::metrics::{DelayTally, LagFollower, RowsFollower};
+use crate::watch::{rows_tallies, state};
+use crate::wire::{claim, section_ends};
+use anyhow::Context as _;
+use effects::{Buffers, RowsEffects};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Records taken between two looks at everything else.
+const BATCH_RECORDS: usize = 32;
+/// How long between two tries to read a list published before, while the registry does not answer.
+const REGISTRY_PAUSE: Duration = Duration::from_secs(2);
+
+/// A partition of the pairs log that is this worker's.
+struct Owned {
+    stage: Stage<RowsWork>,
+    /// The newest record's timestamp.
+    newest_ms: Option<i64>,
+    delay: DelayTally,
+    /// Its lists, as HTTP sees them.
+    view: ViewWriter,
+    follower: RowsFollower,
+    lag: LagFollower,
+}
+
+impl Owned {
+    /// Tells the stage something and carries out what it wants; says whether the partition is still its owner's.
+    fn tell<T: Transport>(
+        &mut self,
+        hands: &mut Hands<T>,
+        buffers: &mut Buffers,
+        fact: Fact<'_, RowsWork>,
+    ) -> anyhow::Result<bool> {
+        let Self { stage, delay, view, .. } = self;
+        let mut effects = RowsEffects { hands, buffers, delay, view, failed: None };
+        let handled = stage.handle(fact, &mut effects);
+        if is_overtaken(&handled) {
+            return Ok(false);
+        }
+        effects.end(handled).map(|()| true)
+    }
+}
+
+/// The worker.
+pub struct RowsWorker<T: Transport> {
+    hands: Hands<T>,
+    reader: T::Reader,
+    totals: T::Follower,
+    lists: T::Follower,
+    owned: BTreeMap<Partition, Owned>,
+    buffers: Buffers,
+    /// Partitions that others have claimed since; dropped before anything else is done.
+    overtaken: Vec<Partition>,
+    /// How often partitions came or went.
+    assignment: u64,
+    /// Keys on the lists log that this codec would not write.
+    foreign_keys: u64,
+}
+
+impl<T: Transport> RowsWorker<T> {
+    /// Joins its group.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn new(hands: Hands<T>) -> anyhow::Result<Self> {
+        let reader = hands.transport.join("rows", &Topic::Log(Log::Pairs))?;
+        let totals = hands.transport.follow(&Topic::Log(Log::Totals))?;
+        let lists = hands.transport.follow(&Topic::Log(Log::Lists))?;
+        let (owned, buffers) = (BTreeMap::new(), Buffers::default());
+        Ok(Self { hands, reader, totals, lists, owned, buffers, overtaken: Vec::new(), assignment: 0, foreign_keys: 0 })
+    }
+
+    /// Its stages, in the order of their partitions.
+    pub fn stages(&self) -> impl Iterator<Item = (Partition, &Stage<RowsWork>)> {
+        self.owned.iter().map(|(&partition, owned)| (partition, &owned.stage))
+    }
+
+    /// Its means.
+    pub fn hands(&self) -> &Hands<T> {
+        &self.hands
+    }
+
+    /// How long lists took, all partitions together.
+    pub fn delay(&self) -> DelayTally {
+        let mut all = DelayTally::default();
+        self.owned.values().for_each(|owned| all.merge(&owned.delay));
+        all
+    }
+
+    /// Tells a stage something, and carries out what it wants.
+    fn tell(&mut self, partition: Partition, fact: Fact<'_, RowsWork>) -> anyhow::Result<()> {
+        let Some(owned) = self.owned.get_mut(&partition) else { return Ok(()) };
+        if owned.tell(&mut self.hands, &mut self.buffers, fact)? {
+            return Ok(());
+        }
+        self.overtaken.push(partition);
+        self.drop_overtaken()
+    }
+
+    /// Tells all stages something.
+    pub(in crate::drive) fn tell_all(&mut self, fact: impl Fn() -> Fact<'static, RowsWork>) -> anyhow::Result<()> {
+        for partition in self.owned.keys().copied().collect::<Vec<_>>() {
+            self.tell(partition, fact())?;
+        }
+        Ok(())
+    }
+
+    /// Publishes every list as it stands, news or not.
+    pub(in crate::drive) fn publish_all(&mut self) -> anyhow::Result<()> {
+        for Owned { stage, delay, view, .. } in self.owned.values_mut() {
+            let mut effects =
+                RowsEffects { hands: &mut self.hands, buffers: &mut self.buffers, delay, view, failed: None };
+            let mut next = Some(0);
+            while let Some(from) = next {
+                next = stage.work_mut().publish_all(from, &mut effects);
+            }
+            effects.end(Ok(()))?;
+        }
+        Ok(())
+    }
+
+    fn is_busy(&self) -> bool {
+        self.owned.values().any(|owned| owned.stage.is_busy())
+    }
+
+    /// Tells the stages the deltas that are at hand; says whether there were none.
+    fn read_pairs(&mut self) -> anyhow::Result<bool> {
+        for _ in 0..BATCH_RECORDS {
+            match self.reader.poll()? {
+                Next::Nothing => return Ok(true),
+                Next::End(partition) => {
+                    let Some(owned) = self.owned.get_mut(&partition) else { continue };
+                    let ended = Fact::Ended { input: RowsInput::Pairs };
+                    if !owned.tell(&mut self.hands, &mut self.buffers, ended)? {
+                        self.overtaken.push(partition);
+                        break;
+                    }
+                }
+                Next::Record(message) => {
+                    let Some((partition, offset)) = message.place() else { continue };
+                    let (Some(owned), Some(block)) = (self.owned.get_mut(&partition), message.value()) else {
+                        continue; // revoked since it was fetched, or nothing
+                    };
+                    owned.newest_ms = message.timestamp_ms();
+                    let read = Fact::Record { input: RowsInput::Pairs, offset, record: RowsRecord::Block(block) };
+                    if !owned.tell(&mut self.hands, &mut self.buffers, read)? {
+                        self.overtaken.push(partition);
+                        break;
+                    }
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    /// Tells every stage the totals that are at hand; says whether there were none.
+    fn read_totals(&mut self) -> anyhow::Result<bool> {
+        for _ in 0..BATCH_RECORDS {
+            let (partition, offset, message) = match self.totals.poll(Duration::ZERO)? {
+                Next::Nothing => return Ok(true),
+                Next::End(_) => continue, // where it ended is known
+                Next::Record(message) => match message.place() {
+                    Some((partition, offset)) => (partition, offset, message),
+                    None => continue,
+                },
+            };
+            let Some(block) = message.value() else { continue };
+            let (input, record) = (RowsInput::Totals(partition), RowsRecord::Block(block));
+            for (&own, owned) in &mut self.owned {
+                let read = Fact::Record { input, offset, record };
+                if !owned.tell(&mut self.hands, &mut self.buffers, read)? {
+                    self.overtaken.push(own);
+                }
+            }
+            if !self.overtaken.is_empty() {
+                break;
+            }
+        }
+        Ok(false)
+    }
+
+    /// Tells stages what has landed on their lists; says whether that was nothing.
+    fn read_lists(&mut self) -> anyhow::Result<bool> {
+        for _ in 0..BATCH_RECORDS {
+            let message = match self.lists.poll(Duration::ZERO)? {
+                Next::Nothing => return Ok(true),
+                Next::End(_) => continue,
+                Next::Record(message) => message,
+            };
+            let Some((partition, offset)) = message.place() else { continue };
+            let Some(owned) = self.owned.get_mut(&partition) else { continue };
+            let plan = Arc::clone(&self.hands.plan);
+            let place = || format!("lists-{} at offset {}", partition.0, offset.0);
+            let (wants, vigil) = (owned.stage.work().wants_lists(), &self.hands.ties.vigil);
+            let (key, value) = (message.key().unwrap_or_default(), message.value());
+            let mut headers = Vec::new();
+            message.headers(&mut headers);
+            let headers = ListHeaders::read(headers.into_iter().map(|(name, value)| (name, Some(value))));
+            let stamp = headers.with_context(place)?.map(|headers| headers.stamp);
+            self.foreign_keys += u64::from(!plan.codec.owns_key(key));
+            // Decoding costs; what is its own is told by its stamp alone.
+            let record = wait_for_schema(vigil, || {
+                let schema_of = |id: u32| match &plan.schemas {
+                    Some(schemas) => schemas.schema(id),
+                    None => Err(SchemaFailure::NotFound(format!("schema {id}: the settings name no schema registry"))),
+                };
+                plan.codec.decode(key, value.filter(|_| wants), stamp, &schema_of)
+            });
+            let record: ListRecord<'_> = record.with_context(place)?;
+            let value = match value {
+                None => LandedValue::Tombstone,
+                Some(_) if wants => LandedValue::List(&record),
+                Some(_) => LandedValue::Undecoded,
+            };
+            let stamp = stamp.or_else(|| wants.then(|| record.stamp()));
+            let landed = Landed { shop: &record.shop, list: &record.list, item: &record.item, stamp, value };
+            if let LandedValue::List(record) = value {
+                let at = message.timestamp_ms().unwrap_or_default();
+                self.hands.ties.view.restore(record, EventTime(at));
+            }
+            let read = Fact::Record { input: RowsInput::Lists, offset, record: RowsRecord::List(landed) };
+            if !owned.tell(&mut self.hands, &mut self.buffers, read)? {
+                self.overtaken.push(partition);
+                break;
+            }
+        }
+        Ok(false)
+    }
+
+    /// How often partitions came or went.
+    pub(in crate::drive) fn assignment(&self) -> u64 {
+        self.assignment
+    }
+
+    fn take_up(&mut self, change: Change) -> anyhow::Result<()> {
+        self.assignment += 1;
+        match change {
+            Change::Revoked(partitions) => {
+                for &partition in &partitions {
+                    self.tell(partition, Fact::Drain)?;
+                    self.forget(partition);
+                }
+                self.hands.writer.flush()?; // what was published last must stand before a successor reads it
+                self.follow()?;
+                self.reader.release(&partitions)
+            }
+            Change::Lost(partitions) => {
+                partitions.iter().for_each(|&partition| self.forget(partition));
+                self.follow()?;
+                self.reader.release(&partitions)
+            }
+            Change::Assigned(partitions) => {
+                let mut starts = Vec::new();
+                for &partition in &partitions {
+                    starts.push((partition, self.take_over(partition)?));
+                }
+                self.drop_overtaken()?;
+                if !starts.is_empty() {
+                    self.follow()?;
+                }
+                self.reader.assign(&starts)
+            }
+        }
+    }
+
+    /// A stage for `partition`, claimed. Returns where it reads pairs from.
+    fn take_over(&mut self, partition: Partition) -> anyhow::Result<NextOffset> {
+        let bounds = self.reader.bounds(partition)?;
+        is_whole(Log::Pairs, partition, bounds)?;
+        let source = SourcePartition::new(Log::Pairs.name(), partition.0);
+        let checkpoint = self.read_before(partition, &source)?;
+        if let Some(checkpoint) = checkpoint {
+            start(&source, Log::Totals, checkpoint, bounds, self.found_at(partition, checkpoint)?)?;
+        }
+        let (plan, nonce) = (Arc::clone(&self.hands.plan), rand::random());
+        let mark = claim(nonce, partition);
+        let appending = Appending { value: Some(&mark), ..Appending::default() };
+        let epoch = self.hands.writer.append_at(Log::Totals, partition, appending)?;
+        self.hands.ties.metrics.count_claim();
+        let identity = plan.identities().pairs;
+        let partitions = plan.pairs_partitions;
+        let work = RowsWork::new(partition, partitions, &plan.setup.counting, identity, &plan.setup.rows);
+        let mut inputs = vec![(RowsInput::Pairs, bounds)];
+        for number in 0..partitions {
+            let bounds = self.totals.bounds(Partition(number))?;
+            is_whole(Log::Totals, Partition(number), bounds)?;
+            inputs.push((RowsInput::Totals(Partition(number)), bounds));
+        }
+        inputs.push((RowsInput::Lists, self.lists.bounds(partition)?));
+        let Ties { metrics, health, .. } = &self.hands.ties;
+        let Bounds { low: next, high: to, .. } = bounds;
+        tracing::info!(
+            stage = "rows",
+            partition = partition.0,
+            epoch = epoch.0,
+            from = next.0,
+            to = to.0,
+            "reading the pairs log"
+        );
+        health.set(StageName::Rows, partition, PartitionState::CatchingUp { records_left: next.lag(to) });
+        let (follower, lag) = (metrics.rows(partition), metrics.lag(StageName::Rows, &source));
+        let view = ViewWriter::new(Arc::clone(&self.hands.ties.view));
+        let stage = Stage::new(work, RowsInput::all(partitions));
+        let mut owned = Owned { stage, newest_ms: None, delay: DelayTally::default(), view, follower, lag };
+        let left =
+            checkpoint.map(|checkpoint| Left::Checkpoint { output: partition.index(), source: &source, checkpoint });
+        let opened =
+            inputs.into_iter().map(|(input, bounds)| Fact::Opened { input, next: bounds.low, until: bounds.until() });
+        let facts = std::iter::once(Fact::Claimed { epoch: epoch.0 }).chain(left.map(Fact::Left)).chain(opened);
+        for fact in facts {
+            if !owned.tell(&mut self.hands, &mut self.buffers, fact)? {
+                self.overtaken.push(partition); // somebody has claimed it already; the group will tell
+                break;
+            }
+        }
+        self.owned.insert(partition, owned);
+        Ok(next)
+    }
+
+    /// How far owners before this one say that they have read the pairs log: on their partition of the totals log.
+    fn read_before(&self, partition: Partition, source: &SourcePartition) -> anyhow::Result<Option<Checkpoint>> {
+        let mut newest: Option<Checkpoint> = None;
+        let topic = Topic::Log(Log::Totals);
+        let follower = self.hands.transport.follow(&topic)?;
+        let from = BTreeMap::from([(partition, NextOffset(0))]);
+        is_whole(Log::Totals, partition, follower.bounds(partition)?)?;
+        scan(&follower, &topic, &from, &self.hands.ties.vigil, &mut |partition, offset, message| {
+            let damaged = |error| StageError::Wire { log: Log::Totals, partition, offset, error };
+            let ends = section_ends(message.value().unwrap_or_default()).map_err(damaged)?;
+            for (_, checkpoint) in ends.into_iter().filter(|(of, _)| of == source) {
+                newest = Some(newest.map_or(checkpoint, |known| known.max(checkpoint)));
+            }
+            Ok(())
+        })?;
+        Ok(newest.filter(|newest| newest.position > Position::default()))
+    }
+
+    /// The checksum of the block that a checkpoint was made at, as the log holds it now.
+    fn found_at(&self, partition: Partition, checkpoint: Checkpoint) -> anyhow::Result<Option<u32>> {
+        let follower = self.hands.transport.follow(&Topic::Log(Log::Pairs))?;
+        block_at(&follower, Log::Pairs, partition, checkpoint, &self.hands.ties.vigil)
+    }
+
+    /// Another owner has claimed a partition since: it is not this worker's any more, whatever its group will say.
+    fn drop_overtaken(&mut self) -> anyhow::Result<()> {
+        let overtaken = std::mem::take(&mut self.overtaken);
+        if overtaken.is_empty() {
+            return Ok(());
+        }
+        for partition in overtaken {
+            tracing::warn!(stage = "rows", partition = partition.0, "overtaken by a later claim: dropped");
+            self.forget(partition);
+        }
+        self.assignment += 1;
+        self.follow()
+    }
+
+    /// Follows all totals, and the lists that are its own. New stages need all of them; the others pass over what they know.
+    fn follow(&self) -> anyhow::Result<()> {
+        let (mut totals, mut lists) = (Vec::new(), Vec::new());
+        for number in 0..self.hands.plan.pairs_partitions {
+            let input = RowsInput::Totals(Partition(number));
+            let next = self.owned.values().map(|owned| owned.stage.next(input)).min();
+            totals.extend(next.map(|next| (Partition(number), next)));
+        }
+        for (&partition, owned) in &self.owned {
+            lists.push((partition, owned.stage.next(RowsInput::Lists)));
+        }
+        self.totals.assign(&totals)?;
+        self.lists.assign(&lists)
+    }
+
+    fn forget(&mut self, partition: Partition) {
+        if self.owned.remove(&partition).is_none() {
+            return;
+        }
+        self.hands.ties.view.remove_partition(partition, self.hands.plan.pairs_partitions);
+        self.hands.ties.health.remove(StageName::Rows, partition);
+        tracing::info!(stage = "rows", partition = partition.0, "let go");
+    }
+}
+
+/// Whether a stage says that another owner has claimed its partition since.
+fn is_overtaken(handled: &Result<(), StageError>) -> bool {
+    matches!(handled, Err(StageError::Overtaken { .. }))
+}
+
+/// Asks again while the registry does not answer: it is waited for as long as it takes.
+fn wait_for_schema<R>(vigil: &Vigil, mut decode: impl FnMut() -> Result<R, CodecError>) -> anyhow::Result<R> {
+    loop {
+        match decode() {
+            Err(error) if error.is_transient() => {
+                vigil.wait(&format_args!("a list published before cannot be read yet: {error}"))?;
+                std::thread::sleep(REGISTRY_PAUSE);
+            }
+            decoded => {
+                vigil.note_answer();
+                return Ok(decoded?);
+            }
+        }
+    }
+}
+
+impl<T: Transport> Worker for RowsWorker<T> {
+    fn ties(&self) -> &Ties {
+        &self.hands.ties
+    }
+
+    fn look(&mut self) -> anyhow::Result<()> {
+        self.hands.writer.look()
+    }
+
+    fn change(&mut self) -> anyhow::Result<()> {
+        while let Some(change) = self.reader.change() {
+            self.take_up(change)?;
+        }
+        Ok(())
+    }
+
+    fn read(&mut self) -> anyhow::Result<bool> {
+        let no_totals = self.read_totals()?;
+        self.drop_overtaken()?;
+        let no_lists = self.read_lists()?;
+        self.drop_overtaken()?;
+        let no_pairs = self.read_pairs()?;
+        self.drop_overtaken()?;
+        if self.is_busy() {
+            self.tell_all(|| Fact::Continue)?;
+        }
+        Ok(no_totals && no_lists && no_pairs && !self.is_busy())
+    }
+
+    fn tick(&mut self) -> anyhow::Result<()> {
+        let now = self.hands.now();
+        self.tell_all(|| Fact::Clock(now))
+    }
+
+    fn show(&mut self) {
+        let (mut offsets, now) = (Vec::new(), self.hands.now());
+        if std::mem::take(&mut self.foreign_keys) > 0 {
+            tracing::warn!(
+                "lists under keys of another form, or of another registry: compaction keeps those beside the new ones. Start \
+                 with another topics.prefix, or remove them"
+            );
+        }
+        for (&partition, owned) in &mut self.owned {
+            let next = owned.stage.next(RowsInput::Pairs);
+            let left = self.reader.lag(partition, next, true);
+            owned.follower.update(&rows_tallies(owned.stage.work(), &owned.delay));
+            owned.lag.update(left, age_ms(left, owned.newest_ms, now));
+            self.hands.ties.health.set(StageName::Rows, partition, state(owned.stage.phase(), left));
+            offsets.push((partition, next));
+        }
+        self.reader.commit(&offsets, "", false);
+        self.hands.settle(self.reader.is_settled(), self.owned.is_empty());
+        self.hands.show();
+    }
+
+    fn asked(&self) -> Asked<'_> {
+        let rows = self.owned.iter().map(|(&partition, owned)| (partition, owned.stage.work())).collect();
+        let (assignment, rows_partitions) = (self.assignment, self.hands.plan.pairs_partitions);
+        Asked { assignment, rejected: 0, windows: Vec::new(), rows, rows_partitions }
+    }
+
+    fn finish(&mut self) -> anyhow::Result<()> {
+        self.tell_all(|| Fact::Drain)?;
+        for partition in self.owned.keys().copied().collect::<Vec<_>>() {
+            self.forget(partition);
+        }
+        self.hands.writer.flush()
+    }
+}

@@ -1,0 +1,191 @@
+//! Reading a log from where one stands to where it ends now: what it holds before one writes to it, or goes on reading it.
+//!
+//! Invariants: a scan ends at the end that each partition had when it began, or later; it belongs to no group and commits
+//! nothing. Absent: following a log, and what follows from what was found (`recovery`).
+
+use super::recovery::LogFacts;
+use super::transport::{Appending, Follower, LogFailure, Message, Next, Topic, Transport, Writer};
+use super::vigil::Vigil;
+use crate::position::{Checkpoint, NextOffset, Partition};
+use crate::stage::{Log, StageError};
+use crate::wire::{Opening, checksum_of_block, founding};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// How long a scan waits for the next record before it looks around.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// An offset of each partition.
+pub type Offsets = BTreeMap<Partition, NextOffset>;
+
+/// What is done with a record, and where it lies.
+pub type Each<'e, F> = dyn FnMut(Partition, NextOffset, &<F as Follower>::Message<'_>) -> anyhow::Result<()> + 'e;
+
+/// Reads each partition of `from` from its offset (or the first that it holds) to its end now. Returns where each was read to.
+///
+/// # Errors
+/// When the topic cannot be read, or `each` fails.
+pub fn scan<F: Follower + 'static>(
+    follower: &F,
+    topic: &Topic,
+    from: &Offsets,
+    vigil: &Vigil,
+    each: &mut Each<'_, F>,
+) -> anyhow::Result<Offsets> {
+    let (mut read_to, mut open, mut starts) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
+    for (&partition, &offset) in from {
+        let bounds = follower.bounds(partition)?;
+        let (start, high) = (offset.max(bounds.low), bounds.high);
+        read_to.insert(partition, start);
+        if start < high {
+            open.insert(partition, high);
+            starts.push((partition, start));
+        }
+    }
+    if starts.is_empty() {
+        return Ok(read_to);
+    }
+    follower.assign(&starts)?;
+    while !open.is_empty() {
+        match follower.poll(LOOK)? {
+            Next::Nothing => vigil.wait(&format_args!("{topic}: records that are there do not come"))?,
+            Next::End(partition) => {
+                vigil.note_answer();
+                open.remove(&partition);
+            }
+            Next::Record(message) => {
+                vigil.beat();
+                vigil.note_answer();
+                let Some((partition, offset)) = message.place() else { continue };
+                each(partition, offset, &message)?;
+                read_to.insert(partition, offset.after());
+                if open.get(&partition).is_some_and(|&high| offset.after() >= high) {
+                    open.remove(&partition);
+                }
+            }
+        }
+        if vigil.is_stopping() {
+            return Err(super::vigil::StopAsked.into());
+        }
+    }
+    follower.assign(&[])?;
+    Ok(read_to)
+}
+
+/// The record of a topic at `offset`, if it is still there.
+///
+/// # Errors
+/// When the topic cannot be read.
+pub fn record_at<F: Follower + 'static, R>(
+    follower: &F,
+    partition: Partition,
+    offset: NextOffset,
+    vigil: &Vigil,
+    take: impl FnOnce(&F::Message<'_>) -> R,
+) -> anyhow::Result<Option<R>> {
+    let bounds = follower.bounds(partition)?;
+    if offset < bounds.low || offset >= bounds.high {
+        return Ok(None);
+    }
+    follower.assign(&[(partition, offset)])?;
+    let found = loop {
+        match follower.poll(LOOK)? {
+            Next::Nothing => vigil.wait(&format_args!("the record at offset {} does not come", offset.0))?,
+            Next::End(_) => break None, // nothing stands there or behind it but marks of transactions
+            Next::Record(message) => {
+                vigil.note_answer();
+                break match message.place() {
+                    Some((_, found)) if found == offset => Some(take(&message)),
+                    _ => None, // compaction has taken it
+                };
+            }
+        }
+    };
+    follower.assign(&[])?;
+    Ok(found)
+}
+
+/// The checksum of the block that a checkpoint was made at, as a log of ours holds it now.
+///
+/// # Errors
+/// When the log cannot be read, or the block is damaged.
+pub(super) fn block_at<F: Follower + 'static>(
+    follower: &F,
+    log: Log,
+    partition: Partition,
+    checkpoint: Checkpoint,
+    vigil: &Vigil,
+) -> anyhow::Result<Option<u32>> {
+    let (Some(_), Some(offset)) = (checkpoint.checksum, checkpoint.record()) else { return Ok(None) };
+    let found = record_at(follower, partition, offset, vigil, |message| {
+        checksum_of_block(message.value().unwrap_or_default())
+    })?;
+    Ok(found.transpose().map_err(|error| StageError::Wire { log, partition, offset, error })?)
+}
+
+/// What a log of ours holds, kept between changes of what a worker owns, so that only what is new is read again.
+pub(super) struct LogScan {
+    pub(super) facts: LogFacts,
+    topic: Topic,
+}
+
+impl LogScan {
+    pub(super) fn new(log: Log, partitions: u32) -> Self {
+        Self { facts: LogFacts::new(log, partitions), topic: Topic::Log(log) }
+    }
+
+    /// Reads on to the log's present end.
+    pub(super) fn refresh<T: Transport>(&mut self, transport: &T, vigil: &Vigil) -> anyhow::Result<()> {
+        let follower = transport.follow(&self.topic)?;
+        for number in 0..self.facts.partitions() {
+            let partition = Partition(number);
+            self.facts.bounds(partition, follower.bounds(partition)?)?;
+        }
+        let from = self.facts.read_to().clone();
+        let Self { facts, topic } = self;
+        let read_to = scan(&follower, topic, &from, vigil, &mut |partition, offset, message| {
+            let Some(block) = message.value() else { return Ok(()) };
+            Ok(facts.record(partition, offset, block)?)
+        })?;
+        for (partition, to) in read_to {
+            self.facts.reached(partition, to);
+        }
+        Ok(())
+    }
+
+    /// The log's id. Where it has none yet, one is proposed; the first proposal on partition 0 is it, whoever made it.
+    /// `may_found` is asked before anything is appended.
+    pub(super) fn settle_id<T: Transport>(
+        &mut self,
+        transport: &T,
+        writer: &mut T::Writer,
+        vigil: &Vigil,
+        may_found: impl FnOnce() -> anyhow::Result<()>,
+    ) -> anyhow::Result<u128> {
+        if let Some(id) = self.facts.id() {
+            return Ok(id);
+        }
+        may_found()?;
+        let proposal = founding(rand::random());
+        let appending = Appending { value: Some(&proposal), ..Appending::default() };
+        writer.append_at(self.facts.log(), Partition(0), appending)?;
+        self.refresh(transport, vigil)?;
+        let what = "a founding mark was acknowledged, but is not there: another topic under the same name?";
+        Ok(self.facts.id().ok_or_else(|| LogFailure::said(self.facts.log().name(), what))?)
+    }
+
+    /// Says where sources start that the log does not know yet, on partition 0, and reads what stands there: of several
+    /// that say so at once, the first counts for all.
+    pub(super) fn settle_origins<T: Transport>(
+        &mut self,
+        opening: &Opening,
+        transport: &T,
+        writer: &mut T::Writer,
+        vigil: &Vigil,
+    ) -> anyhow::Result<()> {
+        let mark = opening.encode();
+        let appending = Appending { value: Some(&mark), ..Appending::default() };
+        writer.append_at(self.facts.log(), Partition(0), appending)?;
+        self.refresh(transport, vigil)
+    }
+}

@@ -1,0 +1,245 @@
+//! A windows worker: its partitions of the events log, a stage each, and what they append to the pairs log.
+
+use super::recovery::start;
+use super::scan::{LogScan, block_at};
+use super::transport::{Change, Message, Next, Reader, Topic, Transport, Writer};
+use super::worker::{Appends, Hands, Ties, Worker, age_ms};
+use crate::position::{Checkpoint, NextOffset, Partition, SourcePartition};
+use crate::serve::Asked;
+use crate::stage::{EventsInput, Fact, Log, Stage, WindowsWork};
+use crate::watch::health::{PartitionState, StageName};
+use crate::watch::metrics::{LagFollower, LogFollower, LogTallies, WindowsFollower};
+use crate::watch::{state, windows_tallies};
+use std::collections::BTreeMap;
+
+/// Records taken between two looks at everything else.
+const BATCH_RECORDS: usize = 32;
+
+/// A partition of the events log that is this worker's.
+struct Owned {
+    stage: Stage<WindowsWork>,
+    /// The newest record's timestamp.
+    newest_ms: Option<i64>,
+    follower: WindowsFollower,
+    lag: LagFollower,
+    muted: LogFollower,
+}
+
+/// The worker.
+pub struct WindowsWorker<T: Transport> {
+    hands: Hands<T>,
+    reader: T::Reader,
+    pairs: LogScan,
+    owned: BTreeMap<Partition, Owned>,
+}
+
+impl<T: Transport> WindowsWorker<T> {
+    /// Joins its group.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn new(hands: Hands<T>) -> anyhow::Result<Self> {
+        let reader = hands.transport.join("windows", &Topic::Log(Log::Events))?;
+        let pairs = LogScan::new(Log::Pairs, hands.plan.pairs_partitions);
+        Ok(Self { hands, reader, pairs, owned: BTreeMap::new() })
+    }
+
+    /// Its stages, in the order of their partitions.
+    pub fn stages(&self) -> impl Iterator<Item = (Partition, &Stage<WindowsWork>)> {
+        self.owned.iter().map(|(&partition, owned)| (partition, &owned.stage))
+    }
+
+    /// Its means.
+    pub fn hands(&self) -> &Hands<T> {
+        &self.hands
+    }
+
+    /// Brings its stages to rest.
+    pub(super) fn rest(&mut self) -> anyhow::Result<()> {
+        for owned in self.owned.values_mut() {
+            let mut effects = Appends::new(&mut self.hands);
+            let rested = owned.stage.handle(Fact::Rest, &mut effects);
+            effects.end(rested)?;
+        }
+        Ok(())
+    }
+
+    fn take_up(&mut self, change: Change) -> anyhow::Result<()> {
+        match change {
+            Change::Revoked(partitions) => {
+                for partition in &partitions {
+                    self.let_go(*partition)?;
+                }
+                self.hands.writer.flush()?; // a successor reads what stands there
+                self.reader.release(&partitions)
+            }
+            Change::Lost(partitions) => {
+                for &partition in &partitions {
+                    self.forget(partition);
+                }
+                self.reader.release(&partitions)
+            }
+            Change::Assigned(partitions) => {
+                let mut starts = Vec::new();
+                if !partitions.is_empty() {
+                    let Hands { transport, writer, ties, .. } = &mut self.hands;
+                    self.pairs.refresh(transport, &ties.vigil)?;
+                    let log_id = self.pairs.settle_id(transport, writer, &ties.vigil, || Ok(()))?;
+                    for &partition in &partitions {
+                        starts.push((partition, self.take_over(partition, log_id)?));
+                    }
+                }
+                self.reader.assign(&starts)
+            }
+        }
+    }
+
+    /// A stage for `partition` that knows what its predecessors appended. Returns where it reads from.
+    fn take_over(&mut self, partition: Partition, log_id: u128) -> anyhow::Result<NextOffset> {
+        let source = SourcePartition::new(Log::Events.name(), partition.0);
+        let bounds = self.reader.bounds(partition)?;
+        super::recovery::is_whole(Log::Events, partition, bounds)?;
+        if let Some(checkpoint) = self.pairs.facts.furthest(&source) {
+            start(&source, Log::Pairs, checkpoint, bounds, self.found_at(partition, checkpoint)?)?;
+        }
+        let plan = &self.hands.plan;
+        let (identities, setup) = (plan.identities(), &plan.setup);
+        let work = WindowsWork::new(
+            partition,
+            plan.pairs_partitions,
+            &setup.counting,
+            identities.events,
+            identities.pairs,
+            setup.merge_bytes_max,
+            setup.limits,
+        );
+        let mut stage = Stage::new(work, [EventsInput]);
+        let mut effects = Appends::new(&mut self.hands);
+        let told = self.pairs.facts.tell(
+            log_id,
+            |known| *known == source,
+            |left| stage.handle(Fact::Left(left), &mut effects),
+        );
+        // Snapshots will say where to go on; until then the log is read from its start, and what is there is muted.
+        let (next, until) = (bounds.low, bounds.until());
+        let opened = told.and_then(|()| stage.handle(Fact::Opened { input: EventsInput, next, until }, &mut effects));
+        effects.end(opened)?;
+        let Ties { metrics, health, .. } = &self.hands.ties;
+        let to = until.unwrap_or(next);
+        tracing::info!(stage = "windows", partition = partition.0, from = next.0, to = to.0, "reading the events log");
+        health.set(StageName::Windows, partition, PartitionState::CatchingUp { records_left: next.lag(to) });
+        let owned = Owned {
+            stage,
+            newest_ms: None,
+            follower: metrics.windows(partition),
+            lag: metrics.lag(StageName::Windows, &source),
+            muted: metrics.log(Log::Pairs.name()),
+        };
+        self.owned.insert(partition, owned);
+        Ok(next)
+    }
+
+    /// The checksum of the block that a checkpoint was made at, as the log holds it now.
+    fn found_at(&self, partition: Partition, checkpoint: Checkpoint) -> anyhow::Result<Option<u32>> {
+        let follower = self.hands.transport.follow(&Topic::Log(Log::Events))?;
+        block_at(&follower, Log::Events, partition, checkpoint, &self.hands.ties.vigil)
+    }
+
+    /// Finishes what is in hand of `partition`.
+    fn let_go(&mut self, partition: Partition) -> anyhow::Result<()> {
+        let Some(owned) = self.owned.get_mut(&partition) else { return Ok(()) };
+        let mut effects = Appends::new(&mut self.hands);
+        let drained = owned.stage.handle(Fact::Drain, &mut effects);
+        effects.end(drained)?;
+        self.forget(partition);
+        Ok(())
+    }
+
+    fn forget(&mut self, partition: Partition) {
+        if self.owned.remove(&partition).is_some() {
+            self.hands.ties.health.remove(StageName::Windows, partition);
+            tracing::info!(stage = "windows", partition = partition.0, "let go");
+        }
+    }
+}
+
+impl<T: Transport> Worker for WindowsWorker<T> {
+    fn ties(&self) -> &Ties {
+        &self.hands.ties
+    }
+
+    fn look(&mut self) -> anyhow::Result<()> {
+        self.hands.writer.look()
+    }
+
+    fn change(&mut self) -> anyhow::Result<()> {
+        while let Some(change) = self.reader.change() {
+            self.take_up(change)?;
+        }
+        Ok(())
+    }
+
+    fn read(&mut self) -> anyhow::Result<bool> {
+        for _ in 0..BATCH_RECORDS {
+            let mut effects = Appends::new(&mut self.hands);
+            let handled = match self.reader.poll()? {
+                Next::Nothing => return Ok(true),
+                Next::End(partition) => match self.owned.get_mut(&partition) {
+                    Some(owned) => owned.stage.handle(Fact::Ended { input: EventsInput }, &mut effects),
+                    None => Ok(()),
+                },
+                Next::Record(message) => {
+                    let Some((partition, offset)) = message.place() else { continue };
+                    let (Some(owned), Some(record)) = (self.owned.get_mut(&partition), message.value()) else {
+                        continue; // revoked since it was fetched, or nothing
+                    };
+                    owned.newest_ms = message.timestamp_ms();
+                    owned.stage.handle(Fact::Record { input: EventsInput, offset, record }, &mut effects)
+                }
+            };
+            effects.end(handled)?;
+        }
+        Ok(false)
+    }
+
+    fn tick(&mut self) -> anyhow::Result<()> {
+        let now = self.hands.now();
+        for owned in self.owned.values_mut() {
+            let mut effects = Appends::new(&mut self.hands);
+            let told = owned.stage.handle(Fact::Clock(now), &mut effects);
+            let sent = told.and_then(|()| owned.stage.handle(Fact::Send, &mut effects));
+            effects.end(sent)?;
+        }
+        Ok(())
+    }
+
+    fn show(&mut self) {
+        let mut offsets = Vec::new();
+        let now = self.hands.now();
+        for (&partition, owned) in &mut self.owned {
+            let next = owned.stage.next(EventsInput);
+            let left = self.reader.lag(partition, next, true);
+            owned.follower.update(&windows_tallies(owned.stage.work()));
+            owned.lag.update(left, age_ms(left, owned.newest_ms, now));
+            owned.muted.update(&LogTallies { muted: owned.stage.work().appended().1, ..LogTallies::default() });
+            self.hands.ties.health.set(StageName::Windows, partition, state(owned.stage.phase(), left));
+            offsets.push((partition, next));
+        }
+        self.reader.commit(&offsets, "", false);
+        self.hands.settle(self.reader.is_settled(), self.owned.is_empty());
+        self.hands.show();
+    }
+
+    fn asked(&self) -> Asked<'_> {
+        let windows = self.owned.values().map(|owned| owned.stage.work()).collect();
+        let rows_partitions = self.hands.plan.pairs_partitions;
+        Asked { assignment: 0, rejected: 0, windows, rows: Vec::new(), rows_partitions }
+    }
+
+    fn finish(&mut self) -> anyhow::Result<()> {
+        for partition in self.owned.keys().copied().collect::<Vec<_>>() {
+            self.let_go(partition)?;
+        }
+        self.hands.writer.flush()
+    }
+}

@@ -1,0 +1,30 @@
+//! What an id may be, wherever it comes from: a record, or a constant of the mapping.
+
+use super::reject::Reason;
+use crate::limits::ID_BYTES_MAX;
+
+/// What is wrong with an id, if anything.
+pub(super) fn id_fault(id: &str) -> Option<(Reason, String)> {
+    if id.is_empty() {
+        return Some((Reason::EmptyId, "empty; an id is not".to_owned()));
+    }
+    if id.len() > ID_BYTES_MAX {
+        let what = format!("{} bytes; an id has at most {ID_BYTES_MAX}: map a shorter one", id.len());
+        return Some((Reason::IdTooLong, what));
+    }
+    // They would break lines and columns of what is written later. Bytes first: most ids are plain ASCII.
+    let is_control = |byte: u8| byte < 0x20 || byte == 0x7F;
+    if id.bytes().any(is_control) || (!id.is_ascii() && id.chars().any(char::is_control)) {
+        return Some((
+            Reason::BadId,
+            "holds a control character, such as a tab; clean the id at its producer".to_owned(),
+        ));
+    }
+    None
+}
+
+/// What is wrong with an id as a shop, if anything.
+pub(super) fn shop_fault(shop: &str) -> Option<String> {
+    let slash = "holds a slash, which ends the shop in the key of a list; map another name";
+    shop.contains('/').then(|| slash.to_owned())
+}

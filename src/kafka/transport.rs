@@ -1,0 +1,79 @@
+//! Kafka as the stages' workers see it: topics by the names that the settings give them, clients of a worker.
+
+use super::follower::KafkaFollower;
+use super::reader::KafkaReader;
+use super::rejects::KafkaRejects;
+use super::writer::KafkaWriter;
+use crate::drive::{Topic, Transport, Vigil, Wake};
+use crate::stage::Log;
+use rdkafka::ClientConfig;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// How to reach the brokers, and what topics and groups are called there.
+#[derive(Clone)]
+pub struct Names {
+    /// The properties that all clients share.
+    pub client: ClientConfig,
+    /// Before the names of groups.
+    pub prefix: String,
+    /// The topics of the events, pairs, totals and lists logs.
+    pub logs: [(Log, String); 4],
+    /// The topics of sources, by the sources' names.
+    pub sources: BTreeMap<Arc<str>, String>,
+    /// The topic of rejects.
+    pub rejects: String,
+}
+
+impl Names {
+    fn topic(&self, topic: &Topic) -> &str {
+        match topic {
+            Topic::Log(log) => self.logs.iter().find(|(name, _)| name == log).map_or("", |(_, topic)| topic),
+            Topic::Source(name) => self.sources.get(name).map_or("", String::as_str),
+        }
+    }
+
+    fn group(&self, name: &str) -> String {
+        format!("{}{name}", self.prefix)
+    }
+}
+
+/// Makes the clients of one worker.
+pub struct KafkaTransport {
+    names: Arc<Names>,
+    vigil: Arc<Vigil>,
+    wake: Wake,
+}
+
+impl KafkaTransport {
+    /// Of the worker that `vigil` and `wake` belong to.
+    #[must_use]
+    pub fn new(names: Arc<Names>, vigil: Arc<Vigil>, wake: Wake) -> Self {
+        Self { names, vigil, wake }
+    }
+}
+
+impl Transport for KafkaTransport {
+    type Reader = KafkaReader;
+    type Follower = KafkaFollower;
+    type Writer = KafkaWriter;
+    type Rejects = KafkaRejects;
+
+    fn join(&self, group: &str, topic: &Topic) -> anyhow::Result<KafkaReader> {
+        let Self { names, vigil, wake } = self;
+        KafkaReader::join(&names.client, &names.group(group), names.topic(topic), vigil, wake)
+    }
+
+    fn follow(&self, topic: &Topic) -> anyhow::Result<KafkaFollower> {
+        let Self { names, vigil, wake } = self;
+        KafkaFollower::new(&names.client, &names.group("follow"), names.topic(topic), vigil, wake)
+    }
+
+    fn writer(&self) -> anyhow::Result<KafkaWriter> {
+        KafkaWriter::new(&self.names.client, self.names.logs.clone(), &self.vigil)
+    }
+
+    fn rejects(&self) -> anyhow::Result<KafkaRejects> {
+        KafkaRejects::new(&self.names.client, &self.names.rejects, &self.vigil)
+    }
+}

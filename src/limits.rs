@@ -1,0 +1,90 @@
+//! Sizes that have to fit each other. A block or a list that is larger than a record may be stops whoever writes it, and
+//! again after a restart: so what may be set and what may be admitted is chosen such that none can come about.
+//!
+//! The bytes of blocks, and the proof that they fit, are in `wire::size`: it knows the format.
+
+/// `max.message.bytes` of samenloop's own topics: what the brokers take of one batch.
+pub const MESSAGE_BYTES_MAX: usize = 32 << 20;
+
+/// What goes around a value: the batch's head (61 bytes), the record's own, its key and headers. A batch that a codec would
+/// make larger goes out unpacked.
+pub const AROUND_BYTES_MAX: usize = 64 << 10;
+
+/// `message.max.bytes` of samenloop's producers: a record with its key and headers. What is left is for the batch's head.
+pub const PRODUCED_BYTES_MAX: usize = MESSAGE_BYTES_MAX - (4 << 10);
+
+/// The largest value of a record that samenloop writes.
+pub const RECORD_BYTES_MAX: usize = MESSAGE_BYTES_MAX - AROUND_BYTES_MAX;
+
+/// Longest shop, user, item, order or event id, and name of a source, in bytes of UTF-8.
+pub const ID_BYTES_MAX: usize = 256;
+
+/// Most lines of one order; more is a mistake of the producer, not an order.
+pub const LINES_MAX: usize = 100_000;
+
+/// Largest `logs.block_bytes`: at this size a block is closed. The event that reaches it is in it too, and so is a section for
+/// every source partition.
+pub const BLOCK_BYTES_MAX: usize = 4 << 20;
+
+/// Most partitions of all sources together: each may have a section in a block.
+pub const SOURCE_PARTITIONS_MAX: usize = 4096;
+
+/// Largest `counting.basket_max`. What an order means for the counts names each of its items; a larger one is bulk and
+/// means nothing.
+pub const BASKET_MAX: usize = 10_000;
+
+/// Most items that a session, a cart or a user's memory may hold, where an event is paired with each of them.
+pub const REMEMBERED_MAX: usize = 1000;
+
+/// Most entries that a list shows, and as many in reserve.
+pub const LIST_ENTRIES_MAX: usize = 1000;
+
+/// An entry of a list as JSON: a byte of its id takes up to six (`\u001f`), all else fits in as many as are left of this.
+const ENTRY_BYTES_MAX: usize = 6 * ID_BYTES_MAX + 512;
+
+/// The largest list: its entries; shop, item and the rest are no more than two of them.
+const LIST_BYTES_MAX: usize = (2 * LIST_ENTRIES_MAX + 2) * ENTRY_BYTES_MAX;
+
+const _: () = assert!(LIST_BYTES_MAX <= RECORD_BYTES_MAX, "a list must fit in a record");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::EventTime;
+    use crate::items::Items;
+    use crate::list_key::{About, ListKey, ListName};
+    use crate::publish::{ListRecord, Stamp};
+    use crate::rank::{Day, Entry, Figures, List};
+    use crate::relation::Relation;
+
+    #[test]
+    fn the_largest_list_fits_in_a_record() {
+        let mut items = Items::default();
+        let shop = items.shop(&"\u{1}".repeat(ID_BYTES_MAX));
+        let item = items.item(shop, &"\u{1f}".repeat(ID_BYTES_MAX));
+        // No number is written in more digits than these: 9 are significant, however small or large it is.
+        let figures = Figures {
+            pair: 1.234_567_89e-30,
+            anchor: 1.234_567_89e-30,
+            other: 1.234_567_89e30,
+            contexts: 1.234_567_89e-300,
+        };
+        let entry = Entry {
+            item,
+            score_milli: u32::MAX,
+            rank_milli: i64::MAX,
+            support: u32::MAX,
+            figures,
+            llr_root: -1.234_56e-300,
+            last_seen: Day(u16::MAX),
+        };
+        let list = ListName::of(Relation::ViewedThenBought);
+        let key = ListKey { shop: items.shop_of(item), list, about: About::Item(item) };
+        let entries = vec![entry; 2 * LIST_ENTRIES_MAX];
+        let list = List { key, as_of: EventTime(i64::MIN), entries, shown: LIST_ENTRIES_MAX };
+        let mut json = Vec::new();
+        ListRecord::of(&list, &items, Stamp { epoch: u64::MAX, sequence: u64::MAX }).write_json(&mut json);
+        assert!(json.len() <= LIST_BYTES_MAX, "{} bytes", json.len());
+        assert!(json.len() > 2 * LIST_ENTRIES_MAX * 6 * ID_BYTES_MAX, "ids are written in full");
+    }
+}

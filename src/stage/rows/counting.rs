@@ -1,0 +1,110 @@
+//! Pairs blocks in, counted: each delta once, by the ledger. A delta marks its lists as due; ranking comes later.
+
+use super::{Clocked, RowsWork};
+use crate::items::ItemId;
+use crate::list_key::{About, ListKey, ListName};
+use crate::position::{Checkpoint, NextOffset, Position, Verdict};
+use crate::publish::ListNumber;
+use crate::relation::Relation;
+use crate::stage::checkpoints::refused;
+use crate::stage::effect::{Effects, StageError};
+use crate::wire::{Kind, Lag, PairEntry, PairsBlock, SectionHead, checksum_of_block, kind_of};
+
+impl RowsWork {
+    pub(super) fn pairs_record(
+        &mut self,
+        offset: NextOffset,
+        record: &[u8],
+        effects: &mut dyn Effects,
+    ) -> Result<(), StageError> {
+        let kind = kind_of(record).map_err(|error| self.identity.wire(offset, error))?;
+        let checksum = checksum_of_block(record).map_err(|error| self.identity.wire(offset, error))?;
+        self.checkpoints.pass(offset, || checksum).map_err(refused(&self.pairs, offset))?;
+        self.last_input_ms = self.clock_ms;
+        match kind {
+            Kind::Opening => self.opening(offset, record)?,
+            Kind::Founding => {}
+            _ => self.pairs_block(offset, record, effects)?,
+        }
+        self.read = Checkpoint { position: Position::start_of(offset.after()), checksum: Some(checksum) };
+        Ok(())
+    }
+
+    fn opening(&mut self, offset: NextOffset, block: &[u8]) -> Result<(), StageError> {
+        let opening = self.identity.check(offset, block)?;
+        opening.origins.iter().for_each(|origin| self.identity.open(origin));
+        Ok(())
+    }
+
+    fn pairs_block(&mut self, offset: NextOffset, bytes: &[u8], effects: &mut dyn Effects) -> Result<(), StageError> {
+        let block = PairsBlock::decode(bytes).map_err(|error| self.identity.wire(offset, error))?;
+        self.names.fill(&block.shops, &block.items, self.rows.items_mut());
+        for section in &block.sections {
+            let head = &section.head;
+            let entries = &block.entries[section.entries.clone()];
+            let Verdict::Apply { from } = self.identity.verdict(offset, head)? else {
+                self.tally.ledger_duplicates += entries.len() as u64;
+                continue;
+            };
+            let is_current = self.identity.is_current(block.generation, &head.source);
+            if is_current && head.lag == Lag::History {
+                self.silence.begin_history(&head.source); // from the first entry on; its end counts from the last
+            }
+            for entry in entries {
+                if entry.position < from {
+                    self.tally.ledger_duplicates += 1;
+                } else {
+                    self.apply(&block, entry, head, effects);
+                }
+            }
+            self.close_section(head, is_current, effects);
+            self.identity.ledger.advance(&head.source, head.span.to);
+        }
+        self.tell_when_many(effects);
+        Ok(())
+    }
+
+    fn apply(&mut self, block: &PairsBlock<'_>, entry: &PairEntry, head: &SectionHead, effects: &mut dyn Effects) {
+        self.moved = true;
+        let arrived_ms = match self.clocked {
+            Clocked::Events => {
+                self.events_come_to(entry.time.0, effects);
+                entry.time.0
+            }
+            Clocked::Wall => head.arrived_ms.unwrap_or(self.wall_ms),
+        };
+        let (rows, touched) = (&mut self.rows, &mut self.touched);
+        block.with_delta(entry, &self.names, &mut self.scratch, |delta| rows.apply(delta, touched));
+        let is_silent = self.silence.is_on();
+        for (relation, item) in std::mem::take(&mut self.touched).drain(..) {
+            let Some(list) = self.list_of(relation, item) else { continue };
+            if is_silent {
+                self.due.know(list);
+            } else {
+                self.due.mark(list, arrived_ms, self.clock_ms);
+            }
+        }
+    }
+
+    /// The list that shows this row, if it is on.
+    fn list_of(&mut self, relation: Relation, item: ItemId) -> Option<ListNumber> {
+        let list = ListName::of(relation);
+        self.rankers[list.index()].as_ref()?;
+        let shop = self.rows.items().shop_of(item);
+        Some(self.lists.meet(ListKey { shop, list, about: About::Item(item) }))
+    }
+
+    /// What a section says of its source once its entries have been applied.
+    fn close_section(&mut self, head: &SectionHead, is_current: bool, effects: &mut dyn Effects) {
+        if let Some(highest) = head.highest {
+            if self.clocked == Clocked::Events {
+                self.events_come_to(highest.0, effects);
+            }
+            self.moved |= highest > self.rows.now();
+            self.rows.observe(highest);
+        }
+        if is_current && head.lag != Lag::History && self.silence.end_history(&head.source) {
+            self.end_silence();
+        }
+    }
+}

@@ -1,0 +1,306 @@
+//! The rows stage on one partition: pairs blocks in, counted; lists and totals out.
+//!
+//! Four ideas, a file each: `counting` (deltas, by the ledger), `silence` (while the stage catches up, or a source reads history, lists and
+//! totals stay silent; then everything is due once), `publishing` (a list is ranked when it is due, and published when it is news, or
+//! when another one has landed over it), `totals` (what partitions tell each other, and claims).
+//!
+//! Invariants: counting never waits for ranking; a fact does a bounded amount of ranking and telling (but where the events are the clock:
+//! a replay must publish what a live stage would have), the rest is left over ([`super::Stage::is_busy`]); durations go by a clock
+//! that nobody puts back; of two owners of a partition the one with the lower epoch stops.
+
+mod counting;
+mod publishing;
+mod record;
+mod silence;
+mod totals;
+
+pub use record::{Landed, LandedValue, RowsRecord};
+
+use super::checkpoints::{Checkpoints, refused};
+use super::effect::{Effects, Log, StageError};
+use super::{Clock, Identity, Left, RowsInput, Work};
+use crate::items::ItemId;
+use crate::list_key::ListName;
+use crate::position::{Checkpoint, NextOffset, Partition, SourcePartition};
+use crate::publish::{Due, Lists, Publisher};
+use crate::rank::{Explanation, List, Ranker, explain};
+use crate::relation::Relation;
+use crate::rows::Rows;
+use crate::rules::{CountingRules, ListRules, PublishRules};
+use crate::wire::{DeltaScratch, PAIRS_SOURCE, TotalsWriter, Translation};
+use silence::Silence;
+use totals::Telling;
+
+/// What publishing goes by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Clocked {
+    /// The clock that [`super::Fact::Clock`] brings.
+    Wall,
+    /// The events' own times: a replay shows what would have been published live.
+    Events,
+}
+
+/// Ranking and publishing, as set.
+#[derive(Clone, Debug)]
+pub struct RowsSetup {
+    /// Rules of the lists, by [`Relation::index`].
+    pub lists: [ListRules; Relation::COUNT],
+    /// When a list is published.
+    pub publish: PublishRules,
+    /// By which clock.
+    pub clocked: Clocked,
+}
+
+/// What the stage did so far. Arrays are by [`ListName::index`].
+#[derive(Clone, Debug, Default)]
+pub struct RowsTally {
+    /// Entries of the pairs log that had been applied before.
+    pub ledger_duplicates: u64,
+    /// Rows ranked.
+    pub ranked: [u64; ListName::COUNT],
+    /// Lists published.
+    pub published: [u64; ListName::COUNT],
+    /// Tombstones published.
+    pub tombstones: [u64; ListName::COUNT],
+    /// Ranked lists that said nothing new.
+    pub suppressed: [u64; ListName::COUNT],
+    /// Lists and tombstones published because something else had landed over them.
+    pub corrected: u64,
+    /// Totals told to other partitions.
+    pub totals_told: u64,
+}
+
+/// One partition of the rows stage.
+pub struct RowsWork {
+    partition: Partition,
+    /// The partition of the pairs log, as a source.
+    pairs: SourcePartition,
+    identity: Identity,
+    /// What predecessors say that they have read of it: until it is opened, and then until reading has passed it.
+    checkpoints_left: Vec<Checkpoint>,
+    checkpoints: Checkpoints,
+    /// How far this stage has read it.
+    read: Checkpoint,
+    rows: Rows,
+    names: Translation,
+    scratch: DeltaScratch,
+    touched: Vec<(Relation, ItemId)>,
+    rules: [ListRules; ListName::COUNT],
+    /// By list; none where it is off.
+    rankers: [Option<Ranker>; ListName::COUNT],
+    /// The list ranked last.
+    ranked: List,
+    lists: Lists,
+    due: Due,
+    publisher: Publisher,
+    publish: PublishRules,
+    clocked: Clocked,
+    /// By this every duration is measured: a clock that nobody puts back, or the events'.
+    clock_ms: i64,
+    /// By this times are told: the wall's, or the events'.
+    wall_ms: i64,
+    /// When the last record came, by `clock_ms`.
+    last_input_ms: i64,
+    telling: Telling,
+    totals_writer: TotalsWriter,
+    silence: Silence,
+    /// Whether anything has come since the last rest.
+    moved: bool,
+    /// The offset of this owner's claim.
+    epoch: Option<u64>,
+    /// A higher epoch found among the lists that were there at the start.
+    epoch_above: Option<u64>,
+    /// Whether the end that the lists log had at the start has not been reached: what lands is what a predecessor published.
+    wants_lists: bool,
+    tally: RowsTally,
+}
+
+impl RowsWork {
+    /// Partition `partition` of `partitions` of the pairs log, which is written under `pairs_identity`.
+    #[must_use]
+    pub fn new(
+        partition: Partition,
+        partitions: u32,
+        counting: &CountingRules,
+        pairs_identity: u64,
+        setup: &RowsSetup,
+    ) -> Self {
+        let RowsSetup { lists, publish, clocked } = setup;
+        let ranker = |rules: &ListRules| rules.enabled.then(|| Ranker::new(rules.clone()));
+        Self {
+            partition,
+            pairs: SourcePartition::new(PAIRS_SOURCE, partition.0),
+            identity: Identity::new(Log::Pairs, partition, pairs_identity),
+            checkpoints_left: Vec::new(),
+            checkpoints: Checkpoints::default(),
+            read: Checkpoint::default(),
+            rows: Rows::new(counting, partition, partitions),
+            names: Translation::default(),
+            scratch: DeltaScratch::default(),
+            touched: Vec::new(),
+            rules: lists.clone(),
+            rankers: lists.each_ref().map(ranker),
+            ranked: List::blank(),
+            lists: Lists::default(),
+            due: Due::new(publish),
+            publisher: Publisher::new(publish.min_score_step_milli),
+            publish: *publish,
+            clocked: *clocked,
+            clock_ms: i64::MIN,
+            wall_ms: i64::MIN,
+            last_input_ms: i64::MIN,
+            telling: Telling::new(),
+            totals_writer: TotalsWriter::default(),
+            silence: Silence::new(),
+            moved: false,
+            epoch: None,
+            epoch_above: None,
+            wants_lists: true,
+            tally: RowsTally::default(),
+        }
+    }
+
+    /// The counts.
+    #[must_use]
+    pub fn rows(&self) -> &Rows {
+        &self.rows
+    }
+
+    /// What the stage did so far.
+    #[must_use]
+    pub fn tally(&self) -> &RowsTally {
+        &self.tally
+    }
+
+    /// Bytes held now, by kind.
+    #[must_use]
+    pub fn bytes_by_kind(&self) -> Vec<(&'static str, usize)> {
+        vec![
+            ("rows", self.rows.stats().bytes),
+            ("names", self.rows.items().bytes() + self.names.held_bytes()),
+            ("due", self.due.bytes() + self.lists.bytes()),
+            ("published", self.publisher.bytes()),
+            ("blocks", self.telling.bytes() + self.totals_writer.held_bytes()),
+        ]
+    }
+
+    /// Whether records of the lists log are to be given decoded: while the end that the log had at the start has not been
+    /// reached.
+    #[must_use]
+    pub fn wants_lists(&self) -> bool {
+        self.wants_lists
+    }
+
+    /// The row behind a list, with its best `candidates_max` entries, also where the list is off; `None` when the item has
+    /// never been met.
+    #[must_use]
+    pub fn explain(&self, list: ListName, shop: &str, item: &str, candidates_max: usize) -> Option<Explanation> {
+        let item = self.rows.items().find_item(shop, item)?;
+        Some(explain(&self.rows.row(list.relation(), item), &self.rules[list.index()], candidates_max))
+    }
+}
+
+impl Work for RowsWork {
+    type Input = RowsInput;
+    type Record<'a> = RowsRecord<'a>;
+
+    fn left(&mut self, left: &Left<'_>) -> Result<(), StageError> {
+        if let Left::Checkpoint { source, checkpoint, .. } = left
+            && **source == self.pairs
+        {
+            self.checkpoints_left.push(*checkpoint);
+        }
+        Ok(())
+    }
+
+    fn claimed(&mut self, epoch: u64) {
+        self.epoch = Some(epoch);
+        self.telling.claim(epoch);
+        self.publisher.claim(epoch);
+    }
+
+    fn opened(&mut self, input: RowsInput, next: NextOffset, until: Option<NextOffset>) -> Result<(), StageError> {
+        if input == RowsInput::Pairs {
+            let left = std::mem::take(&mut self.checkpoints_left);
+            let offset = until.unwrap_or(next);
+            self.checkpoints =
+                Checkpoints::open(left.into_iter(), next, until).map_err(refused(&self.pairs, offset))?;
+        }
+        Ok(())
+    }
+
+    fn open(&mut self, _effects: &mut dyn Effects) {
+        assert!(self.epoch.is_some(), "a rows partition is claimed before it is read");
+    }
+
+    fn record(
+        &mut self,
+        input: RowsInput,
+        offset: NextOffset,
+        record: &RowsRecord<'_>,
+        effects: &mut dyn Effects,
+    ) -> Result<(), StageError> {
+        match (input, record) {
+            (RowsInput::Pairs, RowsRecord::Block(block)) => self.pairs_record(offset, block, effects),
+            (RowsInput::Totals(partition), RowsRecord::Block(block)) => self.totals_record(partition, offset, block),
+            (RowsInput::Lists, RowsRecord::List(landed)) => self.list_record(landed),
+            (RowsInput::Lists, RowsRecord::Block(_)) | (_, RowsRecord::List(_)) => {
+                Err(StageError::Foreign { log: Log::Lists, what: format!("{input:?} brought {record:?}") })
+            }
+        }
+    }
+
+    fn reached(&mut self, input: RowsInput, _effects: &mut dyn Effects) {
+        self.wants_lists &= input != RowsInput::Lists;
+    }
+
+    fn live(&mut self, _effects: &mut dyn Effects) -> Result<(), StageError> {
+        if let (Some(own), Some(found)) = (self.epoch, self.epoch_above) {
+            return Err(StageError::EpochLost { partition: self.partition, own, found });
+        }
+        if self.silence.catch_up() {
+            self.end_silence();
+        }
+        Ok(())
+    }
+
+    fn clock(&mut self, clock: Clock, effects: &mut dyn Effects) -> Result<(), StageError> {
+        if self.clocked == Clocked::Wall {
+            self.wall_ms = clock.wall_ms;
+            self.clock_ms = self.clock_ms.max(clock.monotonic_ms);
+            if self.last_input_ms == i64::MIN {
+                self.last_input_ms = self.clock_ms; // whatever came before the first look at the clock came now
+            }
+            self.go_on(effects);
+            if self.moved && self.clock_ms.saturating_sub(self.last_input_ms) >= self.publish.rest_after_ms {
+                self.come_to_rest(effects);
+            }
+        }
+        Ok(())
+    }
+
+    fn is_busy(&self) -> bool {
+        self.clocked == Clocked::Wall && (self.is_publishing() || self.telling.is_busy())
+    }
+
+    fn go_on(&mut self, effects: &mut dyn Effects) {
+        self.publish_due(effects);
+        self.tell_when_due(effects);
+        self.go_on_resting(effects);
+    }
+
+    fn flush(&mut self, _effects: &mut dyn Effects) {}
+
+    fn mark(&mut self, effects: &mut dyn Effects) {
+        if self.clocked == Clocked::Wall {
+            self.mark_read(effects);
+        }
+    }
+
+    fn rest(&mut self, effects: &mut dyn Effects) {
+        self.come_to_rest(effects);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,585 @@
+//! One partition of rows, told facts by hand: what a driver, a log and other owners may do to it.
+
+use super::publishing::RANKED_MAX;
+use super::totals::{LOOKED_AT_MAX, TELL_INTERVAL_MS};
+use super::*;
+use crate::event::EventTime;
+use crate::items::{Items, fingerprint, spread};
+use crate::position::{Position, Span};
+use crate::publish::{EntryRecord, ListRecord, Source, Stamp};
+use crate::rank::Day;
+use crate::relation::{Change, Delta};
+use crate::stage::{Effect, Fact, Phase, Stage};
+use crate::wire::{Lag, Opening, Origin, PairsWriter, SectionHead, TotalsBlock, claim};
+
+const IDENTITY: u64 = 7;
+/// By the wall. The other clock starts at 0.
+const WALL_MS: i64 = 1_700_000_000_000;
+const EVENT_MS: i64 = 1_690_000_000_000;
+
+/// Which lists were published, and under which stamps; which blocks were appended to the totals log.
+#[derive(Default, Debug)]
+struct Seen {
+    lists: Vec<(String, Stamp, bool)>,
+    totals: Vec<Vec<u8>>,
+}
+
+/// A stage, and the writer of its pairs log.
+struct Bench {
+    stage: Stage<RowsWork>,
+    partition: Partition,
+    items: Items,
+    log: Vec<Vec<u8>>,
+    written: Position,
+    monotonic_ms: i64,
+}
+
+impl Bench {
+    /// A stage that has nothing to catch up with.
+    fn live(partition: u32, partitions: u32, epoch: u64) -> Self {
+        let mut bench = Self::restoring(partition, partitions);
+        bench.open(epoch, 0, 0).unwrap();
+        assert_eq!(*bench.stage.phase(), Phase::Live);
+        bench.write_opening();
+        bench
+    }
+
+    fn restoring(partition: u32, partitions: u32) -> Self {
+        Self::by_rules(partition, partitions, PublishRules { sweep_ms: 1 << 40, ..PublishRules::default() })
+    }
+
+    fn by_rules(partition: u32, partitions: u32, publish: PublishRules) -> Self {
+        let setup = RowsSetup { lists: ListRules::defaults(), publish, clocked: Clocked::Wall };
+        let partition = Partition(partition);
+        let work = RowsWork::new(partition, partitions, &CountingRules::default(), IDENTITY, &setup);
+        Self {
+            stage: Stage::new(work, RowsInput::all(partitions)),
+            partition,
+            items: Items::default(),
+            log: Vec::new(),
+            written: Position::default(),
+            monotonic_ms: 0,
+        }
+    }
+
+    fn open(&mut self, epoch: u64, pairs_until: u64, lists_until: u64) -> Result<Seen, StageError> {
+        self.tell(Fact::Claimed { epoch })?;
+        let totals: Vec<RowsInput> = RowsInput::all(2).skip(2).take(self.totals_partitions()).collect();
+        for input in totals {
+            self.tell(Fact::Opened { input, next: NextOffset(0), until: Some(NextOffset(0)) })?;
+        }
+        for (input, until) in [(RowsInput::Lists, lists_until), (RowsInput::Pairs, pairs_until)] {
+            self.tell(Fact::Opened { input, next: NextOffset(0), until: Some(NextOffset(until)) })?;
+        }
+        Ok(Seen::default())
+    }
+
+    fn totals_partitions(&self) -> usize {
+        if self.stage.work().rows().is_alone() { 1 } else { 2 }
+    }
+
+    fn tell(&mut self, fact: Fact<'_, RowsWork>) -> Result<Seen, StageError> {
+        let mut effects: Vec<Effect> = Vec::new();
+        let told = self.stage.handle(fact, &mut effects);
+        let mut seen = Seen::default();
+        for effect in effects {
+            match effect {
+                Effect::Publish { record, .. } => {
+                    seen.lists.push((record.key(), record.stamp(), record.tombstone));
+                }
+                Effect::Append { log: Log::Totals, partition, block } => {
+                    assert_eq!(partition, self.partition, "every partition writes its own");
+                    seen.totals.push(block);
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+        told.map(|()| seen)
+    }
+
+    fn owns(&self, item: ItemId) -> bool {
+        let partitions = u32::try_from(self.totals_partitions()).unwrap();
+        spread(self.items.fingerprint(item), partitions) == self.partition
+    }
+
+    fn write_opening(&mut self) {
+        let source = SourcePartition::new("events", 0);
+        let origins = vec![Origin { source, first: Some(Position::default()) }];
+        let opening = Opening { log_id: 1, input_log_id: 0, store_id: 0, identity: IDENTITY, generation: 1, origins };
+        self.append(opening.encode()).unwrap();
+    }
+
+    fn append(&mut self, block: Vec<u8>) -> Result<Seen, StageError> {
+        self.log.push(block.clone());
+        self.pairs(self.log.len() as u64 - 1, &block)
+    }
+
+    fn pairs(&mut self, offset: u64, block: &[u8]) -> Result<Seen, StageError> {
+        let record = RowsRecord::Block(block);
+        self.tell(Fact::Record { input: RowsInput::Pairs, offset: NextOffset(offset), record })
+    }
+
+    /// A block of views: each pair in a session of its own, and the second item once more.
+    fn views(&mut self, pairs: &[(&str, &str)]) -> Seen {
+        let mut writer = PairsWriter::default();
+        let source = SourcePartition::new("events", 0);
+        let from = self.written;
+        writer.open(SectionHead {
+            source,
+            span: Span { from, to: from },
+            highest: Some(EventTime(EVENT_MS)),
+            lag: Lag::Live,
+            arrived_ms: Some(WALL_MS),
+            checksum: None,
+        });
+        let shop = self.items.shop("main");
+        for (centre, neighbour) in pairs {
+            let (centre, neighbour) = (self.items.item(shop, centre), self.items.item(shop, neighbour));
+            let relation = Relation::ViewedTogether;
+            let own = [centre, neighbour].map(|item| self.owns(item));
+            let star = Change::Star { relation, centre, neighbours: &[neighbour] };
+            let alone = Change::Star { relation, centre: neighbour, neighbours: &[] };
+            for (change, _) in [(star, own[0]), (alone, own[1])].into_iter().filter(|(_, is_own)| *is_own) {
+                writer.push(self.written, &Delta { time: EventTime(EVENT_MS), change }, &self.items);
+                self.written = Position::start_of(self.written.offset.after());
+            }
+        }
+        writer.head().unwrap().span.to = self.written;
+        let block = writer.finish(1, &self.items);
+        self.append(block).unwrap()
+    }
+
+    fn many_views(&mut self, count: usize) -> Seen {
+        let names: Vec<(String, String)> = (0..count).map(|n| (format!("a{n}"), format!("b{n}"))).collect();
+        let pairs: Vec<(&str, &str)> = names.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
+        self.views(&pairs)
+    }
+
+    /// Time passes, by both clocks; then all that is left over.
+    fn pass(&mut self, ms: i64) -> Seen {
+        self.monotonic_ms += ms;
+        self.clock(WALL_MS + self.monotonic_ms)
+    }
+
+    fn clock(&mut self, wall_ms: i64) -> Seen {
+        let clock = Clock { wall_ms, monotonic_ms: self.monotonic_ms };
+        let mut seen = self.tell(Fact::Clock(clock)).unwrap();
+        while self.stage.is_busy() {
+            let more = self.tell(Fact::Continue).unwrap();
+            seen.lists.extend(more.lists);
+            seen.totals.extend(more.totals);
+        }
+        seen
+    }
+
+    fn total(&mut self, partition: u32, offset: u64, block: &[u8]) -> Result<Seen, StageError> {
+        let input = RowsInput::Totals(Partition(partition));
+        self.tell(Fact::Record { input, offset: NextOffset(offset), record: RowsRecord::Block(block) })
+    }
+
+    /// Something lands on the lists log.
+    fn lands(
+        &mut self,
+        offset: u64,
+        item: &str,
+        stamp: Option<Stamp>,
+        others: Option<&[&str]>,
+    ) -> Result<Seen, StageError> {
+        let record = record(item, stamp.unwrap_or_default(), others.unwrap_or_default(), others.is_none());
+        let landed = RowsRecord::List(Landed::of(&record, stamp));
+        self.tell(Fact::Record { input: RowsInput::Lists, offset: NextOffset(offset), record: landed })
+    }
+}
+
+fn record<'a>(item: &'a str, stamp: Stamp, others: &[&'a str], tombstone: bool) -> ListRecord<'a> {
+    let entry = |other: &&'a str| EntryRecord {
+        item: (*other).into(),
+        score: 20.654,
+        support: 1,
+        weight: 1.0,
+        anchor_weight: 1.0,
+        other_weight: 1.0,
+        contexts: 1.0,
+        confidence: 1.0,
+        lift: 1.0,
+        llr_root: 0.0,
+        source: Source::Counted,
+        last_seen: Day(0),
+    };
+    let (shop, list, entries) = ("main".into(), "viewed-together".into(), others.iter().map(entry).collect());
+    let Stamp { epoch, sequence } = stamp;
+    ListRecord { shop, list, item: item.into(), entries, reserve: Vec::new(), tombstone, as_of: 0, epoch, sequence }
+}
+
+fn at(epoch: u64, sequence: u64) -> Stamp {
+    Stamp { epoch, sequence }
+}
+
+fn key(item: &str) -> String {
+    format!("main/viewed-together/{item}")
+}
+
+/// Without contexts no list is shown: gates need to know N.
+fn with_contexts(bench: &mut Bench) {
+    let mut writer = PairsWriter::default();
+    let from = bench.written;
+    let source = SourcePartition::new("events", 0);
+    let (highest, lag) = (Some(EventTime(EVENT_MS)), Lag::Live);
+    writer.open(SectionHead { source, span: Span { from, to: from }, highest, lag, arrived_ms: None, checksum: None });
+    let shop = bench.items.shop("main");
+    for _ in 0..10 {
+        let change = Change::Context { shop, relation: Relation::ViewedTogether };
+        writer.push(bench.written, &Delta { time: EventTime(EVENT_MS), change }, &bench.items);
+        bench.written = Position::start_of(bench.written.offset.after());
+    }
+    writer.head().unwrap().span.to = bench.written;
+    let block = writer.finish(1, &bench.items);
+    bench.append(block).unwrap();
+}
+
+#[test]
+fn a_fact_ranks_a_bounded_number_of_lists_and_changed_ones_go_first() {
+    let mut bench = Bench::live(0, 1, 0);
+    with_contexts(&mut bench);
+    bench.pass(1);
+    let lists = 4 * RANKED_MAX;
+    assert_eq!(bench.many_views(lists / 2).lists, [], "counting ranks nothing");
+    let mut steps = 0;
+    let mut seen = bench.tell(Fact::Clock(Clock { wall_ms: WALL_MS, monotonic_ms: 1 })).unwrap().lists;
+    assert_eq!(seen.len(), RANKED_MAX);
+    while bench.stage.is_busy() {
+        let step = bench.tell(Fact::Continue).unwrap().lists;
+        assert!(step.len() <= RANKED_MAX);
+        seen.extend(step);
+        steps += 1;
+    }
+    assert_eq!((seen.len(), steps), (lists, 3));
+    assert_eq!(bench.tell(Fact::Continue).unwrap().lists, [], "nothing is left over");
+
+    // Rest brings up everything; what changes meanwhile does not wait for that.
+    let rest_ms = PublishRules::default().rest_after_ms;
+    bench.pass(1_000);
+    bench.monotonic_ms += rest_ms;
+    bench.tell(Fact::Clock(Clock { wall_ms: WALL_MS, monotonic_ms: bench.monotonic_ms })).unwrap();
+    assert!(bench.stage.is_busy(), "most of the sweep is left over");
+    let ranked = |bench: &Bench| bench.stage.work().tally().ranked.iter().sum::<u64>();
+    assert!(ranked(&bench) <= (lists + RANKED_MAX) as u64, "one step of it");
+    bench.views(&[("new", "b0")]);
+    let step = bench.tell(Fact::Continue).unwrap().lists;
+    assert_eq!(step.first().map(|list| &*list.0), Some(&*key("new")), "the sweep does not starve what changed");
+    while bench.stage.is_busy() {
+        bench.tell(Fact::Continue).unwrap();
+    }
+    assert!(ranked(&bench) >= (2 * lists) as u64, "the sweep went through");
+}
+
+#[test]
+fn the_end_of_silence_publishes_everything_in_steps() {
+    let mut bench = Bench::restoring(0, 1);
+    bench.open(0, 3, 0).unwrap();
+    bench.write_opening();
+    with_contexts(&mut bench);
+    assert_eq!(*bench.stage.phase(), Phase::CatchingUp);
+    let lists = 3 * RANKED_MAX;
+    let seen = bench.many_views(lists / 2);
+    assert_eq!((seen.lists.len(), bench.stage.phase()), (0, &Phase::Live), "the last record of the backlog");
+    let first = bench.tell(Fact::Clock(Clock::at(WALL_MS))).unwrap().lists;
+    assert_eq!(first.len(), RANKED_MAX);
+    let mut keys: Vec<_> = first.into_iter().chain(bench.clock(WALL_MS).lists).map(|list| list.0).collect();
+    keys.sort();
+    keys.dedup();
+    assert_eq!(keys.len(), lists, "each once");
+}
+
+#[test]
+fn a_wall_clock_that_is_put_back_or_forth_changes_no_duration() {
+    const HOUR_MS: i64 = 3_600_000;
+    let steps = [0, -HOUR_MS, HOUR_MS, -10 * HOUR_MS, 0];
+    let run = |steps: &[i64]| {
+        let mut bench = Bench::live(0, 1, 0);
+        with_contexts(&mut bench);
+        let mut all = Vec::new();
+        for (turn, step_ms) in steps.iter().enumerate() {
+            bench.views(&[("a", &format!("b{turn}"))]);
+            for _ in 0..3 {
+                bench.monotonic_ms += 250;
+                let at_ms = bench.monotonic_ms;
+                let seen = bench.clock(WALL_MS + at_ms + step_ms);
+                all.extend(seen.lists.into_iter().map(|list| (at_ms, list)));
+            }
+        }
+        bench.monotonic_ms += 60_000;
+        bench.clock(WALL_MS - HOUR_MS);
+        (all, bench.stage.work().tally().ranked)
+    };
+    let calm = run(&[0; 5]);
+    assert!(calm.0.len() >= 10, "{:?}", calm.0);
+    assert_eq!(run(&steps), calm);
+}
+
+#[test]
+fn what_a_paused_owner_publishes_late_is_published_over() {
+    let mut bench = Bench::live(0, 1, 900);
+    with_contexts(&mut bench);
+    bench.views(&[("a", "b")]);
+    let published = bench.pass(1).lists;
+    assert_eq!(published, [(key("a"), at(900, 1), false), (key("b"), at(900, 2), false)]);
+    // Late, but before ours has landed: ours stands behind it.
+    bench.lands(0, "a", Some(at(300, 41)), Some(&["z"])).unwrap();
+    bench.lands(1, "a", Some(at(900, 1)), Some(&["b"])).unwrap();
+    bench.lands(2, "b", Some(at(900, 2)), Some(&["a"])).unwrap();
+    assert_eq!(bench.pass(1_000).lists, []);
+    // Now it stands last; and a key that this owner never had; and somebody who says nothing of himself.
+    bench.lands(3, "a", Some(at(300, 42)), Some(&["z"])).unwrap();
+    bench.lands(4, "ghost", Some(at(300, 43)), Some(&["z"])).unwrap();
+    bench.lands(5, "b", None, None).unwrap();
+    let mut over = bench.pass(1_000).lists;
+    over.sort();
+    assert_eq!(
+        over.iter().map(|list| (&*list.0, list.2)).collect::<Vec<_>>(),
+        [(&*key("a"), false), (&*key("b"), false), (&*key("ghost"), true)]
+    );
+    assert!(over.iter().all(|list| list.1 > at(900, 2)));
+    assert_eq!(bench.stage.work().tally().corrected, 3);
+    for (offset, (name, stamp, is_gone)) in (6..).zip(&over) {
+        let item = name.rsplit('/').next().unwrap();
+        bench.lands(offset, item, Some(*stamp), (!is_gone).then_some(&["x"][..])).unwrap();
+    }
+    assert_eq!(bench.pass(1_000).lists, [], "and that is the end of it");
+    assert_eq!(bench.pass(1_000_000).lists, []);
+}
+
+#[test]
+fn a_key_that_is_not_this_partitions_or_no_list_of_ours_is_left_alone() {
+    let mut bench = Bench::live(0, 2, 900);
+    let foreign = (0..).map(|n| format!("i{n}")).find(|n| spread(fingerprint("main", n), 2).0 == 1).unwrap();
+    bench.lands(0, &foreign, Some(at(1, 1)), Some(&["z"])).unwrap();
+    let mut other = record("a", at(1, 2), &["z"], false);
+    other.list = "best-sellers".into();
+    let landed = RowsRecord::List(Landed::of(&other, Some(at(1, 2))));
+    bench.tell(Fact::Record { input: RowsInput::Lists, offset: NextOffset(1), record: landed }).unwrap();
+    assert_eq!(bench.pass(1_000).lists, []);
+}
+
+#[test]
+fn an_owner_that_sees_a_higher_epoch_stops() {
+    let overtaken = |told: Result<Seen, StageError>, log: Log, higher: u64| {
+        let Err(StageError::Overtaken { log: seen, own: 900, found, .. }) = told else { panic!("{told:?}") };
+        assert_eq!((seen, found), (log, higher));
+    };
+    let mut bench = Bench::live(0, 1, 900);
+    overtaken(bench.lands(0, "a", Some(at(901, 1)), Some(&["z"])), Log::Lists, 901);
+    assert!(matches!(bench.tell(Fact::Continue), Err(StageError::Stopped)));
+
+    let mut bench = Bench::live(0, 2, 900);
+    bench.total(0, 300, &claim(1, Partition(0))).unwrap();
+    bench.total(0, 900, &claim(2, Partition(0))).unwrap();
+    bench.total(1, 5_000, &claim(3, Partition(1))).unwrap();
+    overtaken(bench.total(0, 950, &claim(4, Partition(0))), Log::Totals, 950);
+
+    let mut successor = Bench::live(0, 2, 950);
+    let block = told(&mut successor).totals.remove(0);
+    let mut bench = Bench::live(0, 2, 900);
+    overtaken(bench.total(0, 901, &block), Log::Totals, 950);
+}
+
+#[test]
+fn lists_of_an_epoch_that_no_claim_explains_are_refused() {
+    let mut bench = Bench::restoring(0, 1);
+    bench.open(3, 0, 1).unwrap();
+    let told = bench.lands(0, "a", Some(at(700, 1)), Some(&["z"]));
+    assert!(matches!(told, Err(StageError::EpochLost { own: 3, found: 700, .. })), "{told:?}");
+}
+
+/// One record that a predecessor left: item, stamp, and what it shows.
+type Landing<'a> = (&'a str, Stamp, Option<&'a [&'a str]>);
+
+/// What a predecessor left on the lists log, and what its successor publishes, though its counts say the same.
+#[test]
+fn a_successor_publishes_over_what_stands_last_and_nothing_else() {
+    let b: Option<&[&str]> = Some(&["b"]);
+    let a: Option<&[&str]> = Some(&["a"]);
+    let z: Option<&[&str]> = Some(&["z"]);
+    let cases: &[(&[Landing<'_>], &[&str])] = &[
+        (&[("a", at(1, 1), b), ("b", at(1, 2), a)], &[]),
+        (&[("a", at(1, 1), b), ("b", at(1, 2), a), ("a", at(0, 9), z)], &["a"]),
+        (&[("a", at(0, 9), z), ("a", at(1, 1), b), ("b", at(1, 2), a)], &[]),
+        (&[("a", at(1, 1), b), ("b", at(1, 2), a), ("b", at(0, 8), None)], &["b"]),
+        (&[("a", at(1, 1), b), ("b", at(1, 2), a), ("ghost", at(0, 8), z)], &["ghost"]),
+        (&[("a", at(1, 1), b)], &["b"]),
+    ];
+    for (landings, expected) in cases {
+        let mut bench = Bench::restoring(0, 1);
+        bench.open(5, 3, landings.len() as u64).unwrap();
+        for (offset, (item, stamp, shown)) in (0..).zip(*landings) {
+            assert!(bench.stage.work().wants_lists());
+            bench.lands(offset, item, Some(*stamp), *shown).unwrap();
+        }
+        assert!(!bench.stage.work().wants_lists());
+        bench.write_opening();
+        with_contexts(&mut bench);
+        bench.views(&[("a", "b")]);
+        let published = bench.pass(1).lists;
+        let items: Vec<&str> = published.iter().map(|list| list.0.rsplit('/').next().unwrap()).collect();
+        assert_eq!(items, *expected, "{landings:?}");
+        assert!(published.iter().all(|list| list.2 == list.0.ends_with("ghost")), "{published:?}");
+    }
+}
+
+/// Names of items that partition `owner` of two owns.
+fn names_of(owner: u32, count: usize) -> Vec<String> {
+    (0..).map(|n| format!("i{n}")).filter(|n| spread(fingerprint("main", n), 2).0 == owner).take(count).collect()
+}
+
+fn told(bench: &mut Bench) -> Seen {
+    let names = names_of(0, 6);
+    let pairs: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "other")).collect();
+    bench.views(&pairs);
+    bench.pass(1)
+}
+
+#[test]
+fn totals_travel_in_blocks_and_no_more_often_than_the_interval() {
+    let mut bench = Bench::live(0, 2, 900);
+    let blocks = told(&mut bench).totals;
+    let [block] = &blocks[..] else { panic!("{} blocks", blocks.len()) };
+    let block = TotalsBlock::decode(block).unwrap();
+    assert_eq!(block.entries.len(), 6);
+    assert_eq!((block.head.epoch, block.head.sequence, block.head.partition), (900, 1, Partition(0)));
+    assert_eq!(block.head.read.position, Position::start_of(NextOffset(2)), "the opening and the views");
+    let mut count = 0;
+    for _ in 0..TELL_INTERVAL_MS / 10 * 4 {
+        let names = names_of(0, 3);
+        bench.views(&[(&names[0], "x"), (&names[1], "x"), (&names[2], "x")]);
+        count += bench.pass(10).totals.len();
+    }
+    assert!((3..=4).contains(&count), "{count} blocks in four intervals");
+}
+
+#[test]
+fn much_that_has_changed_is_told_in_bounded_blocks() {
+    let mut bench = Bench::live(0, 2, 900);
+    bench.pass(1);
+    let names = names_of(0, LOOKED_AT_MAX * 2 + 5);
+    let pairs: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "other")).collect();
+    bench.views(&pairs);
+    let blocks = bench.pass(TELL_INTERVAL_MS).totals;
+    let sizes: Vec<usize> = blocks.iter().map(|block| TotalsBlock::decode(block).unwrap().entries.len()).collect();
+    assert_eq!(sizes, [LOOKED_AT_MAX, LOOKED_AT_MAX, 5]);
+}
+
+#[test]
+fn what_moves_a_total_by_less_than_a_step_is_told_at_rest_and_once() {
+    let mut bench = Bench::live(0, 2, 900);
+    let name = names_of(0, 1).remove(0);
+    for _ in 0..30 {
+        bench.views(&[(&name, "other")]);
+    }
+    assert_eq!(bench.pass(1_000).totals.len(), 1);
+    bench.views(&[(&name, "other")]);
+    let entries = |blocks: &[Vec<u8>]| -> usize {
+        blocks.iter().map(|block| TotalsBlock::decode(block).unwrap().entries.len()).sum()
+    };
+    assert_eq!(entries(&bench.pass(1_000).totals), 0, "a thirtieth");
+    let rest_ms = PublishRules::default().rest_after_ms;
+    assert_eq!(entries(&bench.pass(rest_ms).totals), 1);
+    let ranked = |bench: &Bench| bench.stage.work().tally().ranked.iter().sum::<u64>();
+    let before = ranked(&bench);
+    assert_eq!(entries(&bench.pass(rest_ms / 2).totals), 0);
+    assert_eq!(ranked(&bench), before, "the others rank by them first");
+    assert_eq!(entries(&bench.pass(rest_ms).totals), 0);
+    assert!(ranked(&bench) > before, "then everything is ranked");
+}
+
+#[test]
+fn a_restart_tells_no_total_again_that_readers_have() {
+    let mut first = Bench::live(0, 2, 900);
+    let mut log = told(&mut first).totals;
+    log.extend(first.pass(1_000).totals);
+    let mut second = Bench::restoring(0, 2);
+    second.open(950, first.log.len() as u64, 0).unwrap();
+    for (offset, block) in (901..).zip(&log) {
+        second.total(0, offset, block).unwrap();
+    }
+    for (offset, block) in (0..).zip(&first.log) {
+        second.pairs(offset, block).unwrap();
+    }
+    assert_eq!(*second.stage.phase(), Phase::Live);
+    let entries = |blocks: &[Vec<u8>]| -> usize {
+        blocks.iter().map(|block| TotalsBlock::decode(block).unwrap().entries.len()).sum()
+    };
+    let again = second.pass(60_000);
+    assert_eq!(entries(&again.totals), 0, "readers know");
+    let at_rest = second.pass(60_000);
+    assert_eq!(entries(&at_rest.totals), 0);
+    // And what readers do not have is told.
+    let mut third = Bench::restoring(0, 2);
+    third.open(960, first.log.len() as u64, 0).unwrap();
+    for (offset, block) in (0..).zip(&first.log) {
+        third.pairs(offset, block).unwrap();
+    }
+    assert_eq!(entries(&third.pass(1).totals), 6);
+}
+
+#[test]
+fn after_a_claim_no_total_of_an_owner_before_counts() {
+    let mut owner = Bench::live(0, 2, 900);
+    let early = told(&mut owner).totals.remove(0);
+    let late = {
+        let names = names_of(0, 1);
+        owner.views(&[(&names[0], "x"), (&names[0], "y"), (&names[0], "z")]);
+        owner.pass(1_000).totals.remove(0)
+    };
+    let total = |reader: &Bench| {
+        let mut weight = None;
+        let name = names_of(0, 1).remove(0);
+        if let Some(item) = reader.stage.work().rows().items().find_item("main", &name) {
+            let row = reader.stage.work().rows().row(Relation::ViewedTogether, item);
+            weight = Some(row.other_weight(item));
+        }
+        weight
+    };
+    let mut reader = Bench::live(1, 2, 800);
+    reader.total(0, 900, &claim(1, Partition(0))).unwrap();
+    reader.total(0, 901, &early).unwrap();
+    let known = total(&reader);
+    assert!(known.is_some());
+    reader.total(0, 902, &claim(2, Partition(0))).unwrap();
+    reader.total(0, 903, &late).unwrap();
+    assert_eq!(total(&reader), known, "the claim stands before it");
+    let mut other = Bench::live(1, 2, 800);
+    other.total(0, 901, &early).unwrap();
+    other.total(0, 902, &late).unwrap();
+    assert!(total(&other) > known, "without the claim it counts");
+    other.total(0, 903, &early).unwrap();
+    assert!(total(&other) > known, "an older block of the same owner");
+}
+
+#[test]
+fn what_a_predecessor_read_of_the_pairs_log_must_be_there() {
+    let mut first = Bench::live(0, 1, 0);
+    first.views(&[("a", "b")]);
+    first.views(&[("a", "c")]);
+    let marks = first.pass(60_000).totals;
+    let read = TotalsBlock::decode(marks.last().unwrap()).unwrap().head.read;
+    assert_eq!(read.position, Position::start_of(NextOffset(3)), "told although there is nobody to tell totals to");
+    assert!(first.pass(60_000).totals.is_empty(), "once");
+    let source = SourcePartition::new(PAIRS_SOURCE, 0);
+    let successor = |until: u64| {
+        let mut bench = Bench::restoring(0, 1);
+        bench.tell(Fact::Left(Left::Checkpoint { output: 0, source: &source, checkpoint: read })).unwrap();
+        (bench.open(9, until, 0), bench)
+    };
+    let (short, _) = successor(2);
+    assert!(matches!(short, Err(StageError::Checkpoint { .. })), "{short:?}");
+    let (whole, mut bench) = successor(3);
+    whole.unwrap();
+    let log = first.log.clone();
+    (0..).zip(&log).for_each(|(offset, block)| drop(bench.pairs(offset, block).unwrap()));
+    let (grown, mut bench) = successor(5);
+    grown.unwrap();
+    bench.pairs(0, &log[0]).unwrap();
+    bench.pairs(1, &log[1]).unwrap();
+    let other = bench.pairs(2, &log[1]);
+    assert!(matches!(other, Err(StageError::Checkpoint { .. })), "another block stands there: {other:?}");
+}
