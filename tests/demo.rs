@@ -144,7 +144,7 @@ fn what_is_served_agrees_with_the_summary() {
         assert!(expected > 0, "{label} {word} is 0: the case proves nothing");
     }
     let (status, ready) = demo.get("/readyz");
-    assert_eq!((status, ready.as_str()), (200, r#"{"partitions":7,"ready":true}"#));
+    assert_eq!((status, ready.as_str()), (200, r#"{"partitions":7,"ready":true,"waits":[]}"#));
     assert_eq!(demo.get("/livez").0, 200);
     let path = demo.summary.lines().find_map(|line| line.trim().strip_prefix("curl ")).unwrap();
     let path = path.strip_prefix(&demo.url).unwrap();

@@ -1,6 +1,6 @@
 //! What users cost in memory, and that the program knows it. A process of its own: it looks at how large that is.
 
-#![allow(clippy::unwrap_used)] // tests
+#![allow(clippy::unwrap_used, clippy::print_stderr)] // tests
 #![cfg(target_os = "linux")]
 
 use samenloop::event::{EventKey, EventTime, UserKey};
@@ -65,7 +65,7 @@ fn cost(users: u64, history: impl Fn(&mut Crowd, u64)) -> (f64, f64) {
     let grown = resident() - before;
     assert_eq!(crowd.windows.visitors() as u64, users);
     let told = crowd.windows.bytes();
-    println!("{told:?}");
+    eprintln!("{told:?}");
     std::mem::forget(crowd); // what comes next must not find its memory free
     (told.total() as f64 / users as f64, grown as f64 / users as f64)
 }

@@ -111,7 +111,7 @@ impl Effects for Wanted {
     }
 
     fn reject(&mut self, source: &SourcePartition, _offset: NextOffset, _reject: Reject) {
-        panic!("rows reject nothing of {source}");
+        unreachable!("rows reject nothing of {source}");
     }
 }
 

@@ -80,8 +80,11 @@ pub(super) fn run(_args: RunArgs, settings: Settings) -> anyhow::Result<Outcome>
     Ok(Outcome::Done)
 }
 
+/// Topics, by the names of their sources.
+type SourceTopics = BTreeMap<Arc<str>, String>;
+
 /// The sources that have a topic, and the topics by their names.
-fn sources(settings: &Settings) -> anyhow::Result<(Vec<SourcePlan>, BTreeMap<Arc<str>, String>)> {
+fn sources(settings: &Settings) -> anyhow::Result<(Vec<SourcePlan>, SourceTopics)> {
     let (mut plans, mut topics) = (Vec::new(), BTreeMap::new());
     for source in &settings.sources {
         if let Some(topic) = &source.topic {

@@ -15,6 +15,12 @@ use std::time::Duration;
 /// How long a scan waits for the next record before it looks around.
 const LOOK: Duration = Duration::from_millis(100);
 
+/// An offset of each partition.
+pub type Offsets = BTreeMap<Partition, NextOffset>;
+
+/// What is done with a record, and where it lies.
+pub type Each<'e, F> = dyn FnMut(Partition, NextOffset, &<F as Follower>::Message<'_>) -> anyhow::Result<()> + 'e;
+
 /// Reads each partition of `from` from its offset (or the first that it holds) to its end now. Returns where each was read to.
 ///
 /// # Errors
@@ -22,10 +28,10 @@ const LOOK: Duration = Duration::from_millis(100);
 pub fn scan<F: Follower + 'static>(
     follower: &F,
     topic: &Topic,
-    from: &BTreeMap<Partition, NextOffset>,
+    from: &Offsets,
     vigil: &Vigil,
-    each: &mut dyn FnMut(Partition, NextOffset, &F::Message<'_>) -> anyhow::Result<()>,
-) -> anyhow::Result<BTreeMap<Partition, NextOffset>> {
+    each: &mut Each<'_, F>,
+) -> anyhow::Result<Offsets> {
     let (mut read_to, mut open, mut starts) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
     for (&partition, &offset) in from {
         let bounds = follower.bounds(partition)?;

@@ -272,13 +272,26 @@ impl Admin {
         let mut lost = Vec::new();
         for partition in 0..partitions {
             let number = i32::try_from(partition).unwrap_or(i32::MAX);
-            let asked = self.asker.fetch_watermarks(topic, number, ANSWER_MAX);
-            let (low, _) = asked.map_err(|error| self.brokers("first offsets of topics", error))?;
+            let low = self.first_offset(topic, number)?;
             if let Some(low) = u64::try_from(low).ok().filter(|&low| low > 0) {
                 lost.push((partition, low));
             }
         }
         Ok(lost)
+    }
+
+    /// Of a partition. One that was just made has no leader at first, or clients know of none: that passes.
+    fn first_offset(&self, topic: &str, partition: i32) -> Result<i64, AdminError> {
+        let until = Instant::now() + ANSWER_MAX;
+        loop {
+            match self.asker.fetch_watermarks(topic, partition, ANSWER_MAX) {
+                Ok((low, _)) => return Ok(low),
+                Err(error) if is_refusal(&error) || Instant::now() >= until => {
+                    return Err(self.brokers("first offsets of topics", error));
+                }
+                Err(_) => std::thread::sleep(SHOWN_PAUSE),
+            }
+        }
     }
 
     /// How many copies the brokers make when they are not told; `None` when this user may not know.

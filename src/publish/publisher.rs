@@ -244,9 +244,11 @@ mod tests {
     /// What a restored key is taken to show, and whether it is published again though nothing in it is news.
     #[test]
     fn the_highest_stamp_counts_and_what_stands_last_is_published_over() {
-        let (old, new): (&[(u32, u32)], &[(u32, u32)]) = (&[(1, 100)], &[(2, 200)]);
-        type Left<'l> = (Option<Stamp>, &'l [(u32, u32)]);
-        let cases: &[(&[Left<'_>], &[(u32, u32)], bool)] = &[
+        type Shown<'l> = &'l [(u32, u32)];
+        type Left<'l> = (Option<Stamp>, Shown<'l>);
+        type Case<'l> = (&'l [Left<'l>], Shown<'l>, bool);
+        let (old, new): (Shown<'_>, Shown<'_>) = (&[(1, 100)], &[(2, 200)]);
+        let cases: &[Case<'_>] = &[
             (&[(Some(at(1, 5)), old), (Some(at(2, 1)), new)], new, false),
             (&[(Some(at(2, 1)), new), (Some(at(1, 5)), old)], new, true),
             (&[(Some(at(2, 1)), new), (Some(at(1, 5)), old), (Some(at(2, 1)), new)], new, false),

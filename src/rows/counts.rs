@@ -80,27 +80,24 @@ pub struct CountsPlace {
     number: u32,
     /// Within the row of `number`: the lowest key that has not come yet.
     key: u32,
-}
-
-impl Default for CountsPlace {
-    fn default() -> Self {
-        Self::start(CountKind::Contexts, 0)
-    }
+    /// Shops and items there were at the beginning: the walk ends, however fast new ones come.
+    shops: usize,
+    items: usize,
 }
 
 impl CountsPlace {
-    fn start(kind: CountKind, relation: usize) -> Self {
-        Self { kind, relation, number: 0, key: 0 }
+    fn at(self, kind: CountKind, relation: usize) -> Self {
+        Self { kind, relation, number: 0, key: 0, ..self }
     }
 
     /// Where the numbers of this relation have come to their end.
     fn next_relation(self) -> Option<Self> {
         if self.relation + 1 < Relation::COUNT {
-            return Some(Self::start(self.kind, self.relation + 1));
+            return Some(self.at(self.kind, self.relation + 1));
         }
         match self.kind {
-            CountKind::Contexts => Some(Self::start(CountKind::Pair, 0)),
-            CountKind::Pair => Some(Self::start(CountKind::Total, 0)),
+            CountKind::Contexts => Some(self.at(CountKind::Pair, 0)),
+            CountKind::Pair => Some(self.at(CountKind::Total, 0)),
             CountKind::Total => None,
         }
     }
@@ -129,10 +126,17 @@ impl Rows {
     /// order that means anything.
     pub fn for_each_count(&self, as_of: Option<EventTime>, mut sink: impl FnMut(&Count<'_>)) {
         let as_of = as_of.unwrap_or(self.now);
-        let mut place = Some(CountsPlace::default());
+        let mut place = Some(self.counts_start());
         while let Some(from) = place {
             place = self.counts_from(from, as_of, LINES_MAX, &mut sink);
         }
+    }
+
+    /// Where a walk through all counts starts.
+    #[must_use]
+    pub fn counts_start(&self) -> CountsPlace {
+        let (shops, items) = (self.items.shop_count(), self.items.len());
+        CountsPlace { kind: CountKind::Contexts, relation: 0, number: 0, key: 0, shops, items }
     }
 
     /// Gives the counts from `from` on to `sink`, at most `lines_max` (two or more), decayed to `as_of`. Returns where the next portion
@@ -151,8 +155,8 @@ impl Rows {
         loop {
             let relation = Relation::ALL[place.relation];
             let numbers = match place.kind {
-                CountKind::Contexts => self.items.shop_count(),
-                CountKind::Pair | CountKind::Total => self.items.len(),
+                CountKind::Contexts => place.shops,
+                CountKind::Pair | CountKind::Total => place.items,
             };
             if place.number as usize >= numbers {
                 place = place.next_relation()?;
@@ -223,7 +227,8 @@ impl Rows {
             (0..pairs.keys.len()).for_each(give);
             return None;
         }
-        let keys = pairs.keys.iter().zip(0_usize..).filter(|&(&key, _)| key >= place.key);
+        let keys =
+            pairs.keys.iter().zip(0_usize..).filter(|&(&key, _)| key >= place.key && (key as usize) < place.items);
         let mut left: Vec<(u32, usize)> = keys.map(|(&key, index)| (key, index)).collect();
         let next = (left.len() > lines_max).then(|| left.select_nth_unstable(lines_max).1.0);
         left.iter().take(lines_max).for_each(|&(_, index)| give(index));

@@ -246,7 +246,7 @@ fn incremental_equals_from_scratch(seed: u64, count: u32, half_life_ms: i64, ste
 
 /// The lines of all portions, with what `between` does to the rows between two of them.
 fn portions(rows: &mut Rows, lines_max: usize, mut between: impl FnMut(&mut Rows)) -> Vec<String> {
-    let (mut lines, mut place) = (Vec::new(), Some(CountsPlace::default()));
+    let (mut lines, mut place) = (Vec::new(), Some(rows.counts_start()));
     while let Some(from) = place {
         let before = lines.len();
         place = rows.counts_from(from, EventTime(0), lines_max, &mut |count| lines.push(count.to_string()));
@@ -349,7 +349,7 @@ fn a_portion_costs_no_more_where_there_is_nothing_to_tell() {
     for n in 0..10 * STEPS_OF_A_PORTION {
         rows.items_mut().item(shop, &n.to_string());
     }
-    let (mut count, mut place) = (0, Some(CountsPlace::default()));
+    let (mut count, mut place) = (0, Some(rows.counts_start()));
     while let Some(from) = place {
         place = rows.counts_from(from, EventTime(0), 2, &mut |count| panic!("{count} of names only"));
         count += 1;

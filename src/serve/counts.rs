@@ -36,7 +36,8 @@ pub struct NextCounts {
     assignment: u64,
     /// Among the worker's rows stages.
     stage: usize,
-    place: CountsPlace,
+    /// Within that; `None` at its beginning.
+    place: Option<CountsPlace>,
 }
 
 /// Some of a worker's counts.
@@ -70,7 +71,7 @@ pub fn portion(asked: &Asked<'_>, from: CountsFrom) -> Result<CountsPortion, Mov
     let mut from = match from {
         CountsFrom::Start { as_of } => {
             let as_of = as_of.or_else(|| latest(asked)).unwrap_or(EventTime::MIN);
-            NextCounts { as_of, assignment: asked.assignment, stage: 0, place: CountsPlace::default() }
+            NextCounts { as_of, assignment: asked.assignment, stage: 0, place: None }
         }
         CountsFrom::Next(next) if next.assignment == asked.assignment => next,
         CountsFrom::Next(_) => return Err(Moved),
@@ -79,13 +80,12 @@ pub fn portion(asked: &Asked<'_>, from: CountsFrom) -> Result<CountsPortion, Mov
         return Ok(CountsPortion { text: Bytes::new(), rest: Rest::Tallies(tallies(asked)) });
     };
     let mut text = String::with_capacity(rows::LINES_MAX * LINE_BYTES);
-    let next = work.rows().counts_from(from.place, from.as_of, rows::LINES_MAX, &mut |count| {
+    let place = from.place.unwrap_or_else(|| work.rows().counts_start());
+    let next = work.rows().counts_from(place, from.as_of, rows::LINES_MAX, &mut |count| {
         let _infallible = writeln!(text, "{count}");
     });
-    (from.stage, from.place) = match next {
-        Some(place) => (from.stage, place),
-        None => (from.stage + 1, CountsPlace::default()),
-    };
+    from.place = next;
+    from.stage += usize::from(next.is_none());
     text.shrink_to_fit();
     Ok(CountsPortion { text: Bytes::from(text), rest: Rest::Next(from) })
 }
@@ -120,7 +120,7 @@ fn latest(asked: &Asked<'_>) -> Option<EventTime> {
 impl NextCounts {
     /// A place that says nothing but its number.
     pub(crate) fn numbered(stage: usize) -> Self {
-        Self { as_of: EventTime(0), assignment: 0, stage, place: CountsPlace::default() }
+        Self { as_of: EventTime(0), assignment: 0, stage, place: None }
     }
 
     pub(crate) fn number(self) -> usize {

@@ -322,7 +322,7 @@ mod tests {
         let mut list = List::empty(ListKey { shop, list: ListName::ALL[1], about });
         (list.as_of, list.shown) = (EventTime(77), shown);
         for &(other, pair, support) in others {
-            let figures = Figures::new(pair, 1234.567_891, 99.9, 1e7 / 3.0);
+            let figures = Figures::new(pair, 1_234.567_891, 99.9, 1e7 / 3.0);
             let (score_milli, llr_root) = (score_milli(figures.score()), figures.llr_root());
             let (item, last_seen) = (items.item(shop, other), Day(19_844));
             list.entries.push(Entry { item, score_milli, rank_milli: 1, support, figures, llr_root, last_seen });

@@ -34,7 +34,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("stage", &["intake", "windows", "wire", "rows", "rank", "publish"]),
     ("watch", &["intake", "rows", "stage"]),
     ("serve", &["rows", "rank", "publish", "stage", "watch"]),
-    ("drive", &["intake", "wire", "publish", "stage", "watch", "serve"]),
+    ("drive", &["intake", "wire", "publish", "stage", "watch", "serve", "config"]),
     ("kafka", &["intake", "wire", "rows", "rank", "publish", "stage", "watch", "serve", "drive", "config"]),
     ("config", &["intake"]),
     (

@@ -60,6 +60,6 @@ fn a_source_that_is_shorter_than_what_was_read_of_it_is_refused() {
     kafka::create_topic(bootstrap, &topic, 1, &[]);
     kafka::produce(bootstrap, &topic, views(50));
     let before = house.event_entries().times;
-    assert_refused(&house, &[&topic, "ends at 50", "up to 200", "topics.prefix"]);
+    assert_refused(&house, &["shop-0", "ends at 50", "up to 200", "topics.prefix"]);
     assert!(house.event_entries().times == before, "something was appended");
 }

@@ -23,6 +23,9 @@ pub const WAITING_BYTES_MAX: usize = 4 << 20;
 /// What a waiting record costs besides its key and value.
 const WAITING_BYTES_EACH: usize = 256;
 
+/// Name and value of one.
+type Header = (Box<str>, Box<[u8]>);
+
 /// A record that waits.
 pub(super) struct WaitingRecord {
     pub(super) offset: NextOffset,
@@ -30,7 +33,7 @@ pub(super) struct WaitingRecord {
     timestamp_ms: Option<i64>,
     key: Option<Box<[u8]>>,
     value: Option<Box<[u8]>>,
-    headers: Box<[(Box<str>, Box<[u8]>)]>,
+    headers: Box<[Header]>,
 }
 
 impl WaitingRecord {

@@ -58,15 +58,19 @@ struct Cursors {
     log: MemoryLog,
     topic: Topic,
     name: Rc<str>,
+    /// Whether what is given is wanted by nobody else.
+    is_only: bool,
     cursors: RefCell<BTreeMap<Partition, Cursor>>,
     /// Whose turn it is.
     turn: Cell<usize>,
 }
 
 impl Cursors {
-    fn new(log: MemoryLog, topic: Topic) -> Self {
+    fn new(log: MemoryLog, topic: Topic, is_member: bool) -> Self {
         let name = Rc::from(topic.to_string());
-        Self { log, topic, name, cursors: RefCell::default(), turn: Cell::new(0) }
+        // Totals and lists have no groups: their one reader follows them.
+        let is_only = is_member || matches!(topic, Topic::Log(Log::Totals | Log::Lists));
+        Self { log, topic, name, is_only, cursors: RefCell::default(), turn: Cell::new(0) }
     }
 
     fn set(&self, partitions: &[(Partition, NextOffset)]) {
@@ -97,7 +101,7 @@ impl Cursors {
             }
             if let Some((offset, kept)) = held.at(cursor.next) {
                 (cursor.next, cursor.has_told_end) = (offset.after(), false);
-                if !keep {
+                if !keep && self.is_only {
                     held.release(cursor.next);
                 }
                 self.turn.set(place);
@@ -323,7 +327,7 @@ impl Transport for MemoryTransport {
         held.join(member, self.instance);
         drop(logs);
         Ok(MemoryReader {
-            cursors: Cursors::new(self.log.clone(), topic.clone()),
+            cursors: Cursors::new(self.log.clone(), topic.clone(), true),
             group,
             member,
             instance: self.instance,
@@ -331,7 +335,7 @@ impl Transport for MemoryTransport {
     }
 
     fn follow(&self, topic: &Topic) -> anyhow::Result<MemoryFollower> {
-        Ok(MemoryFollower(Cursors::new(self.log.clone(), topic.clone())))
+        Ok(MemoryFollower(Cursors::new(self.log.clone(), topic.clone(), false)))
     }
 
     fn writer(&self) -> anyhow::Result<MemoryWriter> {

@@ -75,11 +75,11 @@ impl PartitionLog {
         self.records.get(place).cloned()
     }
 
+    /// Lets go of what has been read: memory, not a loss.
     fn release(&mut self, to: NextOffset) {
         while self.records.front().is_some_and(|(offset, _)| *offset < to) {
             self.records.pop_front();
         }
-        self.low = self.low.max(to);
     }
 
     /// What it holds, to look at or to damage.
@@ -108,6 +108,7 @@ impl PartitionLog {
     /// Loses everything before `offset`, as by retention.
     pub fn trim(&mut self, offset: NextOffset) {
         self.release(offset.min(self.high));
+        self.low = self.low.max(offset.min(self.high));
     }
 }
 

@@ -325,16 +325,15 @@ mod tests {
         use Phase::{Answering, Asking, Idle, New};
         let now = Instant::now() + Duration::from_secs(3600);
         let ms = Duration::from_millis;
-        let cases: [(&[(Phase, u64)], Room, Option<u64>); 7] = [
-            (&[(Idle, 900), (Idle, 900)], Room::Free, None),
+        for (standings, expected, gone) in [
+            (&[(Idle, 900), (Idle, 900)][..], Room::Free, None),
             (&[(Idle, 500), (Asking, 900), (Idle, 700)], Room::Made, Some(1)),
             (&[(Answering, 5000), (Idle, 500), (Asking, 500)], Room::Made, Some(1)),
             (&[(New, 5000), (Asking, 11), (Idle, 10)], Room::Made, Some(1)),
             (&[(New, 5000), (Asking, 9), (Idle, 3)], Room::NotBefore(now + ms(1)), None),
             (&[(Answering, 5000), (New, 500), (Answering, 1)], Room::NotBefore(now + GRACE), None),
             (&[(Idle, 10), (Idle, 9), (Idle, 9)], Room::Made, Some(0)),
-        ];
-        for (standings, expected, gone) in cases {
+        ] {
             let mut places = places(now, standings);
             assert_eq!(places.make_room(3, now), expected, "{standings:?}");
             let left: Vec<u64> = places.open.keys().copied().collect();

@@ -469,6 +469,29 @@ fn much_that_has_changed_is_told_in_bounded_blocks() {
 }
 
 #[test]
+fn what_moves_a_total_by_less_than_a_step_is_told_at_rest_and_once() {
+    let mut bench = Bench::live(0, 2, 900);
+    let name = names_of(0, 1).remove(0);
+    for _ in 0..30 {
+        bench.views(&[(&name, "other")]);
+    }
+    assert_eq!(bench.pass(1_000).totals.len(), 1);
+    bench.views(&[(&name, "other")]);
+    let entries = |blocks: &[Vec<u8>]| -> usize {
+        blocks.iter().map(|block| TotalsBlock::decode(block).unwrap().entries.len()).sum()
+    };
+    assert_eq!(entries(&bench.pass(1_000).totals), 0, "a thirtieth");
+    let rest_ms = PublishRules::default().rest_after_ms;
+    assert_eq!(entries(&bench.pass(rest_ms).totals), 1);
+    let ranked = |bench: &Bench| bench.stage.work().tally().ranked.iter().sum::<u64>();
+    let before = ranked(&bench);
+    assert_eq!(entries(&bench.pass(rest_ms / 2).totals), 0);
+    assert_eq!(ranked(&bench), before, "the others rank by them first");
+    assert_eq!(entries(&bench.pass(rest_ms).totals), 0);
+    assert!(ranked(&bench) > before, "then everything is ranked");
+}
+
+#[test]
 fn a_restart_tells_no_total_again_that_readers_have() {
     let mut first = Bench::live(0, 2, 900);
     let mut log = told(&mut first).totals;

@@ -4,23 +4,26 @@
 //! all totals and its own lists from their starts, and goes on following both: what lands on the lists after it, from a
 //! paused former owner, it hears of and corrects.
 
-use super::recovery::{is_whole, start};
-use super::scan::{block_at, scan};
-use super::transport::{Appending, Bounds, Change, Follower, Message, Next, Reader, Topic, Transport, Writer};
-use super::worker::{Hands, Ties, Worker, age_ms, unexpected};
+mod effects;
+
+use crate::drive::recovery::{is_whole, start};
+use crate::drive::scan::{block_at, scan};
+use crate::drive::transport::{Appending, Bounds, Change, Follower, Message, Next, Reader, Topic, Transport, Writer};
+use crate::drive::vigil::Vigil;
+use crate::drive::worker::{Hands, Ties, Worker, age_ms};
 use crate::event::EventTime;
-use crate::intake::Reject;
 use crate::position::{Checkpoint, NextOffset, Partition, Position, SourcePartition};
+use crate::publish::ListRecord;
 use crate::publish::codec::{CodecError, ListHeaders, SchemaFailure};
-use crate::publish::{ListRecord, Publication};
 use crate::serve::Asked;
 use crate::serve::view::ViewWriter;
-use crate::stage::{Effects, Fact, Landed, LandedValue, Left, Log, RowsInput, RowsRecord, RowsWork, Stage, StageError};
+use crate::stage::{Fact, Landed, LandedValue, Left, Log, RowsInput, RowsRecord, RowsWork, Stage, StageError};
 use crate::watch::health::{PartitionState, StageName};
 use crate::watch::metrics::{DelayTally, LagFollower, RowsFollower};
 use crate::watch::{rows_tallies, state};
 use crate::wire::{claim, section_ends};
 use anyhow::Context as _;
+use effects::{Buffers, RowsEffects};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,6 +45,24 @@ struct Owned {
     lag: LagFollower,
 }
 
+impl Owned {
+    /// Tells the stage something and carries out what it wants; says whether the partition is still its owner's.
+    fn tell<T: Transport>(
+        &mut self,
+        hands: &mut Hands<T>,
+        buffers: &mut Buffers,
+        fact: Fact<'_, RowsWork>,
+    ) -> anyhow::Result<bool> {
+        let Self { stage, delay, view, .. } = self;
+        let mut effects = RowsEffects { hands, buffers, delay, view, failed: None };
+        let handled = stage.handle(fact, &mut effects);
+        if is_overtaken(&handled) {
+            return Ok(false);
+        }
+        effects.end(handled).map(|()| true)
+    }
+}
+
 /// The worker.
 pub struct RowsWorker<T: Transport> {
     hands: Hands<T>,
@@ -56,13 +77,6 @@ pub struct RowsWorker<T: Transport> {
     assignment: u64,
     /// Keys on the lists log that this codec would not write.
     foreign_keys: u64,
-}
-
-/// Key and value of the list at hand, and the texts of its headers.
-#[derive(Default)]
-struct Buffers {
-    key: Vec<u8>,
-    value: Vec<u8>,
 }
 
 impl<T: Transport> RowsWorker<T> {
@@ -98,18 +112,15 @@ impl<T: Transport> RowsWorker<T> {
     /// Tells a stage something, and carries out what it wants.
     fn tell(&mut self, partition: Partition, fact: Fact<'_, RowsWork>) -> anyhow::Result<()> {
         let Some(owned) = self.owned.get_mut(&partition) else { return Ok(()) };
-        let Owned { stage, delay, view, .. } = owned;
-        let mut effects = RowsEffects { hands: &mut self.hands, buffers: &mut self.buffers, delay, view, failed: None };
-        let handled = stage.handle(fact, &mut effects);
-        if is_lost(&handled) {
-            self.overtaken.push(partition);
-            return self.drop_overtaken();
+        if owned.tell(&mut self.hands, &mut self.buffers, fact)? {
+            return Ok(());
         }
-        effects.end(handled)
+        self.overtaken.push(partition);
+        self.drop_overtaken()
     }
 
     /// Tells all stages something.
-    pub(super) fn tell_all(&mut self, fact: impl Fn() -> Fact<'static, RowsWork>) -> anyhow::Result<()> {
+    pub(in crate::drive) fn tell_all(&mut self, fact: impl Fn() -> Fact<'static, RowsWork>) -> anyhow::Result<()> {
         for partition in self.owned.keys().copied().collect::<Vec<_>>() {
             self.tell(partition, fact())?;
         }
@@ -117,7 +128,7 @@ impl<T: Transport> RowsWorker<T> {
     }
 
     /// Publishes every list as it stands, news or not.
-    pub(super) fn publish_all(&mut self) -> anyhow::Result<()> {
+    pub(in crate::drive) fn publish_all(&mut self) -> anyhow::Result<()> {
         for Owned { stage, delay, view, .. } in self.owned.values_mut() {
             let mut effects =
                 RowsEffects { hands: &mut self.hands, buffers: &mut self.buffers, delay, view, failed: None };
@@ -141,15 +152,11 @@ impl<T: Transport> RowsWorker<T> {
                 Next::Nothing => return Ok(true),
                 Next::End(partition) => {
                     let Some(owned) = self.owned.get_mut(&partition) else { continue };
-                    let Owned { stage, delay, view, .. } = owned;
-                    let (hands, buffers) = (&mut self.hands, &mut self.buffers);
-                    let mut effects = RowsEffects { hands, buffers, delay, view, failed: None };
-                    let handled = stage.handle(Fact::Ended { input: RowsInput::Pairs }, &mut effects);
-                    if is_lost(&handled) {
+                    let ended = Fact::Ended { input: RowsInput::Pairs };
+                    if !owned.tell(&mut self.hands, &mut self.buffers, ended)? {
                         self.overtaken.push(partition);
                         break;
                     }
-                    effects.end(handled)?;
                 }
                 Next::Record(message) => {
                     let Some((partition, offset)) = message.place() else { continue };
@@ -157,16 +164,11 @@ impl<T: Transport> RowsWorker<T> {
                         continue; // revoked since it was fetched, or nothing
                     };
                     owned.newest_ms = message.timestamp_ms();
-                    let Owned { stage, delay, view, .. } = owned;
-                    let (hands, buffers) = (&mut self.hands, &mut self.buffers);
-                    let mut effects = RowsEffects { hands, buffers, delay, view, failed: None };
-                    let record = RowsRecord::Block(block);
-                    let handled = stage.handle(Fact::Record { input: RowsInput::Pairs, offset, record }, &mut effects);
-                    if is_lost(&handled) {
+                    let read = Fact::Record { input: RowsInput::Pairs, offset, record: RowsRecord::Block(block) };
+                    if !owned.tell(&mut self.hands, &mut self.buffers, read)? {
                         self.overtaken.push(partition);
                         break;
                     }
-                    effects.end(handled)?;
                 }
             }
         }
@@ -186,14 +188,10 @@ impl<T: Transport> RowsWorker<T> {
             };
             let Some(block) = message.value() else { continue };
             let (input, record) = (RowsInput::Totals(partition), RowsRecord::Block(block));
-            for (&own, Owned { stage, delay, view, .. }) in &mut self.owned {
-                let (hands, buffers) = (&mut self.hands, &mut self.buffers);
-                let mut effects = RowsEffects { hands, buffers, delay, view, failed: None };
-                let handled = stage.handle(Fact::Record { input, offset, record }, &mut effects);
-                if is_lost(&handled) {
+            for (&own, owned) in &mut self.owned {
+                let read = Fact::Record { input, offset, record };
+                if !owned.tell(&mut self.hands, &mut self.buffers, read)? {
                     self.overtaken.push(own);
-                } else {
-                    effects.end(handled)?;
                 }
             }
             if !self.overtaken.is_empty() {
@@ -212,10 +210,10 @@ impl<T: Transport> RowsWorker<T> {
                 Next::Record(message) => message,
             };
             let Some((partition, offset)) = message.place() else { continue };
-            let Some(Owned { stage, delay, view, .. }) = self.owned.get_mut(&partition) else { continue };
+            let Some(owned) = self.owned.get_mut(&partition) else { continue };
             let plan = Arc::clone(&self.hands.plan);
             let place = || format!("lists-{} at offset {}", partition.0, offset.0);
-            let (wants, vigil) = (stage.work().wants_lists(), &self.hands.ties.vigil);
+            let (wants, vigil) = (owned.stage.work().wants_lists(), &self.hands.ties.vigil);
             let (key, value) = (message.key().unwrap_or_default(), message.value());
             let mut headers = Vec::new();
             message.headers(&mut headers);
@@ -242,21 +240,17 @@ impl<T: Transport> RowsWorker<T> {
                 let at = message.timestamp_ms().unwrap_or_default();
                 self.hands.ties.view.restore(record, EventTime(at));
             }
-            let (hands, buffers) = (&mut self.hands, &mut self.buffers);
-            let mut effects = RowsEffects { hands, buffers, delay, view, failed: None };
-            let record = RowsRecord::List(landed);
-            let handled = stage.handle(Fact::Record { input: RowsInput::Lists, offset, record }, &mut effects);
-            if is_lost(&handled) {
+            let read = Fact::Record { input: RowsInput::Lists, offset, record: RowsRecord::List(landed) };
+            if !owned.tell(&mut self.hands, &mut self.buffers, read)? {
                 self.overtaken.push(partition);
                 break;
             }
-            effects.end(handled)?;
         }
         Ok(false)
     }
 
     /// How often partitions came or went.
-    pub(super) fn assignment(&self) -> u64 {
+    pub(in crate::drive) fn assignment(&self) -> u64 {
         self.assignment
     }
 
@@ -282,6 +276,7 @@ impl<T: Transport> RowsWorker<T> {
                 for &partition in &partitions {
                     starts.push((partition, self.take_over(partition)?));
                 }
+                self.drop_overtaken()?;
                 if !starts.is_empty() {
                     self.follow()?;
                 }
@@ -307,7 +302,6 @@ impl<T: Transport> RowsWorker<T> {
         let identity = plan.identities().pairs;
         let partitions = plan.pairs_partitions;
         let work = RowsWork::new(partition, partitions, &plan.setup.counting, identity, &plan.setup.rows);
-        let mut stage = Stage::new(work, RowsInput::all(partitions));
         let mut inputs = vec![(RowsInput::Pairs, bounds)];
         for number in 0..partitions {
             let bounds = self.totals.bounds(Partition(number))?;
@@ -327,31 +321,21 @@ impl<T: Transport> RowsWorker<T> {
         );
         health.set(StageName::Rows, partition, PartitionState::CatchingUp { records_left: next.lag(to) });
         let (follower, lag) = (metrics.rows(partition), metrics.lag(StageName::Rows, &source));
-        let mut delay = DelayTally::default();
-        let mut view = ViewWriter::new(Arc::clone(&self.hands.ties.view));
-        let mut effects = RowsEffects {
-            hands: &mut self.hands,
-            buffers: &mut self.buffers,
-            delay: &mut delay,
-            view: &mut view,
-            failed: None,
-        };
-        let mut told = stage.handle(Fact::Claimed { epoch: epoch.0 }, &mut effects);
-        if let Some(checkpoint) = checkpoint {
-            let left = Left::Checkpoint { output: partition.index(), source: &source, checkpoint };
-            told = told.and_then(|()| stage.handle(Fact::Left(left), &mut effects));
+        let view = ViewWriter::new(Arc::clone(&self.hands.ties.view));
+        let stage = Stage::new(work, RowsInput::all(partitions));
+        let mut owned = Owned { stage, newest_ms: None, delay: DelayTally::default(), view, follower, lag };
+        let left =
+            checkpoint.map(|checkpoint| Left::Checkpoint { output: partition.index(), source: &source, checkpoint });
+        let opened =
+            inputs.into_iter().map(|(input, bounds)| Fact::Opened { input, next: bounds.low, until: bounds.until() });
+        let facts = std::iter::once(Fact::Claimed { epoch: epoch.0 }).chain(left.map(Fact::Left)).chain(opened);
+        for fact in facts {
+            if !owned.tell(&mut self.hands, &mut self.buffers, fact)? {
+                self.overtaken.push(partition); // somebody has claimed it already; the group will tell
+                break;
+            }
         }
-        for (input, bounds) in inputs {
-            let opened = Fact::Opened { input, next: bounds.low, until: bounds.until() };
-            told = told.and_then(|()| stage.handle(opened, &mut effects));
-        }
-        if is_lost(&told) {
-            // Somebody has claimed it already; the group will tell.
-            self.overtaken.push(partition);
-        } else {
-            effects.end(told)?;
-        }
-        self.owned.insert(partition, Owned { stage, newest_ms: None, delay, view, follower, lag });
+        self.owned.insert(partition, owned);
         Ok(next)
     }
 
@@ -419,15 +403,12 @@ impl<T: Transport> RowsWorker<T> {
 }
 
 /// Whether a stage says that another owner has claimed its partition since.
-fn is_lost(handled: &Result<(), StageError>) -> bool {
-    matches!(handled, Err(StageError::EpochLost { .. }))
+fn is_overtaken(handled: &Result<(), StageError>) -> bool {
+    matches!(handled, Err(StageError::Overtaken { .. }))
 }
 
 /// Asks again while the registry does not answer: it is waited for as long as it takes.
-fn wait_for_schema<R>(
-    vigil: &super::vigil::Vigil,
-    mut decode: impl FnMut() -> Result<R, CodecError>,
-) -> anyhow::Result<R> {
+fn wait_for_schema<R>(vigil: &Vigil, mut decode: impl FnMut() -> Result<R, CodecError>) -> anyhow::Result<R> {
     loop {
         match decode() {
             Err(error) if error.is_transient() => {
@@ -509,57 +490,5 @@ impl<T: Transport> Worker for RowsWorker<T> {
             self.forget(partition);
         }
         self.hands.writer.flush()
-    }
-}
-
-/// Carries out what a rows stage wants; the first failure is kept, and nothing is carried out after it.
-struct RowsEffects<'h, T: Transport> {
-    hands: &'h mut Hands<T>,
-    buffers: &'h mut Buffers,
-    delay: &'h mut DelayTally,
-    view: &'h mut ViewWriter,
-    failed: Option<anyhow::Error>,
-}
-
-impl<T: Transport> RowsEffects<'_, T> {
-    fn end(self, handled: Result<(), StageError>) -> anyhow::Result<()> {
-        handled?;
-        self.failed.map_or(Ok(()), Err)
-    }
-
-    /// One encoding, straight from ids: for the log, and for who hears of lists in process.
-    fn send(&mut self, publication: &Publication<'_>) -> anyhow::Result<()> {
-        let Self { hands, buffers, delay, view, .. } = self;
-        let Buffers { key, value } = &mut **buffers;
-        let (plan, is_tombstone) = (Arc::clone(&hands.plan), publication.is_tombstone());
-        plan.codec.encode(publication, key, value);
-        view.publish(publication, EventTime(hands.now().wall_ms));
-        if let Some(waited_ms) = publication.waited_ms {
-            delay.record(waited_ms.unsigned_abs().saturating_mul(1000));
-        }
-        hands.ties.witness.list(publication, value)?;
-        let texts = ListHeaders { stamp: publication.stamp, since_ms: publication.since_ms }.texts();
-        let headers: Vec<(&str, &[u8])> = texts.iter().map(|(name, text)| (*name, text.as_bytes())).collect();
-        let appending = Appending { key: Some(key), value: (!is_tombstone).then_some(&value[..]), headers: &headers };
-        hands.append(Log::Lists, publication.partition, appending)
-    }
-}
-
-impl<T: Transport> Effects for RowsEffects<'_, T> {
-    fn append(&mut self, log: Log, partition: Partition, block: Vec<u8>) {
-        if self.failed.is_none() {
-            let appending = Appending { value: Some(&block), ..Appending::default() };
-            self.failed = self.hands.append(log, partition, appending).err();
-        }
-    }
-
-    fn publish(&mut self, publication: &Publication<'_>) {
-        if self.failed.is_none() {
-            self.failed = self.send(publication).err();
-        }
-    }
-
-    fn reject(&mut self, _source: &SourcePartition, _offset: NextOffset, _reject: Reject) {
-        self.failed.get_or_insert_with(|| unexpected("a record rejected"));
     }
 }
