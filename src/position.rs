@@ -407,6 +407,10 @@ mod tests {
         assert_eq!(made(5, Some(1)).max(made(5, None)), made(5, Some(1)));
         assert_eq!(made(5, None).max(made(5, Some(1))), made(5, Some(1)));
         assert_eq!(made(5, Some(1)).max(made(5, Some(2))), made(5, Some(2)), "the newer");
+        assert_eq!(made(5, Some(1)).min(made(6, None)), made(5, Some(1)));
+        assert_eq!(made(6, None).min(made(5, Some(1))), made(5, Some(1)));
+        assert_eq!(made(5, Some(1)).min(made(5, None)), made(5, Some(1)));
+        assert_eq!(made(5, None).min(made(5, Some(1))), made(5, Some(1)));
     }
 
     #[test]
