@@ -108,6 +108,13 @@ impl Checkpoint {
         if index > 0 { Some(offset) } else { offset.0.checked_sub(1).map(NextOffset) }
     }
 
+    /// Where an input may end at the earliest that was read up to here: a record of which only a part has been given is there.
+    #[must_use]
+    pub fn end(&self) -> NextOffset {
+        let Position { offset, index } = self.position;
+        if index > 0 { offset.after() } else { offset }
+    }
+
     /// Whether an input that holds `[low, high)` is the one that was read up to here; if so, where reading it goes on.
     /// `found`: checksum of [`Checkpoint::record`] as the input holds it now, where it could be fetched.
     ///
@@ -115,9 +122,7 @@ impl Checkpoint {
     /// When the input has been cut, or replaced by another: to go on would be to lose records without a word.
     pub fn resume(&self, low: NextOffset, high: NextOffset, found: Option<u32>) -> Result<NextOffset, CheckpointError> {
         let Self { position, .. } = *self;
-        // A record of which only a part has been given must still be there.
-        let end = if position.index > 0 { position.offset.after() } else { position.offset };
-        if high < end {
+        if high < self.end() {
             return Err(CheckpointError::EndsBefore { position, high });
         }
         if low > position.offset {
@@ -407,6 +412,10 @@ mod tests {
         assert_eq!(made(5, Some(1)).max(made(5, None)), made(5, Some(1)));
         assert_eq!(made(5, None).max(made(5, Some(1))), made(5, Some(1)));
         assert_eq!(made(5, Some(1)).max(made(5, Some(2))), made(5, Some(2)), "the newer");
+        assert_eq!(made(5, Some(1)).min(made(6, None)), made(5, Some(1)));
+        assert_eq!(made(6, None).min(made(5, Some(1))), made(5, Some(1)));
+        assert_eq!(made(5, Some(1)).min(made(5, None)), made(5, Some(1)));
+        assert_eq!(made(5, None).min(made(5, Some(1))), made(5, Some(1)));
     }
 
     #[test]

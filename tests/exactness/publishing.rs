@@ -44,6 +44,7 @@ fn while_a_source_reads_history_nothing_leaves_and_at_its_end_every_list_comes_o
         }
         let mut rig = Rig::over(&shape, shape.log(), vec![files]).unwrap();
         let mut now_ms = CLOCK_MS;
+        rig.clock(now_ms).unwrap();
         while rig.feed(0).unwrap() {
             if block_entries < 900 && rig.fed[0].is_multiple_of(7) {
                 now_ms += 400;

@@ -24,6 +24,7 @@ mod shop;
 
 mod avro;
 mod check;
+mod faults;
 mod house;
 mod poison;
 mod refusals;

@@ -30,7 +30,7 @@ pub fn replayed(house: &House, events: &[Event]) -> BTreeMap<String, Vec<(String
 }
 
 #[track_caller]
-fn assert_lists(house: &House, events: &[Event]) {
+pub fn assert_lists(house: &House, events: &[Event]) {
     let want = replayed(house, events);
     let got: BTreeMap<_, _> = house.lists().iter().map(|(key, list)| (key.clone(), shown(list))).collect();
     assert!(want.len() > 100, "{} lists test nothing", want.len());

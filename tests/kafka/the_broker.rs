@@ -61,7 +61,7 @@ fn a_hundred_thousand_records_keep_their_order() {
 
 #[test]
 fn a_broker_that_was_killed_comes_back_with_its_data() {
-    let mut broker = Broker::start();
+    let broker = Broker::start();
     let bootstrap = broker.bootstrap().to_owned();
     kafka::create_topic(&bootstrap, "kept", 1, &[]);
     kafka::produce(&bootstrap, "kept", [Sent::of("a", "1")]);

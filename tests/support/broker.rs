@@ -12,8 +12,8 @@ use std::io::Write as _;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
 
 /// Names a broker that is already there.
@@ -39,7 +39,7 @@ struct Own {
     port: u16,
     folder: PathBuf,
     /// Nothing while it is stopped.
-    process: Option<Child>,
+    process: Mutex<Option<Child>>,
 }
 
 impl Broker {
@@ -48,7 +48,7 @@ impl Broker {
         static SHARED: OnceLock<Broker> = OnceLock::new();
         SHARED.get_or_init(|| match std::env::var(BOOTSTRAP_VARIABLE) {
             Ok(bootstrap) => {
-                let mut broker = Self { bootstrap, own: None };
+                let broker = Self { bootstrap, own: None };
                 broker.wait();
                 broker
             }
@@ -60,8 +60,8 @@ impl Broker {
     pub fn start() -> Self {
         let port = free_ports();
         let folder = tempfile::Builder::new().prefix("samenloop-broker-").tempdir().unwrap().keep();
-        let mut broker =
-            Self { bootstrap: format!("127.0.0.1:{port}"), own: Some(Own { port, folder, process: None }) };
+        let broker =
+            Self { bootstrap: format!("127.0.0.1:{port}"), own: Some(Own { port, folder, process: Mutex::default() }) };
         broker.start_again();
         broker
     }
@@ -72,19 +72,19 @@ impl Broker {
     }
 
     /// Kills it, as a crash would. Its data stay.
-    pub fn stop(&mut self) {
-        let own = self.own.as_mut().expect("only a broker that this test started can be stopped");
-        let mut process = own.process.take().expect("it is stopped already");
+    pub fn stop(&self) {
+        let own = self.own.as_ref().expect("only a broker that this test started can be stopped");
+        let mut process = own.process.lock().unwrap().take().expect("it is stopped already");
         process.stdin.take().unwrap().write_all(b"keep\n").unwrap();
         process.kill().unwrap();
         process.wait().unwrap();
     }
 
     /// Starts it after [`stop`](Self::stop): the same port, the same data.
-    pub fn start_again(&mut self) {
-        let own = self.own.as_mut().expect("only a broker that this test started can be started again");
-        assert!(own.process.is_none(), "it is not stopped");
-        own.process = Some(own.spawn());
+    pub fn start_again(&self) {
+        let own = self.own.as_ref().expect("only a broker that this test started can be started again");
+        assert!(own.process.lock().unwrap().is_none(), "it is not stopped");
+        *own.process.lock().unwrap() = Some(own.spawn());
         self.wait();
     }
 
@@ -102,7 +102,7 @@ impl Broker {
     }
 
     /// Until it answers: a broker listens before it serves.
-    fn wait(&mut self) {
+    fn wait(&self) {
         let start = Instant::now();
         let client: BaseConsumer =
             ClientConfig::new().set("bootstrap.servers", &self.bootstrap).set("log_level", "0").create().unwrap();
@@ -112,7 +112,8 @@ impl Broker {
                 Ok(_) => "it knows of no broker".to_owned(),
                 Err(error) => error.to_string(),
             };
-            let ended = self.own.as_mut().and_then(|own| own.process.as_mut()?.try_wait().unwrap());
+            let process_of = |own: &Own| own.process.lock().unwrap().as_mut()?.try_wait().unwrap();
+            let ended = self.own.as_ref().and_then(process_of);
             if ended.is_some() || start.elapsed() > START_MAX {
                 let why = ended.map_or(problem, |status| format!("it ended by itself, {status}"));
                 panic!("no broker at {}: {why}\n{}", self.bootstrap, self.log_tail());
@@ -139,7 +140,7 @@ impl Own {
 impl Drop for Own {
     /// The script removes the folder when its standard input ends without "keep"; after a stop nobody else would.
     fn drop(&mut self) {
-        match self.process.take() {
+        match self.process.get_mut().unwrap().take() {
             Some(mut process) => {
                 drop(process.stdin.take());
                 process.wait().ok();

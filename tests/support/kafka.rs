@@ -2,7 +2,7 @@
 
 #![allow(dead_code)] // each test that includes this file uses a part of it
 
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -81,6 +81,21 @@ pub fn delete_topic(bootstrap: &str, name: &str) {
 pub fn topics(bootstrap: &str) -> Vec<String> {
     let metadata = consumer(bootstrap).fetch_metadata(None, ANSWER_MAX).unwrap();
     metadata.topics().iter().map(|topic| topic.name().to_owned()).collect()
+}
+
+/// Gives a topic more partitions.
+pub fn add_partitions(bootstrap: &str, name: &str, partitions: usize) {
+    let made = answer(admin(bootstrap).create_partitions([&NewPartitions::new(name, partitions)], &options()));
+    made.into_iter().for_each(|made| drop(made.unwrap()));
+}
+
+/// Removes all that a topic's partitions hold, as retention would.
+pub fn empty(bootstrap: &str, name: &str) {
+    let mut up_to = TopicPartitionList::new();
+    for (partition, offset) in (0..).zip(end_offsets(bootstrap, name)) {
+        up_to.add_partition_offset(name, partition, Offset::Offset(offset)).unwrap();
+    }
+    answer(admin(bootstrap).delete_records(&up_to, &options()));
 }
 
 /// Writes all records, each partition's in their order, and waits until the broker has them.

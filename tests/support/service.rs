@@ -49,7 +49,15 @@ pub struct House {
 impl House {
     /// On the shared broker, with topics of its own and no source.
     pub fn new(purpose: &str) -> Self {
-        let broker = Broker::shared();
+        Self::on(Broker::shared(), purpose)
+    }
+
+    /// On a broker of this test's own, which ends with the process.
+    pub fn apart(purpose: &str) -> Self {
+        Self::on(Box::leak(Box::new(Broker::start())), purpose)
+    }
+
+    fn on(broker: &'static Broker, purpose: &str) -> Self {
         Self {
             broker,
             prefix: format!("{}.", broker.topic(purpose)),
@@ -105,8 +113,18 @@ impl House {
         assert_eq!(ended.stdout.matches(": made").count(), 5, "{}", ended.stdout);
     }
 
-    /// Starts an instance and waits for its port.
+    /// Starts an instance and waits until it has asked the brokers what there is.
     pub fn start(&self, name: &str) -> Instance {
+        let mut instance = self.start_alone(name);
+        wait_until("it runs", UP_MAX, || {
+            instance.assert_runs();
+            instance.log().contains(" running ").then_some(())
+        });
+        instance
+    }
+
+    /// Starts an instance and waits for its port: brokers may be away.
+    pub fn start_alone(&self, name: &str) -> Instance {
         static STARTS: AtomicU32 = AtomicU32::new(0);
         let file = self.settings();
         let log = self.folder.path(&format!("{name}-{}.log", STARTS.fetch_add(1, Ordering::Relaxed)));
@@ -119,8 +137,8 @@ impl House {
             assert!(Instant::now() < deadline, "{name}: no port\n{}", instance.log_tail());
             std::thread::sleep(Duration::from_millis(20));
             let text = instance.log();
-            let line = text.lines().find(|line| line.contains(" running ") && line.contains("http="));
-            if let Some(after) = line.and_then(|line| line.split("http=").nth(1)) {
+            let line = text.lines().find(|line| line.contains(" http listens "));
+            if let Some(after) = line.and_then(|line| line.split("address=").nth(1)) {
                 let address = after.split_whitespace().next().unwrap_or_default();
                 instance.address = address.trim_matches('"').to_owned();
             }
@@ -346,9 +364,23 @@ impl Instance {
 
     /// SIGTERM.
     pub fn terminate(&mut self) {
+        self.signal("-TERM");
+    }
+
+    /// Lets it stand still, as a machine that is frozen or swaps: it does not know.
+    pub fn pause(&mut self) {
+        self.signal("-STOP");
+    }
+
+    /// Lets it go on.
+    pub fn go_on(&mut self) {
+        self.signal("-CONT");
+    }
+
+    fn signal(&mut self, signal: &str) {
         self.assert_runs();
-        let asked = Command::new("kill").args(["-TERM", &self.process.id().to_string()]).status().unwrap();
-        assert!(asked.success());
+        let sent = Command::new("kill").args([signal, &self.process.id().to_string()]).status().unwrap();
+        assert!(sent.success());
     }
 
     /// Waits until it has ended by itself.

@@ -287,10 +287,11 @@ impl<T: Transport> RowsWorker<T> {
 
     /// A stage for `partition`, claimed. Returns where it reads pairs from.
     fn take_over(&mut self, partition: Partition) -> anyhow::Result<NextOffset> {
-        let bounds = self.reader.bounds(partition)?;
-        is_whole(Log::Pairs, partition, bounds)?;
         let source = SourcePartition::new(Log::Pairs.name(), partition.0);
         let checkpoint = self.read_before(partition, &source)?;
+        // Only now: whoever had it may still read, and say how far.
+        let bounds = self.reader.bounds(partition)?;
+        is_whole(Log::Pairs, partition, bounds)?;
         if let Some(checkpoint) = checkpoint {
             start(&source, Log::Totals, checkpoint, bounds, self.found_at(partition, checkpoint)?)?;
         }

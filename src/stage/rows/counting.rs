@@ -104,7 +104,7 @@ impl RowsWork {
             self.rows.observe(highest);
         }
         if is_current && head.lag != Lag::History && self.silence.end_history(&head.source) {
-            self.end_silence();
+            self.end_history();
         }
     }
 }

@@ -104,6 +104,8 @@ pub struct RowsWork {
     telling: Telling,
     totals_writer: TotalsWriter,
     silence: Silence,
+    /// From when on lists are published, by `clock_ms`.
+    publish_from_ms: i64,
     /// Whether anything has come since the last rest.
     moved: bool,
     /// The offset of this owner's claim.
@@ -152,6 +154,7 @@ impl RowsWork {
             telling: Telling::new(),
             totals_writer: TotalsWriter::default(),
             silence: Silence::new(),
+            publish_from_ms: i64::MIN,
             moved: false,
             epoch: None,
             epoch_above: None,

@@ -13,6 +13,10 @@ pub const RANKED_MAX: usize = 256;
 /// How many neighbours the rows of one step may have before it ends: rows may be long where their bound is lifted.
 pub const NEIGHBOURS_MAX: usize = 65_536;
 
+/// How long lists wait behind a history for the totals of the other partitions, whose histories end at the same time: else
+/// nearly each would be published twice.
+pub const TOTALS_FIRST_MS: i64 = 1_000;
+
 /// How far rest lies at least behind the last event where the clock is the events'.
 const REST_MS: i64 = 10_000;
 
@@ -30,14 +34,24 @@ impl RowsWork {
         self.due.sweep_all();
     }
 
+    /// A history is over, for the other partitions too.
+    pub(super) fn end_history(&mut self) {
+        self.publish_from_ms = self.clock_ms.saturating_add(TOTALS_FIRST_MS);
+        self.end_silence();
+    }
+
     pub(super) fn is_publishing(&self) -> bool {
-        !self.silence.is_on() && self.due.is_busy()
+        self.may_publish() && self.due.is_busy()
+    }
+
+    fn may_publish(&self) -> bool {
+        !self.silence.is_on() && (self.clocked == Clocked::Events || self.clock_ms >= self.publish_from_ms)
     }
 
     /// Ranks and publishes what is due: a step of it, or, where events are the clock, all of it before the next event is
     /// counted.
     pub(super) fn publish_due(&mut self, effects: &mut dyn Effects) {
-        if self.silence.is_on() {
+        if !self.may_publish() {
             return;
         }
         match self.clocked {
