@@ -5,6 +5,8 @@
 
 #[path = "exactness/forgetting.rs"]
 mod forgetting;
+#[path = "exactness/house.rs"]
+mod house;
 #[path = "exactness/logs.rs"]
 mod logs;
 #[path = "exactness/marks.rs"]
