@@ -19,6 +19,8 @@ mod publishing;
 mod recount;
 #[path = "exactness/refusals.rs"]
 mod refusals;
+#[path = "exactness/registry.rs"]
+mod registry;
 #[path = "exactness/restarts.rs"]
 mod restarts;
 #[path = "support/rig.rs"]
