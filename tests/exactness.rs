@@ -5,6 +5,8 @@
 
 #[path = "exactness/forgetting.rs"]
 mod forgetting;
+#[path = "exactness/house.rs"]
+mod house;
 #[path = "exactness/logs.rs"]
 mod logs;
 #[path = "exactness/marks.rs"]
@@ -17,6 +19,8 @@ mod publishing;
 mod recount;
 #[path = "exactness/refusals.rs"]
 mod refusals;
+#[path = "exactness/registry.rs"]
+mod registry;
 #[path = "exactness/restarts.rs"]
 mod restarts;
 #[path = "support/rig.rs"]

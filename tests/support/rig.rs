@@ -266,85 +266,104 @@ impl Rig {
 
     /// All counts and tallies, in the recount's form.
     pub fn rows(&self, as_of_ms: i64) -> Vec<Row> {
-        let mut rows = Vec::new();
-        for stage in self.pipeline.rows() {
-            let as_of = Some(samenloop::event::EventTime(as_of_ms));
-            stage.work().rows().for_each_count(as_of, |count| rows.push(parsed(&count.to_string())));
-        }
-        let fates = |fate: Fate| -> u64 {
-            let of_stage = |stage: &samenloop::stage::Stage<samenloop::stage::WindowsWork>| -> u64 {
-                EventType::ALL.iter().map(|&t| stage.work().tally().fates[t as usize][fate as usize]).sum()
-            };
-            self.pipeline.windows().into_iter().map(of_stage).sum()
-        };
-        let others = [Fate::Counted, Fate::Bulk, Fate::Late, Fate::Overlong];
-        let all = [
-            ("accepted", others.into_iter().map(fates).sum()),
-            ("bulk", fates(Fate::Bulk)),
-            ("duplicate", fates(Fate::Duplicate)),
-            ("late", fates(Fate::Late)),
-            ("overlong", fates(Fate::Overlong)),
-        ];
-        let tally = |(name, n): (&'static str, u64)| recount::tally_row(name, i64::try_from(n).unwrap());
-        rows.extend(all.into_iter().filter(|(_, n)| *n > 0).map(tally));
-        recount::sort(&mut rows);
-        rows
+        counts([&self.pipeline], as_of_ms)
     }
 
-    /// Every entry of the events log: by source position, as text. Panics when one is there twice with other content.
+    /// See [`event_entries`].
     pub fn event_entries(&mut self) -> Entries {
-        let mut entries = Entries::default();
-        self.each_block(Log::Events, |partition, bytes| {
-            let block = EventsBlock::decode(bytes).unwrap();
-            for section in &block.sections {
-                for entry in &block.entries[section.entries.clone()] {
-                    let name = |number: u32| {
-                        let (shop, item) = block.items[number as usize];
-                        format!("{}/{item}", block.shops[shop as usize])
-                    };
-                    let items: Vec<_> = match &entry.items {
-                        EventItems::One(number) => vec![name(*number)],
-                        EventItems::Lines(lines) => block.lines[lines.clone()].iter().map(|&n| name(n)).collect(),
-                    };
-                    let user = block.users[entry.user as usize];
-                    let text = format!("{:?} {:?} {:?} {user:?} {items:?}", entry.time, entry.key, entry.event_type);
-                    entries.add(format!("{partition} {} {}", section.head.source, entry.position), text);
-                }
-            }
-        });
-        entries
+        event_entries(self.pipeline.log())
     }
 
-    /// The same of the pairs log.
+    /// See [`pair_entries`].
     pub fn pair_entries(&mut self) -> Entries {
-        let mut entries = Entries::default();
-        let (mut items, mut names, mut scratch) = (Items::default(), Translation::default(), DeltaScratch::default());
-        self.each_block(Log::Pairs, |partition, bytes| {
-            let block = PairsBlock::decode(bytes).unwrap();
-            names.fill(&block.shops, &block.items, &mut items);
-            for section in &block.sections {
-                for entry in &block.entries[section.entries.clone()] {
-                    let text = block.with_delta(entry, &names, &mut scratch, |delta| told(delta, &items));
-                    entries.add(format!("{partition} {} {}", section.head.source, entry.position), text);
-                }
-            }
-        });
-        entries
+        pair_entries(self.pipeline.log())
     }
 
-    /// All blocks of an internal log but opening and founding marks.
-    pub fn each_block(&mut self, log: Log, mut each: impl FnMut(u32, &[u8])) {
-        let topic = Topic::Log(log);
-        for partition in 0..self.pipeline.log().partitions(&topic) {
-            self.pipeline.log().with(&topic, Partition(partition), |held| {
-                let values = held.records().iter().filter_map(|(_, kept)| kept.value.as_deref());
-                let is_mark = |block: &[u8]| matches!(kind_of(block), Ok(BlockKind::Opening | BlockKind::Founding));
-                values.filter(|block| !is_mark(block)).for_each(|block| each(partition, block));
-            });
-        }
+    /// See [`each_block`].
+    pub fn each_block(&mut self, log: Log, each: impl FnMut(u32, &[u8])) {
+        each_block(self.pipeline.log(), log, each);
     }
 }
 
+/// All counts and tallies of instances that share the work, in the recount's form.
+pub fn counts<'p>(instances: impl IntoIterator<Item = &'p Pipeline<Heard>> + Clone, as_of_ms: i64) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for stage in instances.clone().into_iter().flat_map(Pipeline::rows) {
+        let as_of = Some(samenloop::event::EventTime(as_of_ms));
+        stage.work().rows().for_each_count(as_of, |count| rows.push(parsed(&count.to_string())));
+    }
+    let fates = |fate: Fate| -> u64 {
+        let of_stage = |stage: &samenloop::stage::Stage<samenloop::stage::WindowsWork>| -> u64 {
+            EventType::ALL.iter().map(|&t| stage.work().tally().fates[t as usize][fate as usize]).sum()
+        };
+        instances.clone().into_iter().flat_map(Pipeline::windows).map(of_stage).sum()
+    };
+    let others = [Fate::Counted, Fate::Bulk, Fate::Late, Fate::Overlong];
+    let all = [
+        ("accepted", others.into_iter().map(fates).sum()),
+        ("bulk", fates(Fate::Bulk)),
+        ("duplicate", fates(Fate::Duplicate)),
+        ("late", fates(Fate::Late)),
+        ("overlong", fates(Fate::Overlong)),
+    ];
+    let tally = |(name, n): (&'static str, u64)| recount::tally_row(name, i64::try_from(n).unwrap());
+    rows.extend(all.into_iter().filter(|(_, n)| *n > 0).map(tally));
+    recount::sort(&mut rows);
+    rows
+}
+
+/// Every entry of the events log: by source position, as text. Panics when one is there twice with other content.
+pub fn event_entries(log: &MemoryLog) -> Entries {
+    let mut entries = Entries::default();
+    each_block(log, Log::Events, |partition, bytes| {
+        let block = EventsBlock::decode(bytes).unwrap();
+        for section in &block.sections {
+            for entry in &block.entries[section.entries.clone()] {
+                let name = |number: u32| {
+                    let (shop, item) = block.items[number as usize];
+                    format!("{}/{item}", block.shops[shop as usize])
+                };
+                let items: Vec<_> = match &entry.items {
+                    EventItems::One(number) => vec![name(*number)],
+                    EventItems::Lines(lines) => block.lines[lines.clone()].iter().map(|&n| name(n)).collect(),
+                };
+                let user = block.users[entry.user as usize];
+                let text = format!("{:?} {:?} {:?} {user:?} {items:?}", entry.time, entry.key, entry.event_type);
+                entries.add(format!("{partition} {} {}", section.head.source, entry.position), text);
+            }
+        }
+    });
+    entries
+}
+
+/// The same of the pairs log.
+pub fn pair_entries(log: &MemoryLog) -> Entries {
+    let mut entries = Entries::default();
+    let (mut items, mut names, mut scratch) = (Items::default(), Translation::default(), DeltaScratch::default());
+    each_block(log, Log::Pairs, |partition, bytes| {
+        let block = PairsBlock::decode(bytes).unwrap();
+        names.fill(&block.shops, &block.items, &mut items);
+        for section in &block.sections {
+            for entry in &block.entries[section.entries.clone()] {
+                let text = block.with_delta(entry, &names, &mut scratch, |delta| told(delta, &items));
+                entries.add(format!("{partition} {} {}", section.head.source, entry.position), text);
+            }
+        }
+    });
+    entries
+}
+
+/// All blocks of an internal log but opening and founding marks.
+pub fn each_block(logs: &MemoryLog, log: Log, mut each: impl FnMut(u32, &[u8])) {
+    let topic = Topic::Log(log);
+    for partition in 0..logs.partitions(&topic) {
+        logs.with(&topic, Partition(partition), |held| {
+            let values = held.records().iter().filter_map(|(_, kept)| kept.value.as_deref());
+            let is_mark = |block: &[u8]| matches!(kind_of(block), Ok(BlockKind::Opening | BlockKind::Founding));
+            values.filter(|block| !is_mark(block)).for_each(|block| each(partition, block));
+        });
+    }
+}
 /// Entries by position, and how often any was there again.
 #[derive(Default, Debug, PartialEq)]
 pub struct Entries {

@@ -244,6 +244,11 @@ impl<T: Transport> IntakeWorker<T> {
                     let (from, name) = (owned.next.0, &*source.plan.name);
                     let to = bounds.high.0;
                     tracing::info!(stage = "intake", source = name, partition = partition.0, from, to, "reading");
+                } else {
+                    // It has grown since it was taken over, and the log holds what has been read of that.
+                    let bounds = source.reader.bounds(partition)?;
+                    let Some(owned) = source.owned.get_mut(&partition) else { continue };
+                    owned.until = bounds.until();
                 }
                 let place = source.place(partition);
                 let Some(owned) = source.owned.get_mut(&partition) else { continue };

@@ -57,9 +57,8 @@ impl Group {
         {
             let owned = self.owned_by(member);
             self.leave(member);
-            if !owned.is_empty() {
-                self.changes.entry(member).or_default().push_back(Change::Lost(owned));
-            }
+            // Be it nothing: who is told joins again.
+            self.changes.entry(member).or_default().push_back(Change::Lost(owned));
         }
     }
 

@@ -1,0 +1,452 @@
+//! Two or three instances share the work while, by seed, everything happens to them that happens in a house: paused ones whose
+//! partitions others go on with and whose appends land late, partitions lost, taken away and given back, crashes, clocks put
+//! back and forth, slow brokers, blocks sent twice. At rest the counts are those of the recount, and the lists log holds of each key what a
+//! calm single instance holds.
+//!
+//! The workers are those of production; the group and the logs are in process.
+
+use crate::recount::{self, Event, Recount};
+use crate::rig::{self, Entries, Heard, Shape, counts, default_rules, difference, line, naive_rules, tiny_rules};
+use crate::shop::{self, Random};
+use samenloop::drive::{Clocks as _, Faults, Kept, MemoryLog, Pipeline, Plan, SetClocks, Topic, plan};
+use samenloop::position::{Partition, SourcePartition};
+use samenloop::publish::Stamp;
+use samenloop::publish::codec::ListHeaders;
+use samenloop::rules::PublishRules;
+use samenloop::stage::{IntakeInput, Log};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// After all events.
+const CLOCK_MS: i64 = 4_000_000_000_000;
+const HOUR_MS: i64 = 3_600_000;
+/// Topic partitions of the source: users are spread over them, so that their order among each other does not matter.
+const SOURCE_PARTITIONS: u32 = 2;
+/// Rounds of a second after the last event: by then every row has been swept by exact totals, twice.
+const ROUNDS_TO_REST: usize = 40;
+const GROUPS: [&str; 3] = ["intake.shop", "windows", "rows"];
+
+/// What stands last of a key: stamp, and shown items with scores; nothing shown is a tombstone.
+type Standing = (Stamp, Vec<(String, f64)>);
+
+/// Instances that share the work, and what happens to them.
+struct House {
+    log: MemoryLog,
+    clocks: Arc<SetClocks>,
+    /// As the group of each sees the logs.
+    views: Vec<MemoryLog>,
+    instances: Vec<Pipeline<Heard>>,
+    is_paused: Vec<bool>,
+    happened: BTreeMap<&'static str, usize>,
+}
+
+fn source() -> Topic {
+    Topic::Source("shop".into())
+}
+
+fn inputs(shape: &Shape) -> Vec<IntakeInput> {
+    let mapping = shape.inputs().remove(0).mapping;
+    let input = |n| IntakeInput { source: SourcePartition::new("shop", n), mapping: Arc::clone(&mapping) };
+    (0..SOURCE_PARTITIONS).map(input).collect()
+}
+
+impl House {
+    /// `apart`: each instance is the only one of its own groups, so that all own everything and none is told of the others.
+    fn open(shape: &Shape, instances: usize, apart: bool) -> Self {
+        let log = shape.log();
+        let clocks = Arc::new(SetClocks::default());
+        clocks.set(CLOCK_MS);
+        let inputs = inputs(shape);
+        let plan: Arc<Plan> = plan(shape.setup(), &inputs, i64::MAX, &log).unwrap();
+        let (mut views, mut opened) = (Vec::new(), Vec::new());
+        for number in 0..instances {
+            let view = if apart { log.apart(&format!("{number}.")) } else { log.clone() };
+            let (plan, clocks) = (Arc::clone(&plan), Arc::clone(&clocks));
+            let instance =
+                Pipeline::open_instance(number as u64, plan, inputs.clone(), view.clone(), clocks, Heard::default());
+            opened.push(instance.unwrap());
+            views.push(view);
+        }
+        let is_paused = vec![false; instances];
+        Self { log, clocks, views, instances: opened, is_paused, happened: BTreeMap::new() }
+    }
+
+    /// Appends to the source's topic.
+    fn feed(&self, event: &Event) {
+        let partition = u32::from(event.user.bytes().last().unwrap()) % SOURCE_PARTITIONS;
+        let kept = Kept { value: Some(line(event).into_bytes()), ..Kept::default() };
+        self.log.with(&source(), Partition(partition), |held| held.push(kept));
+    }
+
+    /// Those that run have a tick each.
+    fn tick(&mut self) {
+        for (instance, _) in self.instances.iter_mut().zip(&self.is_paused).filter(|(_, is_paused)| !**is_paused) {
+            instance.flush().unwrap();
+        }
+    }
+
+    /// Time passes by both clocks.
+    fn pass(&self, ms: i64) {
+        self.clocks.set(self.clocks.now().wall_ms + ms);
+    }
+
+    fn note(&mut self, what: &'static str) {
+        *self.happened.entry(what).or_default() += 1;
+    }
+
+    /// One thing happens, or nothing.
+    fn happen(&mut self, random: &mut Random) {
+        let chosen = usize::try_from(random.below(self.instances.len() as u64)).unwrap();
+        let group = GROUPS[usize::try_from(random.below(GROUPS.len() as u64)).unwrap()];
+        match random.below(100) {
+            0..5 if self.is_paused.iter().filter(|is_paused| !**is_paused).count() > 1 => {
+                self.is_paused[chosen] = true;
+                self.note("paused");
+            }
+            // Its silence is noticed; or was too short for that.
+            5..9 if self.is_paused[chosen] => {
+                self.views[chosen].expel(chosen as u64);
+                self.note("expelled while paused");
+            }
+            9..12 if self.is_paused[chosen] => {
+                self.is_paused[chosen] = false;
+                self.note("continued");
+            }
+            12..14 => {
+                self.instances[chosen].restart().unwrap();
+                self.is_paused[chosen] = false;
+                self.note("killed");
+            }
+            14..16 => {
+                self.views[chosen].rotate(group);
+                self.note("rotated");
+            }
+            16..18 => {
+                let partitions = if group == GROUPS[0] { SOURCE_PARTITIONS } else { self.partitions() };
+                let partition = Partition(u32::try_from(random.below(u64::from(partitions))).unwrap());
+                self.views[chosen].lose(group, partition);
+                self.note("lost");
+            }
+            18 => {
+                self.views[chosen].expel(chosen as u64);
+                self.note("expelled");
+            }
+            19 => {
+                let step_ms = if random.chance(50) { HOUR_MS } else { -HOUR_MS };
+                self.clocks.put(self.clocks.now().wall_ms + step_ms);
+                self.note("clock put");
+            }
+            _ => {}
+        }
+    }
+
+    fn partitions(&self) -> u32 {
+        self.log.partitions(&Topic::Log(Log::Pairs))
+    }
+
+    fn rounds(&mut self, rounds: usize) {
+        for _ in 0..rounds {
+            self.pass(1_000);
+            self.tick();
+        }
+    }
+
+    /// One is silent while the others come to rest on brokers that are well; then it goes on, too, and what it still had in
+    /// hand lands.
+    fn rest(&mut self, silent: Option<usize>, apart: bool, crash: bool) {
+        self.is_paused.fill(false);
+        if let Some(silent) = silent {
+            self.is_paused[silent] = true;
+            self.views[silent].expel(silent as u64);
+            if apart {
+                let other = (silent + 1) % self.instances.len();
+                self.instances[other].restart().unwrap(); // which claims all lists
+            }
+        }
+        self.log.with_faults(|faults| (faults.lazy_percent, faults.slow_percent) = (0, 0));
+        if silent.is_some() {
+            self.clocks.put(self.clocks.now().wall_ms - HOUR_MS); // nothing of what follows takes longer for that
+        }
+        self.rounds(ROUNDS_TO_REST);
+        if let Some(silent) = silent {
+            self.is_paused[silent] = false;
+            self.instances[silent].flush().unwrap();
+            // Whoever would have corrected that crashes before.
+            let others = self.instances.iter_mut().enumerate().filter(|(other, _)| crash && *other != silent);
+            others.for_each(|(_, instance)| instance.restart().unwrap());
+        }
+        self.rounds(ROUNDS_TO_REST);
+    }
+
+    /// All records of the lists log, each partition in order: key, stamp, what is shown.
+    fn lists(&self) -> Vec<(String, Stamp, Vec<(String, f64)>)> {
+        let mut all = Vec::new();
+        for partition in 0..self.partitions() {
+            self.log.with(&Topic::Log(Log::Lists), Partition(partition), |held| {
+                for (_, kept) in held.records().iter() {
+                    let key = String::from_utf8(kept.key.clone().unwrap()).unwrap();
+                    let headers = kept.headers.iter().map(|(name, value)| (name.as_str(), Some(value.as_slice())));
+                    all.push((key, ListHeaders::read(headers).unwrap().unwrap().stamp, shown(kept)));
+                }
+            });
+        }
+        all
+    }
+
+    /// Records behind which a newer one of their key stood already.
+    fn landed_late(&self) -> usize {
+        let mut highest: BTreeMap<String, Stamp> = BTreeMap::new();
+        let mut late = 0;
+        for (key, stamp, _) in self.lists() {
+            let known = highest.entry(key).or_default();
+            late += usize::from(stamp < *known);
+            *known = stamp.max(*known);
+        }
+        late
+    }
+
+    /// What stands last of each key, in the log's order; asserts that it is the newest by its stamp, too.
+    fn standing(&self, context: &str) -> BTreeMap<String, Standing> {
+        let mut standing: BTreeMap<String, Standing> = BTreeMap::new();
+        let mut highest: BTreeMap<String, Stamp> = BTreeMap::new();
+        for (key, stamp, shown) in self.lists() {
+            let known = highest.entry(key.clone()).or_default();
+            *known = stamp.max(*known);
+            standing.insert(key, (stamp, shown));
+        }
+        for (key, (stamp, _)) in &standing {
+            assert_eq!(*stamp, highest[key], "{context}: an older record of {key} stands last");
+        }
+        standing
+    }
+}
+
+fn shown(kept: &Kept) -> Vec<(String, f64)> {
+    let Some(value) = &kept.value else { return Vec::new() };
+    let record: serde_json::Value = serde_json::from_slice(value).unwrap();
+    let entries = record["entries"].as_array().unwrap();
+    assert!(!entries.is_empty(), "no list is empty");
+    entries.iter().map(|e| (e["item"].as_str().unwrap().to_owned(), e["score"].as_f64().unwrap())).collect()
+}
+
+/// Of each key that is not buried, what is shown. Scores differ by what is no news, in both runs, and by 0.01: f32 sums depend a
+/// little on the order of blocks.
+fn assert_same_standing(
+    want: &BTreeMap<String, Standing>,
+    got: &BTreeMap<String, Standing>,
+    no_news: f64,
+    context: &str,
+) {
+    let alive = |all: &BTreeMap<String, Standing>| -> Vec<String> {
+        all.iter().filter(|(_, (_, shown))| !shown.is_empty()).map(|(key, _)| key.clone()).collect()
+    };
+    assert_eq!(alive(want), alive(got), "{context}: other lists");
+    for key in alive(want) {
+        let (want, got) = (&want[&key].1, &got[&key].1);
+        let near = want.iter().zip(got).all(|(w, g)| w.0 == g.0 && (w.1 - g.1).abs() < no_news + 0.01);
+        assert!(near && want.len() == got.len(), "{context}: {key}\nwant {want:?}\n got {got:?}");
+    }
+}
+
+fn sorted_texts(entries: Entries) -> Vec<String> {
+    let mut texts: Vec<String> = entries.by_position.into_values().collect();
+    texts.sort_unstable();
+    texts
+}
+
+/// Each partition of windows and rows has one owner, and everything is read.
+fn assert_owned_once(house: &House, context: &str) {
+    let owned = |count: fn(&Pipeline<Heard>) -> usize| house.instances.iter().map(count).sum::<usize>();
+    assert_eq!(owned(|instance| instance.rows().len()), house.partitions() as usize, "{context}: owners of rows");
+    assert_eq!(owned(|instance| instance.windows().len()), house.partitions() as usize, "{context}: owners of windows");
+}
+
+fn run(shape: &Shape, events: &[Event], instances: usize, apart: bool, random: Option<&mut Random>) -> House {
+    let mut house = House::open(shape, instances, apart);
+    let Some(random) = random else {
+        events.iter().for_each(|event| house.feed(event));
+        house.rest(None, apart, false);
+        return house;
+    };
+    house.log.with_faults(|faults| {
+        faults.slow_percent = [0, 10, 40][usize::try_from(random.below(3)).unwrap()];
+    });
+    for event in events {
+        house.feed(event);
+        house.happen(random);
+        if random.chance(40) {
+            house.pass(i64::try_from(random.below(1_500)).unwrap());
+            house.tick();
+        }
+    }
+    let silent = usize::try_from(random.below(instances as u64)).unwrap();
+    house.rest(Some(silent), apart, random.chance(50));
+    house
+}
+
+struct Case {
+    apart: bool,
+    seeds: u64,
+}
+
+fn check(case: &Case, happened: &mut BTreeMap<&'static str, usize>) {
+    for seed in shop::seeds(case.seeds) {
+        let mut random = Random::new(seed ^ 0x00f0_05e5);
+        let rules = if random.chance(50) { default_rules() } else { tiny_rules() };
+        let naive = naive_rules(&rules);
+        let count = 300 + usize::try_from(random.below(300)).unwrap();
+        let events = shop::events(seed, count, &shop::Shape::of(&naive));
+        let min_score_step_milli = if random.chance(50) { 0 } else { PublishRules::default().min_score_step_milli };
+        let calm = Shape {
+            partitions: 3 + u32::try_from(random.below(3)).unwrap(),
+            block_entries: if random.chance(30) { 1 } else { 50 },
+            publish: PublishRules { min_score_step_milli, ..PublishRules::default() },
+            ..Shape::new(&rules)
+        };
+        let shape = Shape {
+            resend: random.chance(30),
+            lazy: Some((seed, if random.chance(50) { 60 } else { 0 })),
+            ..calm.clone()
+        };
+        let instances = 2 + usize::from(random.chance(30));
+        let context = format!(
+            "{instances} instances, apart: {}, {} partitions, {count} events, SAMENLOOP_SEED={seed}",
+            case.apart, shape.partitions
+        );
+        let calm = run(&calm, &events, 1, false, None);
+        let house = run(&shape, &events, instances, case.apart, Some(&mut random));
+        for (what, times) in &house.happened {
+            *happened.entry(what).or_default() += times;
+        }
+        let context = format!("{context}: {:?}", house.happened);
+        let (events_log, pairs_log) = (rig::event_entries(&house.log), rig::pair_entries(&house.log));
+        let late = house.landed_late();
+        for (what, times) in ["events appended again", "pairs appended again", "lists that landed late"]
+            .into_iter()
+            .zip([events_log.again * usize::from(!shape.resend), pairs_log.again * usize::from(!shape.resend), late])
+        {
+            *happened.entry(what).or_default() += times;
+        }
+        if !case.apart {
+            assert_owned_once(&house, &context);
+        }
+
+        let mut recount = Recount::new(naive);
+        events.iter().for_each(|event| recount.event(event));
+        let as_of = recount.latest();
+        let want = recount.rows(as_of);
+        assert_eq!(difference(&want, &counts(&calm.instances, as_of)), None, "the calm run, {context}");
+        let mut got = counts(&house.instances, as_of);
+        if case.apart {
+            // All read all events: what became of those is told more than once.
+            got.retain(|row| row.kind != "tally");
+            got.extend(want.iter().filter(|row| row.kind == "tally").cloned());
+            recount::sort(&mut got);
+        }
+        assert_eq!(difference(&want, &got), None, "{context}");
+
+        assert!(rig::event_entries(&calm.log).by_position == events_log.by_position, "{context}: other events");
+        assert!(sorted_texts(rig::pair_entries(&calm.log)) == sorted_texts(pairs_log), "{context}: other pairs");
+
+        let (want, got) = (calm.standing(&context), house.standing(&context));
+        assert!(want.len() > 10, "{context}: hardly any list");
+        assert_same_standing(&want, &got, 2.0 * f64::from(min_score_step_milli) / 1_000.0, &context);
+    }
+}
+
+/// That all of it was tried, if not by one seed alone.
+fn assert_tried(what: &[&'static str], happened: &BTreeMap<&'static str, usize>) {
+    if std::env::var_os("SAMENLOOP_SEED").is_none() {
+        for what in what {
+            assert!(happened.get(what).is_some_and(|&times| times > 5), "{what}: hardly tried, {happened:?}");
+        }
+    }
+}
+
+const ALL: [&str; 11] = [
+    "paused",
+    "expelled while paused",
+    "continued",
+    "killed",
+    "rotated",
+    "lost",
+    "expelled",
+    "clock put",
+    "events appended again",
+    "pairs appended again",
+    "lists that landed late",
+];
+
+#[test]
+fn whatever_happens_to_instances_that_share_the_work_counts_and_lists_end_as_in_a_calm_run() {
+    let mut happened = BTreeMap::new();
+    check(&Case { apart: false, seeds: 8 }, &mut happened);
+    assert_tried(&ALL, &happened);
+}
+
+/// None is told that others own what it owns: it finds out by their claims.
+#[test]
+fn nor_does_anything_change_where_all_own_everything() {
+    let mut happened = BTreeMap::new();
+    check(&Case { apart: true, seeds: 5 }, &mut happened);
+    assert_tried(&ALL, &happened);
+}
+
+/// Brokers acknowledge hardly anything by themselves: what stands, stands because it was waited for.
+#[test]
+fn what_was_appended_before_a_revoke_stands_before_the_partition_is_given_up() {
+    for (group, log) in GROUPS.into_iter().zip([Log::Events, Log::Pairs, Log::Lists]) {
+        // Lists follow at once from what is fed; the others have something in hand.
+        let block_entries = if log == Log::Lists { 1 } else { 50 };
+        let shape = Shape { partitions: 2, block_entries, ..Shape::new(&default_rules()) };
+        let events = shop::events(3, 420, &shop::Shape::of(&naive_rules(&shape.rules)));
+        let mut house = House::open(&shape, 2, false);
+        house.tick();
+        house.tick();
+        let (before, after) = events.split_at(events.len() / 2);
+        before.iter().for_each(|event| house.feed(event));
+        house.rounds(ROUNDS_TO_REST);
+        // Lists of the first part go out; those of the second are still cooling.
+        for part in after.chunks(after.len() / 2) {
+            part.iter().for_each(|event| house.feed(event));
+            house.instances.iter_mut().for_each(|instance| instance.take_in().unwrap());
+        }
+        let mut faults = Faults::seeded(7);
+        faults.slow_percent = 1;
+        house.log.set_faults(faults);
+        house.is_paused[1] = true;
+        house.rounds(ROUNDS_TO_REST / 2); // until lists are ranked by exact totals
+        let first = &mut house.instances[0];
+        let high = || -> u64 {
+            let of = |n| house.log.bounds(&Topic::Log(log), Partition(n)).unwrap().high.0;
+            (0..2).map(of).sum()
+        };
+        let before = high();
+        house.log.rotate(group);
+        first.take_in().unwrap();
+        let at_hand_over = high();
+        house.log.with_faults(|faults| faults.slow_percent = 0);
+        first.take_in().unwrap();
+        assert!(before < high(), "{group}: nothing waited");
+        assert_eq!(at_hand_over, high(), "{group}: given up before it stood");
+    }
+}
+
+/// Its intake is made anew for what comes, and what it keeps has grown since it was taken over.
+#[test]
+fn an_intake_worker_that_keeps_a_partition_while_another_comes_goes_on_with_both() {
+    let shape = Shape { partitions: 3, ..Shape::new(&default_rules()) };
+    let naive = naive_rules(&shape.rules);
+    let events = shop::events(1, 300, &shop::Shape::of(&naive));
+    let mut house = House::open(&shape, 1, false);
+    for part in events.chunks(100) {
+        part.iter().for_each(|event| house.feed(event));
+        house.tick();
+        house.log.lose("intake.shop", Partition(1));
+        house.tick();
+    }
+    let mut recount = Recount::new(naive);
+    events.iter().for_each(|event| recount.event(event));
+    let as_of = recount.latest();
+    assert_eq!(difference(&recount.rows(as_of), &counts(&house.instances, as_of)), None);
+}
