@@ -117,7 +117,7 @@ impl Due {
     }
 
     /// The next list that may be ranked at `clock_ms`. It counts as ranked then. `None` where there is none, or it was not
-    /// found within [`STEPS_MAX`]: see [`Due::is_busy`].
+    /// found within as many steps as one call takes: see [`Due::is_busy`].
     pub fn pop(&mut self, clock_ms: i64) -> Option<DueList> {
         self.advance(clock_ms);
         self.owe();
