@@ -26,7 +26,7 @@ const SOURCE_PARTITIONS: u32 = 2;
 const ROUNDS_TO_REST: usize = 40;
 const GROUPS: [&str; 3] = ["intake.shop", "windows", "rows"];
 
-/// What stands last of a key: stamp, and shown items with scores; nothing shown is a tombstone.
+/// What a record of the lists log says: stamp, and shown items with scores; nothing shown is a tombstone.
 type Standing = (Stamp, Vec<(String, f64)>);
 
 /// Instances that share the work, and what happens to them.
@@ -178,15 +178,15 @@ impl House {
         self.rounds(ROUNDS_TO_REST);
     }
 
-    /// All records of the lists log, each partition in order: key, stamp, what is shown.
-    fn lists(&self) -> Vec<(String, Stamp, Vec<(String, f64)>)> {
+    /// All records of the lists log by key, each partition in order.
+    fn lists(&self) -> Vec<(String, Standing)> {
         let mut all = Vec::new();
         for partition in 0..self.partitions() {
             self.log.with(&Topic::Log(Log::Lists), Partition(partition), |held| {
                 for (_, kept) in held.records().iter() {
                     let key = String::from_utf8(kept.key.clone().unwrap()).unwrap();
                     let headers = kept.headers.iter().map(|(name, value)| (name.as_str(), Some(value.as_slice())));
-                    all.push((key, ListHeaders::read(headers).unwrap().unwrap().stamp, shown(kept)));
+                    all.push((key, (ListHeaders::read(headers).unwrap().unwrap().stamp, shown(kept))));
                 }
             });
         }
@@ -197,7 +197,7 @@ impl House {
     fn landed_late(&self) -> usize {
         let mut highest: BTreeMap<String, Stamp> = BTreeMap::new();
         let mut late = 0;
-        for (key, stamp, _) in self.lists() {
+        for (key, (stamp, _)) in self.lists() {
             let known = highest.entry(key).or_default();
             late += usize::from(stamp < *known);
             *known = stamp.max(*known);
@@ -209,7 +209,7 @@ impl House {
     fn standing(&self, context: &str) -> BTreeMap<String, Standing> {
         let mut standing: BTreeMap<String, Standing> = BTreeMap::new();
         let mut highest: BTreeMap<String, Stamp> = BTreeMap::new();
-        for (key, stamp, shown) in self.lists() {
+        for (key, (stamp, shown)) in self.lists() {
             let known = highest.entry(key.clone()).or_default();
             *known = stamp.max(*known);
             standing.insert(key, (stamp, shown));
