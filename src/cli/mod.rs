@@ -131,7 +131,7 @@ fn run(cli: Cli, format: &mut LogFormat) -> anyhow::Result<Outcome> {
     flags.extend(cli.globals.settings()); // a flag with a name of its own wins over --set
     flags.extend(cli.command.settings());
     let settings = settings::load(cli.globals.config, flags)?;
-    telemetry::start(settings.log)?;
+    telemetry::start(settings.log, matches!(cli.command, Command::Run(_)))?;
     *format = settings.log.format;
     match cli.command {
         Command::Demo(args) => demo::run(args, settings),

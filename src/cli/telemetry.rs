@@ -11,13 +11,16 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-/// Starts logging. Once per process.
+/// Starts logging. Once per process. What the driver of the stages does is news of a service; of a command on files, whose logs
+/// are in memory, it is a detail.
 ///
 /// # Errors
 /// When it was started before.
-pub fn start(log: LogSettings) -> anyhow::Result<()> {
+pub fn start(log: LogSettings, is_service: bool) -> anyhow::Result<()> {
     let level = filter(log.level);
-    let targets = Targets::new().with_default(level.min(LevelFilter::WARN)).with_target("samenloop", level);
+    let is_detail = !is_service && level == LevelFilter::INFO;
+    let of_driver = if is_detail { LevelFilter::WARN } else { level };
+    let targets = Targets::new().with_default(level.min(LevelFilter::WARN)).with_target("samenloop", level).with_target("samenloop::drive", of_driver);
     let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr);
     let lines = match log.format {
         LogFormat::Text => lines.with_ansi(io::stderr().is_terminal()).with_target(false).boxed(),

@@ -245,17 +245,12 @@ impl<T: Transport> IntakeWorker<T> {
                     let to = bounds.high.0;
                     tracing::info!(stage = "intake", source = name, partition = partition.0, from, to, "reading");
                 } else {
-                    // It has grown since it was taken over, and the log holds what has been read of that.
+                    // It has grown since it was taken over, and the log holds what has been read of that, by others too.
                     let bounds = source.reader.bounds(partition)?;
                     let Some(owned) = source.owned.get_mut(&partition) else { continue };
                     owned.until = bounds.until();
                 }
-                let place = source.place(partition);
-                let Some(owned) = source.owned.get_mut(&partition) else { continue };
-                // What was looked up when it came is older than the log: it was read on since, by others too.
-                if let Some(checkpoint) = self.events.facts.furthest(&place) {
-                    owned.until = owned.until.map(|until| until.max(checkpoint.end()));
-                }
+                let Some(owned) = source.owned.get(&partition) else { continue };
                 stage.work_mut().resume_from(owned.input.0, owned.highest);
                 let fact = Fact::Opened { input: owned.input, next: owned.next, until: owned.until };
                 let mut effects = IntakeEffects::new(&mut self.hands, &mut self.rejects, None);
