@@ -20,7 +20,10 @@ pub fn start(log: LogSettings, is_service: bool) -> anyhow::Result<()> {
     let level = filter(log.level);
     let is_detail = !is_service && level == LevelFilter::INFO;
     let of_driver = if is_detail { LevelFilter::WARN } else { level };
-    let targets = Targets::new().with_default(level.min(LevelFilter::WARN)).with_target("samenloop", level).with_target("samenloop::drive", of_driver);
+    let targets = Targets::new()
+        .with_default(level.min(LevelFilter::WARN))
+        .with_target("samenloop", level)
+        .with_target("samenloop::drive", of_driver);
     let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr);
     let lines = match log.format {
         LogFormat::Text => lines.with_ansi(io::stderr().is_terminal()).with_target(false).boxed(),
