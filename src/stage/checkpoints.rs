@@ -81,6 +81,8 @@ mod tests {
         }
         let mut checkpoints = opened(&all, 5, None).unwrap();
         assert_eq!(refused_at(&mut checkpoints, &offsets[5..], Some(4)), None, "read from behind it");
+        let mut checkpoints = opened(&all, 4, None).unwrap();
+        assert_eq!(refused_at(&mut checkpoints, &offsets[4..], Some(4)), Some(4), "the first that is read");
         let mut checkpoints = opened(&all, 0, None).unwrap();
         assert_eq!(refused_at(&mut checkpoints, &[0, 1, 2, 3, 6], None), Some(6), "the record is not there any more");
     }

@@ -238,6 +238,17 @@ mod tests {
     }
 
     #[test]
+    fn a_source_that_waited_has_caught_up_at_its_end_and_not_before_the_one_that_it_had_at_start() {
+        let mut watch = LagWatch::new(None);
+        watch.wait(0);
+        watch.tick(SOURCE_WAIT_MAX_MS);
+        watch.read(YOUNG, SOURCE_WAIT_MAX_MS);
+        assert_eq!(watch.lag(), Lag::Waiting, "there is more, of when it could not be read");
+        watch.end();
+        assert_eq!(watch.lag(), Lag::Live);
+    }
+
+    #[test]
     fn a_source_that_waited_has_caught_up_with_its_first_young_record() {
         let mut watch = at_its_end();
         watch.wait(0);

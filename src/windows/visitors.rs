@@ -282,7 +282,10 @@ mod tests {
     fn meet(visitors: &mut Visitors, user: u128, time: i64) -> bool {
         visitors.meet(UserKey(user), EventTime(time), HORIZON, |memory, _| {
             let is_stranger = matches!(memory, Memory::Stranger);
-            *memory = Memory::OneView { key: EventKey(0), item: ItemId(0) };
+            *memory = match time % 2 {
+                0 => Memory::OneView { key: EventKey(0), item: ItemId(0) },
+                _ => Memory::Known(Box::default()),
+            };
             is_stranger
         })
     }

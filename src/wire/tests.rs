@@ -185,6 +185,8 @@ fn blocks_are_told_apart_by_their_checksums_and_what_is_no_block_has_none() {
     let distinct: std::collections::BTreeSet<u32> = blocks.iter().map(|block| of(block)).collect();
     assert_eq!(distinct.len(), blocks.len());
     assert_eq!(of(&events_block()), of(&events_block()));
+    let body = xxhash_rust::xxh3::xxh3_64(&events_block()[12..]);
+    assert_eq!(u64::from(of(&events_block())), body & u64::from(u32::MAX), "a part of what the frame checks");
     assert!(checksum_of_block(b"slE").is_err());
 }
 

@@ -394,6 +394,24 @@ fn a_user_silent_for_longer_than_the_horizon_is_forgotten() {
 }
 
 #[test]
+fn an_event_that_comes_late_makes_nobody_silent_for_longer() {
+    let mut shop = bench();
+    shop.with_id(100 * DAY_MS, EventType::View, "1", "a");
+    shop.view(0, "b");
+    assert_eq!(shop.with_id(450 * DAY_MS, EventType::View, "1", "a"), ["Duplicate"], "seen 350 days ago");
+}
+
+#[test]
+fn a_first_view_sent_again_is_a_duplicate_only_where_ids_are_remembered_and_an_order_under_its_id_never_is() {
+    for (ids, again) in [(128, &["Duplicate"][..]), (0, &[])] {
+        let mut shop = bench_with(|rules| rules.dedup_ids = ids);
+        shop.with_id(0, EventType::View, "1", "a");
+        assert_eq!(shop.with_id(0, EventType::View, "1", "a"), again, "{ids} ids");
+        assert_eq!(shop.with_id(0, EventType::Order, "1", "a b").len(), 4, "{ids} ids: two contexts, two changes");
+    }
+}
+
+#[test]
 fn memory_of_the_silent_is_freed_when_days_have_passed_and_not_by_one_time_far_ahead() {
     let mut shop = bench();
     shop.view(0, "a");
