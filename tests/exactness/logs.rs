@@ -1,10 +1,13 @@
 //! Blocks sent twice, cut at one record, and read in any order: no count changes.
 
+use crate::recount::Kind;
 use crate::rig::{Rig, Shape, assert_counts, default_rules, line, naive_rules, tiny_rules};
 use crate::shop::{self, Random};
 use samenloop::drive::{Kept, Topic};
 use samenloop::position::Partition;
 use samenloop::rules::CountingRules;
+use samenloop::stage::Log;
+use samenloop::wire::{EventsBlock, Kind as BlockKind, PairsBlock, kind_of};
 
 const EVENTS: usize = 400;
 
@@ -126,5 +129,35 @@ fn two_writers_at_once_count_once() {
             assert_counts(last, &events, &naive, &format!("{context}, read again"));
             assert!(both[0].pair_entries().again > 50, "{context}: hardly anything was written twice");
         }
+    }
+}
+
+/// Orders of up to a hundred lines among views: none may take a block past its limit that has something in it already.
+#[test]
+fn a_block_stays_within_its_limit_unless_one_entry_is_larger() {
+    const LIMIT: usize = 1_500;
+    let rules = default_rules();
+    let mut events = shop::events(2, EVENTS, &shop::Shape::of(&naive_rules(&rules)));
+    for (n, event) in events.iter_mut().enumerate() {
+        if let Kind::Order { lines, .. } = &mut event.kind {
+            lines.extend((0..(n * 7) % 100).map(|line| format!("item number {line} of order {n}")));
+        }
+    }
+    let mut rig = Rig::open(&Shape { block_bytes: LIMIT, block_entries: 10_000, ..Shape::new(&rules) }, &[events]);
+    rig.feed_all(&mut Random::new(1)).unwrap();
+    rig.rest().unwrap();
+    for log in [Log::Events, Log::Pairs] {
+        let (mut larger, mut near) = (0, 0);
+        rig.each_block(log, |_, bytes| {
+            let entries = match kind_of(bytes).unwrap() {
+                BlockKind::Events => EventsBlock::decode(bytes).unwrap().entries.len(),
+                BlockKind::Pairs => PairsBlock::decode(bytes).unwrap().entries.len(),
+                _ => return,
+            };
+            assert!(bytes.len() <= LIMIT || entries == 1, "{log:?}: {} bytes, {entries} entries", bytes.len());
+            larger += usize::from(bytes.len() > LIMIT);
+            near += usize::from(entries > 1 && bytes.len() > LIMIT / 2);
+        });
+        assert!(larger > 3 && near > 3, "{log:?}: {larger} larger ones, {near} near the limit: not tried");
     }
 }

@@ -58,7 +58,7 @@ fn records_that_were_old_when_they_came_make_hardly_more_blocks_than_young_ones(
     };
     let (young, old) = (blocks(0), blocks(OLD_MS));
     assert!(young >= 100, "a block an event: {young}");
-    assert!(old <= young + 2 * 16, "{old} blocks, {young} for young records");
+    assert!(old <= young + 8, "{old} blocks, {young} for young records");
 }
 
 /// However the lags of sixteen sources change, the log is told in one round a second.
