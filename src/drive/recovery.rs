@@ -6,13 +6,13 @@
 //!
 //! The rules: a log of ours is whole from its first record, or refused; an input that ends before what was read of it, or
 //! holds another record there, is refused; a log that is empty although what was made of it is not is refused. Nothing is
-//! appended before the decision. Refuse, never reset.
+//! appended before the decision, not even a mark that founds a log or claims a partition. Refuse, never reset.
 //! Absent: reading logs (`scan`), and doubt: what passes by itself never comes here.
 
 use super::transport::Bounds;
 use crate::position::{Checkpoint, CheckpointError, NextOffset, Partition, Position, SourcePartition};
 use crate::stage::{Left, Log, StageError};
-use crate::wire::{Kind, Opening, founded, kind_of, section_ends};
+use crate::wire::{Kind, Lag, Opening, SectionEnd, founded, kind_of, section_ends};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Why a worker may not start. A person must decide.
@@ -67,6 +67,8 @@ pub struct LogFacts {
     /// Partition 0 first: there it is settled who was first.
     openings: BTreeMap<(Partition, NextOffset), Opening>,
     checkpoints: BTreeMap<(usize, SourcePartition), Checkpoint>,
+    /// What each partition was told last of how far behind its inputs are, and by which generation of writers.
+    standings: BTreeMap<(SourcePartition, usize), (u64, Lag)>,
     /// The first number proposed as the log's id, on partition 0.
     founded: Option<u128>,
 }
@@ -81,6 +83,7 @@ impl LogFacts {
             read_to: (0..partitions).map(|number| (Partition(number), NextOffset(0))).collect(),
             openings: BTreeMap::new(),
             checkpoints: BTreeMap::new(),
+            standings: BTreeMap::new(),
             founded: None,
         }
     }
@@ -133,7 +136,13 @@ impl LogFacts {
             }
             _ => {}
         }
-        for (source, checkpoint) in section_ends(block).map_err(damaged)? {
+        for SectionEnd { source, checkpoint, standing } in section_ends(block).map_err(damaged)? {
+            if let Some((generation, lag)) = standing {
+                let told = self.standings.entry((source.clone(), partition.index())).or_insert((generation, lag));
+                if told.0 <= generation {
+                    *told = (generation, lag);
+                }
+            }
             let known = self.checkpoints.entry((partition.index(), source)).or_default();
             *known = known.max(checkpoint);
         }
@@ -196,6 +205,16 @@ impl LogFacts {
         self.checkpoints.values().map(|checkpoint| checkpoint.position).filter(|at| *at > Position::default()).max()
     }
 
+    /// Inputs that waited for something outside for too long, and have not caught up since: the last word of every partition
+    /// that has heard of them.
+    fn given_up(&self) -> impl Iterator<Item = &SourcePartition> {
+        let mut all: BTreeMap<&SourcePartition, bool> = BTreeMap::new();
+        for ((source, _), (_, lag)) in &self.standings {
+            *all.entry(source).or_insert(true) &= *lag == Lag::Waiting;
+        }
+        all.into_iter().filter_map(|(source, is_given_up)| is_given_up.then_some(source))
+    }
+
     /// What a stage that will write the log is told of it, in order. `is_its` says whose checkpoints it needs.
     ///
     /// # Errors
@@ -211,6 +230,9 @@ impl LogFacts {
         }
         for ((output, source), &checkpoint) in self.checkpoints.iter().filter(|((_, source), _)| is_its(source)) {
             tell(Left::Checkpoint { output: *output, source, checkpoint })?;
+        }
+        for source in self.given_up().filter(|source| is_its(source)) {
+            tell(Left::GivenUp { source })?;
         }
         tell(Left::NewLogId(log_id))
     }
@@ -252,4 +274,49 @@ pub fn start(
 ) -> Result<NextOffset, Refusal> {
     let resumed = checkpoint.resume(bounds.low, bounds.high, found);
     resumed.map_err(|error| Refusal::Input { input: input.clone(), log, error })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::items::Items;
+    use crate::position::Span;
+    use crate::wire::{EventsWriter, SectionHead};
+
+    /// What a writer of `generation` says of how the source stands.
+    fn said(generation: u64, lag: Lag) -> Vec<u8> {
+        let (mut writer, at) = (EventsWriter::default(), Position::default());
+        let (source, span) = (SourcePartition::new("shop", 0), Span { from: at, to: at });
+        writer.open(SectionHead { source, span, highest: None, lag, arrived_ms: None, checksum: None });
+        writer.finish(generation, &Items::default())
+    }
+
+    #[test]
+    fn a_source_is_given_up_where_that_is_the_last_word_of_every_partition_that_has_heard_of_it() {
+        let mut facts = LogFacts::new(Log::Events, 3);
+        let mut next = 0;
+        let mut given_up_after = |partition, generation, lag| {
+            facts.record(Partition(partition), NextOffset(next), &said(generation, lag)).unwrap();
+            next += 1;
+            let mut given_up = Vec::new();
+            let heard = facts.tell(
+                1,
+                |_| true,
+                |left| {
+                    if let Left::GivenUp { source } = left {
+                        given_up.push(source.to_string());
+                    }
+                    Ok(())
+                },
+            );
+            heard.unwrap();
+            !given_up.is_empty()
+        };
+        assert!(!given_up_after(0, 1, Lag::Behind));
+        assert!(given_up_after(0, 1, Lag::Waiting));
+        assert!(!given_up_after(2, 1, Lag::Live), "one was told that it has caught up");
+        assert!(given_up_after(2, 2, Lag::Waiting));
+        assert!(given_up_after(2, 1, Lag::Live), "who was overtaken has no say");
+        assert!(!given_up_after(0, 2, Lag::Live));
+    }
 }

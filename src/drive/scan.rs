@@ -3,7 +3,7 @@
 //! Invariants: a scan ends at the end that each partition had when it began, or later; it belongs to no group and commits
 //! nothing. Absent: following a log, and what follows from what was found (`recovery`).
 
-use super::recovery::LogFacts;
+use super::recovery::{LogFacts, is_whole};
 use super::transport::{Appending, Follower, LogFailure, Message, Next, Topic, Transport, Writer};
 use super::vigil::Vigil;
 use crate::position::{Checkpoint, NextOffset, Partition};
@@ -123,6 +123,18 @@ pub(super) fn block_at<F: Follower + 'static>(
     Ok(found.transpose().map_err(|error| StageError::Wire { log, partition, offset, error })?)
 }
 
+/// Whether all partitions of a log of ours are whole from their first record on.
+///
+/// # Errors
+/// When one is not, or cannot be asked.
+pub(super) fn are_whole<T: Transport>(transport: &T, log: Log, partitions: u32) -> anyhow::Result<()> {
+    let follower = transport.follow(&Topic::Log(log))?;
+    for partition in (0..partitions).map(Partition) {
+        is_whole(log, partition, follower.bounds(partition)?)?;
+    }
+    Ok(())
+}
+
 /// What a log of ours holds, kept between changes of what a worker owns, so that only what is new is read again.
 pub(super) struct LogScan {
     pub(super) facts: LogFacts,
@@ -154,7 +166,7 @@ impl LogScan {
     }
 
     /// The log's id. Where it has none yet, one is proposed; the first proposal on partition 0 is it, whoever made it.
-    /// `may_found` is asked before anything is appended.
+    /// `may_found` is asked before anything is appended; what it says counts only if nobody has founded the log meanwhile.
     pub(super) fn settle_id<T: Transport>(
         &mut self,
         transport: &T,
@@ -165,7 +177,10 @@ impl LogScan {
         if let Some(id) = self.facts.id() {
             return Ok(id);
         }
-        may_found()?;
+        if let Err(refusal) = may_found() {
+            self.refresh(transport, vigil)?;
+            return self.facts.id().ok_or(refusal);
+        }
         let proposal = founding(rand::random());
         let appending = Appending { value: Some(&proposal), ..Appending::default() };
         writer.append_at(self.facts.log(), Partition(0), appending)?;

@@ -1,7 +1,7 @@
 //! A windows worker: its partitions of the events log, a stage each, and what they append to the pairs log.
 
-use super::recovery::start;
-use super::scan::{LogScan, block_at};
+use super::recovery::{is_whole, may_found, start};
+use super::scan::{LogScan, are_whole, block_at};
 use super::transport::{Change, Message, Next, Reader, Topic, Transport, Writer};
 use super::worker::{Appends, Hands, Ties, Worker, age_ms};
 use crate::position::{Checkpoint, NextOffset, Partition, SourcePartition};
@@ -82,9 +82,14 @@ impl<T: Transport> WindowsWorker<T> {
             Change::Assigned(partitions) => {
                 let mut starts = Vec::new();
                 if !partitions.is_empty() {
-                    let Hands { transport, writer, ties, .. } = &mut self.hands;
+                    let Hands { transport, writer, ties, plan, .. } = &mut self.hands;
                     self.pairs.refresh(transport, &ties.vigil)?;
-                    let log_id = self.pairs.settle_id(transport, writer, &ties.vigil, || Ok(()))?;
+                    let log_id = self.pairs.settle_id(transport, writer, &ties.vigil, || {
+                        are_whole(transport, Log::Events, plan.events_partitions)?;
+                        let mut totals = LogScan::new(Log::Totals, plan.pairs_partitions);
+                        totals.refresh(transport, &ties.vigil)?;
+                        Ok(may_found(Log::Pairs, &totals.facts)?)
+                    })?;
                     for &partition in &partitions {
                         starts.push((partition, self.take_over(partition, log_id)?));
                     }
@@ -98,7 +103,7 @@ impl<T: Transport> WindowsWorker<T> {
     fn take_over(&mut self, partition: Partition, log_id: u128) -> anyhow::Result<NextOffset> {
         let source = SourcePartition::new(Log::Events.name(), partition.0);
         let bounds = self.reader.bounds(partition)?;
-        super::recovery::is_whole(Log::Events, partition, bounds)?;
+        is_whole(Log::Events, partition, bounds)?;
         if let Some(checkpoint) = self.pairs.facts.furthest(&source) {
             start(&source, Log::Pairs, checkpoint, bounds, self.found_at(partition, checkpoint)?)?;
         }

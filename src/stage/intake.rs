@@ -206,10 +206,20 @@ impl IntakeWork {
         &mut self.tally
     }
 
-    /// The highest event time that an intake before this one, in this process, read of `input`.
-    pub fn resume_from(&mut self, input: usize, highest: Option<EventTime>) {
+    /// The highest event time that an intake before this one, in this process, read of `input`, and since when that had been
+    /// waiting, by the clock that never goes back.
+    pub fn resume_from(&mut self, input: usize, highest: Option<EventTime>, waits_since_ms: Option<i64>) {
         let reading = &mut self.inputs[input];
         reading.highest = reading.highest.max(highest);
+        if let Some(since_ms) = waits_since_ms {
+            reading.lag.wait(since_ms);
+        }
+    }
+
+    /// Since when `input` has been waiting for something outside, if it has.
+    #[must_use]
+    pub fn waits_since_ms(&self, input: usize) -> Option<i64> {
+        self.inputs[input].lag.waits_since_ms()
     }
 
     /// The highest event time read of `input`.
@@ -373,6 +383,11 @@ impl Work for IntakeWork {
             Left::Checkpoint { output, source, checkpoint } => {
                 if let Some(input) = self.number_of(source) {
                     self.sections.restore(output, input, checkpoint);
+                }
+            }
+            Left::GivenUp { source } => {
+                if let Some(input) = self.number_of(source) {
+                    self.inputs[input].lag.give_up();
                 }
             }
         }

@@ -89,6 +89,16 @@ impl LagWatch {
         self.waits_since_ms.get_or_insert(now_ms);
     }
 
+    /// Since when, if it cannot.
+    pub(super) fn waits_since_ms(&self) -> Option<i64> {
+        self.waits_since_ms
+    }
+
+    /// It had been waiting for too long when its reader started, by the log's last word.
+    pub(super) fn give_up(&mut self) {
+        self.given_up = true;
+    }
+
     /// Time passes.
     pub(super) fn tick(&mut self, now_ms: i64) {
         let waited_ms = self.waits_since_ms.map(|since_ms| now_ms.saturating_sub(since_ms));

@@ -112,6 +112,11 @@ pub enum Left<'a> {
         /// All before it is there already.
         checkpoint: Checkpoint,
     },
+    /// By that log's last word, `source` has waited for something outside for too long and has not caught up since.
+    GivenUp {
+        /// Which.
+        source: &'a SourcePartition,
+    },
 }
 
 /// All that can happen to a stage.

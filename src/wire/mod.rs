@@ -51,26 +51,47 @@ use crate::position::{Checkpoint, SourcePartition};
 /// What the pairs log is called where it is a source.
 pub const PAIRS_SOURCE: &str = "pairs";
 
-/// How far each section of a block goes, whatever its kind, and what was read there: what a restarting writer looks for.
+/// What a block says of a source partition by its end, whatever its kind: what a restarting writer looks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SectionEnd {
+    /// The source partition.
+    pub source: SourcePartition,
+    /// How far the block goes, and what was read there.
+    pub checkpoint: Checkpoint,
+    /// How far behind the source is, and the generation of the writer that says so; `None` where that is not said.
+    pub standing: Option<(u64, Lag)>,
+}
+
+/// How far each section of a block goes.
 ///
 /// # Errors
 /// When the block does not decode.
-pub fn section_ends(block: &[u8]) -> Result<Vec<(SourcePartition, Checkpoint)>, WireError> {
-    let end = |section: Section| {
-        let checkpoint = section.head.checkpoint();
-        (section.head.source, checkpoint)
+pub fn section_ends(block: &[u8]) -> Result<Vec<SectionEnd>, WireError> {
+    let of_sections = |generation: u64, sections: Vec<Section>| {
+        let end = |Section { head, .. }: Section| {
+            let (checkpoint, standing) = (head.checkpoint(), Some((generation, head.lag)));
+            SectionEnd { source: head.source, checkpoint, standing }
+        };
+        sections.into_iter().map(end).collect()
     };
-    let ends = |sections: Vec<Section>| sections.into_iter().map(end).collect();
+    let of_mark = |source, checkpoint| SectionEnd { source, checkpoint, standing: None };
     match kind_of(block)? {
-        Kind::Events => Ok(ends(EventsBlock::decode(block)?.sections)),
-        Kind::Pairs => Ok(ends(PairsBlock::decode(block)?.sections)),
+        Kind::Events => {
+            let EventsBlock { generation, sections, .. } = EventsBlock::decode(block)?;
+            Ok(of_sections(generation, sections))
+        }
+        Kind::Pairs => {
+            let PairsBlock { generation, sections, .. } = PairsBlock::decode(block)?;
+            Ok(of_sections(generation, sections))
+        }
         Kind::Opening => {
             let origins = Opening::decode(block)?.origins.into_iter();
-            Ok(origins.filter_map(|origin| Some((origin.source, Checkpoint::origin(origin.first?)))).collect())
+            let end = |origin: Origin| Some(of_mark(origin.source, Checkpoint::origin(origin.first?)));
+            Ok(origins.filter_map(end).collect())
         }
         Kind::Totals => {
             let TotalsHead { partition, read, .. } = TotalsBlock::decode(block)?.head;
-            Ok(vec![(SourcePartition::new(PAIRS_SOURCE, partition.0), read)])
+            Ok(vec![of_mark(SourcePartition::new(PAIRS_SOURCE, partition.0), read)])
         }
         Kind::Founding | Kind::Claim => Ok(Vec::new()),
     }

@@ -170,11 +170,17 @@ fn an_opening_mark_reads_as_it_was_written() {
 #[test]
 fn section_ends_are_what_a_restarting_writer_must_know() {
     let read = |position| Checkpoint { position, checksum: Some(0xABCD_EF01) };
+    let end = |source: &str, number, checkpoint, standing| SectionEnd {
+        source: SourcePartition::new(source, number),
+        checkpoint,
+        standing,
+    };
     let ends = section_ends(&events_block()).unwrap();
-    let carts = (SourcePartition::new("carts", 3), Checkpoint::origin(at(0, 0)));
-    assert_eq!(ends, [(SourcePartition::new("shop", 3), read(at(301, 0))), carts]);
-    assert_eq!(section_ends(&pairs_block()).unwrap(), [(SourcePartition::new("events", 3), read(at(7, 8)))]);
-    let origin = (SourcePartition::new("b", 0), Checkpoint::origin(at(1 << 40, 0)));
+    let of_shop = end("shop", 3, read(at(301, 0)), Some((300, Lag::Behind)));
+    assert_eq!(ends, [of_shop, end("carts", 3, Checkpoint::origin(at(0, 0)), Some((300, Lag::History)))]);
+    let of_events = end("events", 3, read(at(7, 8)), Some((301, Lag::Behind)));
+    assert_eq!(section_ends(&pairs_block()).unwrap(), [of_events]);
+    let origin = end("b", 0, Checkpoint::origin(at(1 << 40, 0)), None);
     assert_eq!(section_ends(&opening().encode()).unwrap()[1], origin);
 }
 

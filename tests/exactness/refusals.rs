@@ -1,12 +1,13 @@
 //! Logs that are not what they must be: the stage stops, says at which position and what to do, and applies nothing after.
 
-use crate::rig::{Rig, Shape, default_rules, line, naive_rules};
+use crate::rig::{Heard, Rig, Shape, default_rules, line, naive_rules};
 use crate::shop;
-use samenloop::drive::{Bounds, Kept, Topic};
+use samenloop::drive::{Bounds, Kept, Pipeline, SetClocks, Topic, plan};
 use samenloop::intake::{Record, checksum_of_record};
 use samenloop::position::{NextOffset, Partition};
 use samenloop::stage::{EventsInput, Log, Phase, RowsInput};
 use samenloop::wire::{EventsBlock, Kind, Opening, PairsBlock, kind_of};
+use std::sync::Arc;
 
 const ONLY: Partition = Partition(0);
 
@@ -229,6 +230,91 @@ fn an_emptied_events_log_is_refused_before_it_is_given_another_identity() {
     let error = open_again(&shape, &mut rig).err().expect("refused");
     assert!(error.contains("the events log is empty, but the pairs log holds what was made of it up to"), "{error}");
     assert_eq!(bounds(&rig, Log::Events).high, NextOffset(0), "nothing was appended");
+}
+
+/// A second instance that has joined and is about to take partition 1 of windows and rows over; the first has let go of it.
+fn about_to_take_over() -> (Rig, Pipeline<Heard>) {
+    let rules = default_rules();
+    let shape = Shape { block_entries: 1, partitions: 2, ..Shape::new(&rules) };
+    let events = shop::events(7, 120, &shop::Shape::of(&naive_rules(&rules)));
+    let mut rig = Rig::open(&shape, &[events]);
+    while rig.feed(0).unwrap() {}
+    rig.rest().unwrap();
+    let log = rig.pipeline.log().clone();
+    let plan = plan(shape.setup(), &shape.inputs(), i64::MAX, &log).unwrap();
+    let clocks = Arc::<SetClocks>::default();
+    let second = Pipeline::open_instance(1, plan, shape.inputs(), log, clocks, Heard::default()).unwrap();
+    rig.pipeline.take_in().unwrap();
+    (rig, second)
+}
+
+/// How the logs stand: where each partition begins and ends.
+fn all_bounds(rig: &Rig, logs: &[Log]) -> Vec<Bounds> {
+    let of = |&log: &Log| [0, 1].map(|n| rig.pipeline.log().bounds(&Topic::Log(log), Partition(n)).unwrap());
+    logs.iter().flat_map(of).collect()
+}
+
+/// Whoever founds a log must know that the logs around it are good, those of other owners too: a founding mark stands for ever.
+#[test]
+fn an_empty_pairs_log_is_not_founded_where_events_lost_their_start_or_totals_know_of_pairs() {
+    let all = [Log::Events, Log::Pairs, Log::Totals, Log::Lists];
+    for (lost, want) in [
+        (Some(0), "events-0 starts at offset 1: its first 1 records are gone"),
+        (Some(1), "events-1 starts at offset 1: its first 1 records are gone"),
+        (None, "the pairs log is empty, but the totals log holds what was made of it up to"),
+    ] {
+        let (rig, mut second) = about_to_take_over();
+        let log = rig.pipeline.log();
+        for number in [0, 1].map(Partition) {
+            log.with(&Topic::Log(Log::Pairs), number, |held| held.cut(NextOffset(0)));
+        }
+        if let Some(number) = lost {
+            log.with(&Topic::Log(Log::Events), Partition(number), |held| held.trim(NextOffset(1)));
+        }
+        let before = all_bounds(&rig, &all);
+        let error = format!("{:#}", second.take_in().unwrap_err());
+        assert!(error.starts_with(want), "{error}");
+        assert_eq!(all_bounds(&rig, &all), before, "nothing is appended: {error}");
+    }
+}
+
+/// All of what is taken over is looked at before any of it is claimed.
+#[test]
+fn nothing_is_claimed_where_any_totals_have_lost_their_start_or_any_pairs_their_end() {
+    let claimed = [Log::Totals, Log::Lists];
+    for (log, want) in [(Log::Totals, "totals-0 starts at offset 1"), (Log::Pairs, "pairs-1, as the totals log has it")]
+    {
+        let (rig, mut second) = about_to_take_over();
+        match log {
+            Log::Totals => rig.pipeline.log().with(&Topic::Log(log), Partition(0), |held| held.trim(NextOffset(1))),
+            _ => rig.pipeline.log().with(&Topic::Log(log), Partition(1), |held| {
+                // The same marks, and another record where the last one was read.
+                let last = held.records().back().unwrap().0;
+                let other = held.records().iter().rev().nth(1).unwrap().1.clone();
+                held.cut(last);
+                held.push((*other).clone());
+            }),
+        };
+        let before = all_bounds(&rig, &claimed);
+        let error = format!("{:#}", second.take_in().unwrap_err());
+        assert!(error.starts_with(want), "{error}");
+        assert_eq!(all_bounds(&rig, &claimed), before, "nothing is claimed: {error}");
+    }
+}
+
+#[test]
+fn a_source_made_anew_is_refused_before_another_one_is_begun_beside_it() {
+    let (shape, rig) = rested();
+    let others = shop::events(8, 200, &shop::Shape::of(&naive_rules(&default_rules())));
+    let kept = others.iter().map(|event| Kept { value: Some(line(event).into_bytes()), ..Kept::default() });
+    rig.pipeline.log().with(&Topic::Source("shop".into()), ONLY, |held| held.replace(kept));
+    let before = bounds(&rig, Log::Events);
+    let log = rig.pipeline.log().clone();
+    log.expel(0);
+    let wider = Shape { sources: vec!["shop", "more"], ..shape };
+    let error = format!("{:#}", Rig::over(&wider, log, vec![Vec::new(); 2]).err().expect("refused"));
+    assert!(error.starts_with("shop-0, as the events log has it: it was read up to 120.0"), "{error}");
+    assert_eq!(bounds(&rig, Log::Events), before, "a mark that names the new source was appended");
 }
 
 /// Fault 1: an unclean election or a restored broker. The tail of `log` is gone; in the second case it has grown again since.

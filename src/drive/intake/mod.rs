@@ -184,6 +184,10 @@ impl<T: Transport> IntakeWorker<T> {
         }
         let origins = origins(&self.sources, &named, &self.events.facts, &self.note)?;
         if !origins.is_empty() && self.events.facts.is_written_under(identity) {
+            // They are looked at again when they are opened; but then a mark would stand there already.
+            for &(source, partition) in new {
+                self.sources[source].bounds(partition, &self.events.facts, transport, &ties.vigil)?;
+            }
             let opening = Opening { log_id, input_log_id: 0, store_id: 0, identity, generation: 0, origins };
             self.events.settle_origins(&opening, transport, writer, &ties.vigil)?;
         }
@@ -251,7 +255,7 @@ impl<T: Transport> IntakeWorker<T> {
                     owned.until = bounds.until();
                 }
                 let Some(owned) = source.owned.get(&partition) else { continue };
-                stage.work_mut().resume_from(owned.input.0, owned.highest);
+                stage.work_mut().resume_from(owned.input.0, owned.highest, owned.waits_since_ms);
                 let fact = Fact::Opened { input: owned.input, next: owned.next, until: owned.until };
                 let mut effects = IntakeEffects::new(&mut self.hands, &mut self.rejects, None);
                 let opened = stage.handle(fact, &mut effects);
@@ -431,6 +435,7 @@ impl<T: Transport> Worker for IntakeWorker<T> {
                 self.hands.ties.health.remove(StageName::Intake, owned.number);
                 owned.next = stage.next(owned.input);
                 owned.highest = stage.work().highest(owned.input.0);
+                owned.waits_since_ms = stage.work().waits_since_ms(owned.input.0);
             }
             source.reader.commit(&offsets(source, &stage), &self.note, true);
         }

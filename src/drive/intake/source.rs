@@ -82,6 +82,8 @@ pub(super) struct OwnedPartition {
     pub(super) has_ended: bool,
     pub(super) ends_behind_waiting: bool,
     pub(super) highest: Option<EventTime>,
+    /// Since when it had been waiting for its registry when its stage was last made anew.
+    pub(super) waits_since_ms: Option<i64>,
     waiting: VecDeque<WaitingRecord>,
     waiting_bytes: usize,
     is_paused: bool,
@@ -104,6 +106,7 @@ impl OwnedPartition {
             has_ended: false,
             ends_behind_waiting: false,
             highest: None,
+            waits_since_ms: None,
             waiting: VecDeque::new(),
             waiting_bytes: 0,
             is_paused: false,
