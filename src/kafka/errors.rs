@@ -70,6 +70,31 @@ pub(super) fn patiently<T>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::watch::health::Health;
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicBool;
+
+    /// Only an answer, a refusal or the end of the process ends the wait, and meanwhile it shows.
+    #[test]
+    fn a_partition_without_a_leader_is_waited_for_and_told_until_there_is_an_answer() {
+        let (health, stop) = (Health::new(1, Duration::from_secs(60)), Arc::<AtomicBool>::default());
+        let vigil = Vigil::new("rows-0", Arc::clone(&stop), &health);
+        let lost = KafkaError::MetadataFetch(RDKafkaErrorCode::UnknownPartition);
+        let waits = || health.waits().all().into_iter().map(|wait| (wait.who, wait.what)).collect::<Vec<_>>();
+        let mut asked = 0;
+        let answer = patiently(&vigil, "pairs", &"asking for its bounds", |_| {
+            asked += 1;
+            if waits().is_empty() { Err(lost.clone()) } else { Ok(7) }
+        });
+        assert_eq!((answer.unwrap(), waits()), (7, vec![]), "an answer ends it");
+        assert!(asked > 2, "it shows only when it has lasted: {asked}");
+        let denied = KafkaError::MetadataFetch(RDKafkaErrorCode::TopicAuthorizationFailed);
+        let refused = patiently::<()>(&vigil, "pairs", &"asking", |_| Err(denied.clone())).unwrap_err();
+        assert!(refused.to_string().contains("pairs"), "{refused}");
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        let stopped = patiently::<()>(&vigil, "pairs", &"asking", |_| Err(lost.clone())).unwrap_err();
+        assert!(stopped.is::<crate::drive::StopAsked>(), "{stopped}");
+    }
 
     #[test]
     fn what_a_busy_or_broken_cluster_says_passes_and_what_it_forbids_does_not() {

@@ -85,6 +85,11 @@ const EXCEPTIONS: &[(&str, &str)] = &[("main", "std::process")];
 
 const LINES_MAX: usize = 500;
 
+/// Where every list goes out: it is encoded here once, straight from ids, so none of these makes strings or a second text of it.
+const LISTS_GO_OUT: &str = "drive/rows/effects.rs";
+const SECOND_TEXTS: &[&str] =
+    &["ListRecord", "EntryRecord", "write_json", "serde_json", "to_string", "format", "String"];
+
 #[test]
 fn the_source_keeps_to_the_architecture() {
     let files = sources();
@@ -130,6 +135,21 @@ fn each_rule_can_fail() {
         ("rows/mod.rs", "//! A.\nuse crate::*;", "rows/mod.rs:2: a glob of the crate's root hides arrows"),
         ("rows/mod.rs", "//! A.\nuse crate as all;", "rows/mod.rs:2: another name for the crate's root hides arrows"),
         ("attic/mod.rs", "//! A.", "attic/mod.rs:1: the room attic has no list of arrows"),
+        (
+            LISTS_GO_OUT,
+            "//! A.\nfn f() { codec.encode(a); }\nfn g() { codec.encode(b); }",
+            "drive/rows/effects.rs:3: a list is encoded once, straight from ids",
+        ),
+        (
+            LISTS_GO_OUT,
+            "//! A.\nfn f() { publication.record(); delay.record(); }",
+            "drive/rows/effects.rs:2: a list is encoded once, straight from ids",
+        ),
+        (
+            LISTS_GO_OUT,
+            "//! A.\nfn f() { publication.write_json(out); }",
+            "drive/rows/effects.rs:2: a list is encoded once, straight from ids",
+        ),
         (
             "rank/mod.rs",
             "//! A.\nuse std::time::Instant;",
@@ -308,10 +328,25 @@ impl SourceFile {
                 complain(named.line, message);
             }
         }
+        if self.path == LISTS_GO_OUT {
+            self.second_texts(&tokens).into_iter().for_each(|(line, message)| complain(line, message));
+        }
         for (line, name) in panics(&tokens) {
             complain(line, format!("{name} outside tests"));
         }
         complaints
+    }
+
+    /// Where a list is written a second time, or by way of strings.
+    fn second_texts(&self, tokens: &[Token]) -> Vec<(usize, String)> {
+        let is_record = |at: usize| {
+            let call = ["publication", ".", "record"];
+            tokens[at..].iter().zip(call).filter(|(token, text)| token.text == *text).count() == call.len()
+        };
+        let by_strings = (0..tokens.len()).filter(|&at| SECOND_TEXTS.contains(&&*tokens[at].text) || is_record(at));
+        let again = (0..tokens.len()).filter(|&at| tokens[at].text == "encode").skip(1);
+        let complain = |at: usize| (tokens[at].line, "a list is encoded once, straight from ids".to_owned());
+        by_strings.chain(again).map(complain).collect()
     }
 
     /// What is wrong with a path as an arrow between rooms.

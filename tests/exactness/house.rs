@@ -14,6 +14,7 @@ use samenloop::publish::Stamp;
 use samenloop::publish::codec::ListHeaders;
 use samenloop::rules::PublishRules;
 use samenloop::stage::{IntakeInput, Log};
+use samenloop::watch::waits::TopicStanding;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -445,6 +446,41 @@ fn an_intake_worker_that_keeps_a_partition_while_another_comes_goes_on_with_both
         house.log.lose("intake.shop", Partition(1));
         house.tick();
     }
+    let mut recount = Recount::new(naive);
+    events.iter().for_each(|event| recount.event(event));
+    let as_of = recount.latest();
+    assert_eq!(difference(&recount.rows(as_of), &counts(&house.instances, as_of)), None);
+}
+
+/// Readiness knows of them before anybody reads them.
+#[test]
+fn partitions_that_a_source_gets_are_told_as_unread_until_they_are_read_and_then_counted() {
+    let shape = Shape { partitions: 2, ..Shape::new(&default_rules()) };
+    let naive = naive_rules(&shape.rules);
+    let events = shop::events(2, 240, &shop::Shape::of(&naive));
+    let mut house = House::open(&shape, 1, false);
+    let (before, after) = events.split_at(events.len() / 2);
+    before.iter().for_each(|event| house.feed(event));
+    house.rounds(ROUNDS_TO_REST);
+    house.instances[0].look();
+    assert!(house.instances[0].health().is_ready());
+
+    house.log.make(&source(), SOURCE_PARTITIONS + 2);
+    house.instances[0].look();
+    let standing = |house: &House| house.instances[0].health().waits().topics().remove(0).1;
+    let unread = vec![Partition(SOURCE_PARTITIONS), Partition(SOURCE_PARTITIONS + 1)];
+    assert_eq!(standing(&house), TopicStanding { partitions: SOURCE_PARTITIONS + 2, unread });
+    assert!(!house.instances[0].health().is_ready(), "nobody reads them");
+
+    for event in after {
+        let partition = u32::from(event.user.bytes().last().unwrap()) % (SOURCE_PARTITIONS + 2);
+        let kept = Kept { value: Some(line(event).into_bytes()), ..Kept::default() };
+        house.log.with(&source(), Partition(partition), |held| held.push(kept));
+    }
+    house.rounds(ROUNDS_TO_REST);
+    house.instances[0].look();
+    assert_eq!(standing(&house), TopicStanding { partitions: SOURCE_PARTITIONS + 2, unread: vec![] });
+    assert!(house.instances[0].health().is_ready());
     let mut recount = Recount::new(naive);
     events.iter().for_each(|event| recount.event(event));
     let as_of = recount.latest();
