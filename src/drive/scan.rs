@@ -204,3 +204,36 @@ impl LogScan {
         self.refresh(transport, vigil)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::drive::memory::MemoryLog;
+    use crate::watch::health::Health;
+    use std::sync::Arc;
+
+    /// What stands behind an empty log may be of somebody who has founded it since it was read.
+    #[test]
+    fn a_log_that_may_not_be_founded_is_the_one_that_somebody_else_has_founded_meanwhile() {
+        let health = Health::new(1, Duration::from_secs(60));
+        let vigil = Vigil::new("windows-0", Arc::default(), &health);
+        let settle = |is_founded_meanwhile: bool| {
+            let log = MemoryLog::new(1, 1);
+            let (transport, mut scan) = (log.transport(0), LogScan::new(Log::Pairs, 1));
+            let mut writer = transport.writer().unwrap();
+            scan.refresh(&transport, &vigil).unwrap();
+            let settled = scan.settle_id(&transport, &mut writer, &vigil, || {
+                if is_founded_meanwhile {
+                    let value = founding(7);
+                    let appending = Appending { value: Some(&value), ..Appending::default() };
+                    log.transport(1).writer()?.append_at(Log::Pairs, Partition(0), appending)?;
+                }
+                anyhow::bail!("totals know of it")
+            });
+            let high = log.bounds(&Topic::Log(Log::Pairs), Partition(0)).unwrap().high;
+            (settled.map_err(|error| error.to_string()), high)
+        };
+        assert_eq!(settle(true), (Ok(7), NextOffset(1)));
+        assert_eq!(settle(false), (Err("totals know of it".to_owned()), NextOffset(0)), "nothing is appended");
+    }
+}

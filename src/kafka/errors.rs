@@ -84,6 +84,7 @@ mod tests {
         let mut asked = 0;
         let answer = patiently(&vigil, "pairs", &"asking for its bounds", |_| {
             asked += 1;
+            assert!(asked < 300, "nothing tells that it waits, for {:?} by now", asked * ASK_AGAIN);
             if waits().is_empty() { Err(lost.clone()) } else { Ok(7) }
         });
         assert_eq!((answer.unwrap(), waits()), (7, vec![]), "an answer ends it");

@@ -5,7 +5,7 @@
 //!
 //! The workers are those of production; the group and the logs are in process.
 
-use crate::recount::{self, Event, Recount};
+use crate::recount::{self, Event, Recount, Row};
 use crate::rig::{self, Entries, Heard, Shape, counts, default_rules, difference, line, naive_rules, tiny_rules};
 use crate::shop::{self, Random};
 use samenloop::drive::{Clocks as _, Faults, Kept, MemoryLog, Pipeline, Plan, SetClocks, Topic, plan};
@@ -230,6 +230,43 @@ fn shown(kept: &Kept) -> Vec<(String, f64)> {
     entries.iter().map(|e| (e["item"].as_str().unwrap().to_owned(), e["score"].as_f64().unwrap())).collect()
 }
 
+/// 100 times the lower end of the 95 % Wilson interval (Wilson, 1927) of k in a.
+fn wilson(k: f64, a: f64) -> f64 {
+    const Z: f64 = 1.96;
+    let middle = k + Z * Z / 2.0;
+    100.0 * (middle - Z * (k * (a - k).max(0.0) / a + Z * Z / 4.0).sqrt()).max(0.0) / (a + Z * Z)
+}
+
+/// Every entry shown is a pair of the recount, with the score that follows from its weights. What is no news may be as much off.
+fn assert_scores_of_recount(rows: &[Row], standing: &BTreeMap<String, Standing>, no_news: f64, context: &str) {
+    let mut weights: BTreeMap<[&str; 5], f64> = BTreeMap::new();
+    for Row { kind, shop, relation, x, y, weight, .. } in rows {
+        // A total that is not told apart is both.
+        let roles = if y == "both" { &["anchor", "other"][..] } else { &[y.as_str()] };
+        roles.iter().for_each(|role| {
+            weights.insert([kind, shop, relation, x, role], *weight);
+        });
+    }
+    let mut compared = 0;
+    for (key, (_, shown)) in standing {
+        let [shop, list, item] = key.splitn(3, '/').collect::<Vec<_>>().try_into().unwrap();
+        let relation = match list {
+            "bought-after-viewing" => "viewed_then_bought".to_owned(),
+            list => list.replace('-', "_"),
+        };
+        let weight = |kind, x, y| weights.get(&[kind, shop, &relation, x, y]).copied();
+        for (other, score) in shown {
+            let pair = weight("pair", item, other).unwrap_or_else(|| panic!("{context}: {key} shows {other}, no pair"));
+            let [a, b] = [("total", item, "anchor"), ("total", other, "other")].map(|(kind, x, y)| weight(kind, x, y));
+            let (a, b) = (a.unwrap(), b.unwrap());
+            let want = wilson(pair.min(a).min(b), a);
+            assert!((want - score).abs() < no_news + 0.02, "{context}: {key} shows {other} at {score}, it is {want}");
+            compared += 1;
+        }
+    }
+    assert!(compared > 20, "{context}: {compared} entries compared");
+}
+
 /// Of each key that is not buried, what is shown. Scores differ by what is no news, in both runs, and by 0.01: f32 sums depend a
 /// little on the order of blocks.
 fn assert_same_standing(
@@ -349,9 +386,12 @@ fn check(case: &Case, happened: &mut BTreeMap<&'static str, usize>) {
         assert!(rig::event_entries(&calm.log).by_position == events_log.by_position, "{context}: other events");
         assert!(sorted_texts(rig::pair_entries(&calm.log)) == sorted_texts(pairs_log), "{context}: other pairs");
 
+        let no_news = f64::from(min_score_step_milli) / 1_000.0;
+        let rows = want;
         let (want, got) = (calm.standing(&context), house.standing(&context));
         assert!(want.len() > 10, "{context}: hardly any list");
-        assert_same_standing(&want, &got, 2.0 * f64::from(min_score_step_milli) / 1_000.0, &context);
+        assert_same_standing(&want, &got, 2.0 * no_news, &context);
+        assert_scores_of_recount(&rows, &got, no_news, &context);
     }
 }
 

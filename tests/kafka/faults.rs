@@ -98,31 +98,38 @@ fn a_source_that_was_made_anew_and_is_longer_is_refused() {
     assert!(house.event_entries().times == before, "something was appended");
 }
 
+/// Of two instances one gets nothing new: it knows, too, that the new partition has a reader.
 #[test]
 fn partitions_that_a_source_gets_while_running_are_read() {
     let mut house = House::new("wider");
-    let topic = house.source("shop", 1, &[], "");
+    let topic = house.source("shop", 2, &[], "");
     let bootstrap = house.broker.bootstrap();
     kafka::produce(bootstrap, &topic, views(200));
     house.create_topics();
-    let mut instance = house.start("only");
-    house.wait_rest(&mut [&mut instance]);
+    let (mut one, mut two) = (house.start("one"), house.start("two"));
+    house.wait_rest(&mut [&mut one, &mut two]);
+    one.wait_shares();
+    two.wait_shares();
     // What is kept grows, too: it is read beyond where it ended when it was taken over.
     kafka::produce(bootstrap, &topic, views(50));
     wait_until("more of the first partition", SOON_MAX, || (house.event_entries().sum() == 250).then_some(()));
-    kafka::add_partitions(bootstrap, &topic, 4);
-    kafka::produce(bootstrap, &topic, views(100).map(|sent| sent.to(3)));
+    kafka::add_partitions(bootstrap, &topic, 3);
+    kafka::produce(bootstrap, &topic, views(100).map(|sent| sent.to(2)));
     wait_until("the new partition is read", WIDER_MAX, || {
-        instance.assert_runs();
+        one.assert_runs();
+        two.assert_runs();
         (house.event_entries().sum() == 350).then_some(())
     });
     kafka::produce(bootstrap, &topic, views(50));
     wait_until("the first one still is", SOON_MAX, || (house.event_entries().sum() == 400).then_some(()));
-    house.wait_rest(&mut [&mut instance]);
-    let metrics = instance.metrics();
-    let told = ["samenloop_source_partitions", "samenloop_source_partitions_unread"].map(|name| metrics.sum(name));
-    assert_eq!(told, [4.0, 0.0]);
-    instance.stop();
+    house.wait_rest(&mut [&mut one, &mut two]);
+    for instance in [&one, &two] {
+        let metrics = instance.metrics();
+        let told = ["samenloop_source_partitions", "samenloop_source_partitions_unread"].map(|name| metrics.sum(name));
+        assert_eq!((told, instance.is_ready()), ([3.0, 0.0], true), "{}", instance.name);
+    }
+    one.stop();
+    two.stop();
 }
 
 #[test]

@@ -21,6 +21,8 @@ use std::time::{Duration, Instant};
 const UP_MAX: Duration = Duration::from_secs(60);
 const READY_MAX: Duration = Duration::from_secs(90);
 const REST_MAX: Duration = Duration::from_secs(120);
+/// Nothing that ends by itself takes as long.
+const COMMAND_MAX: Duration = Duration::from_secs(60);
 const STOPPED_MAX: Duration = Duration::from_secs(40);
 /// Nothing is published any more when nothing was for so long: three times `publish.rest_after`.
 const CALM: Duration = Duration::from_secs(3);
@@ -100,10 +102,30 @@ impl House {
         self.folder.write("service.toml", text)
     }
 
-    /// Runs a command with these settings to its end.
+    /// Runs a command with these settings to its end: a `run` that is not refused, as it should be, would have none.
+    #[track_caller]
     pub fn command(&self, arguments: &[&str]) -> Ended {
         let file = self.settings();
-        command::end(&mut command::samenloop(&[&["--config", &file], arguments].concat()))
+        let mut command = command::samenloop(&[&["--config", &file], arguments].concat());
+        let outputs = ["stdout", "stderr"].map(|name| self.folder.path(name));
+        let [stdout, stderr] = outputs.each_ref().map(|path| File::create(path).unwrap());
+        let mut process = command.stdout(stdout).stderr(stderr).spawn().unwrap();
+        let deadline = Instant::now() + COMMAND_MAX;
+        let status = loop {
+            match process.try_wait().unwrap() {
+                Some(status) => break Some(status),
+                None if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(20)),
+                None => break None,
+            }
+        };
+        if status.is_none() {
+            process.kill().unwrap();
+            process.wait().unwrap();
+        }
+        let [stdout, stderr] = outputs.map(|path| fs::read_to_string(path).unwrap());
+        assert!(status.is_some(), "{arguments:?} goes on and on\n{stdout}{stderr}");
+        assert!(!stderr.contains("panicked"), "{stderr}");
+        Ended { code: status.and_then(|status| status.code()), stdout, stderr }
     }
 
     /// `samenloop topics --create`.

@@ -1,6 +1,6 @@
 //! One partition of rows, told facts by hand: what a driver, a log and other owners may do to it.
 
-use super::publishing::RANKED_MAX;
+use super::publishing::{NEIGHBOURS_MAX, RANKED_MAX};
 use super::totals::{LOOKED_AT_MAX, TELL_INTERVAL_MS};
 use super::*;
 use crate::event::EventTime;
@@ -45,13 +45,14 @@ impl Bench {
     }
 
     fn restoring(partition: u32, partitions: u32) -> Self {
-        Self::by_rules(partition, partitions, PublishRules { sweep_ms: 1 << 40, ..PublishRules::default() })
+        Self::by_rules(partition, partitions, &CountingRules::default())
     }
 
-    fn by_rules(partition: u32, partitions: u32, publish: PublishRules) -> Self {
+    fn by_rules(partition: u32, partitions: u32, counting: &CountingRules) -> Self {
+        let publish = PublishRules { sweep_ms: 1 << 40, ..PublishRules::default() };
         let setup = RowsSetup { lists: ListRules::defaults(), publish, clocked: Clocked::Wall };
         let partition = Partition(partition);
-        let work = RowsWork::new(partition, partitions, &CountingRules::default(), IDENTITY, &setup);
+        let work = RowsWork::new(partition, partitions, counting, IDENTITY, &setup);
         Self {
             stage: Stage::new(work, RowsInput::all(partitions)),
             partition,
@@ -143,6 +144,23 @@ impl Bench {
                 writer.push(self.written, &Delta { time: EventTime(EVENT_MS), change }, &self.items);
                 self.written = Position::start_of(self.written.offset.after());
             }
+        }
+        writer.head().unwrap().span.to = self.written;
+        let block = writer.finish(1, &self.items);
+        self.append(block).unwrap()
+    }
+
+    /// A block of stars around these centres, each with all of these neighbours.
+    fn stars(&mut self, centres: &[ItemId], neighbours: &[ItemId]) -> Seen {
+        let mut writer = PairsWriter::default();
+        let (source, from) = (SourcePartition::new("events", 0), self.written);
+        let (highest, lag) = (Some(EventTime(EVENT_MS)), Lag::Live);
+        let span = Span { from, to: from };
+        writer.open(SectionHead { source, span, highest, lag, arrived_ms: None, checksum: None });
+        for &centre in centres {
+            let change = Change::Star { relation: Relation::ViewedTogether, centre, neighbours };
+            writer.push(self.written, &Delta { time: EventTime(EVENT_MS), change }, &self.items);
+            self.written = Position::start_of(self.written.offset.after());
         }
         writer.head().unwrap().span.to = self.written;
         let block = writer.finish(1, &self.items);
@@ -271,6 +289,39 @@ fn a_fact_ranks_a_bounded_number_of_lists_and_changed_ones_go_first() {
         bench.tell(Fact::Continue).unwrap();
     }
     assert!(ranked(&bench) >= (2 * lists) as u64, "the sweep went through");
+}
+
+/// Where the bound of rows is lifted, they may be so long that far fewer make a step.
+#[test]
+fn a_fact_ranks_few_rows_where_they_are_long() {
+    const NEIGHBOURS: usize = 1_000;
+    let mut bench = Bench::by_rules(0, 1, &CountingRules { row_max: None, ..CountingRules::default() });
+    bench.open(0, 0, 0).unwrap();
+    bench.write_opening();
+    with_contexts(&mut bench);
+    let shop = bench.items.shop("main");
+    let mut named = |prefix: &str, count: usize| -> Vec<ItemId> {
+        (0..count).map(|n| bench.items.item(shop, &format!("{prefix}{n}"))).collect()
+    };
+    let (centres, neighbours) = (named("c", 200), named("n", NEIGHBOURS));
+    bench.stars(&centres, &neighbours);
+    bench.pass(1);
+    bench.pass(1_000);
+    // All is told, and has cooled: now the long rows change, and one short one.
+    bench.stars(&centres, &neighbours[..1]);
+    let ranked = |bench: &Bench| bench.stage.work().tally().ranked.iter().sum::<u64>();
+    let most = (NEIGHBOURS_MAX / NEIGHBOURS + 2) as u64;
+    let (first, mut steps) = (ranked(&bench), Vec::new());
+    bench.monotonic_ms += 1;
+    let clock = Clock { wall_ms: WALL_MS + bench.monotonic_ms, monotonic_ms: bench.monotonic_ms };
+    let mut fact = Fact::Clock(clock);
+    while steps.is_empty() || bench.stage.is_busy() {
+        let before = ranked(&bench);
+        bench.tell(std::mem::replace(&mut fact, Fact::Continue)).unwrap();
+        steps.push(ranked(&bench) - before);
+    }
+    assert!(steps.iter().all(|&step| step <= most), "{steps:?}, {most} are allowed");
+    assert_eq!(ranked(&bench) - first, 201, "{steps:?}");
 }
 
 #[test]
