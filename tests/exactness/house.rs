@@ -492,35 +492,38 @@ fn an_intake_worker_that_keeps_a_partition_while_another_comes_goes_on_with_both
     assert_eq!(difference(&recount.rows(as_of), &counts(&house.instances, as_of)), None);
 }
 
-/// Readiness knows of them before anybody reads them.
+/// Readiness knows of them before anybody reads them, also that of an instance that reads none of the source.
 #[test]
 fn partitions_that_a_source_gets_are_told_as_unread_until_they_are_read_and_then_counted() {
-    let shape = Shape { partitions: 2, ..Shape::new(&default_rules()) };
+    const MORE: u32 = 2;
+    let shape = Shape { partitions: 5, ..Shape::new(&default_rules()) };
     let naive = naive_rules(&shape.rules);
     let events = shop::events(2, 240, &shop::Shape::of(&naive));
-    let mut house = House::open(&shape, 1, false);
+    let mut house = House::open(&shape, 3, false);
+    let assert_standing = |house: &mut House, partitions: u32, unread: &[u32]| {
+        for (number, instance) in house.instances.iter_mut().enumerate() {
+            instance.look();
+            let unread: Vec<Partition> = unread.iter().copied().map(Partition).collect();
+            let is_ready = unread.is_empty();
+            let standing = instance.health().waits().topics().remove(0).1;
+            assert_eq!(standing, TopicStanding { partitions, unread }, "instance {number}");
+            assert_eq!(instance.health().is_ready(), is_ready, "instance {number}");
+        }
+    };
     let (before, after) = events.split_at(events.len() / 2);
     before.iter().for_each(|event| house.feed(event));
     house.rounds(ROUNDS_TO_REST);
-    house.instances[0].look();
-    assert!(house.instances[0].health().is_ready());
+    assert_standing(&mut house, SOURCE_PARTITIONS, &[]);
 
-    house.log.make(&source(), SOURCE_PARTITIONS + 2);
-    house.instances[0].look();
-    let standing = |house: &House| house.instances[0].health().waits().topics().remove(0).1;
-    let unread = vec![Partition(SOURCE_PARTITIONS), Partition(SOURCE_PARTITIONS + 1)];
-    assert_eq!(standing(&house), TopicStanding { partitions: SOURCE_PARTITIONS + 2, unread });
-    assert!(!house.instances[0].health().is_ready(), "nobody reads them");
-
+    house.log.make(&source(), SOURCE_PARTITIONS + MORE);
+    assert_standing(&mut house, SOURCE_PARTITIONS + MORE, &[SOURCE_PARTITIONS, SOURCE_PARTITIONS + 1]);
     for event in after {
-        let partition = u32::from(event.user.bytes().last().unwrap()) % (SOURCE_PARTITIONS + 2);
+        let partition = u32::from(event.user.bytes().last().unwrap()) % (SOURCE_PARTITIONS + MORE);
         let kept = Kept { value: Some(line(event).into_bytes()), ..Kept::default() };
         house.log.with(&source(), Partition(partition), |held| held.push(kept));
     }
     house.rounds(ROUNDS_TO_REST);
-    house.instances[0].look();
-    assert_eq!(standing(&house), TopicStanding { partitions: SOURCE_PARTITIONS + 2, unread: vec![] });
-    assert!(house.instances[0].health().is_ready());
+    assert_standing(&mut house, SOURCE_PARTITIONS + MORE, &[]);
     let mut recount = Recount::new(naive);
     events.iter().for_each(|event| recount.event(event));
     let as_of = recount.latest();

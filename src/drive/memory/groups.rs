@@ -36,9 +36,21 @@ impl Group {
         }
     }
 
+    /// Who joins is told what is its own, be it nothing.
     pub(super) fn join(&mut self, member: u64, instance: u64) {
-        self.members.insert(member, instance);
+        let is_new = self.members.insert(member, instance).is_none();
         self.rebalance();
+        if is_new {
+            self.tell_at_least(member);
+        }
+    }
+
+    /// As on Kafka, where whoever takes part in a rebalance hears of its end.
+    fn tell_at_least(&mut self, member: u64) {
+        let changes = self.changes.entry(member).or_default();
+        if changes.is_empty() {
+            changes.push_back(Change::Assigned(Vec::new()));
+        }
     }
 
     /// A member is gone, in order or not.
@@ -78,6 +90,9 @@ impl Group {
     pub(super) fn grow(&mut self, partitions: u32) {
         self.partitions = self.partitions.max(partitions);
         self.rebalance();
+        for member in self.members.keys().copied().collect::<Vec<_>>() {
+            self.tell_at_least(member);
+        }
     }
 
     pub(super) fn change(&mut self, member: u64) -> Option<Change> {

@@ -543,6 +543,23 @@ fn what_moves_a_total_by_less_than_a_step_is_told_at_rest_and_once() {
 }
 
 #[test]
+fn at_rest_too_totals_are_told_in_bounded_blocks() {
+    let mut bench = Bench::live(0, 2, 900);
+    let names = names_of(0, LOOKED_AT_MAX + 5);
+    let pairs: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "other")).collect();
+    let sizes = |seen: Seen| -> Vec<usize> {
+        seen.totals.iter().map(|block| TotalsBlock::decode(block).unwrap().entries.len()).collect()
+    };
+    for _ in 0..25 {
+        bench.views(&pairs);
+    }
+    assert_eq!(sizes(bench.pass(1_000)), [LOOKED_AT_MAX, 5]);
+    bench.views(&pairs);
+    assert_eq!(sizes(bench.pass(1_000)), [0; 0], "each moved by a twenty-fifth");
+    assert_eq!(sizes(bench.pass(PublishRules::default().rest_after_ms)), [LOOKED_AT_MAX, 5]);
+}
+
+#[test]
 fn a_restart_tells_no_total_again_that_readers_have() {
     let mut first = Bench::live(0, 2, 900);
     let mut log = told(&mut first).totals;
