@@ -5,6 +5,8 @@
 
 #[path = "exactness/forgetting.rs"]
 mod forgetting;
+#[path = "exactness/growing.rs"]
+mod growing;
 #[path = "exactness/house.rs"]
 mod house;
 #[path = "exactness/logs.rs"]

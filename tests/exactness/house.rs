@@ -8,13 +8,13 @@
 use crate::recount::{self, Event, Recount, Row};
 use crate::rig::{self, Entries, Heard, Shape, counts, default_rules, difference, line, naive_rules, tiny_rules};
 use crate::shop::{self, Random};
+use samenloop::config::Start;
 use samenloop::drive::{Clocks as _, Faults, Kept, MemoryLog, Pipeline, Plan, SetClocks, Topic, plan};
 use samenloop::position::{Partition, SourcePartition};
 use samenloop::publish::Stamp;
 use samenloop::publish::codec::ListHeaders;
 use samenloop::rules::PublishRules;
 use samenloop::stage::{IntakeInput, Log};
-use samenloop::watch::waits::TopicStanding;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -22,26 +22,26 @@ use std::sync::Arc;
 const CLOCK_MS: i64 = 4_000_000_000_000;
 const HOUR_MS: i64 = 3_600_000;
 /// Topic partitions of the source: users are spread over them, so that their order among each other does not matter.
-const SOURCE_PARTITIONS: u32 = 2;
+pub const SOURCE_PARTITIONS: u32 = 2;
 /// Rounds of a second after the last event: by then every row has been swept by exact totals, twice.
-const ROUNDS_TO_REST: usize = 40;
+pub const ROUNDS_TO_REST: usize = 40;
 const GROUPS: [&str; 3] = ["intake.shop", "windows", "rows"];
 
 /// What a record of the lists log says: stamp, and shown items with scores; nothing shown is a tombstone.
 type Standing = (Stamp, Vec<(String, f64)>);
 
 /// Instances that share the work, and what happens to them.
-struct House {
-    log: MemoryLog,
+pub struct House {
+    pub log: MemoryLog,
     clocks: Arc<SetClocks>,
     /// As the group of each sees the logs.
     views: Vec<MemoryLog>,
-    instances: Vec<Pipeline<Heard>>,
+    pub instances: Vec<Pipeline<Heard>>,
     is_paused: Vec<bool>,
     happened: BTreeMap<&'static str, usize>,
 }
 
-fn source() -> Topic {
+pub fn source() -> Topic {
     Topic::Source("shop".into())
 }
 
@@ -53,12 +53,17 @@ fn inputs(shape: &Shape) -> Vec<IntakeInput> {
 
 impl House {
     /// `apart`: each instance is the only one of its own groups, so that all own everything and none is told of the others.
-    fn open(shape: &Shape, instances: usize, apart: bool) -> Self {
+    pub fn open(shape: &Shape, instances: usize, apart: bool) -> Self {
+        Self::open_at(Start::Earliest, shape, instances, apart)
+    }
+
+    pub fn open_at(start: Start, shape: &Shape, instances: usize, apart: bool) -> Self {
         let log = shape.log();
         let clocks = Arc::new(SetClocks::default());
         clocks.set(CLOCK_MS);
         let inputs = inputs(shape);
-        let plan: Arc<Plan> = plan(shape.setup(), &inputs, i64::MAX, &log).unwrap();
+        let mut plan: Arc<Plan> = plan(shape.setup(), &inputs, i64::MAX, &log).unwrap();
+        Arc::get_mut(&mut plan).unwrap().sources[0].start = start;
         let (mut views, mut opened) = (Vec::new(), Vec::new());
         for number in 0..instances {
             let view = if apart { log.apart(&format!("{number}.")) } else { log.clone() };
@@ -73,14 +78,14 @@ impl House {
     }
 
     /// Appends to the source's topic.
-    fn feed(&self, event: &Event) {
+    pub fn feed(&self, event: &Event) {
         let partition = u32::from(event.user.bytes().last().unwrap()) % SOURCE_PARTITIONS;
         let kept = Kept { value: Some(line(event).into_bytes()), ..Kept::default() };
         self.log.with(&source(), Partition(partition), |held| held.push(kept));
     }
 
     /// Those that run have a tick each.
-    fn tick(&mut self) {
+    pub fn tick(&mut self) {
         for (instance, _) in self.instances.iter_mut().zip(&self.is_paused).filter(|(_, is_paused)| !**is_paused) {
             instance.flush().unwrap();
         }
@@ -145,7 +150,7 @@ impl House {
         self.log.partitions(&Topic::Log(Log::Pairs))
     }
 
-    fn rounds(&mut self, rounds: usize) {
+    pub fn rounds(&mut self, rounds: usize) {
         for _ in 0..rounds {
             self.pass(1_000);
             self.tick();
@@ -471,61 +476,4 @@ fn what_was_appended_before_a_revoke_stands_before_the_partition_is_given_up() {
         assert!(before < high(), "{group}: nothing waited");
         assert_eq!(at_hand_over, high(), "{group}: given up before it stood");
     }
-}
-
-/// Its intake is made anew for what comes, and what it keeps has grown since it was taken over.
-#[test]
-fn an_intake_worker_that_keeps_a_partition_while_another_comes_goes_on_with_both() {
-    let shape = Shape { partitions: 3, ..Shape::new(&default_rules()) };
-    let naive = naive_rules(&shape.rules);
-    let events = shop::events(1, 300, &shop::Shape::of(&naive));
-    let mut house = House::open(&shape, 1, false);
-    for part in events.chunks(100) {
-        part.iter().for_each(|event| house.feed(event));
-        house.tick();
-        house.log.lose("intake.shop", Partition(1));
-        house.tick();
-    }
-    let mut recount = Recount::new(naive);
-    events.iter().for_each(|event| recount.event(event));
-    let as_of = recount.latest();
-    assert_eq!(difference(&recount.rows(as_of), &counts(&house.instances, as_of)), None);
-}
-
-/// Readiness knows of them before anybody reads them, also that of an instance that reads none of the source.
-#[test]
-fn partitions_that_a_source_gets_are_told_as_unread_until_they_are_read_and_then_counted() {
-    const MORE: u32 = 2;
-    let shape = Shape { partitions: 5, ..Shape::new(&default_rules()) };
-    let naive = naive_rules(&shape.rules);
-    let events = shop::events(2, 240, &shop::Shape::of(&naive));
-    let mut house = House::open(&shape, 3, false);
-    let assert_standing = |house: &mut House, partitions: u32, unread: &[u32]| {
-        for (number, instance) in house.instances.iter_mut().enumerate() {
-            instance.look();
-            let unread: Vec<Partition> = unread.iter().copied().map(Partition).collect();
-            let is_ready = unread.is_empty();
-            let standing = instance.health().waits().topics().remove(0).1;
-            assert_eq!(standing, TopicStanding { partitions, unread }, "instance {number}");
-            assert_eq!(instance.health().is_ready(), is_ready, "instance {number}");
-        }
-    };
-    let (before, after) = events.split_at(events.len() / 2);
-    before.iter().for_each(|event| house.feed(event));
-    house.rounds(ROUNDS_TO_REST);
-    assert_standing(&mut house, SOURCE_PARTITIONS, &[]);
-
-    house.log.make(&source(), SOURCE_PARTITIONS + MORE);
-    assert_standing(&mut house, SOURCE_PARTITIONS + MORE, &[SOURCE_PARTITIONS, SOURCE_PARTITIONS + 1]);
-    for event in after {
-        let partition = u32::from(event.user.bytes().last().unwrap()) % (SOURCE_PARTITIONS + MORE);
-        let kept = Kept { value: Some(line(event).into_bytes()), ..Kept::default() };
-        house.log.with(&source(), Partition(partition), |held| held.push(kept));
-    }
-    house.rounds(ROUNDS_TO_REST);
-    assert_standing(&mut house, SOURCE_PARTITIONS + MORE, &[]);
-    let mut recount = Recount::new(naive);
-    events.iter().for_each(|event| recount.event(event));
-    let as_of = recount.latest();
-    assert_eq!(difference(&recount.rows(as_of), &counts(&house.instances, as_of)), None);
 }
