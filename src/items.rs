@@ -2,7 +2,7 @@
 //!
 //! Invariants: numbers are dense and never reused; they are private to one table, so nothing that leaves a partition
 //! (logs, lists, order of ties) may depend on them. Fingerprints are the same everywhere and for ever.
-//! Absent: forgetting. A table grows with the catalogue, about 50 bytes an item.
+//! Absent: forgetting single ones. A table grows with the catalogue, about 50 bytes an item, unless it is cleared.
 
 use crate::memory::{allocated, of_vec};
 use crate::position::Partition;
@@ -77,9 +77,14 @@ impl Entry {
     }
 
     fn range(&self) -> std::ops::Range<usize> {
-        let start = usize::try_from(self.name >> 16).unwrap_or(usize::MAX);
-        start..start + usize::from((self.name & 0xFFFF) as u16)
+        range_of(self.name)
     }
+}
+
+/// Where a name stands among all names.
+fn range_of(name: u64) -> std::ops::Range<usize> {
+    let start = usize::try_from(name >> 16).unwrap_or(usize::MAX);
+    start..start + usize::from((name & 0xFFFF) as u16)
 }
 
 /// The shops and items that one partition of a stage has met.
@@ -141,6 +146,50 @@ impl Items {
         let entries = &self.entries;
         self.index.insert_unique(fingerprint, id, |&other| entries[other as usize].fingerprint);
         ItemId(id)
+    }
+
+    /// The numbers of `items`, each a place in `shops` and a name, new or known; over what `ids` holds.
+    ///
+    /// A look-up in a large table waits for memory four times, one behind the other. Step by step over all items, those of
+    /// different items are waited for together.
+    pub fn items(&mut self, shops: &[ShopId], items: &[(u32, &str)], ids: &mut Vec<ItemId>) {
+        struct Guess {
+            fingerprint: u64,
+            id: u32,
+            name: u64,
+        }
+        let mut guesses = Vec::with_capacity(items.len());
+        for &(shop, item) in items {
+            let fingerprint = fingerprint(&self.shops[shops[shop as usize].index()], item);
+            guesses.push(Guess { fingerprint, id: u32::MAX, name: 0 });
+        }
+        for guess in &mut guesses {
+            // The first that it may be: mostly it is.
+            guess.id = self.index.find(guess.fingerprint, |_| true).map_or(u32::MAX, |&id| id);
+        }
+        for (guess, &(shop, _)) in guesses.iter_mut().zip(items) {
+            match self.entries.get(guess.id as usize) {
+                Some(entry) if entry.fingerprint == guess.fingerprint && entry.shop == shops[shop as usize] => {
+                    guess.name = entry.name;
+                }
+                _ => guess.id = u32::MAX,
+            }
+        }
+        ids.clear();
+        for (guess, &(shop, item)) in guesses.iter().zip(items) {
+            let is_it = guess.id != u32::MAX && self.names.as_bytes()[range_of(guess.name)] == *item.as_bytes();
+            ids.push(if is_it { ItemId(guess.id) } else { self.item(shops[shop as usize], item) });
+        }
+    }
+
+    /// Forgets everything, but keeps the room for it.
+    pub fn clear(&mut self) {
+        self.shops.clear();
+        self.shop_index.clear();
+        (self.shop_name_bytes, self.last_shop) = (0, 0);
+        self.entries.clear();
+        self.names.clear();
+        self.index.clear();
     }
 
     /// The number of `item` in `shop`, if it has been met.
@@ -245,6 +294,39 @@ mod tests {
         assert_eq!(items.find_item("other", "sku-1"), None);
         assert_eq!(items.shop("main"), main);
         assert_eq!(items.len(), 2);
+    }
+
+    #[test]
+    fn many_at_once_get_the_numbers_that_one_by_one_they_would() {
+        let (mut together, mut apart) = (Items::default(), Items::default());
+        let shops = ["main", "b2b"].map(|shop| {
+            assert_eq!(together.shop(shop), apart.shop(shop));
+            apart.shop(shop)
+        });
+        let mut ids = vec![ItemId(7); 3];
+        for round in 0..200_u32 {
+            // New ones, known ones, and some that stand in a block twice. Thousands, so that some share a tag in the index.
+            let names: Vec<String> = (0..300_u32).map(|n| format!("{}", (round * 131 + n * 7) % 9_000)).collect();
+            let items: Vec<(u32, &str)> = (0..).zip(&names).map(|(n, name)| (n % 2, name.as_str())).collect();
+            together.items(&shops, &items, &mut ids);
+            let expected: Vec<ItemId> =
+                items.iter().map(|&(shop, name)| apart.item(shops[shop as usize], name)).collect();
+            assert_eq!(ids, expected, "round {round}");
+        }
+        assert_eq!(together.len(), apart.len());
+    }
+
+    #[test]
+    fn a_cleared_table_knows_nothing_and_counts_from_the_start() {
+        let mut items = Items::default();
+        let b2b = (items.shop("main"), items.shop("b2b")).1;
+        items.item(b2b, "a");
+        items.clear();
+        assert_eq!((items.len(), items.shop_count(), items.find_shop("b2b")), (0, 0, None));
+        let shop = items.shop("b2b");
+        assert_eq!((shop, items.find_item("b2b", "a")), (ShopId(0), None));
+        let b = items.item(shop, "b");
+        assert_eq!((b, items.name(b)), (ItemId(0), "b"));
     }
 
     #[test]

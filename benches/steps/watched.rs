@@ -122,6 +122,7 @@ fn kind_of(fact: &Fact<'_, RowsWork>) -> &'static str {
         Fact::Record { input: RowsInput::Pairs, .. } => "pairs",
         Fact::Record { input: RowsInput::Lists, .. } => "lists",
         Fact::Record { .. } => "totals",
+        Fact::Passed { .. } => "passed",
         Fact::Claimed { .. } => "claimed",
         Fact::Waits { .. } => "waits",
         Fact::Continue => "continue",

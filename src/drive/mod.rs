@@ -14,6 +14,7 @@ mod plan;
 mod rows;
 mod scan;
 mod schemas;
+mod tail;
 mod transport;
 mod vigil;
 mod windows;
@@ -28,8 +29,10 @@ pub use pipeline::{Appended, Pipeline, Sink, plan};
 pub use plan::{Identities, Plan, Setup, SourcePlan};
 pub use rows::RowsWorker;
 pub use schemas::SchemaSource;
+pub use tail::Runs;
 pub use transport::{
-    Appending, Bounds, Change, Follower, LogFailure, Message, Next, Reader, Rejected, Rejects, Topic, Transport, Writer,
+    Appending, Bounds, Change, Follower, LogFailure, Message, Next, Reader, Rejected, Rejects, Run, Topic, Transport,
+    Writer,
 };
 pub use vigil::{StopAsked, Vigil};
 pub use windows::WindowsWorker;

@@ -7,6 +7,7 @@
 
 use crate::intake::{Record, Reject};
 use crate::position::{NextOffset, Partition, SourcePartition};
+use crate::publish::Stamp;
 use crate::stage::Log;
 use std::fmt;
 use std::sync::Arc;
@@ -197,6 +198,19 @@ pub struct Appending<'a> {
     pub value: Option<&'a [u8]>,
     /// Its headers.
     pub headers: &'a [(&'a str, &'a [u8])],
+    /// As which record its publisher counts it: [`Writer::runs`] tells where such records stand.
+    pub stamp: Option<Stamp>,
+}
+
+/// Records of one writer and one epoch that stand in a log one behind the other: nobody else's lies between them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// Where the first one stands.
+    pub from: NextOffset,
+    /// Behind the last one.
+    pub to: NextOffset,
+    /// The newest of them.
+    pub last: Stamp,
 }
 
 /// Gapless appends to our logs: in order, or the writer has failed for good.
@@ -225,6 +239,9 @@ pub trait Writer {
     fn end_era(&mut self) -> u64;
     /// Whether everything appended up to the end of `era` has been acknowledged.
     fn is_done(&mut self, era: u64) -> bool;
+    /// Of each partition on which records with a stamp have been acknowledged since this was asked last: the last unbroken run
+    /// of them; none where it is not known where they stand. Stamps are for one log only.
+    fn runs(&mut self) -> Vec<(Partition, Option<Run>)>;
 }
 
 /// A reject and the record that it is about.

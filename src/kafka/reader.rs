@@ -276,7 +276,7 @@ pub(super) fn reading(config: &mut ClientConfig) {
         .set("auto.offset.reset", "error")
         .set("enable.partition.eof", "true")
         .set("isolation.level", "read_committed");
-    default(config, "fetch.wait.max.ms", "100");
+    default(config, "fetch.wait.max.ms", "500");
 }
 
 /// How many partitions a topic has. Brokers that answer, but do not know it, are asked again for a while.

@@ -7,10 +7,11 @@
 //! waited for.
 
 use super::client::log_line;
-use super::reader::{default, kafka_number, lock, next};
-use crate::drive::{Appending, LogFailure, Vigil, Writer};
+use super::reader::{default, kafka_number, lock, next, number};
+use crate::drive::{Appending, LogFailure, Run, Runs, Vigil, Writer};
 use crate::limits::PRODUCED_BYTES_MAX;
 use crate::position::{NextOffset, Partition};
+use crate::publish::Stamp;
 use crate::stage::Log;
 use rdkafka::ClientConfig;
 use rdkafka::client::ClientContext;
@@ -20,13 +21,13 @@ use rdkafka::message::{Header, Message as _, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, ProducerContext};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 /// What may wait for the brokers, in kB. More, and the writer's owner waits.
 const WAITING_KBYTES_MAX: &str = "131072";
 /// How long a record waits for others to go out with.
-const LINGER_MS: &str = "5";
+const LINGER_MS: &str = "25";
 /// How long an owner that waits sleeps between two looks.
 const LOOK: Duration = Duration::from_millis(2);
 
@@ -37,18 +38,28 @@ struct Sent {
     era: u64,
     /// Whether its owner waits to hear where it stands.
     is_asked: bool,
+    /// As which record its publisher counts it.
+    stamp: Option<Stamp>,
 }
 
 #[derive(Default)]
 struct Acknowledgements {
     count: AtomicU64,
+    heard: Mutex<Heard>,
+}
+
+/// What brokers have said.
+#[derive(Default)]
+struct Heard {
     /// How many records of each era have been acknowledged.
-    by_era: Mutex<BTreeMap<u64, u64>>,
+    by_era: BTreeMap<u64, u64>,
     /// Numbers of the first records of partitions that have been acknowledged.
-    firsts: Mutex<BTreeSet<usize>>,
+    firsts: BTreeSet<usize>,
     /// Where the last record stands that was asked for.
-    asked: Mutex<Option<NextOffset>>,
-    failure: Mutex<Option<String>>,
+    asked: Option<NextOffset>,
+    /// Where records with a stamp stand.
+    runs: Runs,
+    failure: Option<String>,
 }
 
 impl ClientContext for Acknowledgements {
@@ -59,7 +70,7 @@ impl ClientContext for Acknowledgements {
     fn error(&self, error: KafkaError, reason: &str) {
         tracing::debug!(%error, reason, "kafka producer"); // its line in the log says as much
         if matches!(error, KafkaError::Global(RDKafkaErrorCode::Fatal)) {
-            lock(&self.failure).get_or_insert_with(|| reason.to_owned());
+            lock(&self.heard).failure.get_or_insert_with(|| reason.to_owned());
         }
     }
 }
@@ -68,19 +79,23 @@ impl ProducerContext for Acknowledgements {
     type DeliveryOpaque = Box<Sent>;
 
     fn delivery(&self, result: &DeliveryResult<'_>, sent: Box<Sent>) {
+        let mut heard = lock(&self.heard);
         match result {
             Ok(delivered) => {
                 if sent.is_asked {
-                    *lock(&self.asked) = next(delivered.offset());
+                    heard.asked = next(delivered.offset());
                 }
                 if sent.first > 0 {
-                    lock(&self.firsts).insert(sent.first);
+                    heard.firsts.insert(sent.first);
                 }
-                *lock(&self.by_era).entry(sent.era).or_default() += 1;
+                if let (Some(stamp), Some(partition)) = (sent.stamp, number(delivered.partition())) {
+                    heard.runs.landed(partition, next(delivered.offset()), stamp);
+                }
+                *heard.by_era.entry(sent.era).or_default() += 1;
                 self.count.fetch_add(1, Ordering::Relaxed);
             }
             Err((error, _)) => {
-                lock(&self.failure).get_or_insert_with(|| error.to_string());
+                heard.failure.get_or_insert_with(|| error.to_string());
             }
         }
     }
@@ -121,8 +136,8 @@ impl KafkaWriter {
     fn send(&mut self, log: Log, partition: Partition, appending: Appending<'_>, is_asked: bool) -> anyhow::Result<()> {
         let first = self.wait_for_first(log, partition)?;
         let topic = self.topics.iter().find(|(name, _)| *name == log).map_or("", |(_, topic)| topic);
-        let Appending { key, value, headers } = appending;
-        let sent = Box::new(Sent { first, era: self.era, is_asked });
+        let Appending { key, value, headers, stamp } = appending;
+        let sent = Box::new(Sent { first, era: self.era, is_asked, stamp });
         let mut record = BaseRecord::<[u8], [u8], Box<Sent>>::with_opaque_to(topic, sent);
         record = record.partition(kafka_number(partition));
         (record.key, record.payload) = (key, value);
@@ -162,7 +177,7 @@ impl KafkaWriter {
             Some(&Some(number)) => {
                 loop {
                     take_in(&self.producer)?;
-                    if lock(&self.producer.context().firsts).contains(&number) {
+                    if self.heard().firsts.contains(&number) {
                         break;
                     }
                     self.vigil.wait(&format_args!(
@@ -179,6 +194,10 @@ impl KafkaWriter {
         }
     }
 
+    fn heard(&self) -> MutexGuard<'_, Heard> {
+        lock(&self.producer.context().heard)
+    }
+
     fn is_acknowledged(&self) -> bool {
         self.producer.context().count.load(Ordering::Relaxed) == self.sent
     }
@@ -190,10 +209,10 @@ impl Writer for KafkaWriter {
     }
 
     fn append_at(&mut self, log: Log, partition: Partition, appending: Appending<'_>) -> anyhow::Result<NextOffset> {
-        *lock(&self.producer.context().asked) = None;
+        self.heard().asked = None;
         self.send(log, partition, appending, true)?;
         self.flush()?;
-        let asked = *lock(&self.producer.context().asked);
+        let asked = self.heard().asked;
         asked.ok_or_else(|| LogFailure::said(log.name(), "a record was acknowledged without its offset").into())
     }
 
@@ -219,7 +238,8 @@ impl Writer for KafkaWriter {
     }
 
     fn is_done(&mut self, era: u64) -> bool {
-        let mut acknowledged = lock(&self.producer.context().by_era);
+        let mut heard = lock(&self.producer.context().heard);
+        let acknowledged = &mut heard.by_era;
         while let Some((&oldest, &sent)) = self.sent_by_era.first_key_value() {
             if oldest > era {
                 break;
@@ -231,6 +251,10 @@ impl Writer for KafkaWriter {
             self.sent_by_era.remove(&oldest);
         }
         true
+    }
+
+    fn runs(&mut self) -> Vec<(Partition, Option<Run>)> {
+        self.heard().runs.take()
     }
 }
 
@@ -244,7 +268,7 @@ fn take_in(producer: &BaseProducer<Acknowledgements>) -> anyhow::Result<()> {
             break;
         }
     }
-    match &*lock(&producer.context().failure) {
+    match &lock(&producer.context().heard).failure {
         None => Ok(()),
         Some(what) => Err(LogFailure::said("producer", &format!("a record was not delivered: {what}")).into()),
     }

@@ -2,7 +2,7 @@
 //!
 //! What is printed is a function of these alone, so whoever holds them prints, byte for byte, what went out.
 
-use super::number::{Rounded, rounded};
+use super::number::{Magnitude, Rounded, rounded};
 use super::record::{EntryRecord, ListRecord};
 use crate::rank::{Day, Entry, List, score_milli};
 
@@ -111,8 +111,8 @@ impl EntryFigures {
     pub(super) fn printed(&self, [anchor_weight, contexts]: [Rounded; 2]) -> Printed {
         let (weight, other_weight) = (printed_weight(self.weight), printed_weight(self.other_weight));
         let by = |number: f64, divisor: f64| if divisor > 0.0 { number / divisor } else { 0.0 };
-        let confidence = by(weight.value, anchor_weight.value);
-        let lift = confidence * by(contexts.value, other_weight.value);
+        let confidence = by(weight.value(), anchor_weight.value());
+        let lift = confidence * by(contexts.value(), other_weight.value());
         Printed {
             score: Rounded::of(self.score_milli, SCORE_DECIMALS),
             weight,
@@ -126,8 +126,9 @@ impl EntryFigures {
 
 fn printed_weight(weight: f32) -> Rounded {
     let wide = f64::from(weight);
-    let candidates = WEIGHT_DIGITS.map(|digits| rounded(wide, digits));
-    let reads_back = |printed: &Rounded| single(printed.value).to_bits() == weight.to_bits();
+    let magnitude = Magnitude::of(wide);
+    let candidates = WEIGHT_DIGITS.map(|digits| magnitude.rounded(digits));
+    let reads_back = |printed: &Rounded| single(printed.value()).to_bits() == weight.to_bits();
     // Only what has all but faded needs more places behind the point than are printed.
     candidates
         .into_iter()
@@ -151,10 +152,10 @@ mod tests {
         fn a_printed_weight_reads_back_and_no_shorter_one_would(bits in 0x3000_0000_u32..0x4B00_0000, whole in 0..2_000_u16) {
             for weight in [f32::from_bits(bits), f32::from(whole), f32::from(whole) / 10.0] {
                 let printed = printed_weight(weight);
-                prop_assert_eq!(single(printed.value).to_bits(), weight.to_bits());
+                prop_assert_eq!(single(printed.value()).to_bits(), weight.to_bits());
                 let shortest: f64 = weight.to_string().parse().unwrap();
                 let digits = |value: f64| format!("{value:e}").split('e').next().unwrap().replace(['.', '-'], "").len();
-                prop_assert!(digits(printed.value) <= digits(shortest).max(7), "{} for {}", printed.value, weight);
+                prop_assert!(digits(printed.value()) <= digits(shortest).max(7), "{} for {}", printed.value(), weight);
             }
         }
     }

@@ -107,6 +107,11 @@ impl Publisher {
         }
     }
 
+    /// All of ours up to this one have landed, and nothing of anybody else between them.
+    pub fn pass(&mut self, sequence: u64) {
+        self.landed = self.landed.max(sequence);
+    }
+
     /// A record of `list` has landed on the log. Says whether the list must be published again.
     pub fn landed(&mut self, list: ListNumber, stamp: Option<Stamp>) -> bool {
         let own_epoch = self.last.epoch;

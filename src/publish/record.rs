@@ -79,15 +79,15 @@ impl<'a> EntryRecord<'a> {
         let printed = EntryFigures::of(entry).printed(list);
         Self {
             item: Cow::Borrowed(items.name(entry.item)),
-            score: printed.score.value,
+            score: printed.score.value(),
             support: entry.support,
-            weight: printed.weight.value,
-            anchor_weight: list[0].value,
-            other_weight: printed.other_weight.value,
-            contexts: list[1].value,
-            confidence: printed.confidence.value,
-            lift: printed.lift.value,
-            llr_root: printed.llr_root.value,
+            weight: printed.weight.value(),
+            anchor_weight: list[0].value(),
+            other_weight: printed.other_weight.value(),
+            contexts: list[1].value(),
+            confidence: printed.confidence.value(),
+            lift: printed.lift.value(),
+            llr_root: printed.llr_root.value(),
             source: Source::Counted,
             last_seen: entry.last_seen,
         }

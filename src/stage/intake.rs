@@ -487,6 +487,8 @@ impl Work for IntakeWork {
         for output in 0..self.sections.len() {
             self.flush_one(output, effects);
         }
+        // Names are for the blocks at hand only: a small table stays in the processor's caches, whatever the catalogue.
+        self.items.clear();
     }
 
     fn mark(&mut self, effects: &mut dyn Effects) {

@@ -146,6 +146,15 @@ pub enum Fact<'a, W: Work> {
         /// The record.
         record: W::Record<'a>,
     },
+    /// What an input holds before `next` and has not been read is this owner's own, up to its record `sequence`: it need not be read.
+    Passed {
+        /// Which input.
+        input: W::Input,
+        /// The first offset that has not been seen.
+        next: NextOffset,
+        /// The last of the records.
+        sequence: u64,
+    },
     /// An input has been read to its end; more may come.
     Ended {
         /// Which input.
@@ -205,6 +214,8 @@ pub trait Work {
         record: &Self::Record<'_>,
         effects: &mut dyn Effects,
     ) -> Result<(), StageError>;
+    /// Own records of an input stand there, up to this one, and were not read. Only rows has such.
+    fn passed(&mut self, _input: Self::Input, _sequence: u64) {}
     /// An input has reached the end that it had at start.
     fn reached(&mut self, input: Self::Input, effects: &mut dyn Effects);
     /// All inputs have.
@@ -323,6 +334,14 @@ impl<W: Work> Stage<W> {
             Fact::Claimed { epoch } => self.work.claimed(epoch),
             Fact::Opened { input, next, until } => self.opened(input, next, until, effects)?,
             Fact::Record { input, offset, record } => self.record(input, offset, &record, effects)?,
+            Fact::Passed { input, next, sequence } => {
+                let reading = &mut self.inputs[input.index()];
+                assert!(reading.reached, "what one owner finds is read in full");
+                if next > reading.next {
+                    reading.next = next;
+                    self.work.passed(input, sequence);
+                }
+            }
             Fact::Ended { input } => {
                 assert!(self.phase != Phase::Restoring, "an end is told before all inputs are opened");
                 self.work.at_end(input, effects);

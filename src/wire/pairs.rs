@@ -307,9 +307,7 @@ impl Translation {
     pub fn fill(&mut self, shops: &[&str], items: &[(u32, &str)], table: &mut Items) {
         self.shops.clear();
         self.shops.extend(shops.iter().map(|shop| table.shop(shop)));
-        self.items.clear();
-        let shop_ids = &self.shops;
-        self.items.extend(items.iter().map(|&(shop, name)| table.item(shop_ids[shop as usize], name)));
+        table.items(&self.shops, items, &mut self.items);
     }
 }
 

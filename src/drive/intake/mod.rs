@@ -24,7 +24,7 @@ use crate::intake::{Record, Reject};
 use crate::position::{NextOffset, Partition, SourcePartition};
 use crate::publish::Publication;
 use crate::serve::Asked;
-use crate::stage::{Effects, Fact, IntakeInput, IntakeTally, IntakeWork, Log, Phase, SourceInput, Stage};
+use crate::stage::{Clock, Effects, Fact, IntakeInput, IntakeTally, IntakeWork, Log, Phase, SourceInput, Stage};
 use crate::watch::health::{PartitionState, StageName};
 use crate::watch::metrics::{IntakeFollower, LogFollower, LogTallies};
 use crate::watch::{intake_tallies, state};
@@ -56,6 +56,8 @@ pub struct IntakeWorker<T: Transport> {
     follower: IntakeFollower,
     muted: LogFollower,
     next_commit_ms: i64,
+    /// When this turn began: no look at the clock for every record.
+    now: Clock,
     /// When schemas that were not found are asked for again.
     next_forget_ms: i64,
 }
@@ -77,8 +79,9 @@ impl<T: Transport> IntakeWorker<T> {
         let rejects = hands.transport.rejects()?;
         let schemas = Schemas::new(plan.schemas.clone());
         let (follower, muted) = (hands.ties.metrics.intake(), hands.ties.metrics.log(Log::Events.name()));
-        let now_ms = hands.now().monotonic_ms;
+        let now = hands.now();
         Ok(Self {
+            now,
             sources,
             events,
             stage: None,
@@ -89,8 +92,8 @@ impl<T: Transport> IntakeWorker<T> {
             tally: IntakeTally::default(),
             follower,
             muted,
-            next_commit_ms: now_ms,
-            next_forget_ms: now_ms.saturating_add(UNKNOWN_AGAIN_MS),
+            next_commit_ms: now.monotonic_ms,
+            next_forget_ms: now.monotonic_ms.saturating_add(UNKNOWN_AGAIN_MS),
             hands,
         })
     }
@@ -357,8 +360,8 @@ impl<T: Transport> Worker for IntakeWorker<T> {
     }
 
     fn read(&mut self) -> anyhow::Result<bool> {
-        let now = self.hands.now();
-        self.tell(Fact::Clock(now))?;
+        self.now = self.hands.now();
+        self.tell(Fact::Clock(self.now))?;
         let mut is_idle = true;
         for source in 0..self.sources.len() {
             is_idle &= self.read_source(source)?;

@@ -103,8 +103,7 @@ impl<T: Transport> IntakeWorker<T> {
         let (Some(owned), Some(stage)) = (self.sources[source].owned.get(&partition), &self.stage) else {
             return false;
         };
-        let now_ms = self.hands.now().monotonic_ms;
-        if owned.retry_at_ms.is_some_and(|retry_at_ms| now_ms < retry_at_ms) {
+        if owned.retry_at_ms.is_some_and(|retry_at_ms| self.now.monotonic_ms < retry_at_ms) {
             return false;
         }
         let (work, own) = (stage.work(), owned.input);
@@ -124,7 +123,7 @@ impl<T: Transport> IntakeWorker<T> {
         offset: NextOffset,
         record: &Record<'_>,
     ) -> anyhow::Result<bool> {
-        let now = self.hands.now();
+        let now = self.now;
         let Self { sources, stage: Some(stage), .. } = self else { return Ok(false) };
         let OwnedSource { plan, owned, .. } = &mut sources[source];
         let Some(owned) = owned.get_mut(&partition) else { return Ok(true) };

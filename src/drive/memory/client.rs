@@ -1,11 +1,14 @@
 //! The clients of the in-process logs.
 
 use super::super::transport::{
-    Appending, Bounds, Change, Follower, LogFailure, Message, Next, Reader, Rejected, Rejects, Topic, Transport, Writer,
+    Appending, Bounds, Change, Follower, LogFailure, Message, Next, Reader, Rejected, Rejects, Run, Topic, Transport,
+    Writer,
 };
 use super::groups::Group;
 use super::{Kept, MemoryLog};
+use crate::drive::tail::Runs;
 use crate::position::{NextOffset, Partition};
+use crate::publish::Stamp;
 use crate::stage::Log;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
@@ -234,27 +237,31 @@ impl Follower for MemoryFollower {
 /// Appends. With [`super::Faults::slow_percent`], an append stands in the log only after a while.
 pub struct MemoryWriter {
     log: MemoryLog,
-    waiting: VecDeque<(Log, Partition, Kept)>,
+    waiting: VecDeque<(Log, Partition, Kept, Option<Stamp>)>,
+    runs: Runs,
 }
 
 impl MemoryWriter {
     fn deliver(&mut self) -> anyhow::Result<Option<NextOffset>> {
-        let Some((log, partition, kept)) = self.waiting.pop_front() else { return Ok(None) };
+        let Some((log, partition, kept, stamp)) = self.waiting.pop_front() else { return Ok(None) };
         let offset = self.log.logs().append(log, partition, kept);
+        if let Some(stamp) = stamp {
+            self.runs.landed(partition, offset, stamp);
+        }
         offset.map(Some).ok_or_else(|| LogFailure::said(log.name(), "there is no such partition").into())
     }
 }
 
 impl Writer for MemoryWriter {
     fn append(&mut self, log: Log, partition: Partition, appending: Appending<'_>) -> anyhow::Result<()> {
-        self.waiting.push_back((log, partition, Kept::of(appending)));
+        self.waiting.push_back((log, partition, Kept::of(appending), appending.stamp));
         let is_slow = self.log.logs().faults.slow_percent > 0;
         if is_slow { Ok(()) } else { self.flush() }
     }
 
     fn append_at(&mut self, log: Log, partition: Partition, appending: Appending<'_>) -> anyhow::Result<NextOffset> {
         self.flush()?;
-        self.waiting.push_back((log, partition, Kept::of(appending)));
+        self.waiting.push_back((log, partition, Kept::of(appending), appending.stamp));
         let offset = self.deliver()?;
         offset.ok_or_else(|| LogFailure::said(log.name(), "nothing was appended").into())
     }
@@ -282,6 +289,11 @@ impl Writer for MemoryWriter {
 
     fn is_done(&mut self, _era: u64) -> bool {
         self.waiting.is_empty()
+    }
+
+    // Where nothing is kept, memory is let go of by reading.
+    fn runs(&mut self) -> Vec<(Partition, Option<Run>)> {
+        if self.log.logs().keep { self.runs.take() } else { Vec::new() }
     }
 }
 
@@ -339,7 +351,7 @@ impl Transport for MemoryTransport {
     }
 
     fn writer(&self) -> anyhow::Result<MemoryWriter> {
-        Ok(MemoryWriter { log: self.log.clone(), waiting: VecDeque::new() })
+        Ok(MemoryWriter { log: self.log.clone(), waiting: VecDeque::new(), runs: Runs::default() })
     }
 
     fn rejects(&self) -> anyhow::Result<MemoryRejects> {

@@ -48,7 +48,8 @@ impl<T: Transport> RowsEffects<'_, T> {
         hands.ties.witness.list(publication, value)?;
         let texts = ListHeaders { stamp: publication.stamp, since_ms: publication.since_ms }.texts();
         let headers: Vec<(&str, &[u8])> = texts.iter().map(|(name, text)| (*name, text.as_bytes())).collect();
-        let appending = Appending { key: Some(key), value: (!is_tombstone).then_some(&value[..]), headers: &headers };
+        let value = (!is_tombstone).then_some(&value[..]);
+        let appending = Appending { key: Some(key), value, headers: &headers, stamp: Some(publication.stamp) };
         hands.append(Log::Lists, publication.partition, appending)
     }
 }

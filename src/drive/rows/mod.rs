@@ -2,14 +2,15 @@
 //!
 //! Who takes a partition over appends a *claim* to that partition of the totals log: its offset is the owner's epoch. Then it reads
 //! all totals and its own lists from their starts, and goes on following both: what lands on the lists after it, from a
-//! paused former owner, it hears of and corrects.
+//! paused former owner, it hears of and corrects. Its own lists it need not read back: see [`crate::drive::Runs`].
 
 mod effects;
 mod take_over;
 
+use crate::drive::tail::Tail;
 use crate::drive::transport::{Change, Follower, Message, Next, Reader, Topic, Transport, Writer};
 use crate::drive::vigil::Vigil;
-use crate::drive::worker::{Hands, Ties, Worker, age_ms};
+use crate::drive::worker::{Hands, SECOND_MS, Ties, Worker, age_ms};
 use crate::event::EventTime;
 use crate::position::Partition;
 use crate::publish::ListRecord;
@@ -39,6 +40,8 @@ struct Owned {
     delay: DelayTally,
     /// Its lists, as HTTP sees them.
     view: ViewWriter,
+    /// Its lists log.
+    tail: Tail,
     follower: RowsFollower,
     lag: LagFollower,
 }
@@ -75,6 +78,8 @@ pub struct RowsWorker<T: Transport> {
     assignment: u64,
     /// Keys on the lists log that this codec would not write.
     foreign_keys: u64,
+    /// When to look again which lists logs are read.
+    next_second_ms: i64,
 }
 
 impl<T: Transport> RowsWorker<T> {
@@ -87,7 +92,18 @@ impl<T: Transport> RowsWorker<T> {
         let totals = hands.transport.follow(&Topic::Log(Log::Totals))?;
         let lists = hands.transport.follow(&Topic::Log(Log::Lists))?;
         let (owned, buffers) = (BTreeMap::new(), Buffers::default());
-        Ok(Self { hands, reader, totals, lists, owned, buffers, overtaken: Vec::new(), assignment: 0, foreign_keys: 0 })
+        Ok(Self {
+            hands,
+            reader,
+            totals,
+            lists,
+            owned,
+            buffers,
+            overtaken: Vec::new(),
+            assignment: 0,
+            foreign_keys: 0,
+            next_second_ms: i64::MIN,
+        })
     }
 
     /// Its stages, in the order of their partitions.
@@ -209,6 +225,9 @@ impl<T: Transport> RowsWorker<T> {
             };
             let Some((partition, offset)) = message.place() else { continue };
             let Some(owned) = self.owned.get_mut(&partition) else { continue };
+            if offset < owned.stage.next(RowsInput::Lists) {
+                continue; // its own
+            }
             let plan = Arc::clone(&self.hands.plan);
             let place = || format!("lists-{} at offset {}", partition.0, offset.0);
             let (wants, vigil) = (owned.stage.work().wants_lists(), &self.hands.ties.vigil);
@@ -245,6 +264,37 @@ impl<T: Transport> RowsWorker<T> {
             }
         }
         Ok(false)
+    }
+
+    /// Tells stages where their own lists stand: these need not be read back.
+    fn pass_own(&mut self) -> anyhow::Result<()> {
+        let mut is_to_follow = false;
+        for (partition, run) in self.hands.writer.runs() {
+            let Some(owned) = self.owned.get_mut(&partition) else { continue };
+            if owned.stage.work().wants_lists() {
+                continue;
+            }
+            let was_read = owned.tail.is_read();
+            if let Some((next, sequence)) = owned.tail.meet(owned.stage.next(RowsInput::Lists), run) {
+                let passed = Fact::Passed { input: RowsInput::Lists, next, sequence };
+                if !owned.tell(&mut self.hands, &mut self.buffers, passed)? {
+                    self.overtaken.push(partition);
+                }
+            }
+            is_to_follow |= owned.tail.is_read() != was_read;
+        }
+        if is_to_follow { self.follow_lists() } else { Ok(()) }
+    }
+
+    /// Reads the lists of those who have published little meanwhile, and of nobody else.
+    fn second(&mut self) -> anyhow::Result<()> {
+        let mut is_to_follow = false;
+        for owned in self.owned.values_mut() {
+            let was_read = owned.tail.is_read();
+            owned.tail.second();
+            is_to_follow |= owned.tail.is_read() != was_read;
+        }
+        if is_to_follow { self.follow_lists() } else { Ok(()) }
     }
 
     /// How often partitions came or went.
@@ -296,16 +346,20 @@ impl<T: Transport> RowsWorker<T> {
 
     /// Follows all totals, and the lists that are its own. New stages need all of them; the others pass over what they know.
     fn follow(&self) -> anyhow::Result<()> {
-        let (mut totals, mut lists) = (Vec::new(), Vec::new());
+        let mut totals = Vec::new();
         for number in 0..self.hands.plan.pairs_partitions {
             let input = RowsInput::Totals(Partition(number));
             let next = self.owned.values().map(|owned| owned.stage.next(input)).min();
             totals.extend(next.map(|next| (Partition(number), next)));
         }
-        for (&partition, owned) in &self.owned {
-            lists.push((partition, owned.stage.next(RowsInput::Lists)));
-        }
         self.totals.assign(&totals)?;
+        self.follow_lists()
+    }
+
+    /// Follows the lists where others may write, or little is written.
+    fn follow_lists(&self) -> anyhow::Result<()> {
+        let read = self.owned.iter().filter(|(_, owned)| owned.tail.is_read());
+        let lists: Vec<_> = read.map(|(&partition, owned)| (partition, owned.stage.next(RowsInput::Lists))).collect();
         self.lists.assign(&lists)
     }
 
@@ -346,7 +400,8 @@ impl<T: Transport> Worker for RowsWorker<T> {
     }
 
     fn look(&mut self) -> anyhow::Result<()> {
-        self.hands.writer.look()
+        self.hands.writer.look()?;
+        self.pass_own()
     }
 
     fn change(&mut self) -> anyhow::Result<()> {
@@ -371,6 +426,10 @@ impl<T: Transport> Worker for RowsWorker<T> {
 
     fn tick(&mut self) -> anyhow::Result<()> {
         let now = self.hands.now();
+        if now.monotonic_ms >= self.next_second_ms {
+            self.next_second_ms = now.monotonic_ms.saturating_add(SECOND_MS);
+            self.second()?;
+        }
         self.tell_all(|| Fact::Clock(now))
     }
 

@@ -6,6 +6,7 @@
 use super::{Owned, RowsWorker};
 use crate::drive::recovery::{is_whole, start};
 use crate::drive::scan::{are_whole, block_at, scan};
+use crate::drive::tail::Tail;
 use crate::drive::transport::{Appending, Bounds, Follower, Message, Reader, Topic, Transport, Writer};
 use crate::drive::worker::Ties;
 use crate::position::{Checkpoint, NextOffset, Partition, Position, SourcePartition};
@@ -82,7 +83,8 @@ impl<T: Transport> RowsWorker<T> {
         let (follower, lag) = (metrics.rows(partition), metrics.lag(StageName::Rows, &source));
         let view = ViewWriter::new(Arc::clone(&self.hands.ties.view));
         let stage = Stage::new(work, RowsInput::all(partitions));
-        let mut owned = Owned { stage, newest_ms: None, delay: DelayTally::default(), view, follower, lag };
+        let (delay, tail) = (DelayTally::default(), Tail::new(epoch.0));
+        let mut owned = Owned { stage, newest_ms: None, delay, view, tail, follower, lag };
         let left =
             checkpoint.map(|checkpoint| Left::Checkpoint { output: partition.index(), source: &source, checkpoint });
         let opened =

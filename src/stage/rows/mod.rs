@@ -253,6 +253,10 @@ impl Work for RowsWork {
         }
     }
 
+    fn passed(&mut self, _input: RowsInput, sequence: u64) {
+        self.publisher.pass(sequence);
+    }
+
     fn reached(&mut self, input: RowsInput, _effects: &mut dyn Effects) {
         self.wants_lists &= input != RowsInput::Lists;
     }
