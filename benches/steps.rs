@@ -26,6 +26,10 @@ use std::error::Error;
 use std::time::Duration;
 use watched::Phase;
 
+/// As the program has it.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// No step may take longer.
 const STEP_MAX: Duration = Duration::from_millis(50);
 const LISTS: [usize; 2] = [100_000, 1_000_000];

@@ -1,7 +1,7 @@
 //! The `samenloop` command.
 
-/// Lists are made, copied and let go of all day long, by us and by librdkafka, whose allocations it takes over too: measured with
-/// `tests/throughput kafka`, glibc's malloc costs an eighth of all CPU more, and holds on to more memory.
+/// Lists are made, copied and let go of all day long, by us and by librdkafka, whose allocations it takes over too: docs/benchmarks.md
+/// says what that saves.
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 

@@ -29,5 +29,7 @@ mod restarts;
 mod rig;
 #[path = "support/shop.rs"]
 mod shop;
+#[path = "exactness/tails.rs"]
+mod tails;
 #[path = "exactness/waiting.rs"]
 mod waiting;

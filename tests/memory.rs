@@ -27,6 +27,10 @@ use samenloop::stage::{BlockLimits, Clocked, IntakeInput, RowsSetup};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+/// As the program has it: sizes are told by its classes.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// How far the sum may be off, in percent of what the process holds.
 const OFF_MAX_PERCENT: f64 = 15.0;
 
