@@ -10,6 +10,9 @@ use super::publisher::Stamp;
 use crate::event::EventTime;
 use crate::rank::Day;
 
+/// About how many bytes an entry is, and so many more is room for.
+const ENTRY_BYTES: usize = 256;
+
 /// A list to be written: whose, by whom, and the figures that its entries share.
 #[derive(Clone, Copy, Debug)]
 pub struct ListHead<'a> {
@@ -32,6 +35,9 @@ impl ListHead<'_> {
         entries: impl Iterator<Item = (&'e str, EntryFigures)>,
         out: &mut Vec<u8>,
     ) {
+        // Names lie anywhere in memory: all are looked at before any is written, so that they are waited for together.
+        let entries: Vec<_> = entries.map(|(name, entry)| (name, is_plain(name), entry)).collect();
+        out.reserve(ENTRY_BYTES * (entries.len() + 1));
         let [shop, list, item] = self.names;
         out.extend_from_slice(b"{\"shop\":");
         write_text(shop, out);
@@ -41,7 +47,7 @@ impl ListHead<'_> {
         write_text(item, out);
         out.extend_from_slice(b",\"entries\":[");
         if shown > 0 {
-            self.write_entries(shown, entries, out);
+            self.write_entries(shown, &entries, out);
         } else {
             out.extend_from_slice(b"],\"reserve\":[],\"tombstone\":true");
         }
@@ -55,22 +61,17 @@ impl ListHead<'_> {
         out.push(b'}');
     }
 
-    fn write_entries<'e>(
-        &self,
-        shown: usize,
-        entries: impl Iterator<Item = (&'e str, EntryFigures)>,
-        out: &mut Vec<u8>,
-    ) {
+    fn write_entries(&self, shown: usize, entries: &[(&str, bool, EntryFigures)], out: &mut Vec<u8>) {
         let list = self.figures.printed();
         let mut shared = Shared::of(list);
         let mut written = 0;
-        for (name, entry) in entries {
+        for (name, is_plain, entry) in entries {
             if written == shown {
                 out.extend_from_slice(b"],\"reserve\":[");
             } else if written > 0 {
                 out.push(b',');
             }
-            write_entry(name, &entry, &entry.printed(list), &mut shared, out);
+            write_entry((name, *is_plain), entry, &entry.printed(list), &mut shared, out);
             written += 1;
         }
         if written <= shown {
@@ -110,10 +111,16 @@ impl Shared {
     }
 }
 
-fn write_entry(name: &str, entry: &EntryFigures, printed: &Printed, shared: &mut Shared, out: &mut Vec<u8>) {
+fn write_entry(
+    (name, is_plain): (&str, bool),
+    entry: &EntryFigures,
+    printed: &Printed,
+    shared: &mut Shared,
+    out: &mut Vec<u8>,
+) {
     let mut digits = itoa::Buffer::new();
     out.extend_from_slice(b"{\"item\":");
-    write_text(name, out);
+    write_checked(name, is_plain, out);
     out.extend_from_slice(b",\"score\":");
     printed.score.write(out);
     out.extend_from_slice(b",\"support\":");
@@ -139,7 +146,16 @@ fn write_entry(name: &str, entry: &EntryFigures, printed: &Printed, shared: &mut
 
 /// A text in quotes.
 fn write_text(text: &str, out: &mut Vec<u8>) {
-    if text.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\') {
+    write_checked(text, is_plain(text), out);
+}
+
+/// Whether nothing in a text has to be escaped.
+fn is_plain(text: &str) -> bool {
+    text.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\')
+}
+
+fn write_checked(text: &str, is_plain: bool, out: &mut Vec<u8>) {
+    if is_plain {
         out.push(b'"');
         out.extend_from_slice(text.as_bytes());
         out.push(b'"');

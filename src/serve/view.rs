@@ -84,13 +84,15 @@ impl ListView {
         let name = |item: &str| self.names.meet(&record.shop, item);
         let key = (list, name(&record.item));
         let entries = record.entries.iter().chain(&record.reserve);
-        let packed = pack(
+        let mut packed = Vec::new();
+        pack(
+            &mut packed,
             EventTime(record.as_of),
             ListFigures::of_record(record),
             record.entries.len(),
             entries.map(|entry| (name(&entry.item), EntryFigures::of_record(entry))),
         );
-        self.put(key, Held { stamp: record.stamp(), at, packed });
+        self.put(key, record.stamp(), at, &packed);
     }
 
     /// Removes the records of a rows partition, of `partitions`: they are another instance's now.
@@ -127,19 +129,26 @@ impl ListView {
         table + rest as u64
     }
 
-    fn put(&self, key: (ListName, NameId), new: Held) {
+    fn put(&self, key: (ListName, NameId), stamp: Stamp, at: EventTime, packed: &[u8]) {
         match self.lists.entry(key) {
             Entry::Occupied(mut place) => {
-                if place.get().stamp > new.stamp {
+                let held = place.get_mut();
+                if held.stamp > stamp {
                     return; // late, of an owner that has been overtaken
                 }
-                self.put_on(&new);
-                let old = place.insert(new);
-                self.take_off(&old);
+                (held.stamp, held.at) = (stamp, at);
+                if held.packed.len() == packed.len() {
+                    held.packed.copy_from_slice(packed); // mostly: as many entries as before
+                } else {
+                    self.take_off(held);
+                    held.packed = packed.into();
+                    self.put_on(held);
+                }
             }
             Entry::Vacant(place) => {
-                self.put_on(&new);
-                place.insert(new);
+                let held = Held { stamp, at, packed: packed.into() };
+                self.put_on(&held);
+                place.insert(held);
             }
         }
     }
@@ -167,6 +176,8 @@ pub struct ViewWriter {
     view: Arc<ListView>,
     /// By item number: the view's number, or [`UNMET`].
     names: Vec<u32>,
+    /// The list at hand.
+    packed: Vec<u8>,
 }
 
 const UNMET: u32 = u32::MAX;
@@ -175,27 +186,28 @@ impl ViewWriter {
     /// A writer that has met nothing.
     #[must_use]
     pub fn new(view: Arc<ListView>) -> Self {
-        Self { view, names: Vec::new() }
+        Self { view, names: Vec::new(), packed: Vec::new() }
     }
 
     /// Takes in what is published, or its tombstone.
     pub fn publish(&mut self, publication: &Publication<'_>, at: EventTime) {
         let Publication { list, stamp, .. } = *publication;
         let key = (list.key.list, self.subject(publication));
-        let packed = if publication.is_tombstone() {
-            Box::default()
-        } else {
+        let mut packed = std::mem::take(&mut self.packed);
+        packed.clear();
+        if !publication.is_tombstone() {
             let entries =
                 list.entries.iter().map(|entry| (self.name(publication, entry.item), EntryFigures::of(entry)));
-            pack(list.as_of, ListFigures::of(list), list.shown, entries)
-        };
-        self.view.put(key, Held { stamp, at, packed });
+            pack(&mut packed, list.as_of, ListFigures::of(list), list.shown, entries);
+        }
+        self.view.put(key, stamp, at, &packed);
+        self.packed = packed;
     }
 
     /// Bytes held.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        of_vec(&self.names)
+        of_vec(&self.names) + of_vec(&self.packed)
     }
 
     fn subject(&mut self, publication: &Publication<'_>) -> NameId {
@@ -223,14 +235,16 @@ const ENTRY_BYTES: usize = 24;
 /// Fixed bytes before the entries.
 const HEAD_BYTES: usize = 20;
 
-/// A list as bytes: as_of, anchor weight, contexts, how many are shown, then the entries. Read by [`unpack`] alone.
+/// A list as bytes: as_of, anchor weight, contexts, how many are shown, then the entries; nothing where none is shown. Read by
+/// [`unpack`] alone.
 fn pack(
+    out: &mut Vec<u8>,
     as_of: EventTime,
     figures: ListFigures,
     shown: usize,
     entries: impl Iterator<Item = (NameId, EntryFigures)>,
-) -> Box<[u8]> {
-    let mut out = Vec::with_capacity(HEAD_BYTES + ENTRY_BYTES * entries.size_hint().1.unwrap_or(0));
+) {
+    out.reserve(HEAD_BYTES + ENTRY_BYTES * entries.size_hint().1.unwrap_or(0));
     out.extend_from_slice(&as_of.0.to_le_bytes());
     out.extend_from_slice(&figures.anchor_weight.to_le_bytes());
     out.extend_from_slice(&figures.contexts.to_le_bytes());
@@ -245,9 +259,11 @@ fn pack(
         }
         out.extend_from_slice(&score_milli.to_le_bytes()[..SCORE_BYTES]); // at most 100,000
         out.extend_from_slice(&last_seen.0.to_le_bytes());
-        put_varint(support, &mut out);
+        put_varint(support, out);
     }
-    if is_any && shown > 0 { out.into_boxed_slice() } else { Box::default() }
+    if !is_any || shown == 0 {
+        out.clear();
+    }
 }
 
 const SCORE_BYTES: usize = 3;

@@ -4,27 +4,33 @@ use super::frame::WireError;
 use super::size::COUNT_BYTES_MAX;
 use super::varint::{Reader, length, name_length, put, put_count, put_name};
 use crate::items::{ItemId, Items, ShopId};
-use crate::memory::of_vec;
+use crate::memory::{allocated, of_vec};
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 
-/// By number in the table: the block a name was last given in, and its number there. Nothing is to be cleared between
-/// blocks, however many names the table holds.
+/// The numbers that a block has given, by number in the table. As small as the block, however large the table: it stays in the
+/// processor's caches.
 #[derive(Default)]
-struct Stamps(Vec<(u32, u32)>);
+struct Numbers(HashTable<(u32, u32)>);
 
-impl Stamps {
-    /// The number in `block` of what has `index` in the table: `next` when it is new there, which is the second part.
+impl Numbers {
+    /// The number in the block of what has `index` in the table: `next` when it is new there, which is the second part.
     #[inline]
-    fn number(&mut self, index: usize, block: u32, next: usize) -> (u64, bool) {
-        if self.0.len() <= index {
-            self.0.resize(index + 1, (0, 0)); // grows by doubling
+    fn number(&mut self, index: u32, next: usize) -> (u64, bool) {
+        match self.0.entry(hash(index), |&(known, _)| known == index, |&(known, _)| hash(known)) {
+            Entry::Occupied(known) => (u64::from(known.get().1), false),
+            Entry::Vacant(place) => {
+                let number = u32::try_from(next).unwrap_or(u32::MAX);
+                place.insert((index, number));
+                (u64::from(number), true)
+            }
         }
-        let slot = &mut self.0[index];
-        let is_new = slot.0 != block;
-        if is_new {
-            *slot = (block, u32::try_from(next).unwrap_or(u32::MAX));
-        }
-        (u64::from(slot.1), is_new)
     }
+}
+
+/// Spreads numbers that follow each other (multiplicative hashing, Knuth, TAOCP 3, section 6.4).
+fn hash(index: u32) -> u64 {
+    u64::from(index).wrapping_mul(0x9E37_79B9_7F4A_7C15)
 }
 
 /// At most so many bytes a mention of `item` costs: its number, and its name and shop where they are new to the block.
@@ -40,40 +46,27 @@ pub(super) fn shop_bytes_max(shop: ShopId, items: &Items) -> usize {
 }
 
 /// The items and shops that the block under construction has named so far.
+#[derive(Default)]
 pub(super) struct Dictionary {
-    item_stamps: Stamps,
-    shop_stamps: Stamps,
-    /// Counts blocks from 1: 0 is the stamp of what was never named.
-    block: u32,
+    item_numbers: Numbers,
+    shop_numbers: Numbers,
     items: Vec<ItemId>,
     shops: Vec<ShopId>,
     name_bytes: usize,
 }
 
-impl Default for Dictionary {
-    fn default() -> Self {
-        let (item_stamps, shop_stamps) = (Stamps::default(), Stamps::default());
-        Self { item_stamps, shop_stamps, block: 1, items: Vec::new(), shops: Vec::new(), name_bytes: 0 }
-    }
-}
-
 impl Dictionary {
     pub(super) fn clear(&mut self) {
+        self.item_numbers.0.clear();
+        self.shop_numbers.0.clear();
         self.items.clear();
         self.shops.clear();
         self.name_bytes = 0;
-        self.block = self.block.wrapping_add(1);
-        if self.block == 0 {
-            // After 2^32 blocks old stamps could be taken for new ones.
-            self.item_stamps.0.fill((0, 0));
-            self.shop_stamps.0.fill((0, 0));
-            self.block = 1;
-        }
     }
 
     #[inline]
     pub(super) fn item(&mut self, item: ItemId, items: &Items) -> u64 {
-        let (number, is_new) = self.item_stamps.number(item.index(), self.block, self.items.len());
+        let (number, is_new) = self.item_numbers.number(item.0, self.items.len());
         if is_new {
             self.items.push(item);
             let shop = self.shop(items.shop_of(item), items);
@@ -83,7 +76,7 @@ impl Dictionary {
     }
 
     pub(super) fn shop(&mut self, shop: ShopId, items: &Items) -> u64 {
-        let (number, is_new) = self.shop_stamps.number(shop.index(), self.block, self.shops.len());
+        let (number, is_new) = self.shop_numbers.number(shop.0, self.shops.len());
         if is_new {
             self.shops.push(shop);
             self.name_bytes += name_length(items.shop_name(shop));
@@ -91,9 +84,10 @@ impl Dictionary {
         number
     }
 
-    /// Bytes held: mostly where each item of the table was named last.
+    /// Bytes held.
     pub(super) fn held_bytes(&self) -> usize {
-        of_vec(&self.item_stamps.0) + of_vec(&self.shop_stamps.0) + of_vec(&self.items) + of_vec(&self.shops)
+        let numbers = [&self.item_numbers, &self.shop_numbers].map(|numbers| allocated(numbers.0.allocation_size()));
+        numbers.iter().sum::<usize>() + of_vec(&self.items) + of_vec(&self.shops)
     }
 
     /// What [`Dictionary::write`] appends, or a few bytes more.
@@ -141,18 +135,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_numbered_by_block_also_when_the_count_of_blocks_starts_again() {
+    fn names_are_numbered_by_block() {
         let mut table = Items::default();
         let shops: Vec<ShopId> = (0..300).map(|n| table.shop(&format!("shop {n}"))).collect();
         let items: Vec<ItemId> = shops.iter().map(|&shop| table.item(shop, "a")).collect();
         let mut dictionary = Dictionary::default();
-        for block in [1, 2, u32::MAX - 1, u32::MAX, 1, 2] {
-            dictionary.block = if block > 2 { block } else { dictionary.block };
-            assert_eq!(dictionary.block, block);
+        for block in 1..7_usize {
             // A search through a list gives the same numbers. Each block begins elsewhere and goes back and forth.
             let (mut named_shops, mut named_items) = (Vec::new(), Vec::new());
             for step in 0..1000 {
-                let place = (block as usize % 1000 + step * 7) % (100 + step % 200);
+                let place = (block + step * 7) % (100 + step % 200);
                 let by_list = |list: &mut Vec<usize>| {
                     list.iter().position(|&known| known == place).unwrap_or_else(|| {
                         list.push(place);

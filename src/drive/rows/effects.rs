@@ -6,7 +6,7 @@ use crate::event::EventTime;
 use crate::intake::Reject;
 use crate::position::{NextOffset, Partition, SourcePartition};
 use crate::publish::Publication;
-use crate::publish::codec::ListHeaders;
+use crate::publish::codec::{HEADERS_MAX, HeaderDigits, ListHeaders};
 use crate::serve::view::ViewWriter;
 use crate::stage::{Effects, Log, StageError};
 use crate::watch::metrics::DelayTally;
@@ -17,6 +17,7 @@ use std::sync::Arc;
 pub(super) struct Buffers {
     key: Vec<u8>,
     value: Vec<u8>,
+    digits: HeaderDigits,
 }
 
 /// Carries out what a rows stage wants; the first failure is kept, and nothing is carried out after it.
@@ -38,7 +39,7 @@ impl<T: Transport> RowsEffects<'_, T> {
     /// One encoding, straight from ids: for the log, and for who hears of lists in process.
     fn send(&mut self, publication: &Publication<'_>) -> anyhow::Result<()> {
         let Self { hands, buffers, delay, view, .. } = self;
-        let Buffers { key, value } = &mut **buffers;
+        let Buffers { key, value, digits } = &mut **buffers;
         let (plan, is_tombstone) = (Arc::clone(&hands.plan), publication.is_tombstone());
         plan.codec.encode(publication, key, value);
         view.publish(publication, EventTime(hands.now().wall_ms));
@@ -46,10 +47,14 @@ impl<T: Transport> RowsEffects<'_, T> {
             delay.record(waited_ms.unsigned_abs().saturating_mul(1000));
         }
         hands.ties.witness.list(publication, value)?;
-        let texts = ListHeaders { stamp: publication.stamp, since_ms: publication.since_ms }.texts();
-        let headers: Vec<(&str, &[u8])> = texts.iter().map(|(name, text)| (*name, text.as_bytes())).collect();
+        let mut headers: [(&str, &[u8]); HEADERS_MAX] = [("", &[]); HEADERS_MAX];
+        let mut count = 0;
+        for (name, text) in (ListHeaders { stamp: publication.stamp, since_ms: publication.since_ms }).texts(digits) {
+            headers[count] = (name, text.as_bytes());
+            count += 1;
+        }
         let value = (!is_tombstone).then_some(&value[..]);
-        let appending = Appending { key: Some(key), value, headers: &headers, stamp: Some(publication.stamp) };
+        let appending = Appending { key: Some(key), value, headers: &headers[..count], stamp: Some(publication.stamp) };
         hands.append(Log::Lists, publication.partition, appending)
     }
 }

@@ -10,6 +10,12 @@ pub const SEQUENCE_HEADER: &str = "samenloop.sequence";
 /// Timestamp of the oldest source record behind the change, in ms since 1970: what the delay is measured from.
 pub const SINCE_HEADER: &str = "samenloop.since";
 
+/// Room for the texts of all headers.
+pub type HeaderDigits = [itoa::Buffer; HEADERS_MAX];
+
+/// How many headers a list has at most.
+pub const HEADERS_MAX: usize = 3;
+
 /// What the headers say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ListHeaders {
@@ -20,13 +26,12 @@ pub struct ListHeaders {
 }
 
 impl ListHeaders {
-    /// Names and texts, in a fixed order.
-    #[must_use]
-    pub fn texts(&self) -> Vec<(&'static str, String)> {
-        let mut texts =
-            vec![(EPOCH_HEADER, self.stamp.epoch.to_string()), (SEQUENCE_HEADER, self.stamp.sequence.to_string())];
-        texts.extend(self.since_ms.map(|since_ms| (SINCE_HEADER, since_ms.to_string())));
-        texts
+    /// Names and texts, in a fixed order; the texts are in `digits`.
+    pub fn texts<'d>(&self, digits: &'d mut HeaderDigits) -> impl Iterator<Item = (&'static str, &'d str)> + use<'d> {
+        let [epoch, sequence, since] = digits;
+        let Stamp { epoch: own_epoch, sequence: own_sequence } = self.stamp;
+        let stamp = [(EPOCH_HEADER, epoch.format(own_epoch)), (SEQUENCE_HEADER, sequence.format(own_sequence))];
+        stamp.into_iter().chain(self.since_ms.map(|since_ms| (SINCE_HEADER, &*since.format(since_ms))))
     }
 
     /// Reads them among a record's headers; of several with one name the last counts. None where epoch or sequence is

@@ -12,7 +12,7 @@ mod headers;
 mod older;
 mod schemas;
 
-pub use headers::{EPOCH_HEADER, ListHeaders, SEQUENCE_HEADER, SINCE_HEADER};
+pub use headers::{EPOCH_HEADER, HEADERS_MAX, HeaderDigits, ListHeaders, SEQUENCE_HEADER, SINCE_HEADER};
 pub use schemas::{CART_SCHEMA, LIST_KEY_SCHEMA, LIST_VALUE_SCHEMA, ORDER_SCHEMA, VIEW_SCHEMA};
 
 use crate::publish::{ListRecord, Publication, Stamp, parse_key};
