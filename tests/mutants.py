@@ -13,6 +13,7 @@ class Mutant(typing.NamedTuple):
     replacement: str
     comment: str
     equivalent: str = ""
+    is_made: bool = False
 
 
 def of(file, *mutants):

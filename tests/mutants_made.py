@@ -1,0 +1,104 @@
+"""Mutations made by rule, for tests/mutations --made: what a slip of the hand would do, in every function of a file.
+
+Each change is one of a few kinds: a comparison, an operator or a method is another one, a condition is always or never so, a number is one more, a
+statement is missing. Which of them no test can tell from the code is said in `EQUIVALENT`, with the reason; all others must be noticed.
+"""
+
+import re
+
+from mutants import Mutant
+
+# (kind of change, what is looked for, what stands there instead). `rustfmt` puts spaces around binary operators and nowhere else.
+SWAPS = [
+    (" < ", " <= "), (" <= ", " < "), (" > ", " >= "), (" >= ", " > "), (" == ", " != "), (" != ", " == "),
+    (" && ", " || "), (" || ", " && "), (" + ", " - "), (" - ", " + "), (" * ", " / "), (" / ", " * "), (" % ", " / "),
+    (" += ", " -= "), (" -= ", " += "), (" |= ", " &= "), (" &= ", " |= "), (" << ", " >> "), (" >> ", " << "),
+    (".min(", ".max("), (".max(", ".min("), (".any(", ".all("), (".all(", ".any("), (".is_some(", ".is_none("),
+    (".is_none(", ".is_some("), (".is_some_and(", ".is_none_or("), (".is_none_or(", ".is_some_and("), (".first(", ".last("),
+    (".last(", ".first("), ("saturating_add(", "saturating_sub("), ("saturating_sub(", "saturating_add("), (".rev()", ""), (".after()", ""),
+    ("get_or_insert(", "insert("), (".take()", ""), ("..=", ".."), ("Some(true)", "Some(false)"), ("Some(false)", "Some(true)"),
+    (".then_with(", ".max("), ("true", "false"), ("false", "true"), ("total_cmp(", "partial_cmp("),
+]  # fmt: skip
+WORD = re.compile(r"\w")
+NOT = re.compile(r"(?<![\w=!])!(?=[\w(])")
+NUMBER = re.compile(r"(?<![\w.])(\d+)(?:_u32|_i32|_u64|_i64|_usize)?(?![\w.]*\w)")
+CONDITION = re.compile(r"(?:\bif|\bwhile) (?!let\b)(?P<condition>[^{}]+?) (?:\{|=>)")
+STATEMENT = re.compile(r"^ *(?!let |return|use |const |static |}|//|\)|\]|assert|\.|debug_assert)[^ ].*;$")
+# What stands in these says nothing that a test should hold on to.
+QUIET = re.compile(r"^\s*(?://|#\[|assert|debug_assert|use |tracing::)|\bunwrap_or\(u32::MAX\)")
+
+# (file, what the line holds, the change, why nothing can tell). Every change of a line: "*".
+EQUIVALENT = [
+    ("src/stage/outbox.rs", "sent: Checkpoint::default(), told: None, index: 0", "0 → 1", "a record sets it to 0 before it is looked at"),
+    ("src/stage/outbox.rs", "within: false,", "false → true", "at the start of record 0, before anything of it: the same place"),
+    ("src/stage/outbox.rs", "generation: 0,", "0 → 1", "`open` sets it before anything is written"),
+    ("src/stage/outbox.rs", "if self.channels.len() == 1 {", "self.channels.len() == 1 → false", "a short cut: all belongs to the only one anyhow"),
+    ("src/stage/outbox.rs", "self.split = split;", "*", "keeps the room for the next delta; each clears it before use"),
+]
+
+
+def changes(line):
+    """(column, old, new) of every change of a line of code."""
+    for old, new in SWAPS:
+        at = line.find(old)
+        while at >= 0:
+            ends = WORD.match(old[0]) and at and WORD.match(line[at - 1]) or WORD.match(old[-1]) and WORD.match(line[at + len(old) : at + len(old) + 1])
+            is_closure = old == " || " and (line[:at].endswith(("=", ",", "(")))
+            if not ends and not is_closure:
+                yield at, old, new
+            at = line.find(old, at + 1)
+    for found in NOT.finditer(line):
+        yield found.start(), "!", ""
+    for found in NUMBER.finditer(line):
+        yield found.start(1), found[1], str(int(found[1]) + 1)
+    for found in CONDITION.finditer(line):
+        for new in ("true", "false"):
+            if found["condition"] not in ("true", "false") and not (found[0].startswith("while") and new == "true"):
+                yield found.start("condition"), found["condition"], new
+    if STATEMENT.match(line):
+        yield len(line) - len(line.lstrip()), line.strip(), ""
+
+
+def is_text(line, at, blanked):
+    """Whether column `at` lies in a text or a comment: `blanked` is the line without these."""
+    return blanked[at : at + 1] == "\0" and line[at] != "\0"
+
+
+def unique(lines, number, code):
+    """The line, with as many before it as make it the only such place."""
+    first = number
+    while code.count("\n".join(lines[first : number + 1]) + "\n") > 1 and first > 0:
+        first -= 1
+    return first
+
+
+def made(file, code, bodies, blanked):
+    """All mutations of a file. `bodies`: where its functions are, in characters. `blanked`: code with texts and comments as NULs."""
+    lines, blanks = code.split("\n"), blanked.split("\n")
+    start = 0
+    for number, line in enumerate(lines):
+        begin, start = start, start + len(line) + 1
+        if QUIET.search(line) or not any(body[0] <= begin and start <= body[1] for body in bodies):
+            continue
+        first = None
+        for at, old, new in changes(line):
+            if is_text(line, at, blanks[number]):
+                continue
+            first = unique(lines, number, code) if first is None else first
+            before = "".join(earlier + "\n" for earlier in lines[first:number])
+            replacement = before + line[:at] + new + line[at + len(old) :] + "\n"
+            change = f"{old.strip()} → {new.strip() or 'nothing'}"
+            name = f"{file.removeprefix('src/')}:{number + 1}:{at + 1} {change}"
+            yield Mutant(name, file, before + line + "\n", replacement, line.strip(), reason(file, line, change), True)
+
+
+def reason(file, line, change):
+    for at, holds, what, why in EQUIVALENT:
+        if at == file and holds in line and what in ("*", change):
+            return why
+    return ""
+
+
+def stale(texts):
+    """What is said to be equivalent in code that is not there."""
+    return [known for known in EQUIVALENT if known[0] in texts and known[1] not in texts[known[0]]]
