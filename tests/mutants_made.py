@@ -33,6 +33,8 @@ EQUIVALENT = [
     ("src/stage/outbox.rs", "within: false,", "false → true", "at the start of record 0, before anything of it: the same place"),
     ("src/stage/outbox.rs", "generation: 0,", "0 → 1", "`open` sets it before anything is written"),
     ("src/stage/outbox.rs", "if self.channels.len() == 1 {", "self.channels.len() == 1 → false", "a short cut: all belongs to the only one anyhow"),
+    ("src/stage/intake.rs", "next: NextOffset(0),", "0 → 1", "`opened` sets it before anything is read"),
+    ("src/stage/intake.rs", "reading.checksum = if next == expected {", "next == expected → true", "who is not there yet says nothing, and has read a record once it is"),
     ("src/stage/outbox.rs", "self.split = split;", "*", "keeps the room for the next delta; each clears it before use"),
 ]
 
@@ -64,12 +66,19 @@ def is_text(line, at, blanked):
     return blanked[at : at + 1] == "\0" and line[at] != "\0"
 
 
-def unique(lines, number, code):
-    """The line, with as many before it as make it the only such place."""
+def unique(lines, number, last, code):
+    """(first, behind): the lines that, from the break before them to the one behind, stand nowhere else; none behind `last`."""
+    behind = number + 1
+    while code.count(text_of(lines, number, behind)) > 1 and behind <= last:
+        behind += 1
     first = number
-    while code.count("\n".join(lines[first : number + 1]) + "\n") > 1 and first > 0:
+    while code.count(text_of(lines, first, behind)) > 1 and first > 1:
         first -= 1
-    return first
+    return first, behind
+
+
+def text_of(lines, first, behind):
+    return "\n" + "".join(line + "\n" for line in lines[first:behind])
 
 
 def made(file, code, bodies, blanked):
@@ -78,18 +87,19 @@ def made(file, code, bodies, blanked):
     start = 0
     for number, line in enumerate(lines):
         begin, start = start, start + len(line) + 1
-        if QUIET.search(line) or not any(body[0] <= begin and start <= body[1] for body in bodies):
+        around = [body for body in bodies if body[0] < begin and start <= body[1]]
+        if QUIET.search(line) or not around:
             continue
-        first = None
+        last = code.count("\n", 0, max(around)[1]) - 1
+        first, behind = unique(lines, number, last, code)
         for at, old, new in changes(line):
             if is_text(line, at, blanks[number]):
                 continue
-            first = unique(lines, number, code) if first is None else first
-            before = "".join(earlier + "\n" for earlier in lines[first:number])
-            replacement = before + line[:at] + new + line[at + len(old) :] + "\n"
+            broken = [*lines[first:number], line[:at] + new + line[at + len(old) :], *lines[number + 1 : behind]]
             change = f"{old.strip()} → {new.strip() or 'nothing'}"
             name = f"{file.removeprefix('src/')}:{number + 1}:{at + 1} {change}"
-            yield Mutant(name, file, before + line + "\n", replacement, line.strip(), reason(file, line, change), True)
+            texts = (text_of(lines, first, behind), text_of(broken, 0, len(broken)))
+            yield Mutant(name, file, *texts, line.strip(), reason(file, line, change), True)
 
 
 def reason(file, line, change):

@@ -481,3 +481,6 @@ impl Work for IntakeWork {
 
     fn rest(&mut self, _effects: &mut dyn Effects) {}
 }
+
+#[cfg(test)]
+mod tests;
