@@ -136,12 +136,8 @@ impl Due {
                     self.cool(number);
                     return Some(DueList { list, since_ms: None });
                 }
-                place => {
-                    let pending = &mut self.pending[(place - PENDING) as usize];
-                    if pending.state == State::Cooling {
-                        pending.state = State::CoolingDirty;
-                    }
-                }
+                // Nothing is ready, so it cools.
+                place => self.pending[(place - PENDING) as usize].state = State::CoolingDirty,
             }
         }
         None
@@ -331,6 +327,61 @@ mod tests {
         assert_eq!(queue.pop(1001), None);
         assert_eq!(queue.pop(1002), list(0, None));
         assert_eq!(queue.pop(99_999), None);
+    }
+
+    #[test]
+    fn what_the_sweep_brought_up_rests_for_the_interval_like_any_other() {
+        let mut queue = due(1000, NO_SWEEP);
+        queue.know(ListNumber(0));
+        queue.sweep_all();
+        assert_eq!(queue.pop(0), list(0, None));
+        queue.mark(ListNumber(0), 5, 5);
+        assert_eq!(queue.pop(999), None);
+        assert_eq!(queue.pop(1000), list(0, Some(5)));
+    }
+
+    #[test]
+    fn a_list_that_was_not_known_may_be_marked_again_and_is_swept_from_then_on() {
+        let mut queue = due(0, NO_SWEEP);
+        queue.mark_again(ListNumber(2), 0);
+        assert_eq!(
+            (queue.known(), queue.pop(0), queue.is_busy()),
+            (3, list(2, None), false),
+            "without an interval none rests"
+        );
+    }
+
+    #[test]
+    fn a_sweep_takes_its_time_however_often_it_is_looked_at() {
+        let mut queue = due(0, 1000);
+        (0..10).for_each(|item| queue.know(ListNumber(item)));
+        let swept = |queue: &mut Due, ms: std::ops::RangeInclusive<i64>| ms.filter_map(|ms| queue.pop(ms)).count();
+        assert_eq!((swept(&mut queue, 0..=999), swept(&mut queue, 1000..=1000)), (9, 1));
+    }
+
+    #[test]
+    fn bytes_held_are_those_of_lists_known_waiting_and_resting_and_no_place_is_lost() {
+        const N: u32 = 1024; // what grows by doubling has just this room
+        let n = N as usize;
+        let mut queue = due(1000, NO_SWEEP);
+        assert_eq!(queue.bytes(), 0);
+        (0..N).for_each(|item| queue.mark(ListNumber(item), 0, 0));
+        let waiting = queue.bytes();
+        assert!(
+            (n * (4 + size_of::<Pending>() + 4)..2 * n * (4 + size_of::<Pending>() + 4)).contains(&waiting),
+            "{waiting}"
+        );
+        assert_eq!(std::iter::from_fn(|| queue.pop(0)).count(), n);
+        let cooling = queue.bytes();
+        assert!(cooling - waiting >= n * size_of::<(i64, u32)>(), "{} more that cool", cooling - waiting);
+        assert_eq!(queue.pop(1000), None);
+        let rested = queue.bytes();
+        assert!(rested - cooling >= n * size_of::<u32>(), "{} more of free places", rested - cooling);
+        for round in 2..10 {
+            (0..N).for_each(|item| queue.mark(ListNumber(item), 0, 1000 * round));
+            assert_eq!(std::iter::from_fn(|| queue.pop(1000 * round)).count(), n);
+        }
+        assert_eq!(queue.bytes(), rested, "places are used again");
     }
 
     #[test]
