@@ -27,7 +27,8 @@ STATEMENT = re.compile(r"^ *(?!let |return|use |const |static |}|//|\)|\]|assert
 # What stands in these says nothing that a test should hold on to.
 QUIET = re.compile(r"^\s*(?://|#\[|assert|debug_assert|use |tracing::)|\bunwrap_or\(u32::MAX\)")
 
-# (file, what the line holds, the change, why nothing can tell). Every change of a line: "*".
+# (file, what the line holds, the change, why nothing can tell). Of several alike in a line the first, or that of a number (#2); all
+# changes of a line: "*".
 EQUIVALENT = [
     ("src/stage/outbox.rs", "sent: Checkpoint::default(), told: None, index: 0", "0 → 1", "a record sets it to 0 before it is looked at"),
     ("src/stage/outbox.rs", "within: false,", "false → true", "at the start of record 0, before anything of it: the same place"),
@@ -45,14 +46,40 @@ EQUIVALENT = [
     ("src/rank/ranker.rs", "if self.rules.min_llr_root.is_some() {", "self.rules.min_llr_root.is_some() → true", "roots that `complete` would add are there already"),
     ("src/rank/ranker.rs", "if neighbour.support < self.rules.min_support {", "neighbour.support < self.rules.min_support → false", "the gate looks again; this only saves a look-up"),
     ("src/rank/ranker.rs", "Candidate { rank_milli: 0, index }", "0 → 1", "its value is set once all are collected"),
-    ("src/rank/ranker.rs", "if best < candidates.len() {", "*", "saves a partial sort of what is sorted as a whole"),
-    ("src/rank/ranker.rs", "if equals.len() > 1 {", "*", "saves ordering one"),
+    ("src/rank/ranker.rs", "if best < candidates.len() {", "< → <=", "saves a partial sort of what is sorted as a whole"),
+    ("src/rank/ranker.rs", "if best < candidates.len() {", "best < candidates.len() → true", "saves a partial sort of what is sorted as a whole"),
+    ("src/rank/ranker.rs", "if equals.len() > 1 {", "> → >=", "saves ordering one"),
+    ("src/rank/ranker.rs", "if equals.len() > 1 {", "equals.len() > 1 → true", "saves ordering one"),
     ("src/rank/ranker.rs", "if candidates[index].rank_milli == rank_milli {", "candidates[index].rank_milli == rank_milli → true", "more is sorted than is needed"),
     ("src/stage/windows.rs", "if block.sections.len() == 1 && self.merge.bytes()", "> → >=", "bounds what is held while a large block is read; what goes, and in which order, is the same"),
     ("src/stage/windows.rs", "if block.sections.len() == 1 && self.merge.bytes()", "block.sections.len() == 1 && self.merge.bytes() > MERGE_RELEASE_BYTES → false", "bounds what is held while a large block is read; what goes, and in which order, is the same"),
     ("src/stage/windows.rs", "            self.release(effects);", "*", "bounds what is held while a large block is read; what goes, and in which order, is the same"),
     ("src/stage/windows.rs", "Lag::Waiting if !self.given_up", "!self.given_up.contains(&head.source) → true", "saves a copy of the name"),
     ("src/stage/windows.rs", "lines.first() else", "*", "all lines of an order are of one shop"),
+    ("src/publish/due.rs", "if elapsed_ms <= 0 || self.places.is_empty() {", "<= → <", "no time is worth no list"),
+    ("src/publish/due.rs", "if elapsed_ms <= 0 || self.places.is_empty() {", "elapsed_ms <= 0 || self.places.is_empty() → false", "no time, or no list, is worth no list"),
+    ("src/publish/figures.rs", "list.entries.first().map(|entry| entry.figures)", "*", "the figures looked at are the same in all entries"),
+    ("src/publish/json.rs", "byte >= b' '", ">= → >", "the slower way writes the same"),
+    ("src/publish/number.rs", "if size < POWERS_OF_TEN[DECIMALS_MAX] {", "< → <=", "10^15 reads the same both ways"),
+    ("src/publish/number.rs", "decimals: if is_plain", "is_plain → false", "the slower way writes the same"),
+    ("src/publish/number.rs", "Self { value, scaled: 0, decimals: UNSCALED }", "*", "unscaled, nothing looks at it"),
+    ("src/publish/number.rs", "if self.decimals == UNSCALED {", "self.decimals == UNSCALED → true", "the slower way writes the same"),
+    ("src/publish/number.rs", "while decimals > 1", "> → >=", "a whole number gets its point and 0 below"),
+    ("src/wire/dictionary.rs", "const NUMBERS: usize = 4 * 5;", "4 → 5", "room for a few bytes more"),
+    ("src/wire/dictionary.rs", "const NUMBERS: usize = 2 * 5;", "2 → 3", "room for a few bytes more"),
+    ("src/wire/dictionary.rs", "shops: Vec::new(), name_bytes: 0 }", "0 → 1", "room for a byte more"),
+    ("src/wire/dictionary.rs", "self.name_bytes = 0;", "0 → 1", "room for a byte more"),
+    ("src/wire/events.rs", "event_items.first()", ".first( → .last(", "all lines of an order are of one shop"),
+    ("src/wire/events.rs", "reader.count(16)?", "16 → 17", "of each user at least one event follows"),
+    ("src/wire/frame.rs", "Vec::with_capacity(1024)", "*", "room that is made in advance"),
+    ("src/wire/pairs.rs", "const ENTRY: usize = 64;", "64 → 65", "room for a byte more"),
+    ("src/wire/totals.rs", "let mut landmarks = [0; Relation::COUNT];", "0 → 1", "all are read into it"),
+    ("src/wire/varint.rs", "(value | 1).leading_zeros()", "1 → 2", "one byte holds both"),
+    ("src/stage/lag.rs", "self.is_history.see(self.history_ms", ".is_some_and( → .is_none_or(", "without a history nobody asks"),
+    ("src/stage/checkpoints.rs", "self.ahead.first_key_value().is_none_or", ".is_none_or( → .is_some_and(", "saves a checksum of what is not compared"),
+    ("src/stage/checkpoints.rs", "self.ahead.first_key_value().is_none_or", "self.ahead.first_key_value().is_none_or(|(&record, _)| record > offset) → false", "saves a checksum of what is not compared"),
+    ("src/stage/mod.rs", "until: None, opened: false, reached: false };", "false → true #2", "before it is opened nothing asks whether it is reached"),
+    ("src/stage/mod.rs", "has_read: false, read_at_ms: None", "false → true", "the first look at the clock marks anyhow"),
     ("src/stage/outbox.rs", "self.split = split;", "*", "keeps the room for the next delta; each clears it before use"),
 ]
 
@@ -110,14 +137,17 @@ def made(file, code, bodies, blanked):
             continue
         last = code.count("\n", 0, max(around)[1]) - 1
         first, behind = unique(lines, number, last, code)
+        counts = {}
         for at, old, new in changes(line):
             if is_text(line, at, blanks[number]):
                 continue
             broken = [*lines[first:number], line[:at] + new + line[at + len(old) :], *lines[number + 1 : behind]]
             change = f"{old.strip()} → {new.strip() or 'nothing'}"
+            counts[change] = counts.get(change, 0) + 1
+            numbered = change if counts[change] == 1 else f"{change} #{counts[change]}"
             name = f"{file.removeprefix('src/')}:{number + 1}:{at + 1} {change}"
             texts = (text_of(lines, first, behind), text_of(broken, 0, len(broken)))
-            yield Mutant(name, file, *texts, line.strip(), reason(file, line, change), True)
+            yield Mutant(name, file, *texts, line.strip(), reason(file, line, numbered), True)
 
 
 def reason(file, line, change):

@@ -420,3 +420,6 @@ impl<W: Work> Stage<W> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,7 @@
 //! One partition of rows, told facts by hand: what a driver, a log and other owners may do to it.
 
 use super::publishing::RANKED_MAX;
-use super::totals::{LOOKED_AT_MAX, TELL_INTERVAL_MS};
+use super::totals::{CHANGED_MAX, LOOKED_AT_MAX, TELL_INTERVAL_MS};
 use super::*;
 use crate::event::EventTime;
 use crate::items::{Items, fingerprint, spread};
@@ -466,6 +466,95 @@ fn much_that_has_changed_is_told_in_bounded_blocks() {
     let blocks = bench.pass(TELL_INTERVAL_MS).totals;
     let sizes: Vec<usize> = blocks.iter().map(|block| TotalsBlock::decode(block).unwrap().entries.len()).collect();
     assert_eq!(sizes, [LOOKED_AT_MAX, LOOKED_AT_MAX, 5]);
+}
+
+#[test]
+fn as_many_changed_totals_as_are_worth_it_are_told_before_the_interval_is_over() {
+    let mut bench = Bench::live(0, 2, 900);
+    bench.pass(1);
+    let names = names_of(0, CHANGED_MAX);
+    let pairs: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "other")).collect();
+    assert_eq!(bench.views(&pairs[1..]).totals.len(), 0, "one too few");
+    let told = bench.views(&pairs[..1]).totals;
+    let entries: usize = told.iter().map(|block| TotalsBlock::decode(block).unwrap().entries.len()).sum();
+    assert_eq!(entries, LOOKED_AT_MAX, "the first of them; the rest is left over");
+    assert!(bench.stage.is_busy());
+}
+
+#[test]
+fn what_a_section_brings_again_is_counted_as_known_and_the_rest_of_it_counts() {
+    let mut bench = Bench::live(0, 1, 900);
+    bench.views(&[("a", "b")]);
+    bench.written = Position::start_of(NextOffset(1));
+    bench.views(&[("c", "d")]);
+    let work = bench.stage.work();
+    let support = |name: &str| {
+        let item = work.rows().items().find_item("main", name).unwrap();
+        work.rows().row(Relation::ViewedTogether, item).anchor_support
+    };
+    assert_eq!((work.tally().ledger_duplicates, support("b"), support("c"), support("d")), (1, 1, 0, 1));
+    let last = bench.log.last().unwrap().clone();
+    bench.append(last).unwrap();
+    assert_eq!(bench.stage.work().tally().ledger_duplicates, 3, "all of it");
+}
+
+#[test]
+fn what_became_of_lists_is_told_by_kind() {
+    let mut bench = Bench::live(0, 1, 900);
+    with_contexts(&mut bench);
+    bench.views(&[("a", "b")]);
+    bench.pass(1);
+    let list = ListName::of(Relation::ViewedTogether).index();
+    let tally = |bench: &Bench| {
+        let tally = bench.stage.work().tally();
+        [tally.ranked, tally.published, tally.tombstones, tally.suppressed].map(|by_list| by_list[list])
+    };
+    let [ranked, published, tombstones, suppressed] = tally(&bench);
+    assert_eq!((published, tombstones), (2, 0));
+    bench.lands(0, "ghost", Some(at(300, 43)), Some(&["z"])).unwrap();
+    bench.pass(1_000);
+    assert_eq!(tally(&bench), [ranked + 1, published, 1, suppressed], "it is buried");
+    bench.pass(PublishRules::default().rest_after_ms);
+    let [at_rest, published, tombstones, still] = tally(&bench);
+    assert_eq!((published, tombstones, still - suppressed), (2, 1, 2), "at rest nothing is news");
+    assert!(at_rest >= ranked + 3);
+}
+
+#[test]
+fn a_list_says_since_when_its_change_waited_and_no_clock_makes_that_less_than_nothing() {
+    for (wall_ms, waited_ms) in [(WALL_MS + 700, 700), (WALL_MS - 5_000, 0)] {
+        let mut bench = Bench::live(0, 1, 900);
+        with_contexts(&mut bench);
+        bench.views(&[("a", "b")]);
+        let mut effects: Vec<Effect> = Vec::new();
+        let clock = Clock { wall_ms, monotonic_ms: bench.monotonic_ms + 1 };
+        bench.stage.handle(Fact::Clock(clock), &mut effects).unwrap();
+        let told: Vec<_> = effects
+            .iter()
+            .filter_map(|effect| match effect {
+                Effect::Publish { since_ms, waited_ms, .. } => Some((*since_ms, *waited_ms)),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(told, [(Some(WALL_MS), Some(waited_ms)); 2]);
+    }
+}
+
+#[test]
+fn bytes_held_are_told_by_kind_and_nothing_is_taken_off() {
+    let mut bench = Bench::live(0, 2, 900);
+    told(&mut bench);
+    let work = bench.stage.work();
+    let kinds = work.bytes_by_kind();
+    let of = |kind: &str| kinds.iter().find(|(name, _)| *name == kind).unwrap().1;
+    for (kind, parts) in [
+        ("names", [work.rows.items().bytes(), work.names.held_bytes()]),
+        ("due", [work.due.bytes(), work.lists.bytes()]),
+        ("blocks", [work.telling.bytes(), work.totals_writer.held_bytes()]),
+    ] {
+        assert!(parts.iter().all(|&part| part > 0), "{kind}: {parts:?}");
+        assert!(of(kind) > parts[0] && of(kind) > parts[1], "{kind}: {} of {parts:?}", of(kind));
+    }
 }
 
 #[test]

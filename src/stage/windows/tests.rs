@@ -271,7 +271,7 @@ fn what_waits_for_a_source_has_not_happened_yet_for_the_rows() {
     let a = Spoken { span: (0, 3), highest: Some(30), views: &[(0, 10), (1, 20), (2, 20)], ..NOTHING };
     assert_eq!(bench.block(1, &[a]), [], "b may bring what comes first");
     assert_eq!(bench.stands(), (None, Lag::Behind));
-    assert_eq!(bench.held_bytes(), 3 * HELD_BYTES);
+    assert_eq!((bench.held_bytes(), bench.stage.is_busy()), (3 * HELD_BYTES, false), "it can do nothing about it");
     // Once b is at its end all may go; what leaves says no later time than it is itself.
     let told = bench.block(1, &[Spoken { source: "b", highest: Some(5), ..NOTHING }]);
     assert_eq!(progress(&told[..4]), [(Some(10), Lag::Live), (Some(20), Lag::Live)]);
