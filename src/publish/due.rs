@@ -28,12 +28,10 @@ pub struct DueList {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// In `ready`.
-    Ready,
     /// In `cooling`, nothing to do yet.
     Cooling,
-    /// In `cooling`, due when that ends.
-    CoolingDirty,
+    /// In `ready`, or in `cooling` and due when that ends.
+    Due,
 }
 
 #[derive(Clone, Copy)]
@@ -136,8 +134,7 @@ impl Due {
                     self.cool(number);
                     return Some(DueList { list, since_ms: None });
                 }
-                // Nothing is ready, so it cools.
-                place => self.pending[(place - PENDING) as usize].state = State::CoolingDirty,
+                place => self.pending[(place - PENDING) as usize].state = State::Due, // it cools: nothing is ready
             }
         }
         None
@@ -172,8 +169,7 @@ impl Due {
             };
             self.cooling.pop_front();
             let pending = &mut self.pending[number as usize];
-            if pending.state == State::CoolingDirty {
-                pending.state = State::Ready;
+            if pending.state == State::Due {
                 self.ready.push_back(number);
             } else {
                 self.rest(number);
@@ -185,9 +181,6 @@ impl Due {
     fn owe(&mut self) {
         let last_ms = self.sweep.at_ms.replace(self.clock_ms).unwrap_or(self.clock_ms);
         let elapsed_ms = self.clock_ms.saturating_sub(last_ms).min(self.sweep_ms);
-        if elapsed_ms <= 0 || self.places.is_empty() {
-            return;
-        }
         let known = i64::try_from(self.places.len()).unwrap_or(i64::MAX);
         let owed = known.saturating_mul(elapsed_ms).saturating_add(self.sweep.carry);
         self.sweep.carry = owed % self.sweep_ms;
@@ -209,7 +202,7 @@ impl Due {
     fn bring_up(&mut self, list: ListNumber, since_ms: Option<i64>) {
         let number = match self.places[list.index()] {
             RESTING => {
-                let number = self.take_pending(Pending { list, since_ms: None, state: State::Ready });
+                let number = self.take_pending(Pending { list, since_ms: None, state: State::Due });
                 self.places[list.index()] = number + PENDING;
                 self.ready.push_back(number);
                 number
@@ -217,9 +210,7 @@ impl Due {
             place => place - PENDING,
         };
         let pending = &mut self.pending[number as usize];
-        if pending.state == State::Cooling {
-            pending.state = State::CoolingDirty;
-        }
+        pending.state = State::Due;
         pending.since_ms = match (pending.since_ms, since_ms) {
             (Some(known), Some(new)) => Some(known.min(new)),
             (known, new) => known.or(new),
@@ -357,6 +348,42 @@ mod tests {
         (0..10).for_each(|item| queue.know(ListNumber(item)));
         let swept = |queue: &mut Due, ms: std::ops::RangeInclusive<i64>| ms.filter_map(|ms| queue.pop(ms)).count();
         assert_eq!((swept(&mut queue, 0..=999), swept(&mut queue, 1000..=1000)), (9, 1));
+        let mut queue = due(0, 1);
+        (0..10).for_each(|item| queue.know(ListNumber(item)));
+        assert_eq!(queue.pop(0), None);
+        assert_eq!(std::iter::from_fn(|| queue.pop(1)).count(), 10, "a round a millisecond");
+    }
+
+    #[test]
+    fn an_interval_of_a_millisecond_is_one() {
+        let mut queue = due(1, NO_SWEEP);
+        queue.mark(ListNumber(0), 0, 0);
+        assert_eq!(queue.pop(0), list(0, Some(0)));
+        queue.mark(ListNumber(0), 0, 0);
+        assert_eq!((queue.pop(0), queue.pop(1)), (None, list(0, Some(0))));
+    }
+
+    #[test]
+    fn it_is_busy_as_long_as_a_list_is_ready_or_owed_or_has_cooled() {
+        let mut queue = due(1000, NO_SWEEP);
+        assert!(!queue.is_busy());
+        queue.know(ListNumber(0));
+        queue.sweep_all();
+        assert!(queue.is_busy(), "one is owed");
+        assert_eq!(queue.pop(0), list(0, None));
+        assert!(!queue.is_busy());
+        queue.mark_again(ListNumber(0), 999);
+        assert!(!queue.is_busy(), "it cools");
+        queue.mark_again(ListNumber(0), 1000);
+        assert!(queue.is_busy(), "it has");
+        // More have cooled than one call looks at.
+        let many = u32::try_from(STEPS_MAX).unwrap() + 1;
+        let mut queue = due(1000, NO_SWEEP);
+        (0..many).for_each(|item| queue.mark(ListNumber(item), 0, 0));
+        assert_eq!(std::iter::from_fn(|| queue.pop(0)).count(), many as usize);
+        assert!(!queue.is_busy());
+        assert_eq!((queue.pop(1000), queue.is_busy()), (None, true));
+        assert_eq!((queue.pop(1000), queue.is_busy()), (None, false));
     }
 
     #[test]

@@ -221,8 +221,14 @@ mod tests {
     #[test]
     fn a_record_whose_stamp_nobody_gave_is_nobodys() {
         let mut publisher = Publisher::new(0);
+        assert_eq!((publisher.offer(LIST, &list(&[], 0)), publisher.stamp(LIST)), (News::Nothing, None));
+        assert!(
+            !publisher.is_stale(LIST) && !publisher.is_stale(ListNumber(9)),
+            "of one that nobody knows, nothing is"
+        );
         assert!(publisher.landed(LIST, Some(at(0, 0))) && publisher.is_stale(LIST));
         assert_eq!(publisher.offer(LIST, &list(&[], 0)), News::Tombstone(at(0, 1)), "it is buried");
+        assert!(!publisher.landed(LIST, None), "its tombstone is still to land");
     }
 
     #[test]

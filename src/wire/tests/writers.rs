@@ -253,6 +253,41 @@ fn bytes_after_the_end_of_a_mark_or_of_totals_are_refused() {
 }
 
 #[test]
+fn totals_of_unknown_flags_are_refused() {
+    let block = TotalsWriter::default().finish(&totals_head(), &Items::default());
+    let mut body = block[12..].to_vec();
+    assert_eq!(body[..4], [3, 5, 6, 0], "partition, epoch, sequence, flags");
+    body[3] = 2;
+    let read = section_ends(&framed(block[2], &body));
+    assert!(matches!(read, Err(WireError::Malformed { what: "unknown flags", .. })), "{read:?}");
+}
+
+#[test]
+fn a_translation_holds_a_place_for_each_name() {
+    let mut names = Translation::default();
+    let shops: Vec<String> = (0..1024).map(|n| n.to_string()).collect();
+    let shops: Vec<&str> = shops.iter().map(String::as_str).collect();
+    names.fill(&shops, &[(0, "a"), (1, "a")], &mut Items::default());
+    let few = names.held_bytes();
+    assert!((4096..9000).contains(&few), "{few} bytes of shops");
+    names.fill(&shops, &(0..1024).map(|shop| (shop, "a")).collect::<Vec<_>>(), &mut Items::default());
+    assert!(names.held_bytes() >= few + 4000, "{} with items", names.held_bytes());
+}
+
+#[test]
+fn nothing_need_follow_the_last_line_of_the_last_order() {
+    let (items, ids) = named();
+    let mut writer = EventsWriter::default();
+    let place = writer.open(bare("shop"));
+    writer.push(place, at(0, 0), UserKey(1), EventKey(1), EventTime(0), EventType::Order, &ids, &items);
+    assert_eq!(EventsBlock::decode(&writer.finish(0, &items)).unwrap().lines.len(), 3);
+    assert_eq!(kind_of(&framed(b'E', &[])), Ok(Kind::Events), "a header alone says what it is of");
+    for (block, found) in [(&b"{\"a\":1}....."[..], &b"{\""[..]), (b"s", b"s"), (b"", b"")] {
+        assert_eq!(kind_of(block), Err(WireError::Magic { found: found.to_vec() }));
+    }
+}
+
+#[test]
 fn an_opening_mark_of_the_shortest_origins_is_read() {
     let origin = || Origin { source: SourcePartition::new("", 0), first: None };
     let opening = Opening { origins: std::iter::repeat_with(origin).take(40).collect(), ..opening() };
