@@ -106,6 +106,15 @@ EQUIVALENT = [
     ("src/wire/pairs.rs", "const NUMBER: usize = 5;", "5 → 6", "room for a few bytes more"),
     ("src/wire/pairs.rs", "let shop = if sum == 0 {", "0 → 1 #2", "room for a byte more"),
     ("src/wire/pairs.rs", "sum + shop + NUMBER", "+ → - #2", "what an item costs at most has room for that"),
+    ("src/windows/basket.rs", "basket_max.saturating_add(1)", "1 → 2", "room for one more"),
+    ("src/windows/basket.rs", "places.unwrap_or(0)", "*", "stopped before by the assertion"),
+    ("src/windows/basket.rs", "(product >> 32)", ">> → <<", "slower: all start at one slot"),
+    ("src/windows/merge.rs", "if source.bounding {", "source.bounding → true", "a bound of one that holds nothing up is passed over"),
+    ("src/windows/mod.rs", "if *key == input.key && is_click && rules.dedup_ids > 0", "0 → 1", "the longer way finds it, too, and remembers more"),
+    ("src/windows/purchases.rs", "self.bought.reserve_exact(", "*", "room that is made in advance"),
+    ("src/windows/visitors.rs", "hand: 0, held:", "0 → 1", "the first is looked at a round later"),
+    ("src/windows/visitors.rs", "if self.chunks.last().is_some_and(Vec::is_empty) {", ".is_some_and( → .is_none_or(", "of no chunk there is none to drop"),
+    ("src/windows/visitors.rs", "(hash >> 32) as usize % SHARDS", ">> → <<", "all in one shard: slower"),
     ("src/stage/outbox.rs", "self.split = split;", "*", "keeps the room for the next delta; each clears it before use"),
 ]
 
