@@ -115,6 +115,11 @@ EQUIVALENT = [
     ("src/windows/visitors.rs", "hand: 0, held:", "0 → 1", "the first is looked at a round later"),
     ("src/windows/visitors.rs", "if self.chunks.last().is_some_and(Vec::is_empty) {", ".is_some_and( → .is_none_or(", "of no chunk there is none to drop"),
     ("src/windows/visitors.rs", "(hash >> 32) as usize % SHARDS", ">> → <<", "all in one shard: slower"),
+    ("src/rows/counts.rs", "kind: CountKind::Contexts, relation: 0, number: 0, key: 0", "0 → 1 #3", "contexts have no pairs to start among"),
+    ("src/rows/counts.rs", "pairs.keys.len() > portion.steps_left", "> → >=", "a portion ends a row earlier"),
+    ("src/rows/row.rs", "head.place = self.slabs.take(0);", "0 → 1", "a larger block to start with"),
+    ("src/rows/row.rs", "for head in self.heads[relation.index()].iter().filter(|head| head.length > 0)", "> → >=", "a row of nothing has no weights to shrink"),
+    ("src/rows/slab.rs", "std::iter::successors(Some(512)", "512 → 513", "blocks of other sizes"),
     ("src/stage/outbox.rs", "self.split = split;", "*", "keeps the room for the next delta; each clears it before use"),
 ]
 

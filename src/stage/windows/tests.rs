@@ -416,19 +416,18 @@ fn a_large_block_of_one_source_is_merged_as_it_is_read_and_one_of_several_only_a
 fn events_are_held_by_what_they_cost_and_counted_by_what_they_are() {
     let mut bench = Bench::open(UNBOUNDED, BlockLimits::default());
     bench.opening(1, &["a", "b"]);
-    let mut span = 0;
-    for (event_type, names, bytes) in [
+    let events = [
         (EventType::View, &["i"][..], 0),
         (EventType::View, &["j"], 0),
         (EventType::Cart, &["i"], 0),
         (EventType::Order, &["i", "j", "k"], 3 * size_of::<ItemId>()),
-    ] {
+    ];
+    for (offset, (event_type, names, bytes)) in (0..).zip(events) {
         let before = bench.held_bytes();
-        let spoken = Spoken { span: (span, span + 1), views: &[(span, 10)], ..NOTHING };
+        let spoken = Spoken { span: (offset, offset + 1), views: &[(offset, 10)], ..NOTHING };
         let block = bench.events(1, &[spoken], event_type, names);
         bench.record(block);
         assert_eq!(bench.held_bytes() - before, HELD_BYTES + bytes, "{event_type:?}");
-        span += 1;
     }
     bench.block(1, &[Spoken { source: "b", ..NOTHING }]);
     let counted = bench.stage.work().tally().fates.map(|fates| fates[Fate::Counted as usize]);
