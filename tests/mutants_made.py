@@ -8,7 +8,7 @@ import re
 
 from mutants import Mutant
 
-# (kind of change, what is looked for, what stands there instead). `rustfmt` puts spaces around binary operators and nowhere else.
+# (what is looked for, what stands there instead). `rustfmt` puts spaces around binary operators and nowhere else.
 SWAPS = [
     (" < ", " <= "), (" <= ", " < "), (" > ", " >= "), (" >= ", " > "), (" == ", " != "), (" != ", " == "),
     (" && ", " || "), (" || ", " && "), (" + ", " - "), (" - ", " + "), (" * ", " / "), (" / ", " * "), (" % ", " / "),

@@ -1,6 +1,6 @@
 //! One partition of rows, told facts by hand: what a driver, a log and other owners may do to it.
 
-use super::publishing::RANKED_MAX;
+use super::publishing::{RANKED_MAX, TOTALS_FIRST_MS};
 use super::totals::{CHANGED_MAX, LOOKED_AT_MAX, TELL_INTERVAL_MS};
 use super::*;
 use crate::event::EventTime;
@@ -49,9 +49,16 @@ impl Bench {
     }
 
     fn by_rules(partition: u32, partitions: u32, publish: PublishRules) -> Self {
-        let setup = RowsSetup { lists: ListRules::defaults(), publish, clocked: Clocked::Wall };
+        Self::by_setup(
+            partition,
+            partitions,
+            &RowsSetup { lists: ListRules::defaults(), publish, clocked: Clocked::Wall },
+        )
+    }
+
+    fn by_setup(partition: u32, partitions: u32, setup: &RowsSetup) -> Self {
         let partition = Partition(partition);
-        let work = RowsWork::new(partition, partitions, &CountingRules::default(), IDENTITY, &setup);
+        let work = RowsWork::new(partition, partitions, &CountingRules::default(), IDENTITY, setup);
         Self {
             stage: Stage::new(work, RowsInput::all(partitions)),
             partition,
@@ -149,6 +156,20 @@ impl Bench {
         self.append(block).unwrap()
     }
 
+    /// A section without entries: how its source stands.
+    fn stands(&mut self, lag: Lag, highest: Option<EventTime>) -> Seen {
+        let mut writer = PairsWriter::default();
+        let (source, from) = (SourcePartition::new("events", 0), self.written);
+        let span = Span { from, to: from };
+        writer.open(SectionHead { source, span, highest, lag, arrived_ms: None, checksum: None });
+        let block = writer.finish(1, &self.items);
+        self.append(block).unwrap()
+    }
+
+    fn ranked(&self) -> u64 {
+        self.stage.work().tally().ranked.iter().sum()
+    }
+
     fn many_views(&mut self, count: usize) -> Seen {
         let names: Vec<(String, String)> = (0..count).map(|n| (format!("a{n}"), format!("b{n}"))).collect();
         let pairs: Vec<(&str, &str)> = names.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
@@ -221,10 +242,35 @@ fn key(item: &str) -> String {
 
 /// Without contexts no list is shown: gates need to know N.
 fn with_contexts(bench: &mut Bench) {
+    contexts(bench, Lag::Live);
+}
+
+/// The same while its source reads history, and a view of two items.
+fn with_contexts_of(bench: &mut Bench, lag: Lag) {
+    contexts(bench, lag);
+    let mut writer = PairsWriter::default();
+    let (source, from) = (SourcePartition::new("events", 0), bench.written);
+    let span = Span { from, to: from };
+    writer.open(SectionHead { source, span, highest: None, lag, arrived_ms: None, checksum: None });
+    let shop = bench.items.shop("main");
+    let (centre, neighbour) = (bench.items.item(shop, "a"), bench.items.item(shop, "b"));
+    let relation = Relation::ViewedTogether;
+    let star = Change::Star { relation, centre, neighbours: &[neighbour] };
+    let alone = Change::Star { relation, centre: neighbour, neighbours: &[] };
+    for change in [star, alone] {
+        writer.push(bench.written, &Delta { time: EventTime(EVENT_MS), change }, &bench.items);
+        bench.written = Position::start_of(bench.written.offset.after());
+    }
+    writer.head().unwrap().span.to = bench.written;
+    let block = writer.finish(1, &bench.items);
+    bench.append(block).unwrap();
+}
+
+fn contexts(bench: &mut Bench, lag: Lag) {
     let mut writer = PairsWriter::default();
     let from = bench.written;
     let source = SourcePartition::new("events", 0);
-    let (highest, lag) = (Some(EventTime(EVENT_MS)), Lag::Live);
+    let highest = Some(EventTime(EVENT_MS));
     writer.open(SectionHead { source, span: Span { from, to: from }, highest, lag, arrived_ms: None, checksum: None });
     let shop = bench.items.shop("main");
     for _ in 0..10 {
@@ -496,6 +542,86 @@ fn what_a_section_brings_again_is_counted_as_known_and_the_rest_of_it_counts() {
     let last = bench.log.last().unwrap().clone();
     bench.append(last).unwrap();
     assert_eq!(bench.stage.work().tally().ledger_duplicates, 3, "all of it");
+}
+
+#[test]
+fn what_was_counted_in_silence_is_due_with_everything_and_since_no_time_of_its_own() {
+    let mut bench = Bench::restoring(0, 1);
+    bench.open(0, 3, 0).unwrap();
+    bench.write_opening();
+    with_contexts(&mut bench);
+    bench.views(&[("a", "b")]);
+    assert_eq!(*bench.stage.phase(), Phase::Live);
+    let mut effects: Vec<Effect> = Vec::new();
+    bench.stage.handle(Fact::Clock(Clock::at(WALL_MS)), &mut effects).unwrap();
+    let since = effects.iter().filter_map(|effect| match effect {
+        Effect::Publish { since_ms, .. } => Some(*since_ms),
+        _ => None,
+    });
+    assert_eq!(since.collect::<Vec<_>>(), [None; 2]);
+}
+
+#[test]
+fn behind_a_history_lists_wait_a_moment_for_the_others_and_then_come_once() {
+    let mut bench = Bench::live(0, 1, 900);
+    bench.pass(1);
+    bench.stands(Lag::History, None);
+    with_contexts_of(&mut bench, Lag::History);
+    assert_eq!(bench.pass(60_000).lists, [], "all is silent");
+    bench.stands(Lag::Live, None);
+    assert_eq!(bench.pass(TOTALS_FIRST_MS - 1).lists, []);
+    assert_eq!(bench.pass(1).lists.len(), 2);
+    bench.stands(Lag::Live, None);
+    assert_eq!(bench.pass(60_000).lists, [], "once");
+}
+
+#[test]
+fn a_list_that_is_off_is_not_even_ranked() {
+    let mut lists = ListRules::defaults();
+    lists[Relation::ViewedTogether.index()].enabled = false;
+    let setup = RowsSetup { lists, publish: PublishRules::default(), clocked: Clocked::Wall };
+    let mut bench = Bench::by_setup(0, 1, &setup);
+    bench.open(0, 0, 0).unwrap();
+    bench.write_opening();
+    with_contexts(&mut bench);
+    bench.views(&[("a", "b")]);
+    assert_eq!((bench.pass(1_000).lists, bench.ranked(), bench.stage.work().due.known()), (vec![], 0, 0));
+}
+
+#[test]
+fn time_that_passes_by_marks_alone_is_followed_and_brings_everything_up_at_rest() {
+    let rest_ms = PublishRules::default().rest_after_ms;
+    let mut bench = Bench::live(0, 1, 900);
+    with_contexts(&mut bench);
+    bench.pass(1);
+    bench.views(&[("a", "b")]);
+    bench.pass(1);
+    bench.pass(rest_ms - 2);
+    let changed = bench.ranked();
+    bench.pass(1);
+    let rested = bench.ranked();
+    assert_eq!((changed, rested), (2, 4), "exactly then");
+    bench.stands(Lag::Live, Some(EventTime(EVENT_MS)));
+    bench.pass(2 * rest_ms);
+    assert_eq!(bench.ranked(), rested, "no time has passed");
+    let later = EventTime(EVENT_MS + 1);
+    bench.stands(Lag::Live, Some(later));
+    assert_eq!(bench.stage.work().rows().now(), later);
+    bench.pass(2 * rest_ms);
+    assert_eq!(bench.ranked(), rested + 2);
+}
+
+#[test]
+fn where_events_are_the_clock_lists_go_out_as_their_times_come_and_no_clock_moves_them() {
+    let setup = RowsSetup { lists: ListRules::defaults(), publish: PublishRules::default(), clocked: Clocked::Events };
+    let mut bench = Bench::by_setup(0, 1, &setup);
+    bench.open(0, 0, 0).unwrap();
+    bench.write_opening();
+    with_contexts(&mut bench);
+    assert_eq!(bench.views(&[("a", "b")]).lists, [], "due at their very time");
+    assert_eq!((bench.pass(1_000_000).lists, bench.stage.is_busy()), (vec![], false));
+    assert_eq!(bench.stands(Lag::Live, Some(EventTime(EVENT_MS))).lists, []);
+    assert_eq!(bench.stands(Lag::Live, Some(EventTime(EVENT_MS + 1))).lists.len(), 2);
 }
 
 #[test]
