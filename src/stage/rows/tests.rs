@@ -625,6 +625,48 @@ fn where_events_are_the_clock_lists_go_out_as_their_times_come_and_no_clock_move
 }
 
 #[test]
+fn all_lists_as_they_stand_are_published_in_steps_news_or_not() {
+    let mut bench = Bench::live(0, 1, 900);
+    with_contexts(&mut bench);
+    let pairs = RANKED_MAX * 3 / 4;
+    bench.many_views(pairs);
+    bench.pass(1);
+    bench.lands(0, "ghost", Some(at(300, 43)), None).unwrap();
+    bench.pass(1_000);
+    let (mut from, mut steps, mut seen) = (Some(0), Vec::new(), Vec::new());
+    while let Some(start) = from {
+        let mut effects: Vec<Effect> = Vec::new();
+        from = bench.stage.work_mut().publish_all(start, &mut effects);
+        steps.push((start, from));
+        for effect in effects {
+            let Effect::Publish { record, since_ms: None, .. } = effect else { panic!("{effect:?}") };
+            assert!(record.stamp().epoch == 900 && record.entries.iter().all(|entry| entry.llr_root.is_finite()));
+            seen.push(record.key());
+        }
+    }
+    let steps_want = [(0, Some(RANKED_MAX)), (RANKED_MAX, None)];
+    assert_eq!((&steps[..], seen.len()), (&steps_want[..], 2 * pairs), "the buried one is not among them");
+    seen.sort();
+    seen.dedup();
+    assert_eq!(seen.len(), 2 * pairs, "each once");
+}
+
+#[test]
+fn totals_are_refused_in_a_partition_that_is_not_theirs_and_counted_when_told() {
+    let mut owner = Bench::live(0, 2, 900);
+    let block = told(&mut owner).totals.remove(0);
+    assert_eq!(owner.stage.work().tally().totals_told, 6);
+    let mut reader = Bench::live(1, 2, 800);
+    let refused = reader.total(1, 5, &block);
+    assert!(matches!(refused, Err(StageError::Foreign { log: Log::Totals, .. })), "{refused:?}");
+    let mut damaged = claim(1, Partition(0));
+    let last = damaged.len() - 1;
+    damaged[last] ^= 1;
+    let mut reader = Bench::live(1, 2, 800);
+    assert!(matches!(reader.total(0, 5, &damaged), Err(StageError::Wire { log: Log::Totals, .. })));
+}
+
+#[test]
 fn what_became_of_lists_is_told_by_kind() {
     let mut bench = Bench::live(0, 1, 900);
     with_contexts(&mut bench);
