@@ -419,6 +419,26 @@ mod tests {
     }
 
     #[test]
+    fn places_follow_each_other_without_a_gap() {
+        assert_eq!((NextOffset(4).after(), at(4, 2).after()), (NextOffset(5), at(4, 3)));
+        assert_eq!(Position::start_of(NextOffset(4)), at(4, 0));
+        assert!(at(4, 0) < at(4, 1) && at(4, 9) < at(5, 0));
+        assert_eq!([3, 5, 9].map(|next| NextOffset(next).lag(NextOffset(5))), [2, 0, 0]);
+        assert_eq!(NextOffset(u64::MAX).after(), NextOffset(u64::MAX));
+        assert_eq!(at(1, u32::MAX).after(), at(1, u32::MAX));
+    }
+
+    #[test]
+    fn a_checkpoint_is_of_the_record_of_which_it_covers_the_last_part() {
+        let made = |offset, index| Checkpoint { position: at(offset, index), checksum: Some(7) };
+        for (checkpoint, record, end) in
+            [(made(5, 0), 4, 5), (made(5, 1), 5, 6), (made(5, 2), 5, 6), (made(0, 1), 0, 1)]
+        {
+            assert_eq!((checkpoint.record(), checkpoint.end()), (Some(NextOffset(record)), NextOffset(end)));
+        }
+    }
+
+    #[test]
     fn a_ledger_never_moves_backwards() {
         let (mut ledger, source) = opened();
         ledger.advance(&source, at(9, 0));

@@ -13,6 +13,7 @@ class Mutant(typing.NamedTuple):
     replacement: str
     comment: str
     equivalent: str = ""
+    is_made: bool = False
 
 
 def of(file, *mutants):
@@ -387,7 +388,7 @@ MUTANTS = [
         "src/stage/rows/publishing.rs",
         ("rows-bounded", "for _ in 0..RANKED_MAX {", "for _ in 0..usize::MAX {", "a step ranks without bound"),
         ("rows-bounded-neighbours", "            if neighbours >= NEIGHBOURS_MAX {\n                return;\n            }\n", "", "a step over long rows has no bound"),
-        ("rows-silent-publish", "        if self.silence.is_on() {\n            return;\n        }\n", "", "lists go out while all is silent"),
+        ("rows-silent-publish", "        if !self.may_publish() {\n            return;\n        }\n", "", "lists go out while all is silent"),
         ("rows-since", "self.publication(stamp, since_ms));\n            }\n            News::Tombstone", "self.publication(stamp, None));\n            }\n            News::Tombstone", "lists do not say since when they were due"),
     ),
     *of(

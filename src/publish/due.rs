@@ -28,12 +28,10 @@ pub struct DueList {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// In `ready`.
-    Ready,
     /// In `cooling`, nothing to do yet.
     Cooling,
-    /// In `cooling`, due when that ends.
-    CoolingDirty,
+    /// In `ready`, or in `cooling` and due when that ends.
+    Due,
 }
 
 #[derive(Clone, Copy)]
@@ -136,12 +134,7 @@ impl Due {
                     self.cool(number);
                     return Some(DueList { list, since_ms: None });
                 }
-                place => {
-                    let pending = &mut self.pending[(place - PENDING) as usize];
-                    if pending.state == State::Cooling {
-                        pending.state = State::CoolingDirty;
-                    }
-                }
+                place => self.pending[(place - PENDING) as usize].state = State::Due, // it cools: nothing is ready
             }
         }
         None
@@ -176,8 +169,7 @@ impl Due {
             };
             self.cooling.pop_front();
             let pending = &mut self.pending[number as usize];
-            if pending.state == State::CoolingDirty {
-                pending.state = State::Ready;
+            if pending.state == State::Due {
                 self.ready.push_back(number);
             } else {
                 self.rest(number);
@@ -189,9 +181,6 @@ impl Due {
     fn owe(&mut self) {
         let last_ms = self.sweep.at_ms.replace(self.clock_ms).unwrap_or(self.clock_ms);
         let elapsed_ms = self.clock_ms.saturating_sub(last_ms).min(self.sweep_ms);
-        if elapsed_ms <= 0 || self.places.is_empty() {
-            return;
-        }
         let known = i64::try_from(self.places.len()).unwrap_or(i64::MAX);
         let owed = known.saturating_mul(elapsed_ms).saturating_add(self.sweep.carry);
         self.sweep.carry = owed % self.sweep_ms;
@@ -213,7 +202,7 @@ impl Due {
     fn bring_up(&mut self, list: ListNumber, since_ms: Option<i64>) {
         let number = match self.places[list.index()] {
             RESTING => {
-                let number = self.take_pending(Pending { list, since_ms: None, state: State::Ready });
+                let number = self.take_pending(Pending { list, since_ms: None, state: State::Due });
                 self.places[list.index()] = number + PENDING;
                 self.ready.push_back(number);
                 number
@@ -221,9 +210,7 @@ impl Due {
             place => place - PENDING,
         };
         let pending = &mut self.pending[number as usize];
-        if pending.state == State::Cooling {
-            pending.state = State::CoolingDirty;
-        }
+        pending.state = State::Due;
         pending.since_ms = match (pending.since_ms, since_ms) {
             (Some(known), Some(new)) => Some(known.min(new)),
             (known, new) => known.or(new),
@@ -331,6 +318,97 @@ mod tests {
         assert_eq!(queue.pop(1001), None);
         assert_eq!(queue.pop(1002), list(0, None));
         assert_eq!(queue.pop(99_999), None);
+    }
+
+    #[test]
+    fn what_the_sweep_brought_up_rests_for_the_interval_like_any_other() {
+        let mut queue = due(1000, NO_SWEEP);
+        queue.know(ListNumber(0));
+        queue.sweep_all();
+        assert_eq!(queue.pop(0), list(0, None));
+        queue.mark(ListNumber(0), 5, 5);
+        assert_eq!(queue.pop(999), None);
+        assert_eq!(queue.pop(1000), list(0, Some(5)));
+    }
+
+    #[test]
+    fn a_list_that_was_not_known_may_be_marked_again_and_is_swept_from_then_on() {
+        let mut queue = due(0, NO_SWEEP);
+        queue.mark_again(ListNumber(2), 0);
+        assert_eq!(
+            (queue.known(), queue.pop(0), queue.is_busy()),
+            (3, list(2, None), false),
+            "without an interval none rests"
+        );
+    }
+
+    #[test]
+    fn a_sweep_takes_its_time_however_often_it_is_looked_at() {
+        let mut queue = due(0, 1000);
+        (0..10).for_each(|item| queue.know(ListNumber(item)));
+        let swept = |queue: &mut Due, ms: std::ops::RangeInclusive<i64>| ms.filter_map(|ms| queue.pop(ms)).count();
+        assert_eq!((swept(&mut queue, 0..=999), swept(&mut queue, 1000..=1000)), (9, 1));
+        let mut queue = due(0, 1);
+        (0..10).for_each(|item| queue.know(ListNumber(item)));
+        assert_eq!(queue.pop(0), None);
+        assert_eq!(std::iter::from_fn(|| queue.pop(1)).count(), 10, "a round a millisecond");
+    }
+
+    #[test]
+    fn an_interval_of_a_millisecond_is_one() {
+        let mut queue = due(1, NO_SWEEP);
+        queue.mark(ListNumber(0), 0, 0);
+        assert_eq!(queue.pop(0), list(0, Some(0)));
+        queue.mark(ListNumber(0), 0, 0);
+        assert_eq!((queue.pop(0), queue.pop(1)), (None, list(0, Some(0))));
+    }
+
+    #[test]
+    fn it_is_busy_as_long_as_a_list_is_ready_or_owed_or_has_cooled() {
+        let mut queue = due(1000, NO_SWEEP);
+        assert!(!queue.is_busy());
+        queue.know(ListNumber(0));
+        queue.sweep_all();
+        assert!(queue.is_busy(), "one is owed");
+        assert_eq!(queue.pop(0), list(0, None));
+        assert!(!queue.is_busy());
+        queue.mark_again(ListNumber(0), 999);
+        assert!(!queue.is_busy(), "it cools");
+        queue.mark_again(ListNumber(0), 1000);
+        assert!(queue.is_busy(), "it has");
+        // More have cooled than one call looks at.
+        let many = u32::try_from(STEPS_MAX).unwrap() + 1;
+        let mut queue = due(1000, NO_SWEEP);
+        (0..many).for_each(|item| queue.mark(ListNumber(item), 0, 0));
+        assert_eq!(std::iter::from_fn(|| queue.pop(0)).count(), many as usize);
+        assert!(!queue.is_busy());
+        assert_eq!((queue.pop(1000), queue.is_busy()), (None, true));
+        assert_eq!((queue.pop(1000), queue.is_busy()), (None, false));
+    }
+
+    #[test]
+    fn bytes_held_are_those_of_lists_known_waiting_and_resting_and_no_place_is_lost() {
+        const N: u32 = 1024; // what grows by doubling has just this room
+        let n = N as usize;
+        let mut queue = due(1000, NO_SWEEP);
+        assert_eq!(queue.bytes(), 0);
+        (0..N).for_each(|item| queue.mark(ListNumber(item), 0, 0));
+        let waiting = queue.bytes();
+        assert!(
+            (n * (4 + size_of::<Pending>() + 4)..2 * n * (4 + size_of::<Pending>() + 4)).contains(&waiting),
+            "{waiting}"
+        );
+        assert_eq!(std::iter::from_fn(|| queue.pop(0)).count(), n);
+        let cooling = queue.bytes();
+        assert!(cooling - waiting >= n * size_of::<(i64, u32)>(), "{} more that cool", cooling - waiting);
+        assert_eq!(queue.pop(1000), None);
+        let rested = queue.bytes();
+        assert!(rested - cooling >= n * size_of::<u32>(), "{} more of free places", rested - cooling);
+        for round in 2..10 {
+            (0..N).for_each(|item| queue.mark(ListNumber(item), 0, 1000 * round));
+            assert_eq!(std::iter::from_fn(|| queue.pop(1000 * round)).count(), n);
+        }
+        assert_eq!(queue.bytes(), rested, "places are used again");
     }
 
     #[test]

@@ -118,4 +118,18 @@ mod tests {
         assert_eq!(lists.find(key(Relation::AlsoBought, About::Item(ItemId(3)))), None, "a hole in the table");
         assert_eq!(lists.len(), 5);
     }
+
+    #[test]
+    fn bytes_held_are_those_of_places_and_keys() {
+        let mut lists = Lists::default();
+        assert_eq!(lists.bytes(), 0);
+        let key = |item| ListKey {
+            shop: ShopId(0),
+            list: ListName::of(Relation::AlsoBought),
+            about: About::Item(ItemId(item)),
+        };
+        (0..1024).for_each(|item| assert_eq!(lists.meet(key(item)), ListNumber(item))); // what grows by doubling has just this room
+        let each = size_of::<ListNumber>() + size_of::<ListKey>();
+        assert!((1024 * each..2 * 1024 * each).contains(&lists.bytes()), "{} bytes", lists.bytes());
+    }
 }

@@ -212,6 +212,31 @@ mod tests {
     }
 
     #[test]
+    fn what_landed_in_an_epoch_before_says_nothing_of_what_is_to_land() {
+        let mut publisher = Publisher::new(0);
+        publisher.claim(1);
+        assert!(publisher.landed(ListNumber(1), Some(at(1, 5))), "somebody's, of the same epoch");
+        publisher.claim(2);
+        assert_eq!(publisher.offer(LIST, &list(&[(1, 100)], 1)), News::List(at(2, 1)));
+        assert!(!publisher.landed(LIST, Some(at(1, 9))), "ours is still to land, and stands last then");
+        assert!(!publisher.landed(LIST, Some(at(2, 1))) && !publisher.is_stale(LIST));
+        assert!(publisher.landed(LIST, Some(at(1, 10))), "behind ours");
+    }
+
+    #[test]
+    fn a_record_whose_stamp_nobody_gave_is_nobodys() {
+        let mut publisher = Publisher::new(0);
+        assert_eq!((publisher.offer(LIST, &list(&[], 0)), publisher.stamp(LIST)), (News::Nothing, None));
+        assert!(
+            !publisher.is_stale(LIST) && !publisher.is_stale(ListNumber(9)),
+            "of one that nobody knows, nothing is"
+        );
+        assert!(publisher.landed(LIST, Some(at(0, 0))) && publisher.is_stale(LIST));
+        assert_eq!(publisher.offer(LIST, &list(&[], 0)), News::Tombstone(at(0, 1)), "it is buried");
+        assert!(!publisher.landed(LIST, None), "its tombstone is still to land");
+    }
+
+    #[test]
     fn only_what_differs_is_published() {
         let mut publisher = Publisher::new(1000);
         let mut offer = |entries: &[(u32, u32)], shown: usize| publisher.offer(LIST, &list(entries, shown));

@@ -101,6 +101,9 @@ mod tests {
             gate.switch_off(&mut rules);
             rules
         };
+        let smallest = rules.min_llr_root.unwrap();
+        assert_eq!(failed_root(&rules, smallest), None, "enough is enough");
+        assert_eq!(failed_root(&rules, smallest.next_down()), Some(Gate::LlrRoot));
         assert_eq!(first_failed(&without(Gate::Support), 0, good), None);
         assert_eq!(first_failed(&without(Gate::LlrRoot), 3, thin), None);
         assert_eq!(first_failed(&without(Gate::Lift), 3, by_chance), Some(Gate::LlrRoot));

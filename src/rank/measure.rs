@@ -227,6 +227,35 @@ mod tests {
     }
 
     #[test]
+    fn exactly_by_chance_is_not_less_than_by_chance() {
+        let root = llr_root(10.0, 100.0, 100.0, 1000.0);
+        assert!(root.is_sign_positive() && root < 1e-6, "{root}");
+    }
+
+    #[test]
+    fn where_a_total_is_missing_nothing_is_known_of_a_candidate() {
+        assert!(Figures::new(2.0, 3.0, 4.0, 5.0).are_known());
+        for (anchor, other, contexts) in [(0.0, 4.0, 5.0), (3.0, 0.0, 5.0), (3.0, 4.0, 0.0)] {
+            let figures = Figures::new(2.0, anchor, other, contexts);
+            assert!(!figures.are_known(), "{figures:?}");
+            assert_eq!((figures.lift(), figures.llr_root()), (0.0, 0.0), "{figures:?}");
+        }
+        assert_eq!(Figures::new(2.0, 0.0, 4.0, 5.0).confidence(), 0.0);
+    }
+
+    #[test]
+    fn a_specificity_is_by_square_roots_where_it_is_meant_to_be() {
+        let known =
+            [(0.0, Specificity::Zero), (0.25, Specificity::Quarter), (0.5, Specificity::Half), (1.0, Specificity::One)];
+        for (exponent, specificity) in known {
+            for off in [0.0, 5e-13, -5e-13] {
+                assert_eq!(Specificity::new(exponent + off), specificity);
+            }
+            assert_eq!(Specificity::new(exponent + 2e-12), Specificity::Power(exponent + 2e-12));
+        }
+    }
+
+    #[test]
     fn two_best_sellers_bought_together_less_than_by_chance_are_no_complements() {
         let root = llr_root(200.0, 10_000.0, 10_000.0, 100_000.0);
         assert!((root * root - 1102.0).abs() < 1.0 && (root + 33.0).abs() < 0.5, "{root}");
@@ -277,5 +306,6 @@ mod tests {
     fn a_rank_value_saturates() {
         assert_eq!((thousandths(1e300), thousandths(-1e300)), (i64::MAX, i64::MIN));
         assert_eq!((thousandths(f64::NAN), thousandths(-1.2345), thousandths(0.0005)), (0, -1234, 1));
+        assert_eq!((thousandths(-0.0006), thousandths(-2.0), thousandths(2.0)), (-1, -2000, 2000), "to the nearest");
     }
 }

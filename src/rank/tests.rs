@@ -158,6 +158,40 @@ fn an_entry_explains_its_score() {
 }
 
 #[test]
+fn a_list_that_was_ranked_into_before_holds_nothing_of_it() {
+    let orders: Vec<_> = (0..20_u16).map(|n| (i64::from(n), vec![(0, 0), (1, 0), (2 + n % 2, 0)])).collect();
+    let rows = counted(&orders, &[]);
+    let rules = ListRules { min_support: 1, min_llr_root: None, ..ListRules::of(Relation::BoughtTogether) };
+    let mut ranker = Ranker::new(ListRules { lift_above_one: false, ..rules });
+    let of = |name: &str| rows.row(Relation::BoughtTogether, rows.items().find_item("main", name).unwrap());
+    let mut list = ranker.rank(&of("i0"));
+    assert_eq!((list.entries.len(), list.is_empty()), (3, false));
+    ranker.rank_into(&of("i2"), &mut list);
+    assert_eq!(list, ranker.rank(&of("i2")));
+    assert_ne!(list.key, ranker.rank(&of("i0")).key);
+    let (key, as_of) = (ranker.rank(&of("i0")).key, EventTime(7));
+    list.clear(key, as_of);
+    assert_eq!(list, List { as_of, ..List::empty(key) });
+    assert!(list.is_empty() && list.shown().is_empty() && list.reserve().is_empty());
+}
+
+#[test]
+fn a_candidate_whose_totals_are_missing_has_no_rank_and_the_explanation_counts_what_it_leaves_out() {
+    let orders: Vec<_> = (0..4).map(|n| (0, vec![(0, 0), (1 + n % 2, 0)])).collect();
+    let rows = counted(&orders, &[]);
+    let rules = ListRules { measure: Measure::Count, min_support: 0, ..ListRules::of(Relation::BoughtTogether) };
+    let mut row = rows.row(Relation::BoughtTogether, rows.items().find_item("main", "i0").unwrap());
+    assert_eq!(explain(&row, &rules, 9).candidates.iter().map(|c| c.rank_milli).collect::<Vec<_>>(), [2_000; 2]);
+    row.contexts = 0.0;
+    let explanation = explain(&row, &rules, 9);
+    let told: Vec<_> = explanation.candidates.iter().map(|c| (c.rank_milli, c.gate)).collect();
+    assert_eq!(told, [(0, Some(Gate::Totals)); 2]);
+    let left_out = |explanation: &Explanation| serde_json::to_value(explanation).unwrap().get("left_out").cloned();
+    assert_eq!(left_out(&explanation), None);
+    assert_eq!(left_out(&explain(&row, &rules, 1)), Some(1.into()));
+}
+
+#[test]
 fn an_item_without_row_has_an_empty_list() {
     let rows = counted(&[(0, vec![(0, 0)])], &[]);
     let row = rows.row(Relation::AlsoBought, ItemId(0));

@@ -209,6 +209,15 @@ mod tests {
     }
 
     #[test]
+    fn what_is_behind_the_last_bit_that_is_kept_is_rounded_to_the_nearest() {
+        let one = |behind: u64| split(f64::from_bits(1_f64.to_bits() + behind));
+        let bit = 1 << DROPPED_BITS;
+        for (behind, fine) in [(0, 0), (bit / 2 - 1, 0), (bit / 2, 1), (bit - 1, 1), (bit, 1), (bit + bit / 2, 2)] {
+            assert_eq!(one(behind), (1.0, fine), "{behind} behind");
+        }
+    }
+
+    #[test]
     fn weekly_repeat_orders_do_not_drift() {
         for customers in [1_u32, 20, 21, 55, 144, 987, 4_000] {
             let weekly = |n: u32| (f64::from(n / customers) * 7.0 / 180.0).exp2() / f64::from(n / customers + 1);

@@ -295,6 +295,74 @@ mod tests {
     }
 
     #[test]
+    fn a_row_of_which_all_has_faded_and_one_of_a_single_place_take_the_newcomer() {
+        let add = |store: &mut RowStore, items: &Items, ids: &[ItemId], other: usize, weight: f64| {
+            let increment = Increment { weight, support: 1, day: 1 };
+            store.add(Relation::BoughtTogether, ids[0], ids[other], increment, 0.5, items);
+            let held = store.held()[Relation::BoughtTogether.index()];
+            (names_of(store, items, ids[0]).concat(), held.rows, held.pairs, held.evictions)
+        };
+        let (mut faded, items, ids) = store(2, &["a", "b", "c", "d"]);
+        assert_eq!(add(&mut faded, &items, &ids, 1, 0.4), ("b".to_owned(), 1, 1, 0));
+        assert_eq!(add(&mut faded, &items, &ids, 2, 0.3), ("bc".to_owned(), 1, 2, 0));
+        assert_eq!(add(&mut faded, &items, &ids, 3, 2.0), ("d".to_owned(), 1, 1, 2));
+        let (mut single, items, ids) = store(1, &["a", "b", "c"]);
+        assert_eq!(add(&mut single, &items, &ids, 1, 9.0), ("b".to_owned(), 1, 1, 0));
+        assert_eq!(add(&mut single, &items, &ids, 2, 1.0), ("c".to_owned(), 1, 1, 1));
+    }
+
+    #[test]
+    fn what_stays_in_a_pruned_row_keeps_its_figures() {
+        let names: Vec<String> = (0..40).map(|n| format!("i{n}")).collect();
+        let (mut store, items, ids) = store(32, &names.iter().map(String::as_str).collect::<Vec<_>>());
+        for n in 1..40_u16 {
+            // The first are the lightest, so that others move into their places.
+            let increment = Increment { weight: n.into(), support: u32::from(n) * 3, day: n * 5 };
+            store.add(Relation::BoughtTogether, ids[0], ids[usize::from(n)], increment, 0.0, &items);
+        }
+        let block = store.row(Relation::BoughtTogether, ids[0]).unwrap();
+        for (index, &key) in block.keys.iter().enumerate() {
+            let n = u16::try_from(key).unwrap();
+            let figures = (f32::from_bits(block.weights[index]), block.support[index], block.day(index));
+            assert_eq!(figures, (n.into(), u32::from(n) * 3, n * 5));
+        }
+        assert!(store.held()[Relation::BoughtTogether.index()].evictions >= 7);
+    }
+
+    /// Weekly orders round an `f32` the same way each time: what is behind it must be kept with each addition.
+    #[test]
+    fn a_pair_that_is_counted_again_and_again_does_not_drift() {
+        let (mut store, items, ids) = store(4, &["a", "b"]);
+        let (times, weight) = (100_000_u32, 1.0 / 3.0);
+        for _ in 0..times {
+            let increment = Increment { weight, support: 1, day: 1 };
+            store.add(Relation::BoughtTogether, ids[0], ids[1], increment, 0.0, &items);
+        }
+        let block = store.row(Relation::BoughtTogether, ids[0]).unwrap();
+        let off = f64::from(f32::from_bits(block.weights[0])) / (f64::from(times) * weight) - 1.0;
+        assert!(off.abs() < 1e-6, "off by {off}");
+    }
+
+    #[test]
+    fn bytes_held_count_a_place_for_each_item_up_to_the_last_with_a_row() {
+        let names: Vec<String> = (0..2_000).map(|n| n.to_string()).collect();
+        let (mut store, items, ids) = store(4, &names.iter().map(String::as_str).collect::<Vec<_>>());
+        let mut bytes_with = |anchor: usize| {
+            let increment = Increment { weight: 1.0, support: 1, day: 1 };
+            store.add(Relation::BoughtTogether, ids[anchor], ids[1], increment, 0.0, &items);
+            store.bytes()
+        };
+        let few = bytes_with(0);
+        assert!(bytes_with(1_999) - few >= 1_900 * size_of::<Head>());
+        let all = (0..2_000).map(bytes_with).last().unwrap();
+        let places = 2_048 * size_of::<Head>();
+        assert!(
+            (16 * 2_000..1 << 20).contains(&(all - places)),
+            "{all} bytes, {places} of them places: a pair takes 16"
+        );
+    }
+
+    #[test]
     fn where_nothing_has_faded_the_lightest_sixteenth_goes_and_the_newcomer_gets_in() {
         let names: Vec<String> = (0..50).map(|n| format!("i{n:02}")).collect();
         for (row_max, gone) in [(16, 1), (31, 1), (32, 2), (48, 3)] {

@@ -410,6 +410,64 @@ fn touched_are_the_anchors_whose_row_or_anchor_total_changed() {
 }
 
 #[test]
+fn every_directed_pair_that_is_counted_is_an_update_of_its_relation() {
+    let mut rows = opened(&CountingRules::default(), 1).remove(0);
+    let mut touched = Vec::new();
+    let whole = |names: &[&str]| Whole::Star {
+        relation: Relation::CartedTogether,
+        shop: "main".to_owned(),
+        centre: "a".to_owned(),
+        neighbours: names.iter().map(|&name| name.to_owned()).collect(),
+    };
+    give_one(&mut rows, EventTime(5), &whole(&["b", "c"]), &mut touched);
+    give_one(&mut rows, EventTime(6), &whole(&["b"]), &mut touched);
+    let stats = rows.stats();
+    let of = |relation: Relation| stats.by_relation[relation.index()].pair_updates;
+    assert_eq!((stats.pair_updates, of(Relation::CartedTogether), of(Relation::ViewedTogether)), (6, 6, 0));
+    assert_eq!((stats.rows, stats.pairs), (3, 4));
+}
+
+#[test]
+fn a_total_that_changed_many_times_is_told_once() {
+    let mut rows = opened(&CountingRules::default(), 2).remove(0);
+    let (relation, mut touched, mut updates) = (Relation::CartedTogether, Vec::new(), Vec::new());
+    let shop = rows.items_mut().shop("main");
+    let items: Vec<ItemId> = (0..20).map(|n| rows.items_mut().item(shop, &n.to_string())).collect();
+    let centre = items.into_iter().find(|&item| rows.owns(item)).unwrap();
+    for time in 0..5 {
+        let change = Change::Star { relation, centre, neighbours: &[] };
+        rows.apply(&Delta { time: EventTime(time), change }, &mut touched);
+    }
+    assert_eq!(rows.changed_totals(), 1);
+    assert!(!rows.drain_changed(0, 100, &mut updates));
+    assert_eq!((updates.len(), rows.changed_totals()), (1, 0));
+    let before = updates.len();
+    for time in 5..9 {
+        let change = Change::Star { relation, centre, neighbours: &[] };
+        rows.apply(&Delta { time: EventTime(time), change }, &mut touched);
+    }
+    assert!(!rows.drain_differing(1, &mut updates) && updates.len() == before + 1, "one look, and nothing is left");
+}
+
+#[test]
+fn whose_an_item_is_that_nobody_counted_is_known() {
+    for (partition, mut rows) in (0..).zip(opened(&CountingRules::default(), 3)) {
+        for n in 0..20 {
+            let shop = rows.items_mut().shop(&format!("shop {n}"));
+            let item = rows.items_mut().item(shop, "a");
+            let owner = |name: &str| spread(fingerprint(&format!("shop {n}"), name), 3);
+            let own = Partition(partition);
+            // Whichever is asked for first.
+            let shop_first = n % 2 == 0;
+            let first = if shop_first { rows.owns_shop(shop) } else { rows.owns(item) };
+            let second = if shop_first { rows.owns(item) } else { rows.owns_shop(shop) };
+            let (shops, items) = if shop_first { (first, second) } else { (second, first) };
+            assert_eq!((items, shops), (owner("a") == own, owner("") == own));
+        }
+    }
+}
+
+#[test]
 fn a_row_never_exceeds_its_bound_and_what_goes_does_not_depend_on_numbers() {
     for seed in 0..8 {
         let rules = CountingRules { half_life_ms: [50_000; 5], row_max: Some(7), ..CountingRules::default() };

@@ -104,3 +104,19 @@ pub(super) fn slot<T: Copy + Default>(table: &mut Vec<T>, index: usize) -> &mut 
     }
     &mut table[index]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_held_are_those_of_every_table_up_to_its_last_place() {
+        let mut totals = Totals::default();
+        assert_eq!(totals.bytes(), 0);
+        totals.other_mut(ItemId(1_023));
+        let others = totals.bytes();
+        assert!(others >= 1_024 * size_of::<Total>(), "{others}");
+        totals.add_anchor(Relation::AlsoBought, ItemId(1_023), 1.0, 1);
+        assert!(totals.bytes() - others >= 1_024 * size_of::<Total>());
+    }
+}

@@ -139,3 +139,125 @@ fn check(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::position::{Position, Span};
+    use crate::wire::Lag;
+
+    const ONLY: Partition = Partition(0);
+    const AT: NextOffset = NextOffset(4);
+
+    fn opening(log_id: u128, input_log_id: u128, identity: u64, generation: u64) -> Opening {
+        Opening { log_id, input_log_id, store_id: 0, identity, generation, origins: Vec::new() }
+    }
+
+    fn source() -> SourcePartition {
+        SourcePartition::new("shop", 0)
+    }
+
+    /// What a writer's own mark says: id, input's id, rules, generation.
+    fn own(authorship: &Authorship) -> (u128, u128, u64, u64) {
+        let block = authorship.opening(vec![Origin { source: source(), first: None }]);
+        let Opening { log_id, input_log_id, store_id, identity, generation, origins } =
+            Opening::decode(&block).unwrap();
+        assert_eq!((store_id, origins), (0, vec![Origin { source: source(), first: None }]));
+        (log_id, input_log_id, identity, generation)
+    }
+
+    #[test]
+    fn a_log_without_a_mark_gets_the_new_id_and_its_first_writer_is_the_first_generation() {
+        let mut authorship = Authorship::new(Log::Pairs, 7);
+        authorship.settle(11);
+        authorship.settle(12);
+        authorship.check_input(&Identity::new(Log::Events, ONLY, 6), AT, 21).unwrap();
+        assert_eq!(own(&authorship), (11, 21, 7, 1));
+    }
+
+    #[test]
+    fn a_writer_goes_on_under_its_predecessors_ids_and_overtakes_all_of_them() {
+        let mut authorship = Authorship::new(Log::Pairs, 7);
+        for generation in [1, 5, 3] {
+            authorship.check(ONLY, AT, &opening(11, 21, 7, generation)).unwrap();
+        }
+        authorship.settle(12);
+        assert_eq!(own(&authorship), (11, 21, 7, 6));
+        authorship.check(ONLY, AT, &opening(11, 22, 7, 1)).unwrap();
+        assert_eq!(own(&authorship).1, 21, "what was read first counts");
+    }
+
+    #[test]
+    fn another_log_other_rules_and_another_input_are_refused_by_what_was_there_first() {
+        let mut authorship = Authorship::new(Log::Pairs, 7);
+        authorship.check(ONLY, AT, &opening(11, 21, 7, 1)).unwrap();
+        for _ in 0..2 {
+            let error = authorship.check(ONLY, AT, &opening(12, 21, 7, 9)).unwrap_err();
+            assert!(matches!(error, StageError::OtherLog { first: 11, found: 12, .. }), "{error}");
+            let error = authorship.check(ONLY, AT, &opening(11, 21, 8, 9)).unwrap_err();
+            assert!(matches!(error, StageError::OtherRules { own: 7, found: 8, .. }), "{error}");
+            let input = Identity::new(Log::Events, Partition(3), 6);
+            let error = authorship.check_input(&input, AT, 22).unwrap_err();
+            let is_told = error.to_string().starts_with("events-3 at offset 4: the log's id is");
+            assert!(is_told && matches!(error, StageError::OtherLog { first: 21, found: 22, .. }), "{error}");
+            authorship.check_input(&input, AT, 21).unwrap();
+        }
+        assert_eq!(own(&authorship), (11, 21, 7, 2), "what is refused leaves no trace");
+    }
+
+    #[test]
+    fn a_reader_refuses_another_log_and_other_rules() {
+        let mut identity = Identity::new(Log::Events, Partition(3), 7);
+        let first = opening(11, 0, 7, 1);
+        assert_eq!(identity.check(AT, &first.encode()).unwrap(), first);
+        for other in [opening(12, 0, 7, 1), opening(11, 0, 8, 1)] {
+            let error = identity.check(AT, &other.encode()).unwrap_err().to_string();
+            assert!(error.starts_with("events-3 at offset 4: "), "{error}");
+        }
+        assert!(matches!(identity.check(AT, &[1, 2]), Err(StageError::Wire { offset: AT, .. })));
+        identity.check(AT, &opening(11, 5, 7, 2).encode()).unwrap();
+    }
+
+    #[test]
+    fn of_each_source_the_newest_writer_has_the_last_word() {
+        let mut identity = Identity::new(Log::Events, ONLY, 7);
+        let other = SourcePartition::new("other", 0);
+        for (generation, is_current) in [(2, true), (2, true), (1, false), (4, true), (2, false), (3, false), (4, true)]
+        {
+            assert_eq!(identity.is_current(generation, &source()), is_current, "{generation}");
+        }
+        assert!(identity.is_current(1, &other), "who writes of one source has not overtaken who writes of another");
+        assert!(!identity.is_current(0, &other));
+    }
+
+    #[test]
+    fn sections_chain_from_the_origin_that_a_mark_gave() {
+        let mut identity = Identity::new(Log::Events, ONLY, 7);
+        let at = |offset| Position::start_of(NextOffset(offset));
+        let head = SectionHead {
+            source: source(),
+            span: Span { from: at(5), to: at(6) },
+            highest: None,
+            lag: Lag::Live,
+            arrived_ms: None,
+            checksum: None,
+        };
+        identity.open(&Origin { source: source(), first: None });
+        assert!(
+            matches!(identity.verdict(AT, &head), Err(StageError::Ledger { offset: AT, .. })),
+            "nobody knows where it starts"
+        );
+        identity.open(&Origin { source: source(), first: Some(at(5)) });
+        assert_eq!(identity.verdict(AT, &head).unwrap(), Verdict::Apply { from: at(5) });
+        identity.ledger.advance(&source(), at(6));
+        assert_eq!(identity.verdict(AT, &head).unwrap(), Verdict::Duplicate);
+    }
+
+    #[test]
+    fn every_part_of_what_a_log_depends_on_makes_it_another() {
+        assert_eq!(identity_of(&[1, 2]), identity_of(&[1, 2]));
+        for other in [&[1, 3][..], &[2, 2], &[2, 1], &[1], &[1, 2, 0]] {
+            assert_ne!(identity_of(&[1, 2]), identity_of(other), "{other:?}");
+        }
+    }
+}

@@ -7,15 +7,16 @@
 //! The log is told of progress with the events, else at each mark; of a source's lag at once when it changes, but, after its first
 //! end, no more often than once in [`LAG_MARKS_MIN_MS`], however often that is. Where nothing happens, nothing is written.
 
+mod reading;
+
+use self::reading::Reading;
 use super::checkpoints::{Checkpoints, refused};
 use super::effect::{Effects, Log, StageError};
 use super::lag::LagWatch;
-use super::sections::{Entry, News, Place, Progress, Sections};
+use super::sections::{Entry, News, Sections};
 use super::{Authorship, BlockLimits, Clock, Left, REPEAT_INTERVAL_MS, SourceInput, Work};
 use crate::event::{Action, EventTime, EventType};
-use crate::intake::{
-    Admitted, Intake, Learned, Mapping, Now, Plans, Reason, Record, Reject, SchemaId, checksum_of_record,
-};
+use crate::intake::{Admitted, Intake, Learned, Mapping, Now, Reason, Record, Reject, SchemaId, checksum_of_record};
 use crate::items::{ItemId, Items};
 use crate::position::{Checkpoint, NextOffset, Partition, Position, SourcePartition};
 use crate::wire::{Lag, Origin};
@@ -57,45 +58,6 @@ impl IntakeTally {
     #[must_use]
     pub fn rejected(&self) -> u64 {
         self.rejects.iter().sum()
-    }
-}
-
-/// A source partition as it is read.
-struct Reading {
-    input: IntakeInput,
-    /// Shared while a record is read, which borrows from it.
-    plans: Arc<Plans>,
-    origin: Option<Position>,
-    next: NextOffset,
-    /// Checksum of the record before `next`.
-    checksum: Option<u32>,
-    /// What the log holds of records that have not been read again yet.
-    checkpoints: Checkpoints,
-    highest: Option<EventTime>,
-    lag: LagWatch,
-}
-
-impl Reading {
-    fn new(input: IntakeInput, history_ms: Option<i64>) -> Self {
-        Self {
-            input,
-            plans: Arc::default(),
-            origin: None,
-            next: NextOffset(0),
-            checksum: None,
-            checkpoints: Checkpoints::default(),
-            highest: None,
-            lag: LagWatch::new(history_ms),
-        }
-    }
-
-    fn place(&self) -> Place<'_> {
-        Place {
-            source: &self.input.source,
-            checkpoint: Checkpoint { position: Position::start_of(self.next), checksum: self.checksum },
-            progress: Progress { highest: self.highest, lag: self.lag.lag() },
-            has_origin: self.origin.is_some(),
-        }
     }
 }
 
@@ -498,3 +460,6 @@ impl Work for IntakeWork {
 
     fn rest(&mut self, _effects: &mut dyn Effects) {}
 }
+
+#[cfg(test)]
+mod tests;

@@ -264,7 +264,13 @@ mod tests {
         watch.wait(0);
         watch.tick(SOURCE_WAIT_MAX_MS);
         assert_eq!(watch.lag(), Lag::Waiting);
+        watch.read(OLD, SOURCE_WAIT_MAX_MS + 1);
+        assert_eq!(watch.lag(), Lag::Waiting);
         watch.read(YOUNG, SOURCE_WAIT_MAX_MS + 1);
         assert_eq!(watch.lag(), Lag::Live);
+        watch.wait(100_000);
+        watch.tick(100_000 + SOURCE_WAIT_MAX_MS);
+        watch.read(None, 100_000 + SOURCE_WAIT_MAX_MS);
+        assert_eq!(watch.lag(), Lag::Live, "of an age that nobody knows");
     }
 }

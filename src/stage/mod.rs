@@ -444,3 +444,6 @@ impl<W: Work> Stage<W> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

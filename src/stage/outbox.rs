@@ -220,7 +220,7 @@ impl Outbox {
             return;
         }
         let writer = &self.channels[output].writer;
-        if writer.entries() > 0 && writer.bytes() + PairsWriter::entry_bytes_max(delta, items) > self.block_bytes_max {
+        if writer.bytes() + PairsWriter::entry_bytes_max(delta, items) > self.block_bytes_max {
             self.flush_one(output, progress, items, effects);
         }
         let channel = &mut self.channels[output];
@@ -283,3 +283,6 @@ fn head(source: &SourcePartition, from: Position, progress: Progress, arrived_ms
 fn partition_of(output: usize) -> Partition {
     Partition(u32::try_from(output).unwrap_or(u32::MAX))
 }
+
+#[cfg(test)]
+mod tests;

@@ -203,3 +203,6 @@ fn open(output: &mut Output, input: usize, place: &Place<'_>) -> usize {
     channel.section = Some(section);
     section
 }
+
+#[cfg(test)]
+mod tests;

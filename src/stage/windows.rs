@@ -431,3 +431,6 @@ impl Work for WindowsWork {
 
     fn rest(&mut self, _effects: &mut dyn Effects) {}
 }
+
+#[cfg(test)]
+mod tests;

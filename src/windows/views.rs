@@ -83,3 +83,20 @@ impl RecentViews {
         self.views.iter().filter(within).map(|seen| seen.item)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn so_many_views_are_remembered_the_newest_and_none_where_none_are_to_be() {
+        let before = |views: &RecentViews| views.before(EventTime(9), 100).map(|item| item.0).collect::<Vec<_>>();
+        for (max, kept) in [(0, &[][..]), (1, &[3]), (2, &[2, 3]), (3, &[1, 2, 3]), (4, &[1, 2, 3])] {
+            let mut views = RecentViews::default();
+            (1..=3).for_each(|n| views.touch(ItemId(n), EventTime(n.into()), max));
+            assert_eq!(before(&views), kept, "at most {max}");
+            views.touch(ItemId(1), EventTime(4), max);
+            assert_eq!(before(&views).last(), (max > 0).then_some(&1));
+        }
+    }
+}

@@ -284,7 +284,11 @@ mod tests {
             let is_stranger = matches!(memory, Memory::Stranger);
             *memory = match time % 2 {
                 0 => Memory::OneView { key: EventKey(0), item: ItemId(0) },
-                _ => Memory::Known(Box::default()),
+                _ => {
+                    let mut known = Known::default();
+                    known.click_ids.remember(EventKey(1), 8);
+                    Memory::Known(Box::new(known))
+                }
             };
             is_stranger
         })
@@ -315,12 +319,27 @@ mod tests {
             assert!(visitors.index[shard].find(hash, |&other| other == place).is_some(), "{place} cannot be found");
         }
         assert_eq!(visitors.index.iter().map(HashTable::len).sum::<usize>(), all.len());
+        let mut held = WindowsBytes::default();
+        all.iter().for_each(|visitor| held.change(&WindowsBytes::default(), &visitor.memory.bytes()));
+        assert!(held.visitors > 0 && held.ids > 0);
+        assert_eq!(visitors.held, held, "what was told of memories as they changed is what they hold");
         for _ in 0..2 * most {
             visitors.reclaim(EventTime(30_000 + 2 * HORIZON), HORIZON);
         }
         assert_eq!(visitors.len(), 0);
         assert!(visitors.chunks.is_empty() && visitors.index.iter().all(HashTable::is_empty));
         assert_eq!(visitors.held, WindowsBytes::default());
+    }
+
+    #[test]
+    fn reclaiming_passes_over_nobody() {
+        let now_ms = 10 * HORIZON;
+        for silent in 0..9 {
+            let mut visitors = Visitors::default();
+            (0..9).for_each(|user| assert!(meet(&mut visitors, user, if user == silent { 0 } else { now_ms })));
+            (0..9_u32.div_ceil(LOOKS)).for_each(|_| visitors.reclaim(EventTime(now_ms), HORIZON));
+            assert_eq!(visitors.len(), 8, "{silent} was silent for long");
+        }
     }
 
     #[test]

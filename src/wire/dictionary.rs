@@ -135,6 +135,24 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_a_mention_may_cost_is_no_less_than_it_does() {
+        let mut table = Items::default();
+        let mut dictionary = Dictionary::default();
+        for n in 0..300 {
+            let shop = table.shop(&format!("{n:0width$}", width = n % 140 + 3));
+            let item = table.item(shop, &"x".repeat(n % 130 + 1));
+            let before = dictionary.bytes_max();
+            let number = dictionary.shop(shop, &table);
+            let of_shop = dictionary.bytes_max() - before + length(number);
+            assert!(of_shop <= shop_bytes_max(shop, &table), "{of_shop}");
+            let before = dictionary.bytes_max();
+            let number = dictionary.item(item, &table);
+            let of_item = dictionary.bytes_max() - before + length(number);
+            assert!(of_item <= item_bytes_max(item, &table), "{of_item}");
+        }
+    }
+
+    #[test]
     fn names_are_numbered_by_block() {
         let mut table = Items::default();
         let shops: Vec<ShopId> = (0..300).map(|n| table.shop(&format!("shop {n}"))).collect();

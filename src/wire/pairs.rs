@@ -61,8 +61,12 @@ impl PairsWriter {
     pub fn entry_bytes_max(delta: &Delta<'_>, items: &Items) -> usize {
         const ENTRY: usize = 64; // place, time, kind and counts
         const NUMBER: usize = 5;
+        // All are of one shop, which may be new to the block too.
         let all = |ids: &mut dyn Iterator<Item = ItemId>| -> usize {
-            ids.map(|item| NUMBER + dictionary::item_bytes_max(item, items)).sum()
+            ids.fold(0, |sum, item| {
+                let shop = if sum == 0 { dictionary::shop_bytes_max(items.shop_of(item), items) } else { 0 };
+                sum + shop + NUMBER + dictionary::item_bytes_max(item, items)
+            })
         };
         ENTRY
             + match delta.change {

@@ -7,6 +7,8 @@ use crate::position::{NextOffset, Position, Span};
 use crate::relation::{Bought, Change, Delta, Relation};
 use proptest::prelude::*;
 
+mod writers;
+
 fn at(offset: u64, index: u32) -> Position {
     Position { offset: NextOffset(offset), index }
 }

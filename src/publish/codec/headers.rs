@@ -31,7 +31,7 @@ impl ListHeaders {
         let [epoch, sequence, since] = digits;
         let Stamp { epoch: own_epoch, sequence: own_sequence } = self.stamp;
         let stamp = [(EPOCH_HEADER, epoch.format(own_epoch)), (SEQUENCE_HEADER, sequence.format(own_sequence))];
-        stamp.into_iter().chain(self.since_ms.map(|since_ms| (SINCE_HEADER, &*since.format(since_ms))))
+        stamp.into_iter().chain(self.since_ms.map(|since_ms| (SINCE_HEADER, since.format(since_ms))))
     }
 
     /// Reads them among a record's headers; of several with one name the last counts. None where epoch or sequence is

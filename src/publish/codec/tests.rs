@@ -219,6 +219,43 @@ fn a_records_bytes_are_those_of_the_avro_library() {
     }
 }
 
+/// What the specification allows, and other writers make: a block with its size before it, so that readers can pass over it.
+#[test]
+fn an_array_in_blocks_of_which_the_sizes_are_told_is_read() {
+    let encoded = |entries: Vec<EntryRecord<'static>>| {
+        let mut bytes = Vec::new();
+        datum::write_record(&ListRecord { entries, ..record() }, &mut bytes);
+        bytes
+    };
+    let (none, one) = (encoded(Vec::new()), encoded(vec![entry("b", 24.832)]));
+    let count_at = none.iter().zip(&one).position(|(none, one)| none != one).unwrap();
+    let entry_bytes = &one[count_at + 1..one.len() - (none.len() - count_at)];
+    let zigzag = |value: u8| [value << 1 & 0x7F | 0x80, value >> 6];
+    let size = zigzag(u8::try_from(entry_bytes.len()).unwrap());
+    // Twice: a block of -1 entries (that is 1) and its size, the entry.
+    let block = [&[1][..], &size, entry_bytes].concat();
+    let bytes = [&one[..count_at], &block, &block, &none[count_at..]].concat();
+    let read = datum::read_value(&bytes).unwrap();
+    assert_eq!(read.entries, [entry("b", 24.832), entry("b", 24.832)]);
+    assert_eq!((read.reserve.len(), read.sequence), (1, 1 << 40));
+}
+
+#[test]
+fn a_key_is_ones_own_by_form_and_schema() {
+    let other = ListCodec::avro(KEY_ID + 1, VALUE_ID).unwrap();
+    let (by_id, by_other, text) =
+        [avro(), other, ListCodec::json().unwrap()].map(|codec| encode(&codec, &record()).0).into();
+    for (codec, key, is_own) in [
+        (avro(), &by_id, true),
+        (avro(), &by_other, false),
+        (avro(), &text, false),
+        (ListCodec::json().unwrap(), &text, true),
+        (ListCodec::json().unwrap(), &by_id, false),
+    ] {
+        assert_eq!(codec.owns_key(key), is_own, "{key:?}");
+    }
+}
+
 #[test]
 fn in_json_the_key_is_text_and_the_value_an_object() {
     let codec = ListCodec::json().unwrap();
@@ -324,6 +361,26 @@ fn what_an_older_release_published_is_resolved_by_the_schema_it_was_written_by()
     assert_eq!(avro().decode(&key, Some(&value), None, &nobody).unwrap(), record);
     let read = avro().decode(&key, None, Some(tombstone().stamp()), &nobody).unwrap();
     assert_eq!(read, tombstone());
+}
+
+#[test]
+fn schemas_of_older_records_are_asked_for_once_and_so_many_are_kept() {
+    let mut record = record();
+    record.entries.iter_mut().chain(&mut record.reserve).for_each(|entry| entry.support = 5);
+    let datum = library_bytes(&older_schema(), older_value(&record));
+    let (codec, asked) = (avro(), Cell::new(0));
+    let registry = |_| {
+        asked.set(asked.get() + 1);
+        Ok(older_schema().into())
+    };
+    let read = |id: u32| {
+        let bytes = [&[0][..], &id.to_be_bytes(), &datum].concat();
+        assert_eq!(codec.decode(b"", Some(&bytes), None, &registry).unwrap(), record);
+        asked.get()
+    };
+    (0..2).for_each(|_| (100..164).for_each(|id| assert!(read(id) > 0)));
+    assert_eq!((asked.get(), read(164), read(163)), (64, 65, 65));
+    assert_eq!(read(100), 66, "the first made room");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! One partition of rows, told facts by hand: what a driver, a log and other owners may do to it.
 
-use super::publishing::{NEIGHBOURS_MAX, RANKED_MAX};
-use super::totals::{LOOKED_AT_MAX, TELL_INTERVAL_MS};
+use super::publishing::{NEIGHBOURS_MAX, RANKED_MAX, TOTALS_FIRST_MS};
+use super::totals::{CHANGED_MAX, LOOKED_AT_MAX, TELL_INTERVAL_MS};
 use super::*;
 use crate::event::EventTime;
 use crate::items::{Items, fingerprint, spread};
@@ -45,14 +45,22 @@ impl Bench {
     }
 
     fn restoring(partition: u32, partitions: u32) -> Self {
-        Self::by_rules(partition, partitions, &CountingRules::default())
+        Self::by_counting(partition, partitions, &CountingRules::default())
     }
 
-    fn by_rules(partition: u32, partitions: u32, counting: &CountingRules) -> Self {
+    fn by_counting(partition: u32, partitions: u32, counting: &CountingRules) -> Self {
         let publish = PublishRules { sweep_ms: 1 << 40, ..PublishRules::default() };
         let setup = RowsSetup { lists: ListRules::defaults(), publish, clocked: Clocked::Wall };
+        Self::by(partition, partitions, counting, &setup)
+    }
+
+    fn by_setup(partition: u32, partitions: u32, setup: &RowsSetup) -> Self {
+        Self::by(partition, partitions, &CountingRules::default(), setup)
+    }
+
+    fn by(partition: u32, partitions: u32, counting: &CountingRules, setup: &RowsSetup) -> Self {
         let partition = Partition(partition);
-        let work = RowsWork::new(partition, partitions, counting, IDENTITY, &setup);
+        let work = RowsWork::new(partition, partitions, counting, IDENTITY, setup);
         Self {
             stage: Stage::new(work, RowsInput::all(partitions)),
             partition,
@@ -167,6 +175,20 @@ impl Bench {
         self.append(block).unwrap()
     }
 
+    /// A section without entries: how its source stands.
+    fn stands(&mut self, lag: Lag, highest: Option<EventTime>) -> Seen {
+        let mut writer = PairsWriter::default();
+        let (source, from) = (SourcePartition::new("events", 0), self.written);
+        let span = Span { from, to: from };
+        writer.open(SectionHead { source, span, highest, lag, arrived_ms: None, checksum: None });
+        let block = writer.finish(1, &self.items);
+        self.append(block).unwrap()
+    }
+
+    fn ranked(&self) -> u64 {
+        self.stage.work().tally().ranked.iter().sum()
+    }
+
     fn many_views(&mut self, count: usize) -> Seen {
         let names: Vec<(String, String)> = (0..count).map(|n| (format!("a{n}"), format!("b{n}"))).collect();
         let pairs: Vec<(&str, &str)> = names.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
@@ -239,10 +261,35 @@ fn key(item: &str) -> String {
 
 /// Without contexts no list is shown: gates need to know N.
 fn with_contexts(bench: &mut Bench) {
+    contexts(bench, Lag::Live);
+}
+
+/// The same while its source reads history, and a view of two items.
+fn with_contexts_of(bench: &mut Bench, lag: Lag) {
+    contexts(bench, lag);
+    let mut writer = PairsWriter::default();
+    let (source, from) = (SourcePartition::new("events", 0), bench.written);
+    let span = Span { from, to: from };
+    writer.open(SectionHead { source, span, highest: None, lag, arrived_ms: None, checksum: None });
+    let shop = bench.items.shop("main");
+    let (centre, neighbour) = (bench.items.item(shop, "a"), bench.items.item(shop, "b"));
+    let relation = Relation::ViewedTogether;
+    let star = Change::Star { relation, centre, neighbours: &[neighbour] };
+    let alone = Change::Star { relation, centre: neighbour, neighbours: &[] };
+    for change in [star, alone] {
+        writer.push(bench.written, &Delta { time: EventTime(EVENT_MS), change }, &bench.items);
+        bench.written = Position::start_of(bench.written.offset.after());
+    }
+    writer.head().unwrap().span.to = bench.written;
+    let block = writer.finish(1, &bench.items);
+    bench.append(block).unwrap();
+}
+
+fn contexts(bench: &mut Bench, lag: Lag) {
     let mut writer = PairsWriter::default();
     let from = bench.written;
     let source = SourcePartition::new("events", 0);
-    let (highest, lag) = (Some(EventTime(EVENT_MS)), Lag::Live);
+    let highest = Some(EventTime(EVENT_MS));
     writer.open(SectionHead { source, span: Span { from, to: from }, highest, lag, arrived_ms: None, checksum: None });
     let shop = bench.items.shop("main");
     for _ in 0..10 {
@@ -295,7 +342,7 @@ fn a_fact_ranks_a_bounded_number_of_lists_and_changed_ones_go_first() {
 #[test]
 fn a_fact_ranks_few_rows_where_they_are_long() {
     const NEIGHBOURS: usize = 1_000;
-    let mut bench = Bench::by_rules(0, 1, &CountingRules { row_max: None, ..CountingRules::default() });
+    let mut bench = Bench::by_counting(0, 1, &CountingRules { row_max: None, ..CountingRules::default() });
     bench.open(0, 0, 0).unwrap();
     bench.write_opening();
     with_contexts(&mut bench);
@@ -517,6 +564,217 @@ fn much_that_has_changed_is_told_in_bounded_blocks() {
     let blocks = bench.pass(TELL_INTERVAL_MS).totals;
     let sizes: Vec<usize> = blocks.iter().map(|block| TotalsBlock::decode(block).unwrap().entries.len()).collect();
     assert_eq!(sizes, [LOOKED_AT_MAX, LOOKED_AT_MAX, 5]);
+}
+
+#[test]
+fn as_many_changed_totals_as_are_worth_it_are_told_before_the_interval_is_over() {
+    let mut bench = Bench::live(0, 2, 900);
+    bench.pass(1);
+    let names = names_of(0, CHANGED_MAX);
+    let pairs: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "other")).collect();
+    assert_eq!(bench.views(&pairs[1..]).totals.len(), 0, "one too few");
+    let told = bench.views(&pairs[..1]).totals;
+    let entries: usize = told.iter().map(|block| TotalsBlock::decode(block).unwrap().entries.len()).sum();
+    assert_eq!(entries, LOOKED_AT_MAX, "the first of them; the rest is left over");
+    assert!(bench.stage.is_busy());
+}
+
+#[test]
+fn what_a_section_brings_again_is_counted_as_known_and_the_rest_of_it_counts() {
+    let mut bench = Bench::live(0, 1, 900);
+    bench.views(&[("a", "b")]);
+    bench.written = Position::start_of(NextOffset(1));
+    bench.views(&[("c", "d")]);
+    let work = bench.stage.work();
+    let support = |name: &str| {
+        let item = work.rows().items().find_item("main", name).unwrap();
+        work.rows().row(Relation::ViewedTogether, item).anchor_support
+    };
+    assert_eq!((work.tally().ledger_duplicates, support("b"), support("c"), support("d")), (1, 1, 0, 1));
+    let last = bench.log.last().unwrap().clone();
+    bench.append(last).unwrap();
+    assert_eq!(bench.stage.work().tally().ledger_duplicates, 3, "all of it");
+}
+
+#[test]
+fn what_was_counted_in_silence_is_due_with_everything_and_since_no_time_of_its_own() {
+    let mut bench = Bench::restoring(0, 1);
+    bench.open(0, 3, 0).unwrap();
+    bench.write_opening();
+    with_contexts(&mut bench);
+    bench.views(&[("a", "b")]);
+    assert_eq!(*bench.stage.phase(), Phase::Live);
+    let mut effects: Vec<Effect> = Vec::new();
+    bench.stage.handle(Fact::Clock(Clock::at(WALL_MS)), &mut effects).unwrap();
+    let since = effects.iter().filter_map(|effect| match effect {
+        Effect::Publish { since_ms, .. } => Some(*since_ms),
+        _ => None,
+    });
+    assert_eq!(since.collect::<Vec<_>>(), [None; 2]);
+}
+
+#[test]
+fn behind_a_history_lists_wait_a_moment_for_the_others_and_then_come_once() {
+    let mut bench = Bench::live(0, 1, 900);
+    bench.pass(1);
+    bench.stands(Lag::History, None);
+    with_contexts_of(&mut bench, Lag::History);
+    assert_eq!(bench.pass(60_000).lists, [], "all is silent");
+    bench.stands(Lag::Live, None);
+    assert_eq!(bench.pass(TOTALS_FIRST_MS - 1).lists, []);
+    assert_eq!(bench.pass(1).lists.len(), 2);
+    bench.stands(Lag::Live, None);
+    assert_eq!(bench.pass(60_000).lists, [], "once");
+}
+
+#[test]
+fn a_list_that_is_off_is_not_even_ranked() {
+    let mut lists = ListRules::defaults();
+    lists[Relation::ViewedTogether.index()].enabled = false;
+    let setup = RowsSetup { lists, publish: PublishRules::default(), clocked: Clocked::Wall };
+    let mut bench = Bench::by_setup(0, 1, &setup);
+    bench.open(0, 0, 0).unwrap();
+    bench.write_opening();
+    with_contexts(&mut bench);
+    bench.views(&[("a", "b")]);
+    assert_eq!((bench.pass(1_000).lists, bench.ranked(), bench.stage.work().due.known()), (vec![], 0, 0));
+}
+
+#[test]
+fn time_that_passes_by_marks_alone_is_followed_and_brings_everything_up_at_rest() {
+    let rest_ms = PublishRules::default().rest_after_ms;
+    let mut bench = Bench::live(0, 1, 900);
+    with_contexts(&mut bench);
+    bench.pass(1);
+    bench.views(&[("a", "b")]);
+    bench.pass(1);
+    bench.pass(rest_ms - 2);
+    let changed = bench.ranked();
+    bench.pass(1);
+    let rested = bench.ranked();
+    assert_eq!((changed, rested), (2, 4), "exactly then");
+    bench.stands(Lag::Live, Some(EventTime(EVENT_MS)));
+    bench.pass(2 * rest_ms);
+    assert_eq!(bench.ranked(), rested, "no time has passed");
+    let later = EventTime(EVENT_MS + 1);
+    bench.stands(Lag::Live, Some(later));
+    assert_eq!(bench.stage.work().rows().now(), later);
+    bench.pass(2 * rest_ms);
+    assert_eq!(bench.ranked(), rested + 2);
+}
+
+#[test]
+fn where_events_are_the_clock_lists_go_out_as_their_times_come_and_no_clock_moves_them() {
+    let setup = RowsSetup { lists: ListRules::defaults(), publish: PublishRules::default(), clocked: Clocked::Events };
+    let mut bench = Bench::by_setup(0, 1, &setup);
+    bench.open(0, 0, 0).unwrap();
+    bench.write_opening();
+    with_contexts(&mut bench);
+    assert_eq!(bench.views(&[("a", "b")]).lists, [], "due at their very time");
+    assert_eq!((bench.pass(1_000_000).lists, bench.stage.is_busy()), (vec![], false));
+    assert_eq!(bench.stands(Lag::Live, Some(EventTime(EVENT_MS))).lists, []);
+    assert_eq!(bench.stands(Lag::Live, Some(EventTime(EVENT_MS + 1))).lists.len(), 2);
+}
+
+#[test]
+fn all_lists_as_they_stand_are_published_in_steps_news_or_not() {
+    let mut bench = Bench::live(0, 1, 900);
+    with_contexts(&mut bench);
+    let pairs = RANKED_MAX * 3 / 4;
+    bench.many_views(pairs);
+    bench.pass(1);
+    bench.lands(0, "ghost", Some(at(300, 43)), None).unwrap();
+    bench.pass(1_000);
+    let (mut from, mut steps, mut seen) = (Some(0), Vec::new(), Vec::new());
+    while let Some(start) = from {
+        let mut effects: Vec<Effect> = Vec::new();
+        from = bench.stage.work_mut().publish_all(start, &mut effects);
+        steps.push((start, from));
+        for effect in effects {
+            let Effect::Publish { record, since_ms: None, .. } = effect else { panic!("{effect:?}") };
+            assert!(record.stamp().epoch == 900 && record.entries.iter().all(|entry| entry.llr_root.is_finite()));
+            seen.push(record.key());
+        }
+    }
+    let steps_want = [(0, Some(RANKED_MAX)), (RANKED_MAX, None)];
+    assert_eq!((&steps[..], seen.len()), (&steps_want[..], 2 * pairs), "the buried one is not among them");
+    seen.sort();
+    seen.dedup();
+    assert_eq!(seen.len(), 2 * pairs, "each once");
+}
+
+#[test]
+fn totals_are_refused_in_a_partition_that_is_not_theirs_and_counted_when_told() {
+    let mut owner = Bench::live(0, 2, 900);
+    let block = told(&mut owner).totals.remove(0);
+    assert_eq!(owner.stage.work().tally().totals_told, 6);
+    let mut reader = Bench::live(1, 2, 800);
+    let refused = reader.total(1, 5, &block);
+    assert!(matches!(refused, Err(StageError::Foreign { log: Log::Totals, .. })), "{refused:?}");
+    let mut damaged = claim(1, Partition(0));
+    let last = damaged.len() - 1;
+    damaged[last] ^= 1;
+    let mut reader = Bench::live(1, 2, 800);
+    assert!(matches!(reader.total(0, 5, &damaged), Err(StageError::Wire { log: Log::Totals, .. })));
+}
+
+#[test]
+fn what_became_of_lists_is_told_by_kind() {
+    let mut bench = Bench::live(0, 1, 900);
+    with_contexts(&mut bench);
+    bench.views(&[("a", "b")]);
+    bench.pass(1);
+    let list = ListName::of(Relation::ViewedTogether).index();
+    let tally = |bench: &Bench| {
+        let tally = bench.stage.work().tally();
+        [tally.ranked, tally.published, tally.tombstones, tally.suppressed].map(|by_list| by_list[list])
+    };
+    let [ranked, published, tombstones, suppressed] = tally(&bench);
+    assert_eq!((published, tombstones), (2, 0));
+    bench.lands(0, "ghost", Some(at(300, 43)), Some(&["z"])).unwrap();
+    bench.pass(1_000);
+    assert_eq!(tally(&bench), [ranked + 1, published, 1, suppressed], "it is buried");
+    bench.pass(PublishRules::default().rest_after_ms);
+    let [at_rest, published, tombstones, still] = tally(&bench);
+    assert_eq!((published, tombstones, still - suppressed), (2, 1, 2), "at rest nothing is news");
+    assert!(at_rest >= ranked + 3);
+}
+
+#[test]
+fn a_list_says_since_when_its_change_waited_and_no_clock_makes_that_less_than_nothing() {
+    for (wall_ms, waited_ms) in [(WALL_MS + 700, 700), (WALL_MS - 5_000, 0)] {
+        let mut bench = Bench::live(0, 1, 900);
+        with_contexts(&mut bench);
+        bench.views(&[("a", "b")]);
+        let mut effects: Vec<Effect> = Vec::new();
+        let clock = Clock { wall_ms, monotonic_ms: bench.monotonic_ms + 1 };
+        bench.stage.handle(Fact::Clock(clock), &mut effects).unwrap();
+        let told: Vec<_> = effects
+            .iter()
+            .filter_map(|effect| match effect {
+                Effect::Publish { since_ms, waited_ms, .. } => Some((*since_ms, *waited_ms)),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(told, [(Some(WALL_MS), Some(waited_ms)); 2]);
+    }
+}
+
+#[test]
+fn bytes_held_are_told_by_kind_and_nothing_is_taken_off() {
+    let mut bench = Bench::live(0, 2, 900);
+    told(&mut bench);
+    let work = bench.stage.work();
+    let kinds = work.bytes_by_kind();
+    let of = |kind: &str| kinds.iter().find(|(name, _)| *name == kind).unwrap().1;
+    for (kind, parts) in [
+        ("names", [work.rows.items().bytes(), work.names.held_bytes()]),
+        ("due", [work.due.bytes(), work.lists.bytes()]),
+        ("blocks", [work.telling.bytes(), work.totals_writer.held_bytes()]),
+    ] {
+        assert!(parts.iter().all(|&part| part > 0), "{kind}: {parts:?}");
+        assert!(of(kind) > parts[0] && of(kind) > parts[1], "{kind}: {} of {parts:?}", of(kind));
+    }
 }
 
 #[test]

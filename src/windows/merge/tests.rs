@@ -120,6 +120,36 @@ fn opening_again_changes_nothing_and_a_source_opened_later_is_behind() {
     assert_eq!(released(&mut merge), ["1@1", "0@5"]);
 }
 
+#[test]
+fn a_source_that_is_opened_while_others_hold_events_changes_their_places_and_nothing_else() {
+    let (mut merge, source) = opened(&["b", "c", "silent"], UNBOUNDED);
+    for (place, time) in [(0, 5), (0, 8), (1, 6), (1, 8)] {
+        push(&mut merge, source[place], time);
+    }
+    let earlier = merge.open(&SourcePartition::new("a", 0)); // first in order of name: all others move on
+    push(&mut merge, earlier, 7);
+    push(&mut merge, earlier, 8);
+    let all: Vec<SourceIndex> = source.into_iter().chain([earlier]).collect();
+    all.iter().for_each(|&source| merge.mark(source, None, false));
+    assert_eq!(released(&mut merge), ["0@5", "1@6", "3@7", "3@8", "0@8", "1@8"]);
+    assert_eq!((merge.held(), merge.bytes()), (0, 0));
+}
+
+#[test]
+fn what_a_backlog_took_is_given_back_and_marks_pile_up_nothing() {
+    let (mut merge, source) = opened(&["a", "b"], UNBOUNDED);
+    let many = 3 * i64::try_from(KEPT_EVENTS_MAX).unwrap();
+    (0..many).for_each(|time| push(&mut merge, source[0], time));
+    merge.mark(source[1], Some(EventTime(0)), true);
+    assert_eq!(released(&mut merge).len(), 1, "b has come to 0");
+    (1..many).for_each(|time| merge.mark(source[1], Some(EventTime(time)), true));
+    assert!(merge.bounds.len() <= 2, "{} bounds of two sources", merge.bounds.len());
+    merge.mark(source[1], None, false);
+    assert_eq!(released(&mut merge).len(), 3 * KEPT_EVENTS_MAX - 1);
+    let room = merge.sources[0].held.capacity();
+    assert!(room <= KEPT_EVENTS_MAX, "room for {room} events");
+}
+
 /// A call on the merge; sources and times are taken from the plan.
 #[derive(Clone, Debug)]
 enum Call {

@@ -1,0 +1,49 @@
+//! How far one source partition has been read.
+
+use super::IntakeInput;
+use crate::event::EventTime;
+use crate::intake::Plans;
+use crate::position::{Checkpoint, NextOffset, Position};
+use crate::stage::checkpoints::Checkpoints;
+use crate::stage::lag::LagWatch;
+use crate::stage::sections::{Place, Progress};
+use std::sync::Arc;
+
+/// A source partition as it is read.
+pub(super) struct Reading {
+    pub(super) input: IntakeInput,
+    /// Shared while a record is read, which borrows from it.
+    pub(super) plans: Arc<Plans>,
+    pub(super) origin: Option<Position>,
+    pub(super) next: NextOffset,
+    /// Checksum of the record before `next`.
+    pub(super) checksum: Option<u32>,
+    /// What the log holds of records that have not been read again yet.
+    pub(super) checkpoints: Checkpoints,
+    pub(super) highest: Option<EventTime>,
+    pub(super) lag: LagWatch,
+}
+
+impl Reading {
+    pub(super) fn new(input: IntakeInput, history_ms: Option<i64>) -> Self {
+        Self {
+            input,
+            plans: Arc::default(),
+            origin: None,
+            next: NextOffset(0),
+            checksum: None,
+            checkpoints: Checkpoints::default(),
+            highest: None,
+            lag: LagWatch::new(history_ms),
+        }
+    }
+
+    pub(super) fn place(&self) -> Place<'_> {
+        Place {
+            source: &self.input.source,
+            checkpoint: Checkpoint { position: Position::start_of(self.next), checksum: self.checksum },
+            progress: Progress { highest: self.highest, lag: self.lag.lag() },
+            has_origin: self.origin.is_some(),
+        }
+    }
+}
