@@ -41,7 +41,9 @@ const HEARTBEAT_INTERVAL_MS: &str = "1000";
 /// After so long a silence a member's partitions go to others: a crash stalls them for as long.
 const SESSION_TIMEOUT_MS: &str = "15000";
 /// Bytes fetched ahead of what is taken, per partition, in kB.
-const FETCHED_AHEAD_KBYTES: &str = "8192";
+const FETCHED_AHEAD_KBYTES: &str = "2048";
+/// How long until more is fetched where so much was at hand. (librdkafka's own second would be the pace of a backlog.)
+const FETCH_AGAIN_MS: &str = "20";
 
 /// The group's word and librdkafka's figures, as they come in while the reader is polled.
 struct Member {
@@ -277,6 +279,7 @@ pub(super) fn reading(config: &mut ClientConfig) {
         .set("enable.partition.eof", "true")
         .set("isolation.level", "read_committed");
     default(config, "fetch.wait.max.ms", "500");
+    default(config, "fetch.queue.backoff.ms", FETCH_AGAIN_MS);
 }
 
 /// How many partitions a topic has. Brokers that answer, but do not know it, are asked again for a while.

@@ -69,8 +69,8 @@ impl Busy {
     /// Whether what stands last of `key` is a list of ours.
     fn is_ours(&self, key: &[u8]) -> bool {
         self.on_log(|held| {
-            let of_key = held.records().iter().filter(|(_, kept)| kept.key.as_deref() == Some(key));
-            let (_, last) = of_key.last().unwrap();
+            let mut of_key = held.records().iter().filter(|(_, kept)| kept.key.as_deref() == Some(key));
+            let (_, last) = of_key.next_back().unwrap();
             let headers = last.headers.iter().map(|(name, value)| (name.as_str(), Some(value.as_slice())));
             ListHeaders::read(headers).unwrap().is_some()
         })
