@@ -3,7 +3,8 @@
 //! Brokers say where each append stands. While these places follow each other, nobody else's record lies between them
 //! ([`Runs`]), and the log has been seen up to there without having been fetched. Where they do not, or while few are appended, the
 //! log is read ([`Tail`]): so a record of somebody else is met, wherever it lands.
-//! Invariants: only records of the present claim count as one's own; whatever is not known to be one's own is read.
+//! Invariants: only records of the present claim count as one's own; whatever is not known to be one's own is read, and so is
+//! a log in which places go back: it has lost its tail, and reading it says so.
 //! Absent: IO.
 
 use super::transport::Run;
@@ -17,34 +18,39 @@ pub(super) const OWN_MIN: u64 = 16;
 /// The last unbroken run of a writer's records on each partition of a log.
 #[derive(Default)]
 pub struct Runs {
-    /// None where brokers have not said where the last one stands. And whether it was told.
-    last: BTreeMap<Partition, (Option<Run>, bool)>,
+    last: BTreeMap<Partition, Last>,
+}
+
+#[derive(Default)]
+struct Last {
+    /// None where brokers have not said where the last record stands, or where one stood before.
+    run: Option<Run>,
+    /// Behind the furthest.
+    end: NextOffset,
+    is_told: bool,
 }
 
 impl Runs {
     /// A record has been acknowledged, in the order in which they were appended.
     pub fn landed(&mut self, partition: Partition, offset: Option<NextOffset>, stamp: Stamp) {
-        let (run, is_told) = self.last.entry(partition).or_default();
+        let Last { run, end, is_told } = self.last.entry(partition).or_default();
         *is_told = false;
-        *run = offset.map(|offset| match *run {
+        *run = offset.filter(|offset| offset >= end).map(|offset| match *run {
             Some(known) if known.to == offset && known.last.epoch == stamp.epoch => {
                 Run { to: offset.after(), last: known.last.max(stamp), ..known }
             }
             _ => Run { from: offset, to: offset.after(), last: stamp },
         });
+        *end = run.map_or(*end, |run| run.to);
     }
 
     /// The runs that have changed since they were asked for last.
     pub fn take(&mut self) -> Vec<(Partition, Option<Run>)> {
-        let changed = self.last.iter_mut().filter(|(_, (_, is_told))| !is_told);
-        changed
-            .map(|(&partition, (run, is_told))| {
-                (partition, {
-                    *is_told = true;
-                    *run
-                })
-            })
-            .collect()
+        let told = self.last.iter_mut().map(|(&partition, last)| {
+            let was_told = std::mem::replace(&mut last.is_told, true);
+            (!was_told).then_some((partition, last.run))
+        });
+        told.flatten().collect()
     }
 }
 
@@ -55,12 +61,14 @@ pub(super) struct Tail {
     is_read: bool,
     /// How many of one's own were passed over since the last [`Tail::second`].
     passed: u64,
+    /// Whether something else may lie before one's own last run, and has not been read yet.
+    has_gap: bool,
 }
 
 impl Tail {
     /// Of the owner with this epoch; read, at first.
     pub(super) fn new(epoch: u64) -> Self {
-        Self { epoch, is_read: true, passed: 0 }
+        Self { epoch, is_read: true, passed: 0, has_gap: false }
     }
 
     /// Whether it is to be read.
@@ -73,11 +81,12 @@ impl Tail {
     pub(super) fn meet(&mut self, next: NextOffset, run: Option<Run>) -> Option<(NextOffset, u64)> {
         match run.filter(|run| run.last.epoch == self.epoch && run.from <= next) {
             None => {
-                self.is_read = true;
+                (self.is_read, self.has_gap) = (true, true);
                 None
             }
             Some(run) if run.to <= next => None,
             Some(run) => {
+                self.has_gap = false;
                 self.passed += next.lag(run.to);
                 Some((run.to, run.last.sequence))
             }
@@ -86,7 +95,7 @@ impl Tail {
 
     /// A second has passed: where little was appended, the log is read again.
     pub(super) fn second(&mut self) {
-        self.is_read = std::mem::take(&mut self.passed) < OWN_MIN;
+        self.is_read = std::mem::take(&mut self.passed) < OWN_MIN || self.has_gap;
     }
 }
 
@@ -122,6 +131,9 @@ mod tests {
         assert_eq!(landed(None, at(9, 2)), None, "nobody knows where");
         assert_eq!(landed(Some(14), at(9, 3)), run(14, 15, at(9, 3)));
         assert_eq!(landed(Some(15), at(9, 1)), run(14, 16, at(9, 3)), "one published again as it was");
+        assert_eq!(landed(Some(12), at(9, 4)), None, "the log has lost its tail");
+        assert_eq!(landed(Some(13), at(9, 5)), None);
+        assert_eq!(landed(Some(16), at(9, 6)), run(16, 17, at(9, 6)));
     }
 
     #[test]
@@ -150,8 +162,14 @@ mod tests {
             tail.is_read = false;
             assert_eq!(tail.meet(next(12), between), None, "{between:?}");
             assert!(tail.is_read(), "{between:?}");
+            tail.passed = OWN_MIN;
+            tail.second();
+            assert!(tail.is_read(), "{between:?}: it is read until what lies between has been met");
         }
         assert_eq!(tail.meet(next(13), run(13, 14, at(5, 6))), Some((next(14), 6)), "what lay between has been read");
+        tail.passed = OWN_MIN;
+        tail.second();
+        assert!(!tail.is_read());
     }
 
     #[test]

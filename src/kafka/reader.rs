@@ -40,7 +40,7 @@ const POLL_INTERVAL_MAX_MS: &str = "1800000";
 const HEARTBEAT_INTERVAL_MS: &str = "1000";
 /// After so long a silence a member's partitions go to others: a crash stalls them for as long.
 const SESSION_TIMEOUT_MS: &str = "15000";
-/// Bytes fetched ahead of what is taken, per partition, in kB.
+/// Bytes fetched ahead of what is taken, of all partitions together (and one fetch more), in kB.
 const FETCHED_AHEAD_KBYTES: &str = "2048";
 /// How long until more is fetched where so much was at hand. (librdkafka's own second would be the pace of a backlog.)
 const FETCH_AGAIN_MS: &str = "20";

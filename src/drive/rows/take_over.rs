@@ -59,6 +59,8 @@ impl<T: Transport> RowsWorker<T> {
         let appending = Appending { value: Some(&mark), ..Appending::default() };
         let epoch = self.hands.writer.append_at(Log::Totals, partition, appending)?;
         self.hands.ties.metrics.count_claim();
+        // Again: looking at all of them takes its time, and lists stay silent up to where pairs end at the claim.
+        let bounds = Bounds { high: bounds.high.max(self.reader.bounds(partition)?.high), ..bounds };
         let identity = plan.identities().pairs;
         let partitions = plan.pairs_partitions;
         let work = RowsWork::new(partition, partitions, &plan.setup.counting, identity, &plan.setup.rows);
