@@ -100,7 +100,41 @@ pub struct Items {
     entries: Vec<Entry>,
     /// All item names, one behind the other: less memory than a box each, and fewer cache misses.
     names: String,
-    index: HashTable<u32>,
+    index: Index,
+}
+
+/// Numbers by fingerprint. In shards, because a table that grows is made anew at once: of a million items in one table that
+/// would be a step of some 80 ms.
+#[derive(Default)]
+struct Index(Vec<HashTable<u32>>);
+
+const SHARDS: usize = 64;
+
+impl Index {
+    /// Which shard: by bits that neither partitions nor tables go by.
+    fn shard(fingerprint: u64) -> usize {
+        usize::from(fingerprint.to_le_bytes()[5]) % SHARDS
+    }
+
+    fn find(&self, fingerprint: u64, is_it: impl FnMut(&u32) -> bool) -> Option<u32> {
+        self.0.get(Self::shard(fingerprint))?.find(fingerprint, is_it).copied()
+    }
+
+    fn insert(&mut self, fingerprint: u64, id: u32, entries: &[Entry]) {
+        if self.0.is_empty() {
+            self.0.resize_with(SHARDS, HashTable::default);
+        }
+        let fingerprint_of = |&other: &u32| entries[other as usize].fingerprint;
+        self.0[Self::shard(fingerprint)].insert_unique(fingerprint, id, fingerprint_of);
+    }
+
+    fn clear(&mut self) {
+        self.0.iter_mut().for_each(HashTable::clear);
+    }
+
+    fn bytes(&self) -> usize {
+        of_vec(&self.0) + self.0.iter().map(|shard| allocated(shard.allocation_size())).sum::<usize>()
+    }
 }
 
 impl Items {
@@ -143,8 +177,7 @@ impl Items {
         let id = small(self.entries.len());
         self.entries.push(Entry::new(shop, fingerprint, self.names.len(), item.len()));
         self.names.push_str(item);
-        let entries = &self.entries;
-        self.index.insert_unique(fingerprint, id, |&other| entries[other as usize].fingerprint);
+        self.index.insert(fingerprint, id, &self.entries);
         ItemId(id)
     }
 
@@ -165,7 +198,7 @@ impl Items {
         }
         for guess in &mut guesses {
             // The first that it may be: mostly it is.
-            guess.id = self.index.find(guess.fingerprint, |_| true).map_or(u32::MAX, |&id| id);
+            guess.id = self.index.find(guess.fingerprint, |_| true).unwrap_or(u32::MAX);
         }
         for (guess, &(shop, _)) in guesses.iter_mut().zip(items) {
             match self.entries.get(guess.id as usize) {
@@ -206,7 +239,7 @@ impl Items {
                 && entry.shop == shop
                 && self.names.as_bytes()[entry.range()] == *item.as_bytes()
         };
-        self.index.find(fingerprint, same).map(|&id| ItemId(id))
+        self.index.find(fingerprint, same).map(ItemId)
     }
 
     /// The name of a shop.
@@ -261,7 +294,7 @@ impl Items {
     #[must_use]
     pub fn bytes(&self) -> usize {
         let shops: usize = self.shop_name_bytes + of_vec(&self.shops) + allocated(self.shop_index.allocation_size());
-        shops + of_vec(&self.entries) + allocated(self.names.capacity()) + allocated(self.index.allocation_size())
+        shops + of_vec(&self.entries) + allocated(self.names.capacity()) + self.index.bytes()
     }
 
     /// Every item, in the order of first meeting.

@@ -6,7 +6,8 @@
 //!
 //! The rules: a log of ours is whole from its first record, or refused; an input that ends before what was read of it, or
 //! holds another record there, is refused; a log that is empty although what was made of it is not is refused. Nothing is
-//! appended before the decision, not even a mark that founds a log or claims a partition. Refuse, never reset.
+//! appended before the decision, not even a mark that founds a log or claims a partition. Refuse, never reset. (Other rules, and
+//! a claim that is lost, show only when reading goes on.)
 //! Absent: reading logs (`scan`), and doubt: what passes by itself never comes here.
 
 use super::transport::Bounds;
