@@ -1,6 +1,6 @@
 //! Shops and items, interned: a stage's partition knows each by a small number, and by a fingerprint of its content.
 //!
-//! Invariants: numbers are dense and never reused; they are private to one table, so nothing that leaves a partition
+//! Invariants: numbers are dense and, until a table is cleared, never reused; they are private to one table, so nothing that leaves a partition
 //! (logs, lists, order of ties) may depend on them. Fingerprints are the same everywhere and for ever.
 //! Absent: forgetting single ones. A table grows with the catalogue, about 50 bytes an item, unless it is cleared.
 
@@ -103,8 +103,8 @@ pub struct Items {
     index: Index,
 }
 
-/// Numbers by fingerprint. In shards, because a table that grows is made anew at once: of a million items in one table that
-/// would be a step of some 80 ms.
+/// Numbers by fingerprint. In shards, because a table that grows is made anew at once: of one for all items that would be
+/// a step that grows with the catalogue (`cargo bench --bench steps`, the take-over).
 #[derive(Default)]
 struct Index(Vec<HashTable<u32>>);
 
