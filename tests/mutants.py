@@ -452,7 +452,7 @@ MUTANTS = [
     ),
     *of(
         "src/wire/dictionary.rs",
-        ("dictionary-block", "self.block = self.block.wrapping_add(1);", "", "numbers of the block before are used"),
+        ("dictionary-block", "self.item_numbers.0.clear();", "", "names of the block before keep their numbers"),
     ),
     *of(
         "src/wire/events.rs",
