@@ -294,20 +294,25 @@ mod memory {
     fn memory_stays_flat_whatever_is_refused() {
         let text = lines(&calm(6));
         let calm = peak_kib(|out| out.write_all(text.as_bytes()).unwrap());
-        let hostile = peak_kib(|out| {
-            out.write_all(text.as_bytes()).unwrap();
-            let mut random = Random::new(6);
-            for n in 0..40_000 {
-                // Ids that differ in each: none of them may be remembered.
-                writeln!(out, "{{\"type\":\"view\",\"user\":\"u{n}\",\"ts\":{n},\"item\":\"item-{n}-{:050}\"}}", n)
-                    .unwrap();
-                if n % 400 == 0 {
-                    writeln!(out, "{}", broken(&mut random).0).unwrap();
-                    writeln!(out, "{}", "y".repeat(1 << 20)).unwrap();
+        let hostile = |rounds: usize| {
+            peak_kib(|out| {
+                out.write_all(text.as_bytes()).unwrap();
+                let mut random = Random::new(6);
+                for n in 0..rounds * 400 {
+                    // Ids that differ in each: none of them may be remembered.
+                    writeln!(out, "{{\"type\":\"view\",\"user\":\"u{n}\",\"ts\":{n},\"item\":\"item-{n}-{:050}\"}}", n)
+                        .unwrap();
+                    if n % 400 == 0 {
+                        writeln!(out, "{}", broken(&mut random).0).unwrap();
+                        writeln!(out, "{}", "y".repeat(1 << 20)).unwrap();
+                    }
                 }
-            }
-        });
-        assert!(hostile * 10 <= calm * 13, "{hostile} KiB at most, {calm} KiB in the calm run");
+            })
+        };
+        // What a long line takes while it is read, a few of them show; more of the same must add nothing to it.
+        let (few, many) = (hostile(5), hostile(200));
+        assert!(many * 10 <= few * 11, "{many} KiB at most for 200 rounds, {few} KiB for 5");
+        assert!(few < calm + 16 * 1_024, "{few} KiB at most, {calm} KiB in the calm run");
         // A line without end is cut, not held: the limit of a line, however long it is.
         let endless = |lines: usize| {
             peak_kib(|out| {
