@@ -33,8 +33,8 @@ PARTITIONS = 4
 LISTS_LENGTH = 20
 LOGS = ("events", "pairs", "totals", "lists")
 LOOK_S = 0.02
-# Longer than a list may wait (publish.min_interval), shorter than the silence that brings everything up (publish.rest_after).
-QUIET_S = 4
+# Longer than the silence that brings everything up (publish.rest_after): what is published then belongs to the work.
+QUIET_S = 13
 START_MAX_S = 60
 RUN_MAX_S = 600
 FEED_SLICE_S = 0.01
@@ -286,10 +286,13 @@ def kafka(given, stack, folder):
         print("set: " + ", ".join(given.settings))
     print(f"{'':8}{'program µs':>12}{'broker µs':>12}{'bare µs':>10}{'(broker)':>10}{'× bare':>9}{'broker ×':>10}{'events/s':>10}{'lists':>9}", flush=True)
     rounds = []
-    for number in range(given.rounds):
+    for number in range(given.warm + given.rounds):
         got = Round(broker, given, folder, number, "views", count)
+        if number < given.warm:
+            line(f"warm {number + 1}", [got], min)
+            continue
         rounds.append(got)
-        line(f"round {number + 1}", [got], min)
+        line(f"round {number + 1 - given.warm}", [got], min)
     for name, of in (("least", min), ("median", statistics.median)):
         line(name, rounds, of)
     median = statistics.median
@@ -365,6 +368,9 @@ def main():
     parser.add_argument("mode", choices=("kafka", "paced"))
     parser.add_argument("--events", type=int, default=700_000, help="of kafka [700000]")
     parser.add_argument("--rounds", type=int, default=3, help="of kafka [3]")
+    parser.add_argument(
+        "--warm", type=int, default=2, help="of kafka: rounds before those, not counted: a broker that has just started compiles itself [2]"
+    )
     parser.add_argument("--rates", type=lambda text: [int(rate) for rate in text.split(",")], default=[20, 200, 2_000, 20_000])
     parser.add_argument("--seconds", type=int, default=60, help="of paced, for each rate [60]")
     parser.add_argument("--set", dest="settings", action="append", default=[], metavar="KEY=VALUE", help="a setting of samenloop")
