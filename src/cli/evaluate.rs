@@ -22,11 +22,10 @@ use crate::stage::Clocked;
 use crate::watch::now_ms;
 use basket::{Baskets, Target, Value};
 use clap::{Args, ValueEnum};
-use estimate::Measured;
 use history::{History, Line};
 use lists::{Lists, Popularity};
-use next_view::Sessions;
-use report::{Part, Report, Row};
+use next_view::{LISTS_COMBINED, Sessions, Way};
+use report::{Part, Report, Results};
 use serde::Deserialize;
 use serde::de::IntoDeserializer as _;
 use std::collections::{BTreeMap, HashSet};
@@ -41,6 +40,7 @@ Examples:
   samenloop evaluate orders.jsonl.gz
   samenloop evaluate clicks.jsonl.gz --task next-view --measures score,cosine,llr
   samenloop evaluate orders.jsonl --set lists.bought-together.specificity=0.4
+  samenloop evaluate orders.jsonl --against lists.bought-together.specificity=0.4 --against counting.row_max=512
   samenloop evaluate orders.jsonl.gz --seeds 20 --json";
 
 /// Counts the first part of the events, and asks the lists for what was hidden in the rest.
@@ -79,9 +79,21 @@ pub(crate) struct EvaluateArgs {
         value_parser = compared
     )]
     pub(crate) measures: Vec<Compared>,
+    /// Other settings to compare with those in force, on the same questions, as in "counting.row_max=512
+    /// lists.bought-together.reserve=0"; may be repeated
+    #[arg(long, value_name = "KEY=VALUE …", value_parser = variant)]
+    pub(crate) against: Vec<Variant>,
     /// Print JSON: one object, a report for each task
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// Settings that differ from those in force.
+#[derive(Clone, Debug)]
+pub(crate) struct Variant {
+    /// As given.
+    name: String,
+    pub(super) set: Vec<(String, String)>,
 }
 
 /// What an evaluation hides.
@@ -117,6 +129,22 @@ const COUNT_MAX: usize = 1000;
 fn share(text: &str) -> Result<f64, String> {
     let share = text.parse::<f64>().ok().filter(|share| *share > 0.0 && *share < 1.0);
     share.ok_or_else(|| "must be between 0 and 1".to_owned())
+}
+
+/// Settings of which what is read of the files does not depend: else the questions would not be the same.
+const VARIED: [&str; 2] = ["counting.", "lists."];
+
+fn variant(text: &str) -> Result<Variant, String> {
+    let set = text.split_whitespace().map(super::settings::key_and_value).collect::<Result<Vec<_>, _>>()?;
+    if set.is_empty() {
+        return Err("write it as KEY=VALUE, several with blanks between them".to_owned());
+    }
+    match set.iter().find(|(key, _)| !VARIED.iter().any(|prefix| key.starts_with(prefix))) {
+        Some((key, _)) => {
+            Err(format!("{key}: only counting.* and lists.* can be compared; others change what is asked"))
+        }
+        None => Ok(Variant { name: text.trim().to_owned(), set }),
+    }
 }
 
 fn count(text: &str) -> Result<usize, String> {
@@ -171,11 +199,12 @@ fn name_of(rules: &ListRules) -> &'static str {
     }
 }
 
-pub(super) fn run(args: EvaluateArgs, settings: Settings) -> anyhow::Result<Outcome> {
+/// `against`: the settings of each of `args.against`, whole.
+pub(super) fn run(args: EvaluateArgs, settings: Settings, against: Vec<Settings>) -> anyhow::Result<Outcome> {
     if args.files.iter().any(|path| path == Path::new("-")) {
         return Err(UsageError("stdin cannot be read twice, as evaluate does: name a file".to_owned()).into());
     }
-    let evaluation = Evaluation::open(args, settings)?;
+    let evaluation = Evaluation::open(args, settings, against)?;
     let reports = evaluation.tasks()?.into_iter().map(|task| evaluation.report(task));
     let reports = reports.collect::<anyhow::Result<Vec<Report>>>()?;
     let mut out = stdout();
@@ -194,18 +223,19 @@ pub(super) fn run(args: EvaluateArgs, settings: Settings) -> anyhow::Result<Outc
 struct Evaluation {
     args: EvaluateArgs,
     settings: Settings,
+    against: Vec<Settings>,
     files: Vec<EventFile>,
     history: History,
     clock_ms: i64,
 }
 
 impl Evaluation {
-    fn open(args: EvaluateArgs, settings: Settings) -> anyhow::Result<Self> {
+    fn open(args: EvaluateArgs, settings: Settings, against: Vec<Settings>) -> anyhow::Result<Self> {
         let files = event_files(&args.files, &settings)?;
         let intake = assembly::setup(&settings, Clocked::Wall).intake;
         let clock_ms = now_ms();
         let history = History::read(&files, &intake, clock_ms, settings.log.format)?;
-        Ok(Self { args, settings, files, history, clock_ms })
+        Ok(Self { args, settings, against, files, history, clock_ms })
     }
 
     fn tasks(&self) -> anyhow::Result<Vec<Task>> {
@@ -220,7 +250,7 @@ impl Evaluation {
     }
 
     fn report(&self, task: Task) -> anyhow::Result<Report> {
-        let rules = self.rules(task)?;
+        let rules = self.rules(task, &self.settings)?;
         match task {
             Task::Basket => self.baskets(&rules),
             Task::NextView => self.next_views(&rules),
@@ -228,21 +258,32 @@ impl Evaluation {
     }
 
     /// The rules of the list that is asked, with as many entries as are wanted.
-    fn rules(&self, task: Task) -> anyhow::Result<ListRules> {
+    fn rules(&self, task: Task, settings: &Settings) -> anyhow::Result<ListRules> {
         let entries = self.args.entries.unwrap_or_else(|| task.entries());
-        if let Some(row_max) = self.settings.counting.row_max.filter(|row_max| entries > *row_max) {
+        if let Some(row_max) = settings.counting.row_max.filter(|row_max| entries > *row_max) {
             let message = format!("--entries {entries} is more than a row holds (counting.row_max = {row_max})");
             return Err(UsageError(message).into());
         }
-        let mut rules = self.settings.lists[task.relation().index()].clone();
+        let mut rules = settings.lists[task.relation().index()].clone();
         rules.enabled = true;
         rules.length = rules.length.min(entries);
         rules.reserve = entries - rules.length;
         Ok(rules)
     }
 
-    fn train(&self, rules: &ListRules, lines: &HashSet<Line>) -> anyhow::Result<Trained<'_>> {
-        Trained::count(&self.files, &self.settings, rules, lines, &self.history, self.clock_ms)
+    fn train(&self, settings: &Settings, rules: &ListRules, lines: &HashSet<Line>) -> anyhow::Result<Trained<'_>> {
+        Trained::count(&self.files, settings, rules, lines, &self.history, self.clock_ms)
+    }
+
+    /// The lists that the other settings publish, by their names.
+    fn others(&self, task: Task, lines: &HashSet<Line>) -> anyhow::Result<Vec<(String, bool, Lists)>> {
+        let variants = self.args.against.iter().zip(&self.against);
+        variants
+            .map(|(variant, settings)| {
+                let rules = self.rules(task, settings)?;
+                Ok((variant.name.clone(), false, self.train(settings, &rules, lines)?.published()?))
+            })
+            .collect()
     }
 
     /// The lists to compare: first those published, then the same counts by other measures.
@@ -264,40 +305,38 @@ impl Evaluation {
         let questions = baskets.questions(Target::Any);
         anyhow::ensure!(questions > 0, "none of the last orders has 2 to {order_max} items: nothing to ask about");
         let lines = baskets.trained.iter().map(|order| order.line).collect();
-        let mut trained = self.train(rules, &lines)?;
+        let mut trained = self.train(&self.settings, rules, &lines)?;
         let mut all = self.compared(&mut trained, rules)?;
         for measure in [Measure::Cosine, Measure::Count] {
             let whole = whole_rows(measure, rules);
             all.push((format!("{}, whole rows", name_of(&whole)), false, trained.ranked(&whole)));
         }
         let published = all.first().map_or(0, |(_, _, lists)| lists.count());
+        all.extend(self.others(Task::Basket, &lines)?);
         let targets = [("any item", Target::Any), ("new to the customer", Target::New)];
-        let ask = |ask: &dyn Fn(Target) -> Option<Measured>| -> BTreeMap<_, _> {
-            targets.into_iter().filter_map(|(name, target)| Some((name, ask(target)?))).collect()
-        };
-        let mut results = Vec::new();
+        let repeats = seeds as usize;
+        let mut results = Results::new(repeats);
         for (measure, published, lists) in &all {
             for value in Value::ALL {
-                let targets = ask(&|target| baskets.ask(lists, target, value));
-                let (measure, value) = (measure.clone(), Some(value.name()));
-                results.push(Row { measure, published: *published, value, targets });
+                let answers = targets.map(|(name, target)| (name, baskets.ask(lists, target, value)));
+                results.add(measure, *published, Some(value.name()), answers);
             }
         }
         let basket_max = self.settings.counting.basket_max;
         let counted = baskets.trained.iter().filter(|order| order.items.len() <= basket_max);
         let popularity = Popularity::of(counted.flat_map(|order| order.items.iter().copied()), &self.history);
-        let targets = ask(&|target| baskets.ask_popularity(&popularity, target));
-        results.push(Row { measure: "popularity".to_owned(), published: false, value: None, targets });
+        let answers = targets.map(|(name, target)| (name, baskets.ask_popularity(&popularity, target)));
+        results.add("popularity", false, None, answers);
         Ok(Report {
             task: "basket",
             list: rules.relation.list_name(),
             at,
-            errors_over: format!("{seeds} choices of the hidden item"),
+            errors_over: format!("the orders, each asked with {seeds} choices of the hidden item"),
             trained: Part::of(baskets.trained.iter().map(|order| order.time), "orders"),
             tested: Part::of(baskets.tested.iter().map(|order| order.time), "orders"),
             settings: self.shown_settings(rules),
             lists: trained.held(published),
-            results,
+            results: results.rows,
         })
     }
 
@@ -306,28 +345,32 @@ impl Evaluation {
         let sessions = Sessions::split(&self.history, at);
         anyhow::ensure!(sessions.questions() > 0, "no session of the last day has two views: nothing to ask about");
         let lines = sessions.trained.iter().map(|view| view.line).collect();
-        let mut trained = self.train(rules, &lines)?;
-        let all = self.compared(&mut trained, rules)?;
+        let mut trained = self.train(&self.settings, rules, &lines)?;
+        let mut all = self.compared(&mut trained, rules)?;
         let published = all.first().map_or(0, |(_, _, lists)| lists.count());
-        let targets =
-            |measured: Option<Measured>| measured.map(|measured| ("next view", measured)).into_iter().collect();
-        let mut results = Vec::new();
-        for (measure, published, lists) in all {
-            results.push(Row { measure, published, value: None, targets: targets(sessions.ask(&lists)) });
+        all.extend(self.others(Task::NextView, &lines)?);
+        let targets = [("any view", next_view::Target::Next), ("new to the session", next_view::Target::New)];
+        let mut results = Results::new(1);
+        for (measure, published, lists) in &all {
+            let ask = |way| targets.map(|(name, target)| (name, sessions.ask(lists, target, way)));
+            results.add(measure, *published, None, ask(Way::Last));
+            if *published {
+                results.add(&format!("{measure}, last {LISTS_COMBINED}"), false, None, ask(Way::Combined));
+            }
         }
         let popularity = Popularity::of(sessions.trained.iter().map(|view| view.item), &self.history);
-        let targets = targets(sessions.ask_popularity(&popularity));
-        results.push(Row { measure: "popularity".to_owned(), published: false, value: None, targets });
+        let answers = targets.map(|(name, target)| (name, sessions.ask_popularity(&popularity, target)));
+        results.add("popularity", false, None, answers);
         Ok(Report {
             task: "next-view",
             list: rules.relation.list_name(),
             at,
-            errors_over: format!("the views of {} sessions", sessions.tested.len()),
+            errors_over: format!("{} sessions", sessions.tested.len()),
             trained: Part::of(sessions.trained.iter().map(|view| view.time), "views"),
             tested: Part::of(sessions.tested_times(), "views"),
             settings: self.shown_settings(rules),
             lists: trained.held(published),
-            results,
+            results: results.rows,
         })
     }
 

@@ -130,6 +130,12 @@ fn run(cli: Cli, format: &mut LogFormat) -> anyhow::Result<Outcome> {
     flags.extend(cli.command.sets().settings());
     flags.extend(cli.globals.settings()); // a flag with a name of its own wins over --set
     flags.extend(cli.command.settings());
+    let variants = cli.command.variants();
+    let against = variants.map(|set| {
+        let set = set.iter().map(|(key, value)| settings::flag("--against", key, value));
+        settings::load(cli.globals.config.clone(), flags.iter().cloned().chain(set).collect())
+    });
+    let against = against.collect::<anyhow::Result<Vec<_>>>()?;
     let settings = settings::load(cli.globals.config, flags)?;
     telemetry::start(settings.log, matches!(cli.command, Command::Run(_)))?;
     *format = settings.log.format;
@@ -137,7 +143,7 @@ fn run(cli: Cli, format: &mut LogFormat) -> anyhow::Result<Outcome> {
         Command::Demo(args) => demo::run(args, settings),
         Command::Run(args) => run::run(args, settings),
         Command::Replay(args) => replay::run(args, settings),
-        Command::Evaluate(args) => evaluate::run(args, settings),
+        Command::Evaluate(args) => evaluate::run(args, settings, against),
         Command::Inspect(args) => inspect::run(args, settings),
         Command::Check(args) => check::run(args, settings),
         Command::Topics(args) => topics::run(args, settings),
@@ -173,6 +179,12 @@ impl Command {
             Self::Topics(args) => &args.sets,
             Self::Config(args) => &args.sets,
         }
+    }
+
+    /// Settings beside those in force, each a list of what differs.
+    fn variants(&self) -> impl Iterator<Item = &[(String, String)]> {
+        let variants = if let Self::Evaluate(args) = self { &args.against[..] } else { &[] };
+        variants.iter().map(|variant| &variant.set[..])
     }
 
     /// The settings that flags of the command stand for.

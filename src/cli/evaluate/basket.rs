@@ -3,7 +3,7 @@
 //! A candidate's value is the sum of its rank values (or of their squares) over the lists of the other items; those
 //! items are no candidates, ties go by item id. What training has never seen cannot be found: a miss.
 
-use super::estimate::{Estimate, Measured, reciprocal};
+use super::estimate::Answers;
 use super::history::{History, Order};
 use super::lists::{Lists, Popularity};
 use crate::event::UserKey;
@@ -103,37 +103,32 @@ impl<'a> Baskets<'a> {
     }
 
     /// Asks `lists`.
-    pub(super) fn ask(&self, lists: &Lists, target: Target, value: Value) -> Option<Measured> {
+    pub(super) fn ask(&self, lists: &Lists, target: Target, value: Value) -> Answers {
         let mut tally = Tally::new(self.names);
-        self.measure(target, |items, hidden| tally.place(lists, items, hidden, value, self.at))
+        self.answers(target, |items, hidden| tally.place(lists, items, hidden, value, self.at))
     }
 
     /// Asks the baseline.
-    pub(super) fn ask_popularity(&self, popularity: &Popularity, target: Target) -> Option<Measured> {
-        self.measure(target, |items, hidden| popularity.place(hidden, items, self.at))
+    pub(super) fn ask_popularity(&self, popularity: &Popularity, target: Target) -> Answers {
+        self.answers(target, |items, hidden| popularity.place(hidden, items, self.at))
     }
 
-    /// One figure a seed, then their mean. `None` when there is nothing to ask.
-    fn measure(&self, target: Target, mut place: impl FnMut(&[ItemId], ItemId) -> Option<usize>) -> Option<Measured> {
-        let questions = self.questions(target);
-        if questions == 0 {
-            return None;
-        }
-        let (mut recalls, mut mrrs) = (Vec::new(), Vec::new());
-        for seed in 1..=self.seeds {
-            let (mut hits, mut reciprocals) = (0_u32, 0.0);
-            for question in &self.questions {
-                let pool = question.pool(target);
+    /// A group for each order: one answer for each seed.
+    fn answers(&self, target: Target, mut place: impl FnMut(&[ItemId], ItemId) -> Option<usize>) -> Answers {
+        let mut answers = Answers::default();
+        for question in &self.questions {
+            let pool = question.pool(target);
+            if pool.is_empty() {
+                continue;
+            }
+            answers.begin_group();
+            for seed in 1..=self.seeds {
                 if let Some(&hidden) = pool.get(choice(u64::from(seed), question.number, pool.len())) {
-                    let place = place(question.items, hidden);
-                    hits += u32::from(place.is_some());
-                    reciprocals += reciprocal(place);
+                    answers.add(place(question.items, hidden));
                 }
             }
-            recalls.push(f64::from(hits) / questions as f64);
-            mrrs.push(reciprocals / questions as f64);
         }
-        Some(Measured { questions, recall: Estimate::of(&recalls), mrr: Estimate::of(&mrrs) })
+        answers
     }
 }
 

@@ -1,6 +1,6 @@
 //! What an evaluation found, as a table for people or as JSON.
 
-use super::estimate::{Estimate, Measured};
+use super::estimate::{Answers, Difference, Estimate, Measured};
 use crate::event::EventTime;
 use crate::rank::Day;
 use serde::Serialize;
@@ -65,6 +65,45 @@ pub(super) struct Row {
     pub(super) targets: BTreeMap<&'static str, Measured>,
 }
 
+/// Rows as they come, each but the published ones with what it differs from those by.
+pub(super) struct Results {
+    pub(super) rows: Vec<Row>,
+    /// Of the published lists: by value, then by kind of question.
+    published: Vec<(Option<&'static str>, &'static str, Answers)>,
+    /// How often each question is asked.
+    repeats: usize,
+}
+
+impl Results {
+    pub(super) fn new(repeats: usize) -> Self {
+        Self { rows: Vec::new(), published: Vec::new(), repeats }
+    }
+
+    /// Adds a way to answer, with its answers by kind of question. The published lists come first; what has no value is compared
+    /// with the first of them.
+    pub(super) fn add(
+        &mut self,
+        measure: &str,
+        published: bool,
+        value: Option<&'static str>,
+        answers: [(&'static str, Answers); 2],
+    ) {
+        let mut targets = BTreeMap::new();
+        for (name, answers) in answers {
+            let base =
+                self.published.iter().find(|(of, target, _)| *target == name && (value.is_none() || *of == value));
+            let base = base.map(|(_, _, answers)| answers).filter(|_| !published);
+            if let Some(measured) = answers.measured(self.repeats, base) {
+                targets.insert(name, measured);
+            }
+            if published {
+                self.published.push((value, name, answers));
+            }
+        }
+        self.rows.push(Row { measure: measure.to_owned(), published, value, targets });
+    }
+}
+
 impl Part {
     pub(super) fn of(times: impl Iterator<Item = EventTime>, unit: &'static str) -> Self {
         let (mut events, mut from, mut to) = (0, None, None);
@@ -114,21 +153,36 @@ impl Report {
             let _ = writeln!(text, "  {name:<12} {}", part.join(", "));
         }
         text.push('\n');
-        self.table(&mut text);
+        self.table(&mut text, &|measured| Some([measured.recall, measured.mrr]));
         if self.results.iter().any(|row| row.published) {
             text.push_str("* as published; the others are ranked anew from the same counts\n");
+        }
+        let differences = |measured: &Measured| measured.difference.map(|Difference { recall, mrr }| [recall, mrr]);
+        if self.results.iter().any(|row| row.targets.values().any(|measured| measured.difference.is_some())) {
+            text.push_str("\nDifferences from *, on the same questions\n");
+            self.table(&mut text, &differences);
         }
         text
     }
 
-    fn table(&self, text: &mut String) {
-        let targets: Vec<(&str, usize)> = self
+    /// The rows of which `figures` are there.
+    fn table(&self, text: &mut String, figures: &dyn Fn(&Measured) -> Option<[Estimate; 2]>) {
+        let rows: Vec<&Row> = self
             .results
+            .iter()
+            .filter(|row| row.targets.values().any(|measured| figures(measured).is_some()))
+            .collect();
+        let name = |row: &Row| format!("{}{}", row.measure, if row.published { " *" } else { "" });
+        let longest = self.results.iter().map(|row| name(row).chars().count() + 1).max().unwrap_or(0);
+        let (first, second) =
+            (longest.max(MEASURE_WIDTH), if rows.iter().any(|row| row.value.is_some()) { VALUE_WIDTH } else { 0 });
+        let is_signed = rows.iter().all(|row| row.targets.values().all(|measured| measured.difference.is_some()));
+        let targets: Vec<(&str, usize)> = rows
             .first()
             .map(|row| row.targets.iter().map(|(name, measured)| (*name, measured.questions)).collect())
             .unwrap_or_default();
-        let mut lines = vec![String::new(), format!("{:<MEASURE_WIDTH$}{:<VALUE_WIDTH$}", "lists", "value")];
-        lines[0].push_str(&" ".repeat(MEASURE_WIDTH + VALUE_WIDTH));
+        let values = if second > 0 { "value" } else { "" };
+        let mut lines = vec![" ".repeat(first + second), format!("{:<first$}{values:<second$}", "lists")];
         for (name, questions) in &targets {
             let width = 2 * FIGURE_WIDTH;
             lines[0].push_str(&format!("{:<width$}", format!("{name}: {questions} questions")));
@@ -136,13 +190,10 @@ impl Report {
                 lines[1].push_str(&format!("{:<FIGURE_WIDTH$}", format!("{figure}@{}", self.at)));
             }
         }
-        for row in &self.results {
-            let measure = format!("{}{}", row.measure, if row.published { " *" } else { "" });
-            let mut line = format!("{measure:<MEASURE_WIDTH$}{:<VALUE_WIDTH$}", row.value.unwrap_or_default());
-            for measured in row.targets.values() {
-                for estimate in [measured.recall, measured.mrr] {
-                    line.push_str(&format!("{:<FIGURE_WIDTH$}", shown(estimate)));
-                }
+        for row in rows {
+            let mut line = format!("{:<first$}{:<second$}", name(row), row.value.unwrap_or_default());
+            for estimate in row.targets.values().filter_map(figures).flatten() {
+                line.push_str(&format!("{:<FIGURE_WIDTH$}", shown(estimate, is_signed)));
             }
             lines.push(line);
         }
@@ -153,9 +204,9 @@ impl Report {
     }
 }
 
-fn shown(estimate: Estimate) -> String {
-    match estimate.standard_error {
-        Some(error) => format!("{:.4} ± {error:.4}", estimate.mean),
-        None => format!("{:.4}", estimate.mean),
-    }
+/// `is_signed`: a difference, with its sign.
+fn shown(estimate: Estimate, is_signed: bool) -> String {
+    let Estimate { mean, standard_error } = estimate;
+    let mean = if is_signed { format!("{mean:+.4}") } else { format!("{mean:.4}") };
+    standard_error.map_or_else(|| mean.clone(), |error| format!("{mean} ± {error:.4}"))
 }
