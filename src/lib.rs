@@ -20,6 +20,9 @@ pub mod rows;
 pub mod rank;
 pub mod publish;
 
+// What tells of input that was in vain.
+pub mod findings;
+
 // What joins them.
 pub mod stage;
 

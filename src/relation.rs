@@ -174,3 +174,8 @@ pub enum Fate {
     /// An order over `basket_max` items.
     Bulk,
 }
+
+impl Fate {
+    /// How many there are.
+    pub const COUNT: usize = 5;
+}

@@ -31,7 +31,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("rows", &[]),
     ("rank", &["rows"]),
     ("publish", &["rank"]),
-    ("stage", &["intake", "windows", "wire", "rows", "rank", "publish"]),
+    ("findings", &[]),
+    ("stage", &["intake", "windows", "wire", "rows", "rank", "publish", "findings"]),
     ("watch", &["intake", "rows", "stage"]),
     ("serve", &["rows", "rank", "publish", "stage", "watch"]),
     ("drive", &["intake", "wire", "publish", "stage", "watch", "serve", "config"]),
@@ -40,8 +41,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "intake", "windows", "wire", "rows", "rank", "publish", "stage", "watch", "serve", "drive", "kafka",
-            "config",
+            "intake", "windows", "wire", "rows", "rank", "publish", "findings", "stage", "watch", "serve", "drive",
+            "kafka", "config",
         ],
     ),
     ("main", &["cli"]),

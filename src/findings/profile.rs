@@ -1,0 +1,175 @@
+//! What a source looks like: bounded, whatever comes.
+
+use super::heavy::Heavy;
+use super::sample::Sample;
+use crate::event::{Action, Event, EventTime, EventType, UserKey};
+use crate::rules::DAY_MS;
+use std::borrow::Cow;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+/// Most users of a sample.
+const USERS_MAX: usize = 2048;
+/// Most items of a sample.
+const ITEMS_MAX: usize = 2048;
+/// Most times of views, and of orders, that are kept of one user.
+const TIMES_MAX: usize = 16;
+/// Most forms that are kept of an id.
+const FORMS_MAX: usize = 4;
+/// A step back in time that is no jitter.
+pub(super) const STEP_MS: i64 = 60_000;
+
+const TYPES: usize = EventType::ALL.len();
+
+/// What is kept of a user in the sample.
+#[derive(Clone, Debug, Default)]
+pub(super) struct UserSeen {
+    /// By type: whether met at all.
+    pub(super) types: [bool; TYPES],
+    pub(super) view_times: Vec<i64>,
+    pub(super) order_times: Vec<i64>,
+}
+
+/// What is kept of an item in the sample: of every form of its id, by type whether it was met.
+#[derive(Clone, Debug, Default)]
+pub(super) struct ItemSeen {
+    /// Hash of the form as written.
+    pub(super) forms: Vec<(u64, [bool; TYPES])>,
+}
+
+/// The accepted events of a source, or of all its partitions that one worker reads.
+pub struct Profile {
+    /// By `EventType as usize`.
+    pub(super) events: [u64; TYPES],
+    /// Orders with one item.
+    pub(super) single: u64,
+    /// Most items of an order.
+    pub(super) largest: usize,
+    /// By type: times of the day (ms since midnight, UTC).
+    pub(super) times_of_day: [Heavy; TYPES],
+    /// Steps in time by more than a minute from one event to the next.
+    pub(super) forwards: u64,
+    pub(super) backwards: u64,
+    pub(super) first: Option<EventTime>,
+    pub(super) latest: Option<EventTime>,
+    pub(super) users: Sample<UserSeen>,
+    pub(super) items: Sample<ItemSeen>,
+    pub(super) heavy: [Heavy; TYPES],
+}
+
+impl Default for Profile {
+    fn default() -> Self {
+        Self {
+            events: [0; TYPES],
+            single: 0,
+            largest: 0,
+            times_of_day: Default::default(),
+            forwards: 0,
+            backwards: 0,
+            first: None,
+            latest: None,
+            users: Sample::new(USERS_MAX),
+            items: Sample::new(ITEMS_MAX),
+            heavy: Default::default(),
+        }
+    }
+}
+
+impl Profile {
+    /// Takes in an event of `user`, read at `place` (an offset, or the number of a line).
+    pub fn observe(&mut self, event: &Event<'_>, user: UserKey, place: u64) {
+        let event_type = event.action.event_type();
+        let kind = event_type as usize;
+        let time = event.time;
+        self.events[kind] += 1;
+        self.times_of_day[kind].add(time.0.rem_euclid(DAY_MS).cast_unsigned(), place);
+        if let Some(latest) = self.latest {
+            let step_ms = time.since(latest);
+            self.forwards += u64::from(step_ms > STEP_MS);
+            self.backwards += u64::from(step_ms < -STEP_MS);
+        }
+        self.first = self.first.or(Some(time));
+        self.latest = Some(time);
+        let user = (user.0 >> 64) as u64; // lossless: the upper half
+        self.heavy[kind].add(user, place);
+        if let Some(seen) = self.users.entry(user) {
+            seen.types[kind] = true;
+            let times = match event_type {
+                EventType::View => Some(&mut seen.view_times),
+                EventType::Order => Some(&mut seen.order_times),
+                EventType::Cart => None,
+            };
+            if let Some(times) = times.filter(|times| times.len() < TIMES_MAX) {
+                times.push(time.0);
+            }
+        }
+        match &event.action {
+            Action::View { item } | Action::Cart { item } => self.item(&event.shop, item, kind),
+            Action::Order { items, .. } => {
+                // Two lines of one item are one item: no pair.
+                let is_single = items.iter().all(|item| *item == items[0]);
+                self.single += u64::from(is_single);
+                self.largest = self.largest.max(items.len());
+                items.iter().for_each(|item| self.item(&event.shop, item, kind));
+            }
+        }
+    }
+
+    fn item(&mut self, shop: &str, item: &str, kind: usize) {
+        // Shops are name spaces: equal ids of two are two.
+        let seed = shop.len() as u64 ^ u64::from(shop.as_bytes().first().copied().unwrap_or(0)) << 32;
+        let written = xxh3_64_with_seed(item.as_bytes(), seed);
+        let plain = match plain_form(item) {
+            Cow::Borrowed(same) if same.len() == item.len() => written,
+            plain => xxh3_64_with_seed(plain.as_bytes(), seed),
+        };
+        let Some(seen) = self.items.entry(plain) else { return };
+        if let Some((_, types)) = seen.forms.iter_mut().find(|(form, _)| *form == written) {
+            types[kind] = true;
+        } else if seen.forms.len() < FORMS_MAX {
+            let mut types = [false; TYPES];
+            types[kind] = true;
+            seen.forms.push((written, types));
+        }
+    }
+
+    /// All events.
+    #[must_use]
+    pub fn accepted(&self) -> u64 {
+        self.events.iter().sum()
+    }
+}
+
+/// An id without what people and exports leave out or add: blanks, case, leading zeros of a number.
+fn plain_form(id: &str) -> Cow<'_, str> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() && !byte.is_ascii_uppercase() || b"-_./:".contains(&byte);
+    let id = id.trim();
+    let digits = id.trim_start_matches('0');
+    let is_number = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit());
+    let id = if is_number && !digits.is_empty() { digits } else { id };
+    if id.bytes().all(is_plain) {
+        return Cow::Borrowed(id);
+    }
+    Cow::Owned(id.chars().filter(|c| !c.is_whitespace()).flat_map(char::to_lowercase).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forms_of_one_id_have_one_plain_form() {
+        for (id, plain) in [
+            ("a-1", "a-1"),
+            (" A-1", "a-1"),
+            ("A 1 ", "a1"),
+            ("0042", "42"),
+            ("42", "42"),
+            ("000", "000"),
+            ("0a", "0a"),
+            ("É1", "é1"),
+            ("", ""),
+        ] {
+            assert_eq!(plain_form(id), plain, "{id:?}");
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! What is told of which events, and that nothing is told of good ones.
+
+use super::*;
+use crate::event::{Action, Event, EventKey, EventTime, UserKeys};
+use crate::rules::DAY_MS;
+
+/// 2026-01-05 08:00 UTC.
+const START_MS: i64 = 1_767_600_000_000;
+const MINUTE_MS: i64 = 60_000;
+
+#[derive(Default)]
+struct Made {
+    profile: Profile,
+    records: u64,
+    rejected: u64,
+}
+
+impl Made {
+    fn add(&mut self, user: &str, ts: i64, action: Action<'_>) {
+        let event = Event { shop: "main".into(), user: user.into(), time: EventTime(ts), key: EventKey(0), action };
+        let key = UserKeys::new([0; 16]).key("main", user);
+        self.profile.observe(&event, key, self.records);
+        self.records += 1;
+    }
+
+    fn view(&mut self, user: &str, ts: i64, item: &str) {
+        self.add(user, ts, Action::View { item: item.into() });
+    }
+
+    fn order(&mut self, user: &str, ts: i64, items: &[&str]) {
+        let items = items.iter().map(|&item| item.into()).collect();
+        self.add(user, ts, Action::Order { order_id: "".into(), items });
+    }
+
+    fn source<'a>(&'a self, name: &'a str) -> Source<'a> {
+        Source {
+            name,
+            profile: &self.profile,
+            records: self.records,
+            rejected: self.rejected,
+            reason: Some("missing_field"),
+        }
+    }
+}
+
+/// `users` who view two items of ten and order them ten minutes later, one an hour; each id and time as `change` says.
+fn shop(users: u32, mut change: impl FnMut(&mut Made, &str, i64, [&str; 2])) -> Made {
+    let mut made = Made::default();
+    for n in 0..users {
+        let (user, items) = (format!("u{n}"), [format!("item-{}", n % 30), format!("item-{}", (n + 1) % 30)]);
+        let time_ms = START_MS + i64::from(n) * 61 * MINUTE_MS + i64::from(n % 7) * 1_000;
+        change(&mut made, &user, time_ms, [&items[0], &items[1]]);
+    }
+    made
+}
+
+fn usual(made: &mut Made, user: &str, ts: i64, items: [&str; 2]) {
+    made.view(user, ts, items[0]);
+    made.view(user, ts + MINUTE_MS, items[1]);
+    made.order(user, ts + 10 * MINUTE_MS, &items);
+}
+
+fn kinds(sources: &[Source<'_>], counted: Option<&Counted>) -> Vec<Kind> {
+    find(sources, counted).into_iter().map(|finding| finding.kind).collect()
+}
+
+fn alone(made: &Made) -> Vec<Finding> {
+    find(&[made.source("shop.jsonl")], None)
+}
+
+#[test]
+fn of_a_usual_shop_nothing_is_told() {
+    for users in [1, 9, 40, 5000] {
+        assert_eq!(alone(&shop(users, usual)), [], "{users}");
+    }
+}
+
+#[test]
+fn a_source_that_holds_nothing_or_of_which_nothing_is_used_says_so() {
+    let mut made = Made::default();
+    assert_eq!(kinds(&[made.source("a")], None), [Kind::Empty]);
+    (made.records, made.rejected) = (40, 30);
+    let found = find(&[made.source("a")], None);
+    assert_eq!(found[0].kind, Kind::NothingUsed);
+    assert_eq!(found[0].what, "a: none of its 40 records became an event; 30 were rejected, mostly missing_field");
+    let mut made = shop(30, usual);
+    (made.records, made.rejected) = (120, 30);
+    assert_eq!(
+        alone(&made)[0].what,
+        "a: 25 % of its 120 records were rejected, mostly missing_field".replace("a:", "shop.jsonl:")
+    );
+    (made.records, made.rejected) = (120, 20);
+    assert_eq!(alone(&made), []);
+}
+
+#[test]
+fn orders_of_one_item_each_are_told_and_one_of_two_is_enough() {
+    let lines = |made: &mut Made, user: &str, ts: i64, items: [&str; 2]| {
+        made.view(user, ts, items[0]);
+        made.order(user, ts + MINUTE_MS, &[items[0]]);
+        made.order(user, ts + MINUTE_MS, &[items[1], items[1]]);
+    };
+    let mut made = shop(30, lines);
+    assert_eq!(alone(&made)[0].what, "shop.jsonl: none of its 60 orders has two items");
+    made.order("u", START_MS, &["item-1", "item-2"]);
+    assert_eq!(alone(&made), []);
+}
+
+#[test]
+fn a_guest_is_told_with_a_place_and_without_a_name() {
+    let guest = |made: &mut Made, user: &str, ts: i64, items: [&str; 2]| {
+        made.view(user, ts, items[0]);
+        let number: u32 = user[1..].parse().unwrap();
+        made.order(if number % 2 == 1 { "guest@shop" } else { user }, ts + MINUTE_MS, &items);
+    };
+    let found = alone(&shop(100, guest));
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(found[0].kind, Kind::OneUser);
+    assert!(found[0].what.starts_with("shop.jsonl: one user has at least 4"), "{}", found[0].what);
+    assert!(found[0].what.ends_with("of its 100 orders (met at record 4)"), "{}", found[0].what);
+    assert!(!found[0].what.contains("guest"));
+}
+
+#[test]
+fn users_and_items_that_never_meet_are_told_across_sources() {
+    let (mut views, mut orders) = (Made::default(), Made::default());
+    let _all = shop(3000, |_, user, ts, items| {
+        views.view(user, ts, items[0]);
+        views.view(user, ts, items[1]);
+        orders.order(&format!("customer-{user}"), ts + MINUTE_MS, &items);
+    });
+    let found = find(&[views.source("views"), orders.source("orders")], None);
+    assert_eq!(found.iter().map(|finding| finding.kind).collect::<Vec<_>>(), [Kind::UsersApart], "{found:?}");
+
+    let (mut views, mut orders) = (Made::default(), Made::default());
+    let _all = shop(3000, |_, user, ts, items| {
+        views.view(user, ts, items[0]);
+        views.view(user, ts, items[1]);
+        orders.order(
+            user,
+            ts + MINUTE_MS,
+            &items.map(|item| item.replace("item", "sku")).each_ref().map(String::as_str),
+        );
+    });
+    assert_eq!(kinds(&[views.source("views"), orders.source("orders")], None), [Kind::ItemsApart]);
+
+    let (mut views, mut orders) = (Made::default(), Made::default());
+    let _all = shop(3000, |_, user, ts, items| {
+        views.view(user, ts, items[0]);
+        views.view(user, ts, items[1]);
+        orders.order(user, ts + MINUTE_MS, &items.map(str::to_uppercase).each_ref().map(String::as_str));
+    });
+    let found = find(&[views.source("views"), orders.source("orders")], None);
+    assert_eq!(found[0].kind, Kind::IdForms);
+    assert!(found[0].what.contains("share 0 items of 30 viewed and 30 ordered, but 30 if"), "{}", found[0].what);
+}
+
+#[test]
+fn ids_in_several_forms_are_told() {
+    let forms = |made: &mut Made, user: &str, ts: i64, items: [&str; 2]| {
+        usual(made, user, ts, items);
+        let number: u32 = user[1..].parse().unwrap();
+        if number.is_multiple_of(4) {
+            made.view(user, ts + 2 * MINUTE_MS, &format!(" {}", items[0]));
+        }
+    };
+    assert_eq!(alone(&shop(200, forms)).iter().map(|finding| finding.kind).collect::<Vec<_>>(), [Kind::IdForms]);
+}
+
+#[test]
+fn clocks_that_differ_by_hours_are_told_with_their_direction() {
+    for (hours, expected) in
+        [(2, "2 to 3 hours after"), (1, "1 to 2 hours after"), (-2, "1 to 2 hours before"), (-6, "5 to 6 hours before")]
+    {
+        let late = |made: &mut Made, user: &str, ts: i64, items: [&str; 2]| {
+            made.view(user, ts, items[0]);
+            made.view(user, ts + MINUTE_MS, items[1]);
+            made.order(user, ts + 10 * MINUTE_MS + hours * HOUR_MS, &items);
+        };
+        let found = alone(&shop(300, late));
+        assert_eq!(found.iter().map(|finding| finding.kind).collect::<Vec<_>>(), [Kind::Shifted], "{found:?}");
+        assert!(found[0].what.contains(expected), "{}", found[0].what);
+    }
+}
+
+#[test]
+fn days_instead_of_times_and_files_that_run_backwards_are_told() {
+    let days = |at_ms: i64| {
+        move |made: &mut Made, user: &str, ts: i64, items: [&str; 2]| {
+            made.order(user, ts.div_euclid(DAY_MS) * DAY_MS + at_ms, &items);
+        }
+    };
+    let found = alone(&shop(200, days(22 * HOUR_MS)));
+    assert_eq!(found[0].what, "shop.jsonl: 100 % of its 200 orders have the same time of the day, 22:00 UTC");
+    assert_eq!(alone(&shop(200, days(DAY_MS - 1))), [], "dates count at the end of their day");
+    let mut events = Vec::new();
+    let _all = shop(200, |_, user, ts, items| events.push((user.to_owned(), ts, items.map(str::to_owned))));
+    let mut made = Made::default();
+    for (user, ts, items) in events.iter().rev() {
+        made.order(user, *ts, &items.each_ref().map(String::as_str));
+    }
+    assert_eq!(kinds(&[made.source("a")], None), [Kind::Backwards]);
+}
+
+#[test]
+fn a_type_of_which_a_part_counts_for_nothing_is_told_once_for_each_reason() {
+    let mut counted = Counted { rows: [1; Relation::COUNT], ..Counted::default() };
+    counted.fates[EventType::View as usize][Fate::Counted as usize] = 90;
+    counted.fates[EventType::View as usize][Fate::Late as usize] = 10;
+    counted.fates[EventType::Order as usize][Fate::Counted as usize] = 97;
+    counted.fates[EventType::Order as usize][Fate::Bulk as usize] = 3;
+    assert_eq!(kinds(&[], Some(&counted)), [Kind::Late]);
+    counted.fates[EventType::Order as usize][Fate::Bulk as usize] = 24;
+    counted.fates[EventType::Order as usize][Fate::Duplicate as usize] = 24;
+    assert_eq!(kinds(&[], Some(&counted)), [Kind::Late, Kind::Duplicate, Kind::Bulk]);
+    counted.fates[EventType::Cart as usize] = [1; Fate::COUNT];
+    assert_eq!(kinds(&[], Some(&counted)), [Kind::Late, Kind::Duplicate, Kind::Bulk], "a handful says nothing");
+}
+
+#[test]
+fn a_relation_without_pairs_and_a_list_behind_closed_gates_are_told() {
+    let mut counted = Counted::default();
+    counted.fates[EventType::View as usize][Fate::Counted as usize] = 50;
+    counted.fates[EventType::Order as usize][Fate::Counted as usize] = 50;
+    counted.rows[Relation::ViewedTogether.index()] = 9;
+    counted.rows[Relation::BoughtTogether.index()] = 9;
+    let told = |counted: &Counted| {
+        find(&[], Some(counted)).into_iter().map(|finding| (finding.kind, finding.what)).collect::<Vec<_>>()
+    };
+    let empty = |relation: Relation| {
+        (
+            Kind::NoPairs,
+            format!("{} stays empty: its events are there, but no two items ever met", relation.list_name()),
+        )
+    };
+    assert_eq!(told(&counted), [empty(Relation::AlsoBought), empty(Relation::ViewedThenBought)]);
+    let mut lists = [0; Relation::COUNT];
+    lists[Relation::ViewedTogether.index()] = 9;
+    counted.lists = Some(lists);
+    let closed =
+        (Kind::NoLists, "bought-together: 9 items have candidates, and none passes the gates of the list".to_owned());
+    assert_eq!(told(&counted)[0], closed);
+}
+
+#[test]
+fn every_kind_has_a_name_of_its_own_and_a_remedy() {
+    let names: BTreeSet<&str> = Kind::ALL.iter().map(|kind| kind.name()).collect();
+    assert_eq!(names.len(), Kind::ALL.len());
+    assert!(Kind::ALL.iter().all(|kind| kind.remedy().len() > 20));
+}
