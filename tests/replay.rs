@@ -333,3 +333,48 @@ fn every_score_in_changes_follows_from_its_record_and_every_record_is_news() {
     assert!(sizes[0].abs_diff(sizes[1]) * 5 < sizes[0], "{sizes:?} changes: partitions must not make them coarser");
     assert!(fs::exists(folder.path("changes.jsonl")).unwrap());
 }
+
+/// What is warned of: the kinds, in order.
+fn warned(stderr: &str) -> Vec<&str> {
+    let warnings = stderr.lines().filter(|line| line.contains(" WARN "));
+    warnings.filter_map(|line| line.split("finding=\"").nth(1)?.split('"').next()).collect()
+}
+
+#[test]
+fn input_that_disappoints_is_told_at_the_end_with_a_remedy_and_without_an_id() {
+    let folder = Folder::new();
+    let orders = |user: &dyn Fn(i64) -> String, lines: &dyn Fn(i64) -> String| -> String {
+        let order = |n: i64| {
+            let ts = 1_700_000_000_000 + n * 7_000_000;
+            let (user, lines) = (user(n), lines(n));
+            format!("{{\"type\":\"order\",\"user\":\"{user}\",\"ts\":{ts},\"order_id\":\"{n}\",\"lines\":[{lines}]}}\n")
+        };
+        (0..60).map(order).collect()
+    };
+    let two = |n: i64| format!("{{\"item\":\"a{}\"}},{{\"item\":\"b{}\"}}", n % 7, n % 7);
+    let own = |n: i64| format!("u{}", n % 20);
+    let replayed = |text: String, flags: &[&str]| {
+        let file = folder.write("orders.jsonl", text);
+        let lists = folder.path("lists.jsonl");
+        let mut command = samenloop(&["replay", &file, "--lists", lists.to_str().unwrap()]);
+        end(command.args(flags))
+    };
+    let calm = replayed(orders(&own, &two), &["--strict"]);
+    assert_eq!((warned(&calm.stderr), calm.code), (vec![], Some(0)), "{}", calm.stderr);
+    assert!(calm.stderr.contains("accepted type=\"order\" events=60"), "{}", calm.stderr);
+
+    let guest = |n: i64| if n % 2 == 0 { "walk-in".to_owned() } else { own(n) };
+    let told = replayed(orders(&guest, &two), &[]);
+    assert_eq!((warned(&told.stderr), told.code), (vec!["one_user"], Some(0)));
+    let line = told.stderr.lines().find(|line| line.contains("one_user")).unwrap();
+    assert!(line.contains("orders.jsonl: one user has at least 50 % of its 60 orders"), "{line}");
+    assert!(line.contains("name its value under missing"), "{line}");
+    assert!(!told.stderr.contains("walk-in"), "{}", told.stderr);
+    assert_eq!(replayed(orders(&guest, &two), &["--strict"]).code, Some(3));
+    assert_eq!(replayed(orders(&guest, &two), &["--strict", "--quiet"]).stderr, "");
+
+    let single = replayed(orders(&own, &|n| format!("{{\"item\":\"a{}\"}}", n % 7)), &[]);
+    assert_eq!(warned(&single.stderr), ["no_baskets", "no_pairs"], "{}", single.stderr);
+    let nothing = replayed(String::new(), &[]);
+    assert_eq!(warned(&nothing.stderr), ["empty"], "{}", nothing.stderr);
+}

@@ -14,7 +14,7 @@ mod report;
 
 use super::output::stdout;
 use super::sources::{EventFile, event_files};
-use super::{Outcome, Sets, UsageError, assembly};
+use super::{Outcome, Sets, UsageError, assembly, findings};
 use crate::config::Settings;
 use crate::relation::Relation;
 use crate::rules::{DAY_MS, ListRules, Measure};
@@ -40,7 +40,7 @@ Examples:
   samenloop evaluate orders.jsonl.gz
   samenloop evaluate clicks.jsonl.gz --task next-view --measures score,cosine,llr
   samenloop evaluate orders.jsonl --set lists.bought-together.specificity=0.4
-  samenloop evaluate orders.jsonl --against lists.bought-together.specificity=0.4 --against counting.row_max=512
+  samenloop evaluate orders.jsonl --against counting.row_max=512
   samenloop evaluate orders.jsonl.gz --seeds 20 --json";
 
 /// Counts the first part of the events, and asks the lists for what was hidden in the rest.
@@ -83,6 +83,9 @@ pub(crate) struct EvaluateArgs {
     /// lists.bought-together.reserve=0"; may be repeated
     #[arg(long, value_name = "KEY=VALUE …", value_parser = variant)]
     pub(crate) against: Vec<Variant>,
+    /// Exit with 3 where something is warned of, as where records are rejected
+    #[arg(long)]
+    pub(crate) strict: bool,
     /// Print JSON: one object, a report for each task
     #[arg(long)]
     pub(crate) json: bool,
@@ -205,6 +208,8 @@ pub(super) fn run(args: EvaluateArgs, settings: Settings, against: Vec<Settings>
         return Err(UsageError("stdin cannot be read twice, as evaluate does: name a file".to_owned()).into());
     }
     let evaluation = Evaluation::open(args, settings, against)?;
+    let History { rejected, findings: found, .. } = &evaluation.history;
+    findings::tell(found);
     let reports = evaluation.tasks()?.into_iter().map(|task| evaluation.report(task));
     let reports = reports.collect::<anyhow::Result<Vec<Report>>>()?;
     let mut out = stdout();
@@ -216,7 +221,7 @@ pub(super) fn run(args: EvaluateArgs, settings: Settings, against: Vec<Settings>
         write!(out, "{}", texts.join("\n"))?;
     }
     out.flush()?;
-    Ok(if evaluation.history.rejected > 0 { Outcome::DoneWithRejects } else { Outcome::Done })
+    Ok(findings::outcome(found, *rejected > 0, evaluation.args.strict))
 }
 
 /// All that the tasks share.

@@ -12,6 +12,7 @@ mod config;
 mod demo;
 mod evaluate;
 mod files;
+mod findings;
 mod inspect;
 pub mod output;
 mod replay;

@@ -5,15 +5,16 @@
 
 use super::output::{RejectNotes, stdout};
 use super::sources::{EventFile, Turns, event_files, read_all};
-use super::{Outcome, Sets, apart, assembly, files, settings, telemetry};
+use super::{Outcome, Sets, apart, assembly, files, findings, settings, telemetry};
 use crate::config::{Flag, Settings};
 use crate::drive::{MemoryLog, Pipeline, Sink};
-use crate::event::EventTime;
+use crate::event::{EventTime, EventType};
 use crate::intake::{Reason, Reject};
 use crate::position::{NextOffset, SourcePartition};
 use crate::publish::Publication;
+use crate::relation::Relation;
 use crate::serve::{tallies, write_counts};
-use crate::stage::Clocked;
+use crate::stage::{Clocked, RowsWork, Stage};
 use crate::watch::now_ms;
 use anyhow::Context as _;
 use clap::Args;
@@ -25,6 +26,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
+
+/// The newest lists, by their keys.
+type ListsByKey = BTreeMap<Vec<u8>, (Relation, Vec<u8>)>;
 
 /// How many rejects are told one by one; the rest is only counted.
 const REJECTS_TOLD_MAX: u64 = 100;
@@ -66,6 +70,9 @@ pub(crate) struct ReplayArgs {
     /// Decay the counts of --counts to this time, ms since 1970; lists stay at the latest event [default: the latest event]
     #[arg(long, value_name = "MS", allow_negative_numbers = true)]
     pub(crate) as_of: Option<i64>,
+    /// Exit with 3 where something is warned of, as where records are rejected
+    #[arg(long)]
+    pub(crate) strict: bool,
     /// Send every block of the logs twice: nothing may change
     #[arg(long)]
     pub(crate) resend_blocks: bool,
@@ -112,10 +119,12 @@ pub(super) fn run(args: ReplayArgs, settings: Settings) -> anyhow::Result<Outcom
     pipeline.rest()?;
     let seconds = started.elapsed().as_secs_f64();
 
+    let mut lists_held = None;
     if let Some(path) = &args.lists {
         pipeline.sink().lists = Some(BTreeMap::new());
         pipeline.publish_all()?;
         let lists = pipeline.sink().lists.take().unwrap_or_default();
+        lists_held = Some(by_relation(lists.values().map(|(relation, _)| *relation)));
         write_lists(path, lists)?;
     }
     if let Some(changes) = &mut pipeline.sink().changes {
@@ -125,7 +134,9 @@ pub(super) fn run(args: ReplayArgs, settings: Settings) -> anyhow::Result<Outcom
         write_counts(&pipeline.asked(), args.as_of.map(EventTime), &mut create(path)?)
             .with_context(|| format!("{}: the counts could not be written", path.display()))?;
     }
-    summarise(&pipeline, lines, seconds);
+    summarise(&pipeline, lines, lists_held, seconds);
+    let found = findings::of_pipeline(&pipeline, lists_held, &|source| name_of(source, &files));
+    findings::tell(&found);
     if args.outputs().is_empty() {
         tracing::info!(
             "nothing was written: --lists FILE gives the final lists, --changes FILE each change as it would have been \
@@ -134,7 +145,23 @@ pub(super) fn run(args: ReplayArgs, settings: Settings) -> anyhow::Result<Outcom
     }
     pipeline.sink().rejects.note_more();
     let rejected = pipeline.intake_tally().rejected();
-    Ok(if rejected > 0 { Outcome::DoneWithRejects } else { Outcome::Done })
+    Ok(findings::outcome(&found, rejected > 0, args.strict))
+}
+
+/// How many there are of each relation.
+fn by_relation(all: impl Iterator<Item = Relation>) -> [u64; Relation::COUNT] {
+    let mut counts = [0; Relation::COUNT];
+    all.for_each(|relation| counts[relation.index()] += 1);
+    counts
+}
+
+/// The name of a source's file, where it has one.
+fn name_of(source: &str, files: &[EventFile]) -> String {
+    let mut own = files.iter().filter(|file| *file.input.source.source == *source);
+    match (own.next(), own.next()) {
+        (Some(only), None) => only.path.display().to_string(),
+        _ => source.to_owned(),
+    }
 }
 
 fn read(
@@ -188,10 +215,10 @@ fn create(path: &Path) -> anyhow::Result<Box<dyn Write + Send>> {
     Ok(Box::new(BufWriter::new(file)))
 }
 
-fn write_lists(path: &Path, lists: BTreeMap<Vec<u8>, Vec<u8>>) -> anyhow::Result<()> {
+fn write_lists(path: &Path, lists: ListsByKey) -> anyhow::Result<()> {
     let context = || format!("{}: the lists could not be written", path.display());
     let mut out = create(path)?;
-    for record in lists.into_values() {
+    for (_, record) in lists.into_values() {
         out.write_all(&record).with_context(context)?;
         out.write_all(b"\n").with_context(context)?;
     }
@@ -199,7 +226,7 @@ fn write_lists(path: &Path, lists: BTreeMap<Vec<u8>, Vec<u8>>) -> anyhow::Result
 }
 
 /// What was read and what became of it, on stderr: every figure a field of its own.
-fn summarise(pipeline: &Pipeline<ReplaySink>, lines: u64, seconds: f64) {
+fn summarise(pipeline: &Pipeline<ReplaySink>, lines: u64, lists: Option<[u64; Relation::COUNT]>, seconds: f64) {
     let tally = pipeline.intake_tally();
     let (rows, pairs) = pipeline.rows().iter().fold((0, 0), |(rows, pairs), stage| {
         let stats = stage.work().rows().stats();
@@ -225,6 +252,21 @@ fn summarise(pipeline: &Pipeline<ReplaySink>, lines: u64, seconds: f64) {
         pairs,
         "replayed"
     );
+    for event_type in EventType::ALL {
+        let events = tally.accepted[event_type as usize];
+        if events > 0 {
+            tracing::info!(r#type = event_type.name(), events, "accepted");
+        }
+    }
+    for relation in Relation::ALL {
+        let each = |stats: &Stage<RowsWork>| stats.work().rows().stats().by_relation[relation.index()].rows as u64;
+        let rows: u64 = pipeline.rows().into_iter().map(each).sum();
+        match lists.map(|lists| lists[relation.index()]) {
+            Some(lists) if rows > 0 => tracing::info!(list = relation.list_name(), rows, lists, "counted"),
+            None if rows > 0 => tracing::info!(list = relation.list_name(), rows, "counted"),
+            _ => {}
+        }
+    }
     for reason in Reason::ALL {
         let records = tally.rejects[reason.index()];
         if records > 0 {
@@ -238,7 +280,7 @@ struct ReplaySink {
     names: BTreeMap<SourcePartition, String>,
     changes: Option<Box<dyn Write + Send>>,
     /// While set, takes the lists instead.
-    lists: Option<BTreeMap<Vec<u8>, Vec<u8>>>,
+    lists: Option<ListsByKey>,
     rejects: RejectNotes,
 }
 
@@ -248,7 +290,7 @@ impl Sink for ReplaySink {
             if !publication.is_tombstone() {
                 let mut key = Vec::new();
                 publication.write_key(&mut key);
-                lists.insert(key, value.to_vec());
+                lists.insert(key, (publication.key().list.relation(), value.to_vec()));
             }
             return Ok(());
         }

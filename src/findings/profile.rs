@@ -5,6 +5,7 @@ use super::sample::Sample;
 use crate::event::{Action, Event, EventTime, EventType, UserKey};
 use crate::rules::DAY_MS;
 use std::borrow::Cow;
+use std::fmt;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// Most users of a sample.
@@ -15,6 +16,8 @@ const ITEMS_MAX: usize = 2048;
 const TIMES_MAX: usize = 16;
 /// Most forms that are kept of an id.
 const FORMS_MAX: usize = 4;
+/// About what a place in a tree costs besides what stands there.
+const NODE_BYTES: usize = 32;
 /// A step back in time that is no jitter.
 pub(super) const STEP_MS: i64 = 60_000;
 
@@ -49,11 +52,16 @@ pub struct Profile {
     /// Steps in time by more than a minute from one event to the next.
     pub(super) forwards: u64,
     pub(super) backwards: u64,
-    pub(super) first: Option<EventTime>,
-    pub(super) latest: Option<EventTime>,
     pub(super) users: Sample<UserSeen>,
     pub(super) items: Sample<ItemSeen>,
     pub(super) heavy: [Heavy; TYPES],
+}
+
+impl fmt::Debug for Profile {
+    /// Of all that was seen only the numbers.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Profile").field("events", &self.events).finish_non_exhaustive()
+    }
 }
 
 impl Default for Profile {
@@ -65,8 +73,6 @@ impl Default for Profile {
             times_of_day: Default::default(),
             forwards: 0,
             backwards: 0,
-            first: None,
-            latest: None,
             users: Sample::new(USERS_MAX),
             items: Sample::new(ITEMS_MAX),
             heavy: Default::default(),
@@ -75,20 +81,17 @@ impl Default for Profile {
 }
 
 impl Profile {
-    /// Takes in an event of `user`, read at `place` (an offset, or the number of a line).
-    pub fn observe(&mut self, event: &Event<'_>, user: UserKey, place: u64) {
+    /// Takes in an event of `user`, read at `place` (an offset, or the number of a line). `before`: the time of the event read before
+    /// it in the same partition.
+    pub fn observe(&mut self, event: &Event<'_>, user: UserKey, place: u64, before: Option<EventTime>) {
         let event_type = event.action.event_type();
         let kind = event_type as usize;
         let time = event.time;
         self.events[kind] += 1;
         self.times_of_day[kind].add(time.0.rem_euclid(DAY_MS).cast_unsigned(), place);
-        if let Some(latest) = self.latest {
-            let step_ms = time.since(latest);
-            self.forwards += u64::from(step_ms > STEP_MS);
-            self.backwards += u64::from(step_ms < -STEP_MS);
-        }
-        self.first = self.first.or(Some(time));
-        self.latest = Some(time);
+        let step_ms = before.map_or(0, |before| time.since(before));
+        self.forwards += u64::from(step_ms > STEP_MS);
+        self.backwards += u64::from(step_ms < -STEP_MS);
         let user = (user.0 >> 64) as u64; // lossless: the upper half
         self.heavy[kind].add(user, place);
         if let Some(seen) = self.users.entry(user) {
@@ -130,6 +133,14 @@ impl Profile {
             types[kind] = true;
             seen.forms.push((written, types));
         }
+    }
+
+    /// Most bytes that a profile takes: it is the same from a few thousand events on.
+    #[must_use]
+    pub fn bytes_max() -> usize {
+        let user = size_of::<UserSeen>() + 2 * TIMES_MAX * size_of::<i64>();
+        let item = size_of::<ItemSeen>() + FORMS_MAX * size_of::<(u64, [bool; TYPES])>();
+        size_of::<Self>() + USERS_MAX * (user + NODE_BYTES) + ITEMS_MAX * (item + NODE_BYTES)
     }
 
     /// All events.

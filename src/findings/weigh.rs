@@ -428,7 +428,14 @@ fn of_counts(counted: &Counted, found: &mut Vec<Finding>) {
             Relation::CartedTogether => counts(EventType::Cart),
         };
         if events && rows == 0 {
-            tell(Kind::NoPairs, format!("{name} stays empty: its events are there, but no two items ever met"));
+            let met = match relation {
+                Relation::BoughtTogether => "no order that counts has two items",
+                Relation::AlsoBought => "no user ordered one item and later another",
+                Relation::ViewedTogether => "no session has two items",
+                Relation::ViewedThenBought => "no user viewed one item and then ordered another",
+                Relation::CartedTogether => "no cart has two items",
+            };
+            tell(Kind::NoPairs, format!("{name} stays empty: its events are there, but {met}"));
         } else if rows > 0 && counted.lists.is_some_and(|lists| lists[relation.index()] == 0) {
             tell(Kind::NoLists, format!("{name}: {rows} items have candidates, and none passes the gates of the list"));
         }

@@ -8,6 +8,9 @@
 //! end, no more often than once in [`LAG_MARKS_MIN_MS`], however often that is. Where nothing happens, nothing is written.
 
 mod reading;
+mod seen;
+
+pub use self::seen::Seen;
 
 use self::reading::Reading;
 use super::checkpoints::{Checkpoints, refused};
@@ -16,6 +19,7 @@ use super::lag::LagWatch;
 use super::sections::{Entry, News, Sections};
 use super::{Authorship, BlockLimits, Clock, Left, REPEAT_INTERVAL_MS, SourceInput, Work};
 use crate::event::{Action, EventTime, EventType};
+use crate::findings::Profile;
 use crate::intake::{Admitted, Intake, Learned, Mapping, Now, Reason, Record, Reject, SchemaId, checksum_of_record};
 use crate::items::{ItemId, Items};
 use crate::position::{Checkpoint, NextOffset, Partition, Position, SourcePartition};
@@ -39,7 +43,7 @@ pub struct IntakeInput {
 }
 
 /// What became of the records so far.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct IntakeTally {
     /// Events written, by `EventType as usize`.
     pub accepted: [u64; EventType::ALL.len()],
@@ -51,6 +55,8 @@ pub struct IntakeTally {
     pub skewed: u64,
     /// Events that the log held already.
     pub muted: u64,
+    /// What each source looks like.
+    pub seen: Vec<Seen>,
 }
 
 impl IntakeTally {
@@ -92,7 +98,7 @@ impl IntakeWork {
         limits: BlockLimits,
     ) -> Self {
         let named = inputs.iter().map(|input: &IntakeInput| (input.source.clone(), None)).collect();
-        Self {
+        let work = Self {
             intake,
             authorship: Authorship::new(Log::Events, identity),
             clock: None,
@@ -105,7 +111,8 @@ impl IntakeWork {
             next_repeat_ms: i64::MIN,
             named,
             tally: IntakeTally::default(),
-        }
+        };
+        work.counting_on(IntakeTally::default())
     }
 
     /// Opening marks name `sources` too: those that are configured, but read by others.
@@ -119,7 +126,10 @@ impl IntakeWork {
 
     /// Goes on counting from what an intake before it, in this process, counted.
     #[must_use]
-    pub fn counting_on(mut self, tally: IntakeTally) -> Self {
+    pub fn counting_on(mut self, mut tally: IntakeTally) -> Self {
+        for reading in &mut self.inputs {
+            reading.seen = seen::number_of(&mut tally.seen, &reading.input.source.source);
+        }
         self.tally = tally;
         self
     }
@@ -134,7 +144,13 @@ impl IntakeWork {
     #[must_use]
     pub fn bytes_by_kind(&self) -> Vec<(&'static str, usize)> {
         let schemas = self.inputs.iter().map(|reading| reading.plans.bytes()).sum();
-        vec![("names", self.items.bytes()), ("blocks", self.sections.held_bytes()), ("schemas", schemas)]
+        let profiles = self.tally.seen.len() * Profile::bytes_max();
+        vec![
+            ("profiles", profiles),
+            ("names", self.items.bytes()),
+            ("blocks", self.sections.held_bytes()),
+            ("schemas", schemas),
+        ]
     }
 
     /// The schema to [`IntakeWork::learn`] before `record` of `input` can be read, if there is one.
@@ -255,6 +271,9 @@ impl IntakeWork {
             return;
         }
         self.tally.skewed += u64::from(*skewed);
+        let reading = &mut self.inputs[input];
+        let before = reading.latest.replace(event.time);
+        self.tally.seen[reading.seen].profile.observe(event, *user, offset.0, before);
         let event_type = event.action.event_type();
         self.tally.accepted[event_type as usize] += 1;
         let shop = self.items.shop(&event.shop);
@@ -286,6 +305,7 @@ impl IntakeWork {
         let reading = &mut self.inputs[input];
         reading.highest = reading.highest.max(reject.time);
         self.tally.rejects[reject.reason.index()] += 1;
+        self.tally.seen[reading.seen].rejects[reject.reason.index()] += 1;
         effects.reject(&reading.input.source, offset, reject);
     }
 
@@ -402,6 +422,7 @@ impl Work for IntakeWork {
         let Reading { input: IntakeInput { mapping, source }, plans, checkpoints, .. } = &mut self.inputs[input];
         checkpoints.pass(offset, || checksum).map_err(refused(source, offset))?;
         let (mapping, plans) = (Arc::clone(mapping), Arc::clone(plans));
+        self.tally.seen[self.inputs[input].seen].records += 1;
         let now = Now { clock_ms: self.clock.map(|clock| clock.wall_ms), read_to: self.inputs[input].highest };
         match self.intake.admit_record(&mapping, &plans, record, now) {
             Ok(Some(admitted)) => self.event(input, offset, record, &admitted, effects),

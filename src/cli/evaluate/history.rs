@@ -8,6 +8,7 @@ use crate::cli::output::RejectNotes;
 use crate::cli::sources::EventFile;
 use crate::config::LogFormat;
 use crate::event::{Action, EventTime, UserKey};
+use crate::findings::{Finding, Profile, Source, find};
 use crate::intake::{Admitted, Intake, Now, Plans, Record};
 use crate::items::{ItemId, Items};
 use std::collections::HashSet;
@@ -54,6 +55,8 @@ pub(super) struct History {
     pub(super) views: Vec<View>,
     /// Lines that could not be used; told on stderr.
     pub(super) rejected: u64,
+    /// What will disappoint.
+    pub(super) findings: Vec<Finding>,
 }
 
 impl History {
@@ -64,11 +67,14 @@ impl History {
         let mut seen = HashSet::new();
         // Files hold JSON, which needs none.
         let plans = Plans::default();
+        let mut profiles: Vec<(String, Profile, u64, u64)> = Vec::new();
         for (input, file) in files.iter().enumerate() {
             let mut lines = LineFile::open(&file.path, &Arc::new(AtomicU64::new(0)))?;
             let topic = lines.name().to_owned();
             let mut read_to = None;
+            let (mut profile, mut records, mut before, rejected) = (Profile::default(), 0, None, notes.rejected());
             while let Some((number, line)) = lines.next()? {
+                records += 1;
                 let record = Record { topic: &topic, value: Some(line), ..Record::default() };
                 let now = Now { clock_ms: Some(clock_ms), read_to };
                 let taken = intake.admit_record(&file.input.mapping, &plans, &record, now);
@@ -76,6 +82,9 @@ impl History {
                     Ok(admitted) => admitted.as_ref().map(|admitted| admitted.event.time),
                     Err(reject) => reject.time,
                 });
+                if let Ok(Some(Admitted { event, user, .. })) = &taken {
+                    profile.observe(event, *user, number, before.replace(event.time));
+                }
                 match taken {
                     Ok(Some(admitted)) if seen.insert((admitted.user, admitted.event.key)) => {
                         history.add(Line { input, number }, &admitted);
@@ -86,7 +95,13 @@ impl History {
                     }
                 }
             }
+            profiles.push((topic, profile, records, notes.rejected() - rejected));
         }
+        let sources = profiles.iter().map(|(name, profile, records, rejected)| {
+            let (records, rejected) = (*records, *rejected);
+            Source { name, profile, records, rejected, reason: None }
+        });
+        history.findings = find(&sources.collect::<Vec<_>>(), None);
         notes.note_more();
         history.rejected = notes.rejected();
         history.orders.sort_by_key(|order| order.time);

@@ -13,13 +13,15 @@ struct Made {
     profile: Profile,
     records: u64,
     rejected: u64,
+    before: Option<EventTime>,
 }
 
 impl Made {
     fn add(&mut self, user: &str, ts: i64, action: Action<'_>) {
         let event = Event { shop: "main".into(), user: user.into(), time: EventTime(ts), key: EventKey(0), action };
         let key = UserKeys::new([0; 16]).key("main", user);
-        self.profile.observe(&event, key, self.records);
+        self.profile.observe(&event, key, self.records, self.before);
+        self.before = Some(event.time);
         self.records += 1;
     }
 
@@ -227,13 +229,16 @@ fn a_relation_without_pairs_and_a_list_behind_closed_gates_are_told() {
     let told = |counted: &Counted| {
         find(&[], Some(counted)).into_iter().map(|finding| (finding.kind, finding.what)).collect::<Vec<_>>()
     };
-    let empty = |relation: Relation| {
-        (
-            Kind::NoPairs,
-            format!("{} stays empty: its events are there, but no two items ever met", relation.list_name()),
-        )
-    };
-    assert_eq!(told(&counted), [empty(Relation::AlsoBought), empty(Relation::ViewedThenBought)]);
+    let empty = |what: &str| (Kind::NoPairs, what.to_owned());
+    assert_eq!(
+        told(&counted),
+        [
+            empty("also-bought stays empty: its events are there, but no user ordered one item and later another"),
+            empty(
+                "bought-after-viewing stays empty: its events are there, but no user viewed one item and then ordered another"
+            ),
+        ]
+    );
     let mut lists = [0; Relation::COUNT];
     lists[Relation::ViewedTogether.index()] = 9;
     counted.lists = Some(lists);

@@ -21,6 +21,10 @@ pub(super) struct Reading {
     /// What the log holds of records that have not been read again yet.
     pub(super) checkpoints: Checkpoints,
     pub(super) highest: Option<EventTime>,
+    /// The time of the event read last.
+    pub(super) latest: Option<EventTime>,
+    /// Its source among those seen.
+    pub(super) seen: usize,
     pub(super) lag: LagWatch,
 }
 
@@ -34,6 +38,8 @@ impl Reading {
             checksum: None,
             checkpoints: Checkpoints::default(),
             highest: None,
+            latest: None,
+            seen: 0,
             lag: LagWatch::new(history_ms),
         }
     }
