@@ -19,7 +19,7 @@ use super::lag::LagWatch;
 use super::sections::{Entry, News, Sections};
 use super::{Authorship, BlockLimits, Clock, Left, REPEAT_INTERVAL_MS, SourceInput, Work};
 use crate::event::{Action, EventTime, EventType};
-use crate::findings::Profile;
+use crate::findings::{Finding, Profile};
 use crate::intake::{Admitted, Intake, Learned, Mapping, Now, Reason, Record, Reject, SchemaId, checksum_of_record};
 use crate::items::{ItemId, Items};
 use crate::position::{Checkpoint, NextOffset, Partition, Position, SourcePartition};
@@ -138,6 +138,13 @@ impl IntakeWork {
     #[must_use]
     pub fn origin(&self, input: usize) -> Option<Position> {
         self.inputs[input].origin
+    }
+
+    /// What will disappoint of what has been read so far. What views and orders share is told only by who reads all of the
+    /// sources: of parts each may have other users.
+    #[must_use]
+    pub fn findings(&self) -> Vec<Finding> {
+        seen::findings(&self.tally.seen, self.inputs.len() >= self.named.len())
     }
 
     /// Bytes held now, by kind.

@@ -5,7 +5,7 @@ use super::metrics::{DelayTally, IntakeTallies, RowsTallies, WindowsTallies};
 use crate::intake::Reason;
 use crate::rows::RelationStats;
 use crate::stage::{Clock, IntakeWork, Phase, RowsWork, WindowsWork};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -46,6 +46,7 @@ pub fn intake_tallies(work: &IntakeWork) -> IntakeTallies {
         rejects: rejects.filter(|&(_, count)| count > 0).collect(),
         skipped_nulls: tally.skipped,
         skewed: tally.skewed,
+        findings: BTreeSet::new(),
         bytes: as_u64(work.bytes_by_kind()),
     }
 }

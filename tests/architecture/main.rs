@@ -33,9 +33,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("publish", &["rank"]),
     ("findings", &[]),
     ("stage", &["intake", "windows", "wire", "rows", "rank", "publish", "findings"]),
-    ("watch", &["intake", "rows", "stage"]),
+    ("watch", &["intake", "rows", "findings", "stage"]),
     ("serve", &["rows", "rank", "publish", "stage", "watch"]),
-    ("drive", &["intake", "wire", "publish", "stage", "watch", "serve", "config"]),
+    ("drive", &["intake", "wire", "publish", "findings", "stage", "watch", "serve", "config"]),
     ("kafka", &["intake", "wire", "rows", "rank", "publish", "stage", "watch", "serve", "drive", "config"]),
     ("config", &["intake"]),
     (

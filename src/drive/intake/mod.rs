@@ -10,10 +10,12 @@
 
 mod reading;
 mod source;
+mod weighing;
 
 pub use source::WAITING_BYTES_MAX;
 
-use self::source::{OwnedPartition, OwnedSource, origins};
+use self::source::{Committing, OwnedPartition, OwnedSource, origins};
+use self::weighing::Weighing;
 use super::recovery::may_found;
 use super::scan::LogScan;
 use super::schemas::{Schemas, UNKNOWN_AGAIN_MS};
@@ -33,12 +35,6 @@ use std::collections::BTreeSet;
 
 /// Health numbers a worker's inputs from its own number times this.
 const INPUTS_OF_A_WORKER: usize = 10_000;
-
-/// What is to be committed once everything that was sent when it was noted has been acknowledged.
-struct Committing {
-    era: u64,
-    offsets: Vec<Vec<(Partition, NextOffset)>>,
-}
 
 /// The worker.
 pub struct IntakeWorker<T: Transport> {
@@ -60,6 +56,7 @@ pub struct IntakeWorker<T: Transport> {
     now: Clock,
     /// When schemas that were not found are asked for again.
     next_forget_ms: i64,
+    weighing: Weighing,
 }
 
 impl<T: Transport> IntakeWorker<T> {
@@ -94,6 +91,7 @@ impl<T: Transport> IntakeWorker<T> {
             muted,
             next_commit_ms: now.monotonic_ms,
             next_forget_ms: now.monotonic_ms.saturating_add(UNKNOWN_AGAIN_MS),
+            weighing: Weighing::new(now.monotonic_ms),
             hands,
         })
     }
@@ -379,6 +377,9 @@ impl<T: Transport> Worker for IntakeWorker<T> {
             self.next_forget_ms = now_ms.saturating_add(UNKNOWN_AGAIN_MS);
             stage.work_mut().forget_not_found();
         }
+        if let Some(stage) = &self.stage {
+            self.weighing.look(stage.work(), now_ms);
+        }
         Ok(())
     }
 
@@ -394,6 +395,7 @@ impl<T: Transport> Worker for IntakeWorker<T> {
         let mut tallies = intake_tallies(stage.work());
         let owned = self.sources.iter().flat_map(|source| source.owned.values());
         tallies.bytes.push(("waiting", owned.map(|owned| owned.waiting_bytes() as u64).sum()));
+        tallies.findings.clone_from(self.weighing.found());
         self.follower.update(&tallies);
         self.muted.update(&LogTallies { muted: tally.muted, ..LogTallies::default() });
         let now = self.hands.now();

@@ -18,6 +18,12 @@ use crate::wire::Origin;
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
+/// What is to be committed once everything that was sent when it was noted has been acknowledged.
+pub(super) struct Committing {
+    pub(super) era: u64,
+    pub(super) offsets: Vec<Vec<(Partition, NextOffset)>>,
+}
+
 /// Bytes of records that may wait of one partition before it is paused.
 pub const WAITING_BYTES_MAX: usize = 4 << 20;
 /// What a waiting record costs besides its key and value.

@@ -1,6 +1,6 @@
 //! What intake has seen of each source, whichever partitions it reads of it.
 
-use crate::findings::{Profile, Source};
+use crate::findings::{Finding, Kind, Profile, Source, find};
 use crate::intake::Reason;
 use std::sync::Arc;
 
@@ -39,4 +39,41 @@ pub(super) fn number_of(seen: &mut Vec<Seen>, source: &Arc<str>) -> usize {
         seen.push(Seen::new(Arc::clone(source)));
         seen.len() - 1
     })
+}
+
+/// See [`super::IntakeWork::findings`]. A source that has sent nothing yet is no finding: there is a metric for lag.
+pub(super) fn findings(seen: &[Seen], reads_all: bool) -> Vec<Finding> {
+    let sources = || seen.iter().filter(|seen| seen.records > 0).map(|seen| seen.called(&seen.source));
+    if reads_all {
+        return find(&sources().collect::<Vec<_>>(), None);
+    }
+    let mut found: Vec<Finding> = sources().flat_map(|source| find(&[source], None)).collect();
+    found.retain(|finding| !matches!(finding.kind, Kind::UsersApart | Kind::ItemsApart));
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{Action, Event, EventKey, EventTime, UserKeys};
+
+    #[test]
+    fn what_sources_share_is_told_by_who_reads_all_of_them() {
+        let (mut views, mut orders) = (Seen::new("views".into()), Seen::new("orders".into()));
+        for n in 0..200_i64 {
+            let add = |seen: &mut Seen, user: String, time: EventTime, action: Action<'_>| {
+                let key = UserKeys::new([0; 16]).key("main", &user);
+                let event = Event { shop: "main".into(), user: user.into(), time, key: EventKey(0), action };
+                seen.records += 1;
+                seen.profile.observe(&event, key, seen.records, None);
+            };
+            let (time, item) = (EventTime(1_700_000_000_000 + n * 7_000_123), format!("i{}", n % 20));
+            add(&mut views, format!("u{n}"), time, Action::View { item: item.clone().into() });
+            let items = vec![item.into(), "i99".into()];
+            add(&mut orders, format!("c{n}"), time, Action::Order { order_id: "".into(), items });
+        }
+        let seen = [views, orders, Seen::new("silent".into())];
+        let kinds = |reads_all| findings(&seen, reads_all).into_iter().map(|finding| finding.kind).collect::<Vec<_>>();
+        assert_eq!((kinds(true), kinds(false)), (vec![Kind::UsersApart], vec![]));
+    }
 }

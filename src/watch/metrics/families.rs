@@ -14,6 +14,7 @@ pub(super) struct IntakeFamilies {
     pub(super) rejects: IntCounterVec,
     pub(super) skipped_nulls: IntCounterVec,
     pub(super) skewed: IntCounterVec,
+    pub(super) findings: GaugeVec,
 }
 
 pub(super) struct WindowsFamilies {
@@ -79,6 +80,11 @@ impl IntakeFamilies {
                 "samenloop_skewed_total",
                 "Events from the future, whose time was set to the record's. A rise: a producer's clock is wrong.",
                 &[],
+            )?,
+            findings: all.gauge(
+                "samenloop_findings",
+                "How many intake workers see that input is in vain, by what they find; the log says what to do.",
+                &["finding"],
             )?,
         })
     }

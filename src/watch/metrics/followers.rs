@@ -7,11 +7,12 @@ use super::delay::DelayFollower;
 use super::tallies::{FATES, IntakeTallies, LogTallies, RowsTallies, WindowsTallies};
 use super::{GaugeVec, IntCounterVec, Metrics, WHOLE_PROCESS};
 use crate::event::EventType;
+use crate::findings::Kind;
 use crate::position::{Partition, SourcePartition};
 use crate::relation::Relation;
 use crate::watch::health::StageName;
 use prometheus::IntCounter;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// A counter that follows a running total.
@@ -85,6 +86,27 @@ impl Drop for AddedBytes {
     }
 }
 
+/// What an intake worker finds, added to what others in this process do; taken off when dropped.
+struct AddedFindings {
+    family: GaugeVec,
+    seen: BTreeSet<Kind>,
+}
+
+impl AddedFindings {
+    fn set(&mut self, now: &BTreeSet<Kind>) {
+        let gauge = |kind: &Kind| self.family.with_label_values(&[kind.name()]);
+        now.difference(&self.seen).for_each(|kind| gauge(kind).inc());
+        self.seen.difference(now).for_each(|kind| gauge(kind).dec());
+        self.seen.clone_from(now);
+    }
+}
+
+impl Drop for AddedFindings {
+    fn drop(&mut self) {
+        self.set(&BTreeSet::new());
+    }
+}
+
 /// Shows an intake worker's tallies.
 pub struct IntakeFollower {
     accepted: [Followed; EventType::ALL.len()],
@@ -92,6 +114,7 @@ pub struct IntakeFollower {
     rejects_family: IntCounterVec,
     skipped_nulls: Followed,
     skewed: Followed,
+    findings: AddedFindings,
     bytes: AddedBytes,
 }
 
@@ -154,6 +177,7 @@ impl Metrics {
             rejects_family: families.rejects.clone(),
             skipped_nulls: Followed::new(&families.skipped_nulls, &[]),
             skewed: Followed::new(&families.skewed, &[]),
+            findings: AddedFindings { family: families.findings.clone(), seen: BTreeSet::new() },
             bytes: AddedBytes { family: self.state_bytes.clone(), stage: StageName::Intake, seen: BTreeMap::new() },
         }
     }
@@ -236,6 +260,7 @@ impl IntakeFollower {
         }
         self.skipped_nulls.set(tallies.skipped_nulls);
         self.skewed.set(tallies.skewed);
+        self.findings.set(&tallies.findings);
         self.bytes.set(&tallies.bytes);
     }
 }

@@ -4,8 +4,9 @@
 
 use super::delay::DelayTally;
 use crate::event::EventType;
+use crate::findings::Kind;
 use crate::relation::{Fate, Relation};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// All fates with the names used in labels.
@@ -28,6 +29,8 @@ pub struct IntakeTallies {
     pub skipped_nulls: u64,
     /// Events from the future, whose time was corrected.
     pub skewed: u64,
+    /// What is found now of input that is in vain.
+    pub findings: BTreeSet<Kind>,
     /// Bytes held now, by kind.
     pub bytes: Vec<(&'static str, u64)>,
 }

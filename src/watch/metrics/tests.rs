@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::event::EventType;
+use crate::findings::Kind;
 use crate::position::{Partition, SourcePartition};
 use crate::relation::{Fate, Relation};
 use crate::watch::health::{HEARTBEAT_AGE_MAX, Health, StageName};
@@ -14,6 +15,7 @@ fn shown() -> (Metrics, String) {
     let mut intake = IntakeTallies::default();
     intake.accept(EventType::View);
     intake.reject("no_user");
+    intake.findings.insert(Kind::OneUser);
     let mut windows = WindowsTallies { users: 3, bytes: vec![("merge_buffer", 10)], ..WindowsTallies::default() };
     windows.late_arrivals.insert("club".into(), 5);
     windows.count(EventType::Order, Fate::Bulk);
@@ -122,8 +124,20 @@ fn the_table_in_the_docs_and_the_registry_are_equal() {
 
 #[test]
 fn no_label_can_name_a_shop_a_user_or_an_item() {
-    let allowed =
-        ["stage", "source", "partition", "kind", "type", "fate", "reason", "relation", "list", "log", "route"];
+    let allowed = [
+        "stage",
+        "source",
+        "partition",
+        "kind",
+        "type",
+        "fate",
+        "reason",
+        "relation",
+        "list",
+        "log",
+        "route",
+        "finding",
+    ];
     for family in Metrics::new().unwrap().families() {
         for label in family.labels {
             assert!(
@@ -232,6 +246,22 @@ fn what_intake_workers_hold_is_added_up_and_goes_with_them() {
     assert_eq!(value(&metrics, series), Some(100.0));
     drop(one);
     assert_eq!(value(&metrics, series), Some(30.0));
+}
+
+#[test]
+fn findings_are_those_of_all_workers_and_go_with_them() {
+    let metrics = Metrics::new().unwrap();
+    let of = |kind: &str| value(&metrics, &format!("samenloop_findings{{finding=\"{kind}\"}}"));
+    let (mut one, mut two) = (metrics.intake(), metrics.intake());
+    let found =
+        |kinds: &[Kind]| IntakeTallies { findings: kinds.iter().copied().collect(), ..IntakeTallies::default() };
+    one.update(&found(&[Kind::OneUser, Kind::Shifted]));
+    two.update(&found(&[Kind::OneUser]));
+    two.update(&found(&[Kind::OneUser]));
+    assert_eq!((of("one_user"), of("shifted")), (Some(2.0), Some(1.0)));
+    one.update(&found(&[Kind::OneUser]));
+    drop(two);
+    assert_eq!((of("one_user"), of("shifted")), (Some(1.0), Some(0.0)));
 }
 
 #[test]
