@@ -135,6 +135,7 @@ impl Intake {
         let (own_text, earliest) = (time::written(own), time::written(EventTime(self.rules.earliest_time_ms)));
         let (from, hint) = match form {
             TimeForm::Unit(unit) => (format!(" read as {}", unit.name()), unit.hint(own.0)),
+            TimeForm::Pattern => (" read by its format".to_owned(), String::new()),
             TimeForm::Logical(logical) => (format!(" read as {} by its schema", logical.name()), String::new()),
             TimeForm::Timestamp => (" of the record's timestamp".to_owned(), String::new()),
         };

@@ -10,7 +10,7 @@ use super::mapping::{Field, From, Mapping, Origin, TimeOrigin, TypePlan};
 use super::paths::Paths;
 use super::reject::{Reason, Reject, shortened};
 use super::spec::{Format, LineWithoutItem};
-use super::time::TimeForm;
+use super::time::{ReadTime, TimeForm};
 use super::value::{Found, Place, Value};
 use super::{Record, TIME_MAX_MS};
 use crate::event::{Action, EventKey, EventTime, EventType};
@@ -43,8 +43,19 @@ impl Mapping {
     pub fn decode<'a>(&'a self, plans: &'a Plans, record: &Record<'a>) -> Result<Option<Decoded<'a>>, Reject> {
         let Some(bytes) = record.value else { return Ok(None) };
         let found = self.read(plans, Part::Value, &self.value_paths, bytes)?;
+        if let (Value::Text(what), true) = (&found.values[0], self.format.is_rows()) {
+            return Err(Reject::new(Reason::BadCsv, what.clone().into_owned()));
+        }
         if found.values[0] != Value::Object {
-            let message = format!("the record is {}, not an object; an event is one object", found.values[0].kind());
+            let remedy = match &found.values[0] {
+                Value::Array => "; a transform makes an event of each element: .[]",
+                Value::Text(text) if text.trim_start().starts_with(['{', '[']) => {
+                    "; it holds JSON within a text, which a transform reads: fromjson"
+                }
+                _ => "",
+            };
+            let kind = found.values[0].kind();
+            let message = format!("the record is {kind}, not an object; an event is one object{remedy}");
             return Err(Reject::new(Reason::NotAnObject, message));
         }
         let key = match (&self.key_paths, record.key) {
@@ -55,7 +66,7 @@ impl Mapping {
         let time = reading.time();
         let event = reading.event(&time);
         event.map_err(|fault| {
-            let time = time.ok().map(|(time, _)| time);
+            let time = time.ok().map(|read| read.time);
             Reject { reason: fault.reason, message: self.explain(plans, bytes, &fault), time }
         })
     }
@@ -66,7 +77,7 @@ impl Mapping {
             Part::Key => (self.key_format, "the record's key"),
         };
         match format {
-            Format::Json => json::read(paths, bytes).map_err(|what| bad_json(name, &what)),
+            Format::Json | Format::Csv | Format::Tsv => json::read(paths, bytes).map_err(|what| bad_json(name, &what)),
             Format::Avro => avro::read(&self.schema_files, plans, part, paths, bytes),
         }
     }
@@ -77,6 +88,8 @@ impl Mapping {
                 (1, column) => format!(", to column {column}"),
                 (line, column) => format!(", to line {line} column {column}"),
             }),
+            // A row's fields have names, and their place in the bytes made of them says nothing.
+            Format::Csv | Format::Tsv => None,
             Format::Avro => avro::locate(&self.schema_files, plans, &self.value_paths, bytes, place)
                 .map(|byte| format!(", to byte {byte}")),
         });
@@ -99,7 +112,7 @@ struct Fault {
     place: Option<Place>,
 }
 
-type Time = Result<(EventTime, TimeForm), Fault>;
+type Time = Result<ReadTime, Fault>;
 
 /// A record being read.
 struct Reading<'r, 'a> {
@@ -113,7 +126,8 @@ impl<'a> Reading<'_, 'a> {
     fn event(&mut self, time: &Time) -> Result<Option<Decoded<'a>>, Fault> {
         let mapping = self.mapping;
         let Some(event_type) = self.event_type()? else { return Ok(None) };
-        let (own_time, time_form) = time.clone()?;
+        let ReadTime { time, order_time, form: time_form } = time.clone()?;
+        let own_time = if event_type == EventType::Order { order_time } else { time };
         let shop = self.needed(&mapping.shop)?;
         if let Some(what) = shop_fault(&shop) {
             return Err(self.fault(Reason::BadId, &mapping.shop, what));
@@ -138,7 +152,12 @@ impl<'a> Reading<'_, 'a> {
         let Some((origin, value)) = self.pick(field)? else {
             return if skip_others { Ok(None) } else { Err(self.blank(field)) };
         };
-        let text = scalar_text(value);
+        // Not an id: what is true, or a fraction, can stand for a type.
+        let text = match value {
+            Value::Bool(truth) => Ok(Cow::Borrowed(if truth { "true" } else { "false" })),
+            Value::Float(number) => Ok(Cow::Owned(number.to_string())),
+            value => scalar_text(value),
+        };
         let known = text.as_ref().ok().and_then(|text| values.iter().find(|(value, _)| value == text));
         match (known, text) {
             (Some((_, meaning)), _) => Ok(*meaning),
@@ -163,52 +182,63 @@ impl<'a> Reading<'_, 'a> {
                     if let Some(time_ms) =
                         self.record.timestamp_ms.filter(|time_ms| (0..=TIME_MAX_MS).contains(time_ms))
                     {
-                        return Ok((EventTime(time_ms), TimeForm::Timestamp));
+                        let time = EventTime(time_ms);
+                        return Ok(ReadTime { time, order_time: time, form: TimeForm::Timestamp });
                     }
                 }
-                TimeOrigin::Read(origin, unit) => {
+                TimeOrigin::Read(origin, reader) => {
                     let value = self.fetch("time", origin)?;
                     if !value.is_blank() {
                         let reason = match value {
-                            Value::Bool | Value::Bytes | Value::Array | Value::Object => Reason::BadType,
+                            Value::Bool(_) | Value::Bytes | Value::Array | Value::Object => Reason::BadType,
                             _ => Reason::BadTime,
                         };
-                        return unit.read(&value).map_err(|what| at(reason, "time", origin, what));
+                        return reader.read(&value).map_err(|what| at(reason, "time", origin, what));
                     }
                 }
             }
         }
         let labels: Vec<&str> = self.mapping.time.iter().map(TimeOrigin::label).collect();
-        let what =
-            "missing or null; an event needs its time: map the field that holds it, or { record = \"timestamp\" }";
-        Err(Fault {
-            reason: Reason::MissingField,
-            field: "time",
-            label: labels.join(", "),
-            what: what.to_owned(),
-            place: None,
-        })
+        let ends = self.mapping.time.iter().filter_map(|origin| match origin {
+            TimeOrigin::Read(origin, _) => self.path_end(origin),
+            TimeOrigin::RecordTimestamp => None,
+        });
+        let what = format!(
+            "missing or null{}; an event needs its time: map the field that holds it, or {{ record = \"timestamp\" }}",
+            in_brackets(ends.collect())
+        );
+        Err(Fault { reason: Reason::MissingField, field: "time", label: labels.join(", "), what, place: None })
+    }
+
+    /// Where the path of `origin` ends in this record, if that is before its last step.
+    fn path_end(&self, origin: &Origin) -> Option<String> {
+        match origin.from {
+            From::Value(node) => self.found.path_end(&self.mapping.value_paths, node),
+            _ => None,
+        }
     }
 
     fn order(&mut self) -> Result<Action<'a>, Fault> {
         let mapping = self.mapping;
         let lines = match &self.found.values[mapping.lines] {
-            Value::Array if self.found.line_count > LINES_MAX => {
+            Value::Array | Value::Object if self.found.line_count > LINES_MAX => {
                 let what = format!("{} lines, more than {LINES_MAX}; split the order", self.found.line_count);
                 return Err(lines_fault(mapping, Reason::TooManyLines, what));
             }
             Value::Array => mem::take(&mut self.found.lines),
+            Value::Object if self.found.line_count > 0 => mem::take(&mut self.found.lines),
             Value::Missing | Value::Null => Vec::new(),
-            other => {
-                let what = format!("{}; lines are an array", other.kind());
-                return Err(lines_fault(mapping, Reason::BadType, what));
-            }
+            other => return Err(lines_fault(mapping, Reason::BadType, no_lines(other))),
         };
         let skip_blank = mapping.line_without_item == LineWithoutItem::Skip;
         let lines = lines.into_iter().enumerate().filter(|(_, value)| !(skip_blank && value.is_blank()));
-        let items: Vec<_> = lines.map(|(line, value)| line_item(mapping, line, value)).collect::<Result<_, _>>()?;
+        let end = &self.found.line_end;
+        let items: Vec<_> =
+            lines.map(|(line, value)| line_item(mapping, line, value, end)).collect::<Result<_, _>>()?;
         if items.is_empty() {
-            let what = "an order without lines; map the array of its lines, or do not send it".to_owned();
+            let end = self.found.path_end(&mapping.value_paths, mapping.lines);
+            let end = in_brackets(end.into_iter().collect());
+            let what = format!("an order without lines{end}; map the array of its lines, or do not send it");
             return Err(lines_fault(mapping, Reason::EmptyOrder, what));
         }
         let order_id = self.id(&mapping.order_id)?.unwrap_or_default();
@@ -242,7 +272,7 @@ impl<'a> Reading<'_, 'a> {
             Some(Ok(text)) => Ok(Value::Text(Cow::Borrowed(text))),
             Some(Err(_)) => Err(at(Reason::BadType, field, origin, "bytes that are not UTF-8 text".to_owned())),
         };
-        match &origin.from {
+        let value = match &origin.from {
             From::Value(node) => Ok(self.found.values[*node].clone()),
             From::Key(node) => Ok(self.key.as_ref().map(|key| key.values[*node].clone()).unwrap_or_default()),
             From::KeyText => text(self.record.key),
@@ -251,7 +281,11 @@ impl<'a> Reading<'_, 'a> {
             }
             From::Topic => Ok(Value::Text(Cow::Borrowed(self.record.topic))),
             From::Constant(constant) => Ok(Value::Text(Cow::Borrowed(constant))),
-        }
+        }?;
+        Ok(match &origin.clean {
+            None => value,
+            Some(clean) => clean.apply(value),
+        })
     }
 
     /// The fault of a needed field that no place gives.
@@ -260,7 +294,8 @@ impl<'a> Reading<'_, 'a> {
         if field.origins.iter().any(is_empty) {
             return self.fault(Reason::EmptyId, field, "empty; an event needs it: do not send it without".to_owned());
         }
-        let what = "missing or null; an event needs it: map the field that holds it, or add a fallback".to_owned();
+        let ends = in_brackets(field.origins.iter().filter_map(|origin| self.path_end(origin)).collect());
+        let what = format!("missing or null{ends}; an event needs it: map the field that holds it, or add a fallback");
         self.fault(Reason::MissingField, field, what)
     }
 
@@ -279,16 +314,44 @@ fn fault_at(reason: Reason, field: &Field, origin: &Origin, what: String) -> Fau
     at(reason, field.name, origin, what)
 }
 
-const NO_ITEM: &str = "missing or null; a line needs its item: map it, or set line_without_item = \"skip\"";
+const NO_ITEM: &str = "; a line needs its item: map it, or set line_without_item = \"skip\"";
+
+/// What is more to say of something that is missing.
+fn in_brackets(ends: Vec<String>) -> String {
+    if ends.is_empty() { String::new() } else { format!(" ({})", ends.join("; ")) }
+}
+
+/// What is wrong with lines that are no array, and what reads them.
+fn no_lines(value: &Value<'_>) -> String {
+    let remedy = match value {
+        Value::Object => {
+            "an object is read where it is a line itself, with the item at line_item, or where all its values are lines"
+        }
+        Value::Text(text) if text.trim_start().starts_with(['{', '[']) => {
+            "the text looks like JSON, which a transform reads: fromjson"
+        }
+        Value::Text(_) => "a transform makes lines of a text: split(\",\")",
+        _ => "map the array that holds them",
+    };
+    format!("{}; lines are an array: {remedy}", value.kind())
+}
 
 fn lines_fault(mapping: &Mapping, reason: Reason, what: String) -> Fault {
     let place = Some(Place::Node(mapping.lines));
     Fault { reason, field: "lines", label: mapping.lines_label.clone(), what, place }
 }
 
-fn line_item<'a>(mapping: &Mapping, line: usize, value: Value<'a>) -> Result<Cow<'a, str>, Fault> {
+fn line_item<'a>(
+    mapping: &Mapping,
+    line: usize,
+    value: Value<'a>,
+    end: &Option<(usize, String)>,
+) -> Result<Cow<'a, str>, Fault> {
     let (reason, what) = match value {
-        Value::Missing | Value::Null => (Reason::MissingField, NO_ITEM.to_owned()),
+        Value::Missing | Value::Null => {
+            let end = end.iter().filter(|(of, _)| *of == line).map(|(_, end)| end.clone());
+            (Reason::MissingField, format!("missing or null{}{NO_ITEM}", in_brackets(end.collect())))
+        }
         value => match id_text(value) {
             Ok(item) => return Ok(item),
             Err(wrong) => wrong,

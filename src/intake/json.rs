@@ -90,8 +90,8 @@ impl<'a> Visitor<'a> for At<'_, '_, 'a> {
         self.keep(Value::Null)
     }
 
-    fn visit_bool<E: Error>(self, _: bool) -> Result<(), E> {
-        self.keep(Value::Bool)
+    fn visit_bool<E: Error>(self, truth: bool) -> Result<(), E> {
+        self.keep(Value::Bool(truth))
     }
 
     fn visit_i64<E: Error>(self, number: i64) -> Result<(), E> {
@@ -115,6 +115,9 @@ impl<'a> Visitor<'a> for At<'_, '_, 'a> {
     }
 
     fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<(), A::Error> {
+        if let Some(each) = self.walk.paths.node(self.node).each {
+            return self.visit_lines(map, each);
+        }
         while let Some(child) = map.next_key_seed(Name { paths: self.walk.paths, node: self.node })? {
             match child {
                 Some(node) => {
@@ -151,6 +154,50 @@ impl<'a> Visitor<'a> for At<'_, '_, 'a> {
             self.walk.found.line_count = index;
         }
         self.keep(Value::Array)
+    }
+}
+
+impl<'a> At<'_, '_, 'a> {
+    /// The order's lines as an object: the one line, where the item stands in it (as programs write that make JSON of XML), or
+    /// else its values, where all of them are lines (as PHP writes an array with gaps). Of other objects no line is kept.
+    fn visit_lines<A: MapAccess<'a>>(self, mut map: A, each: usize) -> Result<(), A::Error> {
+        let walk = self.walk;
+        let paths = walk.paths;
+        walk.found.lines.clear();
+        let items = &paths.node(each).line_items;
+        let mut own: Vec<Value<'a>> = vec![Value::Missing; items.len()];
+        let (mut index, mut are_lines) = (0, true);
+        while let Some(name) = map.next_key::<Cow<'_, str>>()? {
+            if let Some(within) = paths.named(each, &name) {
+                walk.found.forget(paths, each);
+                map.next_value_seed(At { walk: &mut *walk, node: within, line: None })?;
+                for (kept, item) in own.iter_mut().zip(items) {
+                    if (within..paths.node(within).end).contains(&item.node) {
+                        *kept = walk.found.values[item.node].clone();
+                    }
+                }
+                are_lines = false;
+                continue;
+            }
+            let node = paths.named(self.node, &name).unwrap_or(each);
+            walk.found.forget(paths, node);
+            let line = paths.node(node).line_items.first().map(|_| index);
+            map.next_value_seed(At { walk: &mut *walk, node, line })?;
+            are_lines &= walk.found.values[node] == Value::Object;
+            index += 1;
+        }
+        walk.found.line_count = if are_lines { index } else { 0 };
+        if own.iter().any(|item| *item != Value::Missing) {
+            walk.found.lines.clear();
+            walk.found.forget(paths, each);
+            for (item, kept) in items.iter().zip(own) {
+                walk.found.values[item.node] = kept;
+            }
+            walk.found.values[each] = Value::Object;
+            walk.found.line_count = 1;
+            walk.keep_line(0, each)?;
+        }
+        walk.keep(self.node, Value::Object)
     }
 }
 

@@ -5,10 +5,12 @@
 
 use super::FALLBACKS_MAX;
 use super::avro::SchemaFiles;
+use super::clean::Clean;
 use super::id::{id_fault, shop_fault};
+use super::origin::{CleanSpec, OriginSpec, TimeOriginSpec};
 use super::paths::{Draft, Paths, steps};
-use super::spec::{Format, LineWithoutItem, MappingSpec, OneOrMore, OriginSpec, TimeOriginSpec, TypeSpec};
-use super::time::TimeUnit;
+use super::spec::{Format, LineWithoutItem, MappingSpec, OneOrMore, TypeSpec};
+use super::time::TimeReader;
 use crate::event::EventType;
 
 /// How a source's records become events, ready for use.
@@ -58,6 +60,13 @@ pub(super) struct Origin {
     pub from: From,
     /// For messages.
     pub label: String,
+    pub clean: Option<Clean>,
+}
+
+impl Origin {
+    fn constant(text: &str) -> Self {
+        Self { from: From::Constant(text.to_owned()), label: "a constant".to_owned(), clean: None }
+    }
 }
 
 /// What is looked at.
@@ -76,7 +85,7 @@ pub(super) enum From {
 /// A place where the time is looked for.
 #[derive(Clone, Debug)]
 pub(super) enum TimeOrigin {
-    Read(Origin, TimeUnit),
+    Read(Origin, TimeReader),
     RecordTimestamp,
 }
 
@@ -109,15 +118,14 @@ impl MappingSpec {
     pub fn compile(&self) -> Result<Mapping, MappingError> {
         let fields = &self.fields;
         let mut plan = Plan { key_format: self.key_format, ..Plan::default() };
-        let mut line_items = Vec::new();
-        for pointer in checked_list("fields.line_item", &fields.line_item)? {
-            line_items.push(steps(pointer).map_err(|message| MappingError { field: "fields.line_item", message })?);
-        }
+        let always = CleanSpec { missing: fields.missing.clone(), trim: fields.trim };
+        let (line_items, line_item_label) = line_items(&fields.line_item, &always)?;
         plan.collect(self)?;
         let lines = pointer_steps("fields.lines", &fields.lines)?;
         let value_paths = plan.value.finish_with_lines(&lines, &line_items);
         let key_paths = plan.has_key_paths.then(|| plan.key.finish());
-        let places = Places { value: &value_paths, key: key_paths.as_ref(), key_format: self.key_format };
+        let places =
+            Places { value: &value_paths, key: key_paths.as_ref(), key_format: self.key_format, always: &always };
         let event_type = match &self.event_type {
             TypeSpec::Fixed(name) => TypePlan::Fixed(event_type(name, "")?),
             TypeSpec::Read { from, values, other } => {
@@ -139,7 +147,7 @@ impl MappingSpec {
             order_id: places.field("order_id", &fields.order_id)?,
             lines: places.value.find(0, &lines).unwrap_or_default(),
             lines_label: fields.lines.clone(),
-            line_item_label: fields.line_item.0.join(", "),
+            line_item_label,
             line_without_item: fields.line_without_item,
             value_paths,
             key_paths,
@@ -185,7 +193,7 @@ impl Plan {
     }
 
     fn add(&mut self, field: &'static str, origin: &OriginSpec) -> Result<(), MappingError> {
-        match origin {
+        match origin.plain() {
             OriginSpec::Field(pointer) => {
                 self.value.insert(&pointer_steps(field, pointer)?);
             }
@@ -200,7 +208,7 @@ impl Plan {
                     return Err(MappingError { field, message: format!("constant \"{text}\": {what}") });
                 }
             }
-            OriginSpec::Key(_) | OriginSpec::Header(_) | OriginSpec::Topic => {}
+            OriginSpec::Key(_) | OriginSpec::Header(_) | OriginSpec::Topic | OriginSpec::Cleaned(..) => {}
         }
         Ok(())
     }
@@ -211,6 +219,8 @@ struct Places<'a> {
     value: &'a Paths,
     key: Option<&'a Paths>,
     key_format: Format,
+    /// What is cleaned in every field.
+    always: &'a CleanSpec,
 }
 
 impl Places<'_> {
@@ -221,13 +231,18 @@ impl Places<'_> {
 
     fn time_origin(&self, origin: &TimeOriginSpec) -> Result<TimeOrigin, MappingError> {
         Ok(match origin {
-            TimeOriginSpec::Read(origin, unit) => TimeOrigin::Read(self.origin("time", origin)?, *unit),
+            TimeOriginSpec::Read(origin, spec) => {
+                let reader = TimeReader::compile(spec);
+                let reader = reader.map_err(|message| MappingError { field: "fields.time", message })?;
+                TimeOrigin::Read(self.origin("time", origin)?, reader)
+            }
             TimeOriginSpec::RecordTimestamp => TimeOrigin::RecordTimestamp,
         })
     }
 
     fn origin(&self, field: &'static str, origin: &OriginSpec) -> Result<Origin, MappingError> {
-        let (from, label) = match origin {
+        let own = if let OriginSpec::Cleaned(_, own) = origin { Some(own) } else { None };
+        let (from, label) = match origin.plain() {
             OriginSpec::Field(pointer) => {
                 let node = self.value.find(0, &pointer_steps(field, pointer)?);
                 (From::Value(node.unwrap_or_default()), pointer.clone())
@@ -241,9 +256,11 @@ impl Places<'_> {
             }
             OriginSpec::Header(name) => (From::Header(name.clone()), format!("header {name}")),
             OriginSpec::Topic => (From::Topic, "the topic".to_owned()),
-            OriginSpec::Constant(text) => (From::Constant(text.clone()), "a constant".to_owned()),
+            OriginSpec::Constant(text) => return Ok(Origin::constant(text)),
+            OriginSpec::Cleaned(origin, _) => return self.origin(field, origin), // never: it is plain
         };
-        Ok(Origin { from, label })
+        let clean = Clean::of(own.into_iter().chain([self.always]));
+        Ok(Origin { from, label, clean })
     }
 }
 
@@ -258,6 +275,25 @@ fn checked_list<'a, T>(field: &'static str, list: &'a OneOrMore<T>) -> Result<&'
         return Err(MappingError { field, message });
     }
     Ok(&list.0)
+}
+
+/// A place of the item in a line.
+type LinePath = (Vec<String>, Option<Clean>);
+
+/// The places of the item in a line, and what they are called in messages.
+fn line_items(spec: &OneOrMore<OriginSpec>, always: &CleanSpec) -> Result<(Vec<LinePath>, String), MappingError> {
+    let wrong = |message| MappingError { field: "fields.line_item", message };
+    let (mut paths, mut labels) = (Vec::new(), Vec::new());
+    for origin in checked_list("fields.line_item", spec)? {
+        let Some(pointer) = origin.pointer() else {
+            let message = "the item of a line stands in the line: write a JSON pointer, or a table with field";
+            return Err(wrong(message.to_owned()));
+        };
+        let own = if let OriginSpec::Cleaned(_, own) = origin { Some(own) } else { None };
+        paths.push((steps(pointer).map_err(wrong)?, Clean::of(own.into_iter().chain([always]))));
+        labels.push(pointer);
+    }
+    Ok((paths, labels.join(", ")))
 }
 
 fn pointer_steps(field: &'static str, pointer: &str) -> Result<Vec<String>, MappingError> {

@@ -12,11 +12,14 @@
 
 mod admit;
 mod avro;
+mod clean;
 mod decode;
 mod id;
 mod json;
 mod mapping;
+mod origin;
 mod paths;
+mod pattern;
 mod reject;
 mod schemas;
 mod spec;
@@ -32,8 +35,9 @@ pub use admit::{Admitted, Intake, Now, TimeRules};
 pub use avro::{Learned, Plans, SCHEMAS_MAX, SchemaId};
 pub use decode::Decoded;
 pub use mapping::{Mapping, MappingError};
+pub use origin::{CleanSpec, Day, MISSING_MAX, OriginSpec, TimeOriginSpec, TimeSpec, WrittenScalar};
 pub use reject::{Reason, Reject};
-pub use spec::{FieldsSpec, Format, LineWithoutItem, MappingSpec, OneOrMore, OriginSpec, TimeOriginSpec, TypeSpec};
+pub use spec::{FieldsSpec, Format, LineWithoutItem, MappingSpec, OneOrMore, TypeSpec};
 pub use time::{TimeForm, TimeUnit};
 pub use value::LogicalTime;
 

@@ -6,6 +6,9 @@
 //! node, so both see it.
 //! Absent: what the paths are for.
 
+use super::clean::Clean;
+use super::value::Value;
+
 /// The tree of wanted paths.
 #[derive(Clone, Debug)]
 pub(super) struct Paths {
@@ -24,7 +27,24 @@ pub(super) struct Node {
     /// Set at the order's lines: the node of a line that has none of its own.
     pub each: Option<usize>,
     /// Set at a line: the places of its item, in the order of preference.
-    pub line_items: Vec<usize>,
+    pub line_items: Vec<LineItem>,
+}
+
+/// A place of the item within a line.
+#[derive(Clone, Debug)]
+pub(super) struct LineItem {
+    pub node: usize,
+    pub clean: Option<Clean>,
+}
+
+impl LineItem {
+    /// The item that `value`, which stands there, is.
+    pub fn cleaned<'a>(&self, value: &Value<'a>) -> Value<'a> {
+        match &self.clean {
+            None => value.clone(),
+            Some(clean) => clean.apply(value.clone()),
+        }
+    }
 }
 
 impl Paths {
@@ -56,6 +76,34 @@ impl Paths {
         self.nodes[node].children.iter().copied().find(|&child| self.nodes[child].index == Some(index))
     }
 
+    /// The nodes from the record to `node`, both included.
+    pub fn way_to(&self, node: usize) -> Vec<usize> {
+        let mut way = vec![0];
+        let mut at = 0;
+        while at != node {
+            let below = self.nodes[at].children.iter().copied().chain(self.nodes[at].each);
+            let Some(next) = below.into_iter().find(|&next| (next..self.nodes[next].end).contains(&node)) else {
+                break;
+            };
+            way.push(next);
+            at = next;
+        }
+        way
+    }
+
+    /// The pointer to `node` on a way; a line of the order shows as `/*`.
+    pub fn pointer(&self, way: &[usize], node: usize) -> String {
+        let mut pointer = String::new();
+        let nodes = way.iter().skip(1).take_while(|&&on| on <= node);
+        for (&on, &above) in nodes.zip(way) {
+            let is_line = self.nodes[above].each == Some(on);
+            let step = if is_line { "*" } else { &self.nodes[on].step };
+            pointer.push('/');
+            pointer.push_str(&step.replace('~', "~0").replace('/', "~1"));
+        }
+        pointer
+    }
+
     /// The node at the end of `steps` from `start`.
     pub fn find(&self, start: usize, steps: &[String]) -> Option<usize> {
         steps.iter().try_fold(start, |node, step| self.named(node, step))
@@ -83,10 +131,10 @@ impl Draft {
     }
 
     /// The finished tree, where `lines` is the array of the order's lines and `items` the paths in a line.
-    pub fn finish_with_lines(mut self, lines: &[String], items: &[Vec<String>]) -> Paths {
+    pub fn finish_with_lines(mut self, lines: &[String], items: &[(Vec<String>, Option<Clean>)]) -> Paths {
         let at_lines = self.insert(lines);
         let mut each = Self::default();
-        for path in items {
+        for (path, _) in items {
             each.insert(path);
             for child in at_lines.children.iter_mut().filter(|child| index_of(&child.step).is_some()) {
                 child.insert(path);
@@ -97,7 +145,10 @@ impl Draft {
         let Some(node) = paths.find(0, lines) else { return paths };
         let elements: Vec<usize> = paths.nodes[node].children.iter().copied().chain(paths.nodes[node].each).collect();
         for element in elements {
-            paths.nodes[element].line_items = items.iter().filter_map(|path| paths.find(element, path)).collect();
+            let item = |(path, clean): &(Vec<String>, Option<Clean>)| {
+                Some(LineItem { node: paths.find(element, path)?, clean: clean.clone() })
+            };
+            paths.nodes[element].line_items = items.iter().filter_map(item).collect();
         }
         paths
     }
@@ -135,12 +186,23 @@ pub(super) fn steps(pointer: &str) -> Result<Vec<String>, String> {
     if pointer.is_empty() {
         return Ok(Vec::new());
     }
+    if let Some(path) = pointer.strip_prefix("$.").or_else(|| pointer.strip_prefix('.')) {
+        let path = path.replace('.', "/");
+        return Err(format!("\"{pointer}\" is not a JSON pointer: write \"/{path}\""));
+    }
     let Some(rest) = pointer.strip_prefix('/') else {
         return Err(format!("\"{pointer}\" is not a JSON pointer: write \"/{pointer}\" for the field of that name"));
     };
     let steps: Vec<String> = rest.split('/').map(unescape).collect::<Option<_>>().ok_or_else(|| {
         format!("\"{pointer}\" is not a JSON pointer: in a name write ~ as ~0 and / as ~1, nothing else follows a ~")
     })?;
+    if steps.iter().any(|step| step == "*" || step == "**" || step.ends_with("[*]") || step.ends_with("[]")) {
+        return Err(format!(
+            "\"{pointer}\": a JSON pointer leads to one place, and has no sign for each element of an array. For the lines of an \
+             order, lines is the pointer to the array and line_item the one within a line; the first element is /0; an event \
+             for each element, or an element chosen by its content, is what transform is for"
+        ));
+    }
     if steps.len() > super::POINTER_STEPS_MAX {
         return Err(format!("\"{pointer}\" has {} steps, more than {}", steps.len(), super::POINTER_STEPS_MAX));
     }

@@ -12,6 +12,8 @@ pub enum Reason {
     BadJson,
     /// Not Avro as its schema says, or not in the wire format.
     BadAvro,
+    /// A row of a file that cannot be told into its columns.
+    BadCsv,
     /// Avro of a schema that the registry does not know.
     UnknownSchema,
     /// Avro of a schema that cannot be read.
@@ -42,9 +44,10 @@ pub enum Reason {
 
 impl Reason {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::BadJson,
         Self::BadAvro,
+        Self::BadCsv,
         Self::UnknownSchema,
         Self::UnusableSchema,
         Self::NotAnObject,
@@ -66,6 +69,7 @@ impl Reason {
         match self {
             Self::BadJson => "bad_json",
             Self::BadAvro => "bad_avro",
+            Self::BadCsv => "bad_csv",
             Self::UnknownSchema => "unknown_schema",
             Self::UnusableSchema => "unusable_schema",
             Self::NotAnObject => "not_an_object",
@@ -85,7 +89,15 @@ impl Reason {
     /// Whether the bytes could not be read, rather than what they say not be used.
     #[must_use]
     pub fn is_of_bytes(self) -> bool {
-        matches!(self, Self::BadJson | Self::BadAvro | Self::UnknownSchema | Self::UnusableSchema | Self::NotAnObject)
+        matches!(
+            self,
+            Self::BadJson
+                | Self::BadAvro
+                | Self::BadCsv
+                | Self::UnknownSchema
+                | Self::UnusableSchema
+                | Self::NotAnObject
+        )
     }
 
     /// The reason as an index below [`Reason::ALL`]'s length.

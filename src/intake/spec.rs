@@ -4,7 +4,7 @@
 //! out is read back as the same. Unknown keys are passed over here, so that whoever reads the settings can find them.
 //! Absent: checks of names and pointers (see `mapping`).
 
-use super::time::TimeUnit;
+use super::origin::{OriginSpec, TimeOriginSpec, TimeSpec, WrittenScalar};
 use crate::event::{EventType, SHOP_DEFAULT};
 use serde::de::value::{MapAccessDeserializer, StrDeserializer};
 use serde::de::{MapAccess, SeqAccess, Visitor};
@@ -35,8 +35,20 @@ pub enum Format {
     /// One JSON object a record.
     #[default]
     Json,
+    /// Files only: a row of comma-separated values a record, its columns the fields.
+    Csv,
+    /// Files only: the same, separated by tabs.
+    Tsv,
     /// Avro in the Confluent wire format, or bare where the writer's schema is given.
     Avro,
+}
+
+impl Format {
+    /// Whether records are rows of a table.
+    #[must_use]
+    pub fn is_rows(self) -> bool {
+        matches!(self, Self::Csv | Self::Tsv)
+    }
 }
 
 /// Where the fields of an event are.
@@ -57,10 +69,16 @@ pub struct FieldsSpec {
     pub order_id: OneOrMore<OriginSpec>,
     /// The array of an order's lines.
     pub lines: String,
-    /// The item within a line; empty means the line itself.
-    pub line_item: OneOrMore<String>,
+    /// The item within a line, by JSON pointer; empty means the line itself.
+    pub line_item: OneOrMore<OriginSpec>,
     /// What becomes of a line whose item is missing, null or empty.
     pub line_without_item: LineWithoutItem,
+    /// What counts as missing in every field, besides what a place says itself.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<WrittenScalar>,
+    /// Whether blanks around texts are cut off in every field.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub trim: bool,
 }
 
 /// What becomes of an order's line that has no item: a voucher, shipping, a comment.
@@ -81,41 +99,17 @@ impl Default for FieldsSpec {
         Self {
             shop: OneOrMore(shop),
             user: field("/user"),
-            time: OneOrMore(vec![TimeOriginSpec::Read(OriginSpec::Field("/ts".to_owned()), TimeUnit::Ms)]),
+            time: OneOrMore(vec![TimeOriginSpec::Read(OriginSpec::Field("/ts".to_owned()), TimeSpec::default())]),
             id: field("/event_id"),
             item: field("/item"),
             order_id: field("/order_id"),
             lines: "/lines".to_owned(),
-            line_item: OneOrMore(vec!["/item".to_owned()]),
+            line_item: field("/item"),
             line_without_item: LineWithoutItem::Reject,
+            missing: Vec::new(),
+            trim: false,
         }
     }
-}
-
-/// Where one value comes from.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(try_from = "Written<OriginTable>", into = "Written<OriginTable>")]
-pub enum OriginSpec {
-    /// A field of the record's value, by JSON pointer.
-    Field(String),
-    /// A field of the record's key, by JSON pointer; empty: the whole key as text, or of Avro its one value.
-    Key(String),
-    /// A header, by name.
-    Header(String),
-    /// The topic's name.
-    Topic,
-    /// Always this.
-    Constant(String),
-}
-
-/// Where the event time comes from.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(try_from = "Written<OriginTable>", into = "Written<OriginTable>")]
-pub enum TimeOriginSpec {
-    /// A value, in this unit.
-    Read(OriginSpec, TimeUnit),
-    /// The record's own timestamp.
-    RecordTimestamp,
 }
 
 /// Which type of event a record is.
@@ -151,29 +145,9 @@ impl TypeSpec {
 
 /// A text for the common case, or a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Written<T> {
+pub(super) enum Written<T> {
     Text(String),
     Table(T),
-}
-
-/// A table that names an origin. `record` and `unit` are for times only.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(default)]
-struct OriginTable {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    field: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    key: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    header: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    topic: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    constant: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    record: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    unit: Option<TimeUnit>,
 }
 
 /// A table that says where the type is read from and what its values mean.
@@ -188,94 +162,6 @@ struct TypeTable {
     values: Option<BTreeMap<String, String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     other: Option<String>,
-}
-
-const ORIGIN_EXPECTED: &str = "expected a JSON pointer such as \"/user\", or a table with exactly one of field, key, \
-                               header, topic = true, constant";
-
-impl OriginTable {
-    fn origin(self) -> Result<OriginSpec, String> {
-        let topic = match self.topic {
-            Some(false) => return Err("topic can only be true".to_owned()),
-            topic => topic.map(|_| OriginSpec::Topic),
-        };
-        let named = [
-            self.field.map(OriginSpec::Field),
-            self.key.map(OriginSpec::Key),
-            self.header.map(OriginSpec::Header),
-            topic,
-            self.constant.map(OriginSpec::Constant),
-        ];
-        let mut named = named.into_iter().flatten();
-        match (named.next(), named.next()) {
-            (Some(origin), None) => Ok(origin),
-            _ => Err(ORIGIN_EXPECTED.to_owned()),
-        }
-    }
-}
-
-impl From<OriginSpec> for OriginTable {
-    fn from(origin: OriginSpec) -> Self {
-        let none = Self::default();
-        match origin {
-            OriginSpec::Field(pointer) => Self { field: Some(pointer), ..none },
-            OriginSpec::Key(pointer) => Self { key: Some(pointer), ..none },
-            OriginSpec::Header(name) => Self { header: Some(name), ..none },
-            OriginSpec::Topic => Self { topic: Some(true), ..none },
-            OriginSpec::Constant(text) => Self { constant: Some(text), ..none },
-        }
-    }
-}
-
-impl TryFrom<Written<OriginTable>> for OriginSpec {
-    type Error = String;
-
-    fn try_from(written: Written<OriginTable>) -> Result<Self, String> {
-        match written {
-            Written::Text(pointer) => Ok(Self::Field(pointer)),
-            Written::Table(table) if table.record.is_some() || table.unit.is_some() => {
-                Err("record and unit are for the time only".to_owned())
-            }
-            Written::Table(table) => table.origin(),
-        }
-    }
-}
-
-impl From<OriginSpec> for Written<OriginTable> {
-    fn from(origin: OriginSpec) -> Self {
-        match origin {
-            OriginSpec::Field(pointer) => Self::Text(pointer),
-            other => Self::Table(other.into()),
-        }
-    }
-}
-
-impl TryFrom<Written<OriginTable>> for TimeOriginSpec {
-    type Error = String;
-
-    fn try_from(written: Written<OriginTable>) -> Result<Self, String> {
-        let mut table = match written {
-            Written::Text(pointer) => return Ok(Self::Read(OriginSpec::Field(pointer), TimeUnit::Ms)),
-            Written::Table(table) => table,
-        };
-        let (record, unit) = (table.record.take(), table.unit.take());
-        match record.as_deref() {
-            None => Ok(Self::Read(table.origin()?, unit.unwrap_or(TimeUnit::Ms))),
-            Some("timestamp") if unit.is_none() && table == OriginTable::default() => Ok(Self::RecordTimestamp),
-            Some(_) => Err("of the record the time can only be { record = \"timestamp\" }, without more".to_owned()),
-        }
-    }
-}
-
-impl From<TimeOriginSpec> for Written<OriginTable> {
-    fn from(origin: TimeOriginSpec) -> Self {
-        Self::Table(match origin {
-            TimeOriginSpec::Read(origin, unit) => OriginTable { unit: Some(unit), ..origin.into() },
-            TimeOriginSpec::RecordTimestamp => {
-                OriginTable { record: Some("timestamp".to_owned()), ..OriginTable::default() }
-            }
-        })
-    }
 }
 
 impl TryFrom<Written<TypeTable>> for TypeSpec {

@@ -14,7 +14,7 @@ pub(super) enum Value<'a> {
     Missing,
     /// It exists and says nothing.
     Null,
-    Bool,
+    Bool(bool),
     Signed(i64),
     Unsigned(u64),
     /// A number with a fraction or exponent, or beyond 64 bits.
@@ -85,7 +85,7 @@ impl Value<'_> {
         match self {
             Self::Missing => "nothing",
             Self::Null => "null",
-            Self::Bool => "true or false",
+            Self::Bool(_) => "true or false",
             Self::Signed(_) | Self::Unsigned(_) | Self::Time(..) => "a whole number",
             Self::Float(_) => "a number with a fraction or exponent, or beyond 64 bits",
             Self::Text(_) => "text",
@@ -104,11 +104,13 @@ pub(super) struct Found<'a> {
     pub lines: Vec<Value<'a>>,
     /// How many lines there were.
     pub line_count: usize,
+    /// Of the first line without an item, by its index: where the path to it ends.
+    pub line_end: Option<(usize, String)>,
 }
 
 impl<'a> Found<'a> {
     pub fn nothing(paths: &Paths) -> Self {
-        Self { values: vec![Value::Missing; paths.len()], lines: Vec::new(), line_count: 0 }
+        Self { values: vec![Value::Missing; paths.len()], lines: Vec::new(), line_count: 0, line_end: None }
     }
 
     /// Forgets what an earlier value of the same name left at and below `node`.
@@ -117,13 +119,38 @@ impl<'a> Found<'a> {
         self.values[node..end].fill(Value::Missing);
     }
 
+    /// Where the path to `node` ends before it, and what stands there: it goes through something that is neither an array nor
+    /// an object, or that has no such name. `None` when there is nothing to say: its first step is missing.
+    pub fn path_end(&self, paths: &Paths, node: usize) -> Option<String> {
+        let way = paths.way_to(node);
+        let (_, above) = way.split_last()?;
+        let last = above.iter().skip(1).rfind(|&&above| self.values[above] != Value::Missing)?;
+        let (pointer, value) = (paths.pointer(&way, *last), &self.values[*last]);
+        let end = match value {
+            Value::Object => format!("{pointer} is there, without it"),
+            Value::Array => format!("{pointer} is an array; a step into it is an index, such as {pointer}/0"),
+            Value::Text(text) if text.trim_start().starts_with(['{', '[']) => {
+                format!(
+                    "the path ends at {pointer}, which is text; it looks like JSON, which a transform can read: fromjson"
+                )
+            }
+            other => format!("the path ends at {pointer}, which is {}", other.kind()),
+        };
+        Some(end)
+    }
+
     /// Takes the item of the line that has just been read at `element`.
     pub fn keep_line(&mut self, paths: &Paths, line: usize, element: usize) {
         if line < LINES_MAX {
             let places = &paths.node(element).line_items;
-            let best = places.iter().find(|&&place| !self.values[place].is_blank()).or(places.first());
             // A copy: a field may point at this very place. Borrowed text makes it cheap.
-            let item = best.map(|&place| self.values[place].clone()).unwrap_or_default();
+            let mut items = places.iter().map(|place| place.cleaned(&self.values[place.node]));
+            let first = items.next().unwrap_or_default();
+            let item = if first.is_blank() { items.find(|item| !item.is_blank()).unwrap_or(first) } else { first };
+            if item.is_blank() && self.line_end.is_none() {
+                self.line_end =
+                    places.first().and_then(|place| self.path_end(paths, place.node)).map(|end| (line, end));
+            }
             self.lines.push(item);
         }
     }

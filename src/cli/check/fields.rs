@@ -68,8 +68,8 @@ fn looked_for(mapping: &MappingSpec) -> Vec<(&'static str, bool, Vec<String>)> {
         .0
         .iter()
         .map(|origin| match origin {
-            TimeOriginSpec::Read(OriginSpec::Field(pointer), _) => Some(pointer.clone()),
-            _ => None,
+            TimeOriginSpec::Read(origin, _) => origin.pointer().map(str::to_owned),
+            TimeOriginSpec::RecordTimestamp => None,
         })
         .collect();
     add("time", true, time);
@@ -94,11 +94,7 @@ fn looked_for(mapping: &MappingSpec) -> Vec<(&'static str, bool, Vec<String>)> {
 
 /// The places, when all are in the value.
 fn in_value(origins: &OneOrMore<OriginSpec>) -> Option<Vec<String>> {
-    let pointer = |origin: &OriginSpec| match origin {
-        OriginSpec::Field(pointer) => Some(pointer.clone()),
-        _ => None,
-    };
-    origins.0.iter().map(pointer).collect()
+    origins.0.iter().map(|origin| origin.pointer().map(str::to_owned)).collect()
 }
 
 /// Adds the pointers of what `value` holds. Of an array the first entry stands for all.

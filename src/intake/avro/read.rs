@@ -175,7 +175,7 @@ impl<'p, 'a> Walk<'p, 'a> {
                 self.empty_value()?;
                 Value::Null
             }
-            Scalar::Boolean => self.data.boolean().map(|_| Value::Bool)?,
+            Scalar::Boolean => Value::Bool(self.data.boolean()?),
             Scalar::Int(logical) => number(self.data.int()?, *logical),
             Scalar::Long(logical) => number(self.data.long()?, *logical),
             Scalar::Float => Value::Float(self.data.float()?),

@@ -97,7 +97,7 @@ fn a_form_that_says_nothing_or_two_things_is_refused_when_read() {
         ("fields.user = { field = \"/a\", unit = \"s\" }", "for the time only"),
         ("fields.user = 7", "a text, a table, or an array of these"),
         ("fields.time = { record = \"offset\" }", "record = \"timestamp\""),
-        ("fields.time = { field = \"/ts\", unit = \"min\" }", "unknown variant `min`"),
+        ("fields.time = { field = \"/ts\", unit = \"min\" }", "unit \"min\" is none of s, ms, us, ns, days, iso8601"),
         ("type = { values = { a = \"view\" } }", "a table with field"),
         ("format = \"xml\"", "unknown variant `xml`"),
     ] {

@@ -111,11 +111,13 @@ impl Naive<'_> {
         if kind == EventType::Order {
             let lines = match self.value.pointer(&fields.lines) {
                 None | Some(Value::Null) => return Err(Reason::EmptyOrder),
-                Some(Value::Array(lines)) => lines,
+                Some(Value::Array(lines)) => lines.iter().collect(),
+                Some(one @ Value::Object(values)) => self.lines_of(one, values)?,
                 Some(_) => return Err(Reason::BadType),
             };
             for line in lines {
-                let places = || fields.line_item.0.iter().map(|pointer| line.pointer(pointer).unwrap_or(&Value::Null));
+                let places =
+                    || fields.line_item.0.iter().map(|at| line.pointer(at.pointer().unwrap()).unwrap_or(&Value::Null));
                 let item = places().find(|item| !is_blank(item)).or_else(|| places().next()).unwrap();
                 match item {
                     item if is_blank(item) && fields.line_without_item == LineWithoutItem::Skip => {}
@@ -134,6 +136,22 @@ impl Naive<'_> {
         let by_content = EventKey::of_content(kind, content, EventTime(own_time));
         let key = id.map_or(by_content, |id| EventKey::of_id(&id));
         Ok(Outcome::Event { shop, user, own_time, key, kind, order_id, items })
+    }
+
+    /// The lines that an object is.
+    fn lines_of<'v>(
+        &self,
+        one: &'v Value,
+        values: &'v serde_json::Map<String, Value>,
+    ) -> Result<Vec<&'v Value>, Reason> {
+        let pointers =
+            || self.spec.fields.line_item.0.iter().filter_map(OriginSpec::pointer).filter(|at| !at.is_empty());
+        if pointers().any(|at| one.pointer(at).is_some()) {
+            return Ok(vec![one]);
+        }
+        let is_named = |name: &String| pointers().any(|at| at.split('/').nth(1) == Some(name));
+        let are_lines = values.iter().all(|(name, value)| value.is_object() && !is_named(name));
+        if are_lines && !values.is_empty() { Ok(values.values().collect()) } else { Err(Reason::BadType) }
     }
 
     /// Times in ms only: units have their own test.
@@ -188,6 +206,7 @@ impl Naive<'_> {
                 .unwrap_or_default(),
             OriginSpec::Topic => Value::String(self.record.topic.to_owned()),
             OriginSpec::Constant(constant) => Value::String(constant.clone()),
+            OriginSpec::Cleaned(origin, _) => self.get(origin), // no case has any
         }
     }
 }

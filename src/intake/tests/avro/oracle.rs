@@ -149,7 +149,7 @@ fn expected(value: Option<&AvroValue>) -> Value<'static> {
     let Some(value) = value else { return Value::Missing };
     match value {
         AvroValue::Null => Value::Null,
-        AvroValue::Boolean(_) => Value::Bool,
+        AvroValue::Boolean(truth) => Value::Bool(*truth),
         AvroValue::Int(number) => Value::Signed(i64::from(*number)),
         AvroValue::Long(number) => Value::Signed(*number),
         AvroValue::Float(number) => Value::Float(f64::from(*number)),
@@ -233,7 +233,7 @@ fn found(mapping: &Mapping, schema: &str, datum: &[u8]) -> Result<Outcome, Rejec
         Value::Time(number, logical) => Value::Time(*number, *logical),
         Value::Missing => Value::Missing,
         Value::Null => Value::Null,
-        Value::Bool => Value::Bool,
+        Value::Bool(truth) => Value::Bool(*truth),
         Value::Bytes => Value::Bytes,
         Value::Array => Value::Array,
         Value::Object => Value::Object,
