@@ -12,6 +12,7 @@
 
 mod check;
 mod check_kafka;
+mod file_form;
 mod kafka;
 mod kafka_names;
 mod keys;
@@ -21,6 +22,7 @@ mod raw;
 mod source;
 mod units;
 
+pub use file_form::{FileForm, Header, Quote};
 pub use kafka_names::PASSED_THROUGH;
 pub use layers::{CONFIG_FILE_VARIABLE, Flag, Layers};
 pub use problem::{ConfigError, Layer, Problem};
@@ -229,6 +231,8 @@ pub struct SourceSettings {
     pub schema_file: Option<String>,
     /// File of the Avro schema whose fields the mapping names.
     pub reader_schema_file: Option<String>,
+    /// How its file is written.
+    pub form: FileForm,
     /// How its records become events: `type`, `format`, `fields`. Known to compile.
     pub mapping: MappingSpec,
 }

@@ -1,6 +1,6 @@
 //! `samenloop check`: probes, one by one, of all that a run needs. Nothing is written anywhere.
 
-mod fields;
+pub(super) mod fields;
 mod sample;
 
 use super::{Outcome, Sets, output};

@@ -13,7 +13,7 @@ mod next_view;
 mod report;
 
 use super::output::stdout;
-use super::sources::{EventFile, event_files};
+use super::sources::{EventFile, event_files, sort};
 use super::{Outcome, Sets, UsageError, assembly, findings};
 use crate::config::Settings;
 use crate::relation::Relation;
@@ -49,7 +49,7 @@ Examples:
 pub(crate) struct EvaluateArgs {
     #[command(flatten)]
     pub(super) sets: Sets,
-    /// Events as JSON lines, plain, .gz or .zst
+    /// Events as JSON lines, a JSON array or CSV, plain, .gz or .zst
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
     /// What is hidden [default: what the files hold: orders → basket, views → next-view]
@@ -236,10 +236,11 @@ struct Evaluation {
 
 impl Evaluation {
     fn open(args: EvaluateArgs, settings: Settings, against: Vec<Settings>) -> anyhow::Result<Self> {
-        let files = event_files(&args.files, &settings)?;
+        let mut files = event_files(&args.files, &settings)?;
         let intake = assembly::setup(&settings, Clocked::Wall).intake;
         let clock_ms = now_ms();
         let history = History::read(&files, &intake, clock_ms, settings.log.format)?;
+        sort(&mut files, &history.out_of_order)?;
         Ok(Self { args, settings, against, files, history, clock_ms })
     }
 

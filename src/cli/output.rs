@@ -1,8 +1,10 @@
 //! Results on stdout, and rejects on stderr. A reader of stdout that went away (`| head`) is not an error of ours: commands
 //! return it like any other, and [`is_closed`] tells it from a broken connection elsewhere.
 
+use super::files::Place;
 use crate::config::LogFormat;
 use crate::intake::Reject;
+use std::collections::BTreeSet;
 use std::io::{self, BufWriter, Stdout, Write};
 
 /// Buffered stdout. Flush it at the end: what is left when it is dropped may be lost without a word.
@@ -39,26 +41,40 @@ pub struct RejectNotes {
     format: LogFormat,
     told_max: u64,
     rejected: u64,
+    /// What has been told of files that are read again.
+    told: BTreeSet<(String, String)>,
 }
 
 impl RejectNotes {
     /// Tells at most `told_max` one by one.
     #[must_use]
     pub fn new(format: LogFormat, told_max: u64) -> Self {
-        Self { format, told_max, rejected: 0 }
+        Self { format, told_max, rejected: 0, told: BTreeSet::new() }
+    }
+
+    /// For files that are read again: counts from 0, and what has been told is not told twice.
+    #[must_use]
+    pub fn take_again(&mut self) -> Self {
+        Self { format: self.format, told_max: self.told_max, rejected: 0, told: std::mem::take(&mut self.told) }
     }
 
     /// Tells of one, unless there were too many.
-    pub fn note(&mut self, file: &str, line: u64, reject: &Reject) {
+    pub fn note(&mut self, file: &str, place: Place, reject: &Reject) {
         self.rejected += 1;
-        if self.rejected > self.told_max {
+        if self.rejected > self.told_max || !self.told.insert((file.to_owned(), place.to_string())) {
             return;
         }
         match self.format {
             LogFormat::Text => {
-                let _ = writeln!(io::stderr().lock(), "{file}:{line}: {reject}"); // nobody reads stderr: nothing to be done
+                let _ = writeln!(io::stderr().lock(), "{file}{place}: {reject}"); // nobody reads stderr: nothing to be done
             }
-            LogFormat::Json => tracing::warn!(file, line, reason = reject.reason.name(), "{}", reject.message),
+            LogFormat::Json => {
+                let (line, index) = match place {
+                    Place::Line(line) | Place::Row { line, .. } => (Some(line), None),
+                    Place::Index(index) => (None, Some(index)),
+                };
+                tracing::warn!(file, line, index, reason = reject.reason.name(), "{}", reject.message);
+            }
         }
     }
 

@@ -4,7 +4,7 @@
 //! `--changes` it is the events' own, without it lists stay silent until all has been read, as with any long backlog.
 
 use super::output::{RejectNotes, stdout};
-use super::sources::{EventFile, Turns, event_files, read_all};
+use super::sources::{EventFile, Order, Places, Read, Turns, event_files, out_of_order, read_all, sort};
 use super::{Outcome, Sets, apart, assembly, files, findings, settings, telemetry};
 use crate::config::{Flag, Settings};
 use crate::drive::{MemoryLog, Pipeline, Sink};
@@ -51,7 +51,7 @@ Examples:
 pub(crate) struct ReplayArgs {
     #[command(flatten)]
     pub(super) sets: Sets,
-    /// Events as JSON lines, plain, .gz or .zst; - is stdin
+    /// Events as JSON lines, a JSON array or CSV, plain, .gz or .zst; - is stdin
     #[arg(required = true, value_name = "[SOURCE=]FILE")]
     pub(crate) files: Vec<PathBuf>,
     /// Write the final lists, everything exact and ranked at the end
@@ -67,6 +67,10 @@ pub(crate) struct ReplayArgs {
     /// Partitions of both logs
     #[arg(long, value_name = "N")]
     pub(crate) partitions: Option<u32>,
+    /// In which order the records of a file are counted. A file that is not in the order of time is sorted, in memory up to
+    /// 256 MiB, else in temporary files
+    #[arg(long, value_enum, value_name = "ORDER", default_value_t)]
+    pub(crate) order: Order,
     /// Decay the counts of --counts to this time, ms since 1970; lists stay at the latest event [default: the latest event]
     #[arg(long, value_name = "MS", allow_negative_numbers = true)]
     pub(crate) as_of: Option<i64>,
@@ -97,25 +101,20 @@ impl ReplayArgs {
 }
 
 pub(super) fn run(args: ReplayArgs, settings: Settings) -> anyhow::Result<Outcome> {
-    let files = event_files(&args.files, &settings)?;
+    let mut files = event_files(&args.files, &settings)?;
     let inputs: Vec<&Path> = files.iter().map(|file| &*file.path).collect();
     apart::check(&inputs, &args.outputs())?;
-    let clocked = if args.changes.is_some() { Clocked::Events } else { Clocked::Wall };
-    let inputs = files.iter().map(|file| file.input.clone()).collect();
-    let setup = assembly::setup(&settings, clocked);
-    let mut log = MemoryLog::new(settings.logs.events_partitions, settings.logs.pairs_partitions);
-    if args.resend_blocks {
-        log = log.resending();
-    }
-    let sink = ReplaySink {
-        names: files.iter().map(|file| (file.input.source.clone(), file.path.display().to_string())).collect(),
-        changes: args.changes.as_deref().map(create).transpose()?,
-        lists: None,
-        rejects: RejectNotes::new(settings.log.format, REJECTS_TOLD_MAX),
+    let numbers = match args.order {
+        Order::Time => (0..files.len()).collect(),
+        // What has been published as a change cannot be taken back.
+        Order::Auto if args.changes.is_some() => out_of_order(&files)?,
+        Order::Auto | Order::File => Vec::new(),
     };
-    let mut pipeline = Pipeline::open(setup, inputs, settings.intake.align_ms, log, sink)?;
+    sort(&mut files, &numbers)?;
+    let changes = args.changes.as_deref().map(create).transpose()?;
+    let rejects = RejectNotes::new(settings.log.format, REJECTS_TOLD_MAX);
     let started = Instant::now();
-    let lines = read(&args, &files, &mut pipeline, &settings)?;
+    let (mut pipeline, lines) = count(&args, &mut files, &settings, changes, rejects)?;
     pipeline.rest()?;
     let seconds = started.elapsed().as_secs_f64();
 
@@ -164,12 +163,46 @@ fn name_of(source: &str, files: &[EventFile]) -> String {
     }
 }
 
+/// Counts all files, and begins anew where one is out of order.
+fn count(
+    args: &ReplayArgs,
+    files: &mut [EventFile],
+    settings: &Settings,
+    mut changes: Option<Box<dyn Write + Send>>,
+    mut rejects: RejectNotes,
+) -> anyhow::Result<(Pipeline<ReplaySink>, u64)> {
+    let clocked = if args.changes.is_some() { Clocked::Events } else { Clocked::Wall };
+    loop {
+        let inputs = files.iter().map(|file| file.input.clone()).collect();
+        let mut log = MemoryLog::new(settings.logs.events_partitions, settings.logs.pairs_partitions);
+        if args.resend_blocks {
+            log = log.resending();
+        }
+        let places = files.iter().map(|file| (file.input.source.clone(), file.places.clone())).collect();
+        let sink = ReplaySink { places, changes: changes.take(), lists: None, rejects };
+        let setup = assembly::setup(settings, clocked);
+        let mut pipeline = Pipeline::open(setup, inputs, settings.intake.align_ms, log, sink)?;
+        match read(args, files, &mut pipeline, settings)? {
+            Read::Done(lines) => return Ok((pipeline, lines)),
+            Read::OutOfOrder(numbers) => {
+                for file in numbers.iter().filter_map(|&number| files.get(number)) {
+                    tracing::info!(file = %file.path.display(), "not in the order of time: is sorted first");
+                }
+                let mut sink = pipeline.sink();
+                (changes, rejects) = (sink.changes.take(), sink.rejects.take_again());
+                drop(sink);
+                sort(files, &numbers)?;
+            }
+        }
+    }
+}
+
 fn read(
     args: &ReplayArgs,
     files: &[EventFile],
     pipeline: &mut Pipeline<ReplaySink>,
     settings: &Settings,
-) -> anyhow::Result<u64> {
+) -> anyhow::Result<Read> {
     let read = Arc::new(AtomicU64::new(0));
     let shows_progress = telemetry::shows_progress(settings.log);
     let bar = if shows_progress { progress_bar(&args.files) } else { ProgressBar::hidden() };
@@ -178,7 +211,7 @@ fn read(
     // nothing waits for a block to fill: so here all partitions are brought to the same time whenever a list may be due.
     let is_split = settings.logs.events_partitions.max(settings.logs.pairs_partitions) > 1;
     let step_ms = (args.changes.is_some() && is_split).then_some(settings.publish.min_interval_ms.max(1));
-    let mut turns = Turns::of(settings);
+    let mut turns = Turns { minds_order: args.order == Order::Auto && args.changes.is_none(), ..Turns::of(settings) };
     if step_ms.is_some() {
         turns.lines = 1;
     }
@@ -277,7 +310,7 @@ fn summarise(pipeline: &Pipeline<ReplaySink>, lines: u64, lists: Option<[u64; Re
 
 /// Where changes and rejects of a replay go.
 struct ReplaySink {
-    names: BTreeMap<SourcePartition, String>,
+    places: BTreeMap<SourcePartition, Places>,
     changes: Option<Box<dyn Write + Send>>,
     /// While set, takes the lists instead.
     lists: Option<ListsByKey>,
@@ -306,8 +339,9 @@ impl Sink for ReplaySink {
     }
 
     fn reject(&mut self, source: &SourcePartition, offset: NextOffset, reject: &Reject) -> anyhow::Result<()> {
-        let file = self.names.get(source).map_or("?", String::as_str);
-        self.rejects.note(file, offset.after().0, reject);
+        if let Some(places) = self.places.get(source) {
+            places.note(&mut self.rejects, offset, reject);
+        }
         Ok(())
     }
 }

@@ -1,14 +1,24 @@
 //! Event files as sources: which mapping each is read by, and their reading in step, so that a backlog of several is
 //! merged by event time with little held.
+//!
+//! A file is read as it stands, as long as it stands in the order of time. One that does not is found out while it is read
+//! ([`Read::OutOfOrder`]); the caller then [`sort`]s it and begins anew. So a file in order costs nothing more, and none is counted
+//! out of order.
+
+mod places;
 
 use super::UsageError;
-use super::files::LineFile;
-use crate::config::Settings;
+use super::check::fields;
+use super::files::{FileFormat, FileRecord, RecordFile, Sorted, SortedReader};
+use crate::config::{Settings, SourceSettings};
 use crate::drive::{Pipeline, Sink};
-use crate::intake::{Format, MappingSpec, Record};
+use crate::event::EventTime;
+use crate::intake::{Format, Mapping, MappingSpec, Plans, Record};
 use crate::position::{NextOffset, Partition, SourcePartition};
-use crate::stage::IntakeInput;
+use crate::stage::{BEHIND_MS, Disorder, IntakeInput};
 use anyhow::Context as _;
+use clap::ValueEnum;
+pub(super) use places::Places;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -19,12 +29,41 @@ const TURN_LINES: u64 = 256;
 /// Source name of a file that no configured source stands behind.
 const PLAIN_SOURCE: &str = "file";
 
+/// A file is out of order when so many events in a row lie behind one before them (see [`Disorder`]): where it was put
+/// together from several. Events that came late, as they would on a topic, come alone.
+const ROW_MIN: u64 = 64;
+/// Or, where it is a short one, when one in so many events is behind right after another one.
+const ROW_SHARE: u64 = 10;
+/// At least so many of them.
+const ROW_EVENTS_MIN: u64 = 2;
+/// After so many events a file is judged before its end.
+const JUDGED_EVENTS_MIN: u64 = 1000;
+
+/// In which order the records of a file are read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum Order {
+    /// As they stand in a file that is in the order of time, else by time; stdin as it comes
+    #[default]
+    Auto,
+    /// As they stand in the file, whatever their times
+    File,
+    /// By event time; also stdin, which is read to its end first
+    Time,
+}
+
 /// A file to read, and how.
 pub(super) struct EventFile {
     /// Its path, or `-`.
     pub(super) path: PathBuf,
     /// Its source partition and mapping.
     pub(super) input: IntakeInput,
+    /// Where its records stand, for messages.
+    pub(super) places: Places,
+    format: FileFormat,
+    /// The fields that its mapping reads, and whether an event may need them.
+    wanted: Vec<fields::Wanted>,
+    /// Its records by time, where they do not stand so.
+    sorted: Option<Sorted>,
 }
 
 /// What each argument stands for: `FILE`, or `SOURCE=FILE` to read it by the mapping of a configured source. A plain
@@ -32,13 +71,16 @@ pub(super) struct EventFile {
 pub(super) fn event_files(arguments: &[PathBuf], settings: &Settings) -> anyhow::Result<Vec<EventFile>> {
     let mut files: Vec<EventFile> = Vec::with_capacity(arguments.len());
     for argument in arguments {
-        let (name, path, spec) = mapping_of(argument, settings)?;
+        let (path, source) = source_of(argument, settings)?;
+        let name = source.map_or(PLAIN_SOURCE, |source| &source.name);
+        let spec = source.map_or_else(MappingSpec::default, |source| source.mapping.clone());
+        let form = source.map(|source| source.form.clone()).unwrap_or_default();
         if path == Path::new("-") && files.iter().any(|file| file.path == path) {
             return Err(UsageError("-: stdin can be read once only".to_owned()).into());
         }
         if spec.format == Format::Avro {
             let message =
-                format!("{}: source {name} has format = \"avro\", and files are read as JSON lines", path.display());
+                format!("{}: source {name} has format = \"avro\", and files are read as JSON or rows", path.display());
             return Err(UsageError(message).into());
         }
         let mapping =
@@ -46,12 +88,19 @@ pub(super) fn event_files(arguments: &[PathBuf], settings: &Settings) -> anyhow:
         let partition = files.iter().filter(|file| *file.input.source.source == *name).count();
         let partition = Partition(u32::try_from(partition).unwrap_or(u32::MAX));
         let source = SourcePartition { source: Arc::from(name), partition };
-        files.push(EventFile { path, input: IntakeInput { source, mapping: Arc::new(mapping) } });
+        files.push(EventFile {
+            places: Places::new(path.display().to_string()),
+            path,
+            input: IntakeInput { source, mapping: Arc::new(mapping) },
+            format: FileFormat { format: spec.format, form },
+            wanted: fields::wanted(&spec),
+            sorted: None,
+        });
     }
     Ok(files)
 }
 
-fn mapping_of(argument: &Path, settings: &Settings) -> anyhow::Result<(String, PathBuf, MappingSpec)> {
+fn source_of<'a>(argument: &Path, settings: &'a Settings) -> anyhow::Result<(PathBuf, Option<&'a SourceSettings>)> {
     let text = argument.to_string_lossy();
     if let Some((name, path)) = text.split_once('=').filter(|_| !argument.exists()) {
         let names: Vec<&str> = settings.sources.iter().map(|source| &*source.name).collect();
@@ -59,25 +108,110 @@ fn mapping_of(argument: &Path, settings: &Settings) -> anyhow::Result<(String, P
         let source = source.with_context(|| {
             UsageError(format!("{text}: no source is called {name:?}; the settings name {names:?}"))
         })?;
-        return Ok((name.to_owned(), PathBuf::from(path), source.mapping.clone()));
+        return Ok((PathBuf::from(path), Some(source)));
     }
     let named = settings.sources.iter().find(|source| source.file.as_deref().map(Path::new) == Some(argument));
     let source = match (named, &settings.sources[..]) {
-        (Some(source), _) => source,
-        (None, [only]) => only,
-        (None, []) => return Ok((PLAIN_SOURCE.to_owned(), argument.to_owned(), MappingSpec::default())),
+        (Some(source), _) => Some(source),
+        (None, [only]) => Some(only),
+        (None, []) => None,
         (None, several) => {
             let names: Vec<&str> = several.iter().map(|source| &*source.name).collect();
             let message = format!("{text}: which of the sources {names:?} is it? Write it as SOURCE={text}");
             return Err(UsageError(message).into());
         }
     };
-    Ok((source.name.clone(), argument.to_owned(), source.mapping.clone()))
+    Ok((argument.to_owned(), source))
+}
+
+impl EventFile {
+    /// Opens it as it stands.
+    pub(super) fn open(&self, progress: &Arc<AtomicU64>) -> anyhow::Result<RecordFile> {
+        let file = RecordFile::open(&self.path, &self.format, progress)?;
+        if let Some((names, shown)) = file.columns() {
+            for wanted in &self.wanted {
+                let is_there = |pointer: &String| {
+                    let name = pointer.strip_prefix('/').map(|name| name.replace("~1", "/").replace("~0", "~"));
+                    name.is_some_and(|name| names.contains(&name))
+                };
+                if wanted.required && !wanted.pointers.iter().any(is_there) {
+                    let (field, pointers) = (wanted.field, wanted.pointers.join(" and "));
+                    let message = format!(
+                        "{}: {field}: there is no column {pointers}; its columns are {shown}. Correct [source.fields]",
+                        file.name()
+                    );
+                    return Err(UsageError(message).into());
+                }
+            }
+        }
+        Ok(file)
+    }
+
+    fn is_stdin(&self) -> bool {
+        self.path == Path::new("-")
+    }
+}
+
+/// Sorts the files of these numbers by event time. They are read once more, and held, in memory or in temporary files.
+pub(super) fn sort(files: &mut [EventFile], numbers: &[usize]) -> anyhow::Result<()> {
+    for &number in numbers {
+        let Some(file) = files.get_mut(number) else { continue };
+        let opened = file.open(&Arc::default())?;
+        let (topic, mapping) = (opened.name().to_owned(), Arc::clone(&file.input.mapping));
+        let plans = Plans::default();
+        let time_ms = |record: &FileRecord<'_>| Some(own_time(&mapping, &plans, &topic, record)?.0);
+        file.sorted = Some(Sorted::read(opened, time_ms)?);
+    }
+    Ok(())
+}
+
+/// The time that a record says.
+fn own_time(mapping: &Mapping, plans: &Plans, topic: &str, record: &FileRecord<'_>) -> Option<EventTime> {
+    let record = Record { topic, value: Some(record.bytes), ..Record::default() };
+    match mapping.decode(plans, &record) {
+        Ok(decoded) => decoded.map(|decoded| decoded.own_time),
+        Err(reject) => reject.time,
+    }
+}
+
+/// The numbers of the files that are out of order, of those that can be read twice. Each is read to its end.
+pub(super) fn out_of_order(files: &[EventFile]) -> anyhow::Result<Vec<usize>> {
+    let mut found = Vec::new();
+    let plans = Plans::default();
+    for (number, file) in files.iter().enumerate().filter(|(_, file)| !file.is_stdin()) {
+        let mut records = file.open(&Arc::default())?;
+        let topic = records.name().to_owned();
+        let (mut disorder, mut highest) = (Disorder::default(), None);
+        while let Some(record) = records.next()? {
+            if let Some(time) = own_time(&file.input.mapping, &plans, &topic, &record) {
+                disorder.meet(time, highest);
+                highest = highest.max(Some(time));
+            }
+        }
+        if is_out_of_order(disorder) {
+            found.push(number);
+        }
+    }
+    Ok(found)
+}
+
+/// Whether a file is out of order, rather than holding some events that came late.
+pub(super) fn is_out_of_order(disorder: Disorder) -> bool {
+    let Disorder { events, in_a_row, longest_row, .. } = disorder;
+    longest_row >= ROW_MIN || (in_a_row >= ROW_EVENTS_MIN && in_a_row.saturating_mul(ROW_SHARE) > events)
+}
+
+enum Records {
+    Plain(RecordFile),
+    Sorted(SortedReader),
 }
 
 struct Reading {
-    file: LineFile,
+    records: Records,
     topic: String,
+    places: Places,
+    /// The offset of the next record that is fed, where records do not have their own.
+    next: Option<u64>,
     ended: bool,
 }
 
@@ -89,13 +223,24 @@ pub(super) struct Turns<'a> {
     pub(super) align_ms: i64,
     /// Which lines are read at all, by the number of the file and of the line, both from 0.
     pub(super) is_wanted: &'a dyn Fn(usize, u64) -> bool,
+    /// Whether reading ends where a file is found to be out of order.
+    pub(super) minds_order: bool,
 }
 
 impl Turns<'_> {
     /// Every line.
     pub(super) fn of(settings: &Settings) -> Self {
-        Self { lines: TURN_LINES, align_ms: settings.intake.align_ms, is_wanted: &|_, _| true }
+        Self { lines: TURN_LINES, align_ms: settings.intake.align_ms, is_wanted: &|_, _| true, minds_order: true }
     }
+}
+
+/// How a reading ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Read {
+    /// All was read, or as much as was asked for: so many records.
+    Done(u64),
+    /// These files are out of order: what was counted is to be thrown away, and they are to be [`sort`]ed.
+    OutOfOrder(Vec<usize>),
 }
 
 /// Reads all files to their ends: on with the one at hand, until it is too far ahead of the one whose events are oldest.
@@ -107,11 +252,15 @@ pub(super) fn read_all<S: Sink + 'static>(
     progress: &Arc<AtomicU64>,
     turns: &Turns<'_>,
     mut each_turn: impl FnMut(&mut Pipeline<S>, u64) -> anyhow::Result<bool>,
-) -> anyhow::Result<u64> {
+) -> anyhow::Result<Read> {
     let mut readings = Vec::with_capacity(files.len());
-    for (input, event_file) in files.iter().enumerate() {
-        let file = LineFile::open(&event_file.path, progress)?;
-        readings.push(Reading { topic: file.name().to_owned(), file, ended: false });
+    for (input, file) in files.iter().enumerate() {
+        let (records, next) = match &file.sorted {
+            Some(sorted) => (Records::Sorted(sorted.reader()?), Some(0)),
+            None => (Records::Plain(file.open(progress)?), None),
+        };
+        let topic = file.path.display().to_string();
+        readings.push(Reading { records, topic, places: file.places.clone(), next, ended: false });
         pipeline.set_stream(input, true);
     }
     pipeline.take_in()?;
@@ -119,11 +268,33 @@ pub(super) fn read_all<S: Sink + 'static>(
     while let Some(input) = next_input(&readings, at_hand, turns.align_ms, pipeline) {
         at_hand = input;
         lines += read_turn(input, &mut readings[input], turns, pipeline)?;
+        let file = &files[input];
+        let disorder = pipeline.disorder(input);
+        let is_judged = readings[input].ended || disorder.events >= JUDGED_EVENTS_MIN;
+        if is_judged && file.sorted.is_none() && is_out_of_order(disorder) {
+            if turns.minds_order && !file.is_stdin() {
+                return Ok(Read::OutOfOrder(vec![input]));
+            }
+            if readings[input].ended {
+                warn_of(file, disorder);
+            }
+        }
         if !each_turn(pipeline, lines)? {
             break;
         }
     }
-    Ok(lines)
+    Ok(Read::Done(lines))
+}
+
+fn warn_of(file: &EventFile, disorder: Disorder) {
+    tracing::warn!(
+        file = %file.path.display(),
+        events = disorder.events,
+        behind = disorder.behind,
+        "not in the order of time: so many events are more than {} minutes behind one before them, and may count as late; \
+         files are sorted, stdin is with --order time",
+        BEHIND_MS / 60_000
+    );
 }
 
 /// The file to read on in; `None` when all have ended.
@@ -151,7 +322,11 @@ fn read_turn<S: Sink + 'static>(
     pipeline: &mut Pipeline<S>,
 ) -> anyhow::Result<u64> {
     for turn in 0..turns.lines {
-        let Some((number, line)) = reading.file.next()? else {
+        let record = match &mut reading.records {
+            Records::Plain(file) => file.next()?,
+            Records::Sorted(sorted) => sorted.next()?,
+        };
+        let Some(FileRecord { number, place, bytes }) = record else {
             reading.ended = true;
             pipeline.end_input(input)?;
             return Ok(turn);
@@ -159,8 +334,16 @@ fn read_turn<S: Sink + 'static>(
         if !(turns.is_wanted)(input, number) {
             continue;
         }
-        let record = Record { topic: &reading.topic, value: Some(line), ..Record::default() };
-        pipeline.feed(input, NextOffset(number), &record)?;
+        let offset = match &mut reading.next {
+            None => number,
+            Some(next) => {
+                *next += 1;
+                *next - 1
+            }
+        };
+        reading.places.fed(offset, place);
+        let record = Record { topic: &reading.topic, value: Some(bytes), ..Record::default() };
+        pipeline.feed(input, NextOffset(offset), &record)?;
     }
     pipeline.take_in()?;
     Ok(turns.lines)

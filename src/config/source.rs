@@ -1,5 +1,6 @@
 //! One `[[source]]`: its name and place, and the mapping that intake reads records by.
 
+use super::file_form::{self, FILE_KEYS};
 use super::keys::Keys;
 use super::{SourceSettings, Start};
 use crate::intake::{Format, MappingSpec};
@@ -35,16 +36,18 @@ pub(super) fn read(table: &Table) -> (SourceSettings, Vec<String>) {
         reasons.push("has both a file and a topic: set one".to_owned());
     }
     let start = start(rest.remove("start"), topic.is_some(), &mut reasons);
+    let form = file_form::take(&mut rest, &mut reasons);
     let mapping = mapping(rest, &mut reasons);
+    reasons.extend(file_form::faults(&form, mapping.format, topic.is_some()));
     match (mapping.format, &file) {
-        (Format::Avro, Some(_)) => reasons.push("has a file and format = \"avro\": files hold JSON lines".to_owned()),
-        (Format::Json, _) if schema_file.is_some() || reader_schema_file.is_some() => {
+        (Format::Avro, Some(_)) => reasons.push("has a file and format = \"avro\": files hold JSON or rows".to_owned()),
+        (Format::Json | Format::Csv | Format::Tsv, _) if schema_file.is_some() || reader_schema_file.is_some() => {
             reasons.push("has a file of an Avro schema: set format = \"avro\", or leave the schema out".to_owned());
         }
         _ => {}
     }
     let name = name.unwrap_or_default();
-    (SourceSettings { name, file, topic, start, schema_file, reader_schema_file, mapping }, reasons)
+    (SourceSettings { name, file, topic, start, schema_file, reader_schema_file, form, mapping }, reasons)
 }
 
 fn start(value: Option<Value>, has_topic: bool, reasons: &mut Vec<String>) -> Start {
@@ -80,6 +83,7 @@ pub(super) fn to_table(source: &SourceSettings) -> Table {
     for (key, value) in SCHEMA_KEYS.into_iter().zip([&source.schema_file, &source.reader_schema_file]) {
         table.extend(value.clone().map(|value| (key.to_owned(), Value::String(value))));
     }
+    table.extend(file_form::to_table(&source.form));
     table
 }
 
@@ -89,7 +93,13 @@ fn mapping(table: Table, reasons: &mut Vec<String>) -> MappingSpec {
         serde_ignored::deserialize::<_, _, MappingSpec>(Value::Table(table), |path| unknown.push(path.to_string()));
     let mut known = Table::try_from(MappingSpec::default()).unwrap_or_default();
     known.insert("start".to_owned(), Value::String(String::new()));
-    known.extend(OWN_KEYS.into_iter().chain(SCHEMA_KEYS).map(|key| (key.to_owned(), Value::String(String::new()))));
+    known.extend(
+        OWN_KEYS
+            .into_iter()
+            .chain(SCHEMA_KEYS)
+            .chain(FILE_KEYS)
+            .map(|key| (key.to_owned(), Value::String(String::new()))),
+    );
     let keys = Keys::of(&known);
     for key in unknown {
         let hint = keys.nearest(&key).map(|nearest| format!("; did you mean {nearest}?")).unwrap_or_default();

@@ -25,7 +25,7 @@ use crate::serve::http::{Limits, State};
 use crate::serve::query::{Query, queries};
 use crate::serve::view::ListView;
 use crate::serve::{Asked, Look};
-use crate::stage::{Fact, IntakeInput, IntakeTally, IntakeWork, Log, RowsWork, Stage, WindowsWork};
+use crate::stage::{Disorder, Fact, IntakeInput, IntakeTally, IntakeWork, Log, RowsWork, Stage, WindowsWork};
 use crate::watch::health::{HEARTBEAT_AGE_MAX, Health};
 use crate::watch::metrics::{DelayTally, Metrics};
 use crate::wire::Lag;
@@ -395,6 +395,12 @@ impl<S: Sink + 'static> Pipeline<S> {
     #[must_use]
     pub fn highest(&self, input: usize) -> Option<EventTime> {
         self.workers.intake.highest(&self.inputs[input].source)
+    }
+
+    /// How far what was read of an input is from the order of time.
+    #[must_use]
+    pub fn disorder(&self, input: usize) -> Disorder {
+        self.workers.intake.disorder(&self.inputs[input].source).unwrap_or_default()
     }
 
     /// How far behind an input is, as the log is told; none before its group has spoken.

@@ -36,6 +36,7 @@ pub use avro::{Learned, Plans, SCHEMAS_MAX, SchemaId};
 pub use decode::Decoded;
 pub use mapping::{Mapping, MappingError};
 pub use origin::{CleanSpec, Day, MISSING_MAX, OriginSpec, TimeOriginSpec, TimeSpec, WrittenScalar};
+pub use paths::steps as pointer_steps;
 pub use reject::{Reason, Reject};
 pub use spec::{FieldsSpec, Format, LineWithoutItem, MappingSpec, OneOrMore, TypeSpec};
 pub use time::{TimeForm, TimeUnit};

@@ -181,8 +181,11 @@ fn index_of(step: &str) -> Option<usize> {
     if plain { step.parse().ok() } else { None }
 }
 
-/// The steps of a JSON pointer (RFC 6901), or what is wrong with it.
-pub(super) fn steps(pointer: &str) -> Result<Vec<String>, String> {
+/// The steps of a JSON pointer (RFC 6901).
+///
+/// # Errors
+/// What is wrong with it.
+pub fn steps(pointer: &str) -> Result<Vec<String>, String> {
     if pointer.is_empty() {
         return Ok(Vec::new());
     }

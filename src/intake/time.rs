@@ -172,6 +172,11 @@ fn number_hint(read_as: Option<TimeUnit>, number: f64) -> String {
     if (2e7..2.1e7).contains(&number) && pattern::likely(&number.to_string()).is_some() {
         return "; it looks like a day: set format = \"yyyymmdd\"".to_owned();
     }
+    // From 2000 to 2050; as days since 1970 it would lie beyond 2070.
+    if (36_526.0..54_789.0).contains(&number) {
+        return "; it looks like a date of Excel, which counts days from 1900: save dates as text, such as 2026-03-01"
+            .to_owned();
+    }
     Some(TimeUnit::Days).filter(|&days| read_as != Some(days)).and_then(by_unit).unwrap_or_default()
 }
 

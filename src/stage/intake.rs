@@ -13,6 +13,7 @@ mod seen;
 pub use self::seen::Seen;
 
 use self::reading::Reading;
+pub use self::reading::{BEHIND_MS, Disorder};
 use super::checkpoints::{Checkpoints, refused};
 use super::effect::{Effects, Log, StageError};
 use super::lag::LagWatch;
@@ -213,6 +214,12 @@ impl IntakeWork {
         self.inputs[input].highest
     }
 
+    /// How far what was read of `input` is from the order of time.
+    #[must_use]
+    pub fn disorder(&self, input: usize) -> Disorder {
+        self.inputs[input].disorder
+    }
+
     /// How far behind `input` is.
     #[must_use]
     pub fn lag(&self, input: usize) -> Lag {
@@ -270,8 +277,7 @@ impl IntakeWork {
     ) {
         let arrived_ms = self.arrived_ms(record.timestamp_ms);
         let Admitted { event, user, partition, skewed } = admitted;
-        let reading = &mut self.inputs[input];
-        reading.highest = reading.highest.max(Some(event.time));
+        self.inputs[input].meet(event.time);
         let position = Position::start_of(offset);
         if self.sections.holds(*partition, input, position) {
             self.tally.muted += 1;

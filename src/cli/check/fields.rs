@@ -36,9 +36,9 @@ pub(super) fn absent(mapping: &MappingSpec, records: &[SourceRecord]) -> Vec<Abs
     let nowhere = |pointers: &Vec<String>| {
         !pointers.iter().any(|pointer| values.iter().any(|value| value.pointer(pointer).is_some()))
     };
-    let looked_for = looked_for(mapping).into_iter().filter(|(_, _, pointers)| nowhere(pointers));
-    looked_for
-        .map(|(field, required, pointers)| Absent {
+    let missed = wanted(mapping).into_iter().filter(|wanted| nowhere(&wanted.pointers));
+    missed
+        .map(|Wanted { field, required, pointers }| Absent {
             required,
             text: format!(
                 "{field}: {} is in none of {} records; fields that are there: {}{more}. Correct it in [source.fields]",
@@ -50,13 +50,25 @@ pub(super) fn absent(mapping: &MappingSpec, records: &[SourceRecord]) -> Vec<Abs
         .collect()
 }
 
+/// A field that is looked for in the value of a record.
+#[derive(Clone, Debug)]
+pub(in crate::cli) struct Wanted {
+    /// Its name.
+    pub(in crate::cli) field: &'static str,
+    /// Whether an event may need it.
+    pub(in crate::cli) required: bool,
+    /// The places where it is looked for.
+    pub(in crate::cli) pointers: Vec<String>,
+}
+
 /// Each field with whether an event may need it, and the places in the value where it is looked for. Not those that can
 /// come from elsewhere too, nor those that an event can do without and nobody asked for.
-fn looked_for(mapping: &MappingSpec) -> Vec<(&'static str, bool, Vec<String>)> {
+pub(in crate::cli) fn wanted(mapping: &MappingSpec) -> Vec<Wanted> {
     let (fields, usual) = (&mapping.fields, FieldsSpec::default());
     let mut found = Vec::new();
-    let mut add = |name, required, places: Option<Vec<String>>| {
-        found.extend(places.filter(|places| !places.is_empty()).map(|places| (name, required, places)));
+    let mut add = |field, required, places: Option<Vec<String>>| {
+        let pointers = places.filter(|places| !places.is_empty());
+        found.extend(pointers.map(|pointers| Wanted { field, required, pointers }));
     };
     if let TypeSpec::Read { from, .. } = &mapping.event_type {
         add("type", true, in_value(from));

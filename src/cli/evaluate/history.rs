@@ -3,14 +3,15 @@
 //!
 //! Held in memory: about 80 bytes an event, and 4 a line of an order.
 
-use crate::cli::files::LineFile;
+use crate::cli::files::FileRecord;
 use crate::cli::output::RejectNotes;
-use crate::cli::sources::EventFile;
+use crate::cli::sources::{EventFile, is_out_of_order};
 use crate::config::LogFormat;
 use crate::event::{Action, EventTime, UserKey};
 use crate::findings::{Finding, Profile, Source, find};
 use crate::intake::{Admitted, Intake, Now, Plans, Record};
 use crate::items::{ItemId, Items};
+use crate::stage::Disorder;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -57,6 +58,8 @@ pub(super) struct History {
     pub(super) rejected: u64,
     /// What will disappoint.
     pub(super) findings: Vec<Finding>,
+    /// Numbers of the files that are not in the order of time.
+    pub(super) out_of_order: Vec<usize>,
 }
 
 impl History {
@@ -69,19 +72,23 @@ impl History {
         let plans = Plans::default();
         let mut profiles: Vec<(String, Profile, u64, u64)> = Vec::new();
         for (input, file) in files.iter().enumerate() {
-            let mut lines = LineFile::open(&file.path, &Arc::new(AtomicU64::new(0)))?;
+            let mut lines = file.open(&Arc::new(AtomicU64::new(0)))?;
             let topic = lines.name().to_owned();
-            let mut read_to = None;
+            let (mut read_to, mut disorder) = (None, Disorder::default());
             let (mut profile, mut records, mut before, rejected) = (Profile::default(), 0, None, notes.rejected());
-            while let Some((number, line)) = lines.next()? {
+            while let Some(FileRecord { number, place, bytes }) = lines.next()? {
                 records += 1;
-                let record = Record { topic: &topic, value: Some(line), ..Record::default() };
+                let record = Record { topic: &topic, value: Some(bytes), ..Record::default() };
                 let now = Now { clock_ms: Some(clock_ms), read_to };
                 let taken = intake.admit_record(&file.input.mapping, &plans, &record, now);
-                read_to = read_to.max(match &taken {
+                let time = match &taken {
                     Ok(admitted) => admitted.as_ref().map(|admitted| admitted.event.time),
                     Err(reject) => reject.time,
-                });
+                };
+                if let Some(time) = time {
+                    disorder.meet(time, read_to);
+                    read_to = read_to.max(Some(time));
+                }
                 if let Ok(Some(Admitted { event, user, .. })) = &taken {
                     profile.observe(event, *user, number, before.replace(event.time));
                 }
@@ -91,11 +98,14 @@ impl History {
                     }
                     Ok(_) => {}
                     Err(reject) => {
-                        notes.note(&topic, number + 1, &reject);
+                        notes.note(&topic, place, &reject);
                     }
                 }
             }
             profiles.push((topic, profile, records, notes.rejected() - rejected));
+            if is_out_of_order(disorder) {
+                history.out_of_order.push(input);
+            }
         }
         let sources = profiles.iter().map(|(name, profile, records, rejected)| {
             let (records, rejected) = (*records, *rejected);

@@ -44,7 +44,8 @@ impl<'a> Trained<'a> {
         pipeline.wall_clock(clock_ms);
         let progress = Arc::new(AtomicU64::new(0));
         let is_wanted = |input, number| lines.contains(&Line { input, number });
-        let turns = Turns { is_wanted: &is_wanted, ..Turns::of(&settings) };
+        // Files that are out of order have been sorted.
+        let turns = Turns { is_wanted: &is_wanted, minds_order: false, ..Turns::of(&settings) };
         read_all(files, &mut pipeline, &progress, &turns, |_, _| Ok(true))?;
         pipeline.rest()?;
         Ok(Self { pipeline, rules: rules.clone(), history })

@@ -2,7 +2,7 @@
 
 use super::InspectArgs;
 use crate::cli::output::RejectNotes;
-use crate::cli::sources::{EventFile, Turns, event_files, read_all};
+use crate::cli::sources::{EventFile, Places, Read, Turns, event_files, read_all, sort};
 use crate::cli::{Outcome, assembly};
 use crate::config::Settings;
 use crate::drive::{MemoryLog, Pipeline, Sink};
@@ -26,14 +26,20 @@ pub(super) fn rows(
     settings: &Settings,
     relations: &[Relation],
 ) -> anyhow::Result<(Vec<String>, Outcome)> {
-    let files = event_files(&args.files, settings)?;
-    let inputs = files.iter().map(|file| file.input.clone()).collect();
-    let log = MemoryLog::new(settings.logs.events_partitions, settings.logs.pairs_partitions);
-    let setup = assembly::setup(settings, Clocked::Wall);
-    let sink = Rejects::of(&files, settings);
-    let mut pipeline = Pipeline::open(setup, inputs, settings.intake.align_ms, log, sink)?;
-    pipeline.wall_clock(now_ms()); // future times are corrected by it
-    read_all(&files, &mut pipeline, &std::sync::Arc::default(), &Turns::of(settings), |_, _| Ok(true))?;
+    let mut files = event_files(&args.files, settings)?;
+    let mut notes = RejectNotes::new(settings.log.format, REJECTS_TOLD_MAX);
+    let mut pipeline = loop {
+        let inputs = files.iter().map(|file| file.input.clone()).collect();
+        let log = MemoryLog::new(settings.logs.events_partitions, settings.logs.pairs_partitions);
+        let setup = assembly::setup(settings, Clocked::Wall);
+        let mut pipeline = Pipeline::open(setup, inputs, settings.intake.align_ms, log, Rejects::of(&files, notes))?;
+        pipeline.wall_clock(now_ms()); // future times are corrected by it
+        match read_all(&files, &mut pipeline, &std::sync::Arc::default(), &Turns::of(settings), |_, _| Ok(true))? {
+            Read::Done(_) => break pipeline,
+            Read::OutOfOrder(numbers) => sort(&mut files, &numbers)?,
+        }
+        notes = pipeline.sink().notes.take_again();
+    };
     pipeline.rest()?; // totals are exact everywhere
     let rejected = pipeline.intake_tally().rejected();
     pipeline.sink().notes.note_more();
@@ -53,14 +59,14 @@ pub(super) fn rows(
 
 /// Tells the first rejects; lists go nowhere.
 struct Rejects {
-    names: BTreeMap<SourcePartition, String>,
+    places: BTreeMap<SourcePartition, Places>,
     notes: RejectNotes,
 }
 
 impl Rejects {
-    fn of(files: &[EventFile], settings: &Settings) -> Self {
-        let names = files.iter().map(|file| (file.input.source.clone(), file.path.display().to_string()));
-        Self { names: names.collect(), notes: RejectNotes::new(settings.log.format, REJECTS_TOLD_MAX) }
+    fn of(files: &[EventFile], notes: RejectNotes) -> Self {
+        let places = files.iter().map(|file| (file.input.source.clone(), file.places.clone()));
+        Self { places: places.collect(), notes }
     }
 }
 
@@ -70,8 +76,9 @@ impl Sink for Rejects {
     }
 
     fn reject(&mut self, source: &SourcePartition, offset: NextOffset, reject: &Reject) -> anyhow::Result<()> {
-        let file = self.names.get(source).map_or("?", String::as_str);
-        self.notes.note(file, offset.after().0, reject);
+        if let Some(places) = self.places.get(source) {
+            places.note(&mut self.notes, offset, reject);
+        }
         Ok(())
     }
 }

@@ -36,7 +36,7 @@ pub(crate) struct InspectArgs {
     /// The product
     #[arg(value_parser = NonEmptyStringValueParser::new())]
     pub(crate) item: String,
-    /// Events to count first, as JSON lines, plain, .gz or .zst
+    /// Events to count first, as JSON lines, a JSON array or CSV, plain, .gz or .zst
     #[arg(value_name = "FILE", conflicts_with = "url")]
     pub(crate) files: Vec<PathBuf>,
     /// Its shop

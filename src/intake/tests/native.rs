@@ -141,6 +141,7 @@ fn a_time_in_another_form_is_told_with_the_setting_that_reads_it() {
         ("unit = \"iso8601\"", "\"Fri, 05 Jan 2024 10:00:00 GMT\"", "set format = \"ddd, dd mmm yyyy"),
         ("unit = \"iso8601\"", "20240105", "set format = \"yyyymmdd\""),
         ("unit = \"iso8601\"", "\"/Date(1704448800000)/\"", "iso8601 reads 2026-03-01T10:00:00Z and its like"),
+        ("unit = \"iso8601\"", "\"45296.4167\"", "it looks like a date of Excel"),
         ("unit = \"iso8601\"", "\"9999-12-31T00:00:00\"", "stands for never"),
     ] {
         let told = order_time(&format!("{{ field = \"/ts\", {time} }}"), written).unwrap_err();

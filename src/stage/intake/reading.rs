@@ -9,6 +9,38 @@ use crate::stage::lag::LagWatch;
 use crate::stage::sections::{Place, Progress};
 use std::sync::Arc;
 
+/// An event this far behind one before it, in ms of event time, is out of order. Sessions, as they are by default, bear less.
+pub const BEHIND_MS: i64 = 30 * 60_000;
+
+/// How far a source is from the order of time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Disorder {
+    /// Events read.
+    pub events: u64,
+    /// Of these, more than [`BEHIND_MS`] behind the latest before them.
+    pub behind: u64,
+    /// Of these, right after another one.
+    pub in_a_row: u64,
+    /// The most that followed one another.
+    pub longest_row: u64,
+    row: u64,
+}
+
+impl Disorder {
+    /// An event of this time is read; `highest` is the latest time before it.
+    pub fn meet(&mut self, time: EventTime, highest: Option<EventTime>) {
+        self.events += 1;
+        if highest.is_none_or(|highest| highest.since(time) <= BEHIND_MS) {
+            self.row = 0;
+            return;
+        }
+        self.behind += 1;
+        self.in_a_row += u64::from(self.row > 0);
+        self.row += 1;
+        self.longest_row = self.longest_row.max(self.row);
+    }
+}
+
 /// A source partition as it is read.
 pub(super) struct Reading {
     pub(super) input: IntakeInput,
@@ -25,6 +57,7 @@ pub(super) struct Reading {
     pub(super) latest: Option<EventTime>,
     /// Its source among those seen.
     pub(super) seen: usize,
+    pub(super) disorder: Disorder,
     pub(super) lag: LagWatch,
 }
 
@@ -40,8 +73,15 @@ impl Reading {
             highest: None,
             latest: None,
             seen: 0,
+            disorder: Disorder::default(),
             lag: LagWatch::new(history_ms),
         }
+    }
+
+    /// An event was read.
+    pub(super) fn meet(&mut self, time: EventTime) {
+        self.disorder.meet(time, self.highest);
+        self.highest = self.highest.max(Some(time));
     }
 
     pub(super) fn place(&self) -> Place<'_> {
