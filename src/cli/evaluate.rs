@@ -53,25 +53,25 @@ pub(crate) struct EvaluateArgs {
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
     /// What is hidden [default: what the files hold: orders → basket, views → next-view]
-    #[arg(long, value_enum)]
+    #[arg(help_heading = "What is asked", long, value_enum)]
     pub(crate) task: Option<Task>,
     /// Share of the orders, at the end, that is asked about (basket)
-    #[arg(long, value_name = "SHARE", default_value_t = 0.1, value_parser = share)]
+    #[arg(help_heading = "What is asked", long, value_name = "SHARE", default_value_t = 0.1, value_parser = share)]
     pub(crate) split: f64,
     /// Largest order that is asked about, in distinct items (basket); counting.basket_max is what is counted
-    #[arg(long, value_name = "ITEMS", default_value_t = 100, value_parser = count)]
+    #[arg(help_heading = "What is asked", long, value_name = "ITEMS", default_value_t = 100, value_parser = count)]
     pub(crate) order_max: usize,
     /// Choices of the hidden item to average over (basket)
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    #[arg(help_heading = "What is asked", long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(crate) seeds: u32,
     /// K of recall@K and MRR@K
-    #[arg(long, value_name = "K", default_value_t = 20, value_parser = count)]
+    #[arg(help_heading = "What is asked", long, value_name = "K", default_value_t = 20, value_parser = count)]
     pub(crate) at: usize,
     /// Entries of each list, reserve included [default: 15 (basket), 20 (next-view)]
-    #[arg(long, value_name = "N", value_parser = count)]
+    #[arg(help_heading = "What is compared", long, value_name = "N", value_parser = count)]
     pub(crate) entries: Option<usize>,
     /// Measures to compare, of score, confidence, count, cosine, lift, llr
-    #[arg(
+    #[arg(help_heading = "What is compared", 
         long,
         value_name = "MEASURE",
         value_delimiter = ',',
@@ -87,7 +87,7 @@ pub(crate) struct EvaluateArgs {
     #[arg(long)]
     pub(crate) strict: bool,
     /// Print JSON: one object, a report for each task
-    #[arg(long)]
+    #[arg(help_heading = "Output", long)]
     pub(crate) json: bool,
 }
 

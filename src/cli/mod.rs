@@ -50,20 +50,23 @@ struct Cli {
     command: Command,
 }
 
+/// The heading of the options that every command has.
+const SETTINGS_HEADING: &str = "Settings and logging";
+
 /// Flags that every command has.
 #[derive(Debug, Args)]
 struct Globals {
     /// Settings file, TOML [default: the one that SAMENLOOP_CONFIG names, if any]
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(help_heading = SETTINGS_HEADING, long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
     /// off, error, warn, info, debug or trace
-    #[arg(long, global = true, value_name = "LEVEL")]
+    #[arg(help_heading = SETTINGS_HEADING, long, global = true, value_name = "LEVEL")]
     log_level: Option<String>,
     /// text or json
-    #[arg(long, global = true, value_name = "FORMAT")]
+    #[arg(help_heading = SETTINGS_HEADING, long, global = true, value_name = "FORMAT")]
     log_format: Option<String>,
     /// Only errors on stderr, no progress
-    #[arg(long, short, global = true, conflicts_with = "log_level")]
+    #[arg(help_heading = SETTINGS_HEADING, long, short, global = true, conflicts_with = "log_level")]
     quiet: bool,
 }
 
@@ -71,7 +74,7 @@ struct Globals {
 #[derive(Debug, Default, Args)]
 pub(crate) struct Sets {
     /// Set one setting, as in counting.session_gap=20m; may be repeated
-    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = settings::key_and_value)]
+    #[arg(help_heading = SETTINGS_HEADING, long = "set", value_name = "KEY=VALUE", value_parser = settings::key_and_value)]
     set: Vec<(String, String)>,
 }
 
@@ -134,11 +137,18 @@ fn run(cli: Cli, format: &mut LogFormat) -> anyhow::Result<Outcome> {
     let variants = cli.command.variants();
     let against = variants.map(|set| {
         let set = set.iter().map(|(key, value)| settings::flag("--against", key, value));
-        settings::load(cli.globals.config.clone(), flags.iter().cloned().chain(set).collect())
+        let flags = flags.iter().cloned().chain(set).collect();
+        settings::load(cli.globals.config.clone(), flags).map(|(settings, _)| settings)
     });
     let against = against.collect::<anyhow::Result<Vec<_>>>()?;
-    let settings = settings::load(cli.globals.config, flags)?;
+    let (settings, ignored) = settings::load(cli.globals.config, flags)?;
     telemetry::start(settings.log, matches!(cli.command, Command::Run(_)))?;
+    for variable in ignored {
+        tracing::warn!(
+            variable,
+            "is no setting, and is passed over: it names no section, as SAMENLOOP_LOG__LEVEL does"
+        );
+    }
     *format = settings.log.format;
     match cli.command {
         Command::Demo(args) => demo::run(args, settings),

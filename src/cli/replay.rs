@@ -55,33 +55,33 @@ pub(crate) struct ReplayArgs {
     #[arg(required = true, value_name = "[SOURCE=]FILE")]
     pub(crate) files: Vec<PathBuf>,
     /// Write the final lists, everything exact and ranked at the end
-    #[arg(long, value_name = "FILE")]
+    #[arg(help_heading = "Output", long, value_name = "FILE")]
     pub(crate) lists: Option<PathBuf>,
     /// Write each change as it would have been published live. Ranks every row once per publish.sweep of event time: about
     /// 70 s for a year of 20,000 orders; a third of that or less with --set publish.sweep=24h
-    #[arg(long, value_name = "FILE")]
+    #[arg(help_heading = "Output", long, value_name = "FILE")]
     pub(crate) changes: Option<PathBuf>,
     /// Write the final counts
-    #[arg(long, value_name = "FILE")]
+    #[arg(help_heading = "Output", long, value_name = "FILE")]
     pub(crate) counts: Option<PathBuf>,
     /// Partitions of both logs
-    #[arg(long, value_name = "N")]
+    #[arg(help_heading = "Logs", long, value_name = "N")]
     pub(crate) partitions: Option<u32>,
     /// In which order the records of a file are counted. A file that is not in the order of time is sorted, in memory up to
     /// 256 MiB, else in temporary files
-    #[arg(long, value_enum, value_name = "ORDER", default_value_t)]
+    #[arg(help_heading = "Reading", long, value_enum, value_name = "ORDER", default_value_t)]
     pub(crate) order: Order,
     /// Decay the counts of --counts to this time, ms since 1970; lists stay at the latest event [default: the latest event]
-    #[arg(long, value_name = "MS", allow_negative_numbers = true)]
+    #[arg(help_heading = "Output", long, value_name = "MS", allow_negative_numbers = true)]
     pub(crate) as_of: Option<i64>,
     /// Exit with 3 where something is warned of, as where records are rejected
     #[arg(long)]
     pub(crate) strict: bool,
     /// Send every block of the logs twice: nothing may change
-    #[arg(long)]
+    #[arg(help_heading = "Logs", long)]
     pub(crate) resend_blocks: bool,
     /// Close a block of the logs after so many records
-    #[arg(long, value_name = "N")]
+    #[arg(help_heading = "Logs", long, value_name = "N")]
     pub(crate) block_records: Option<usize>,
 }
 

@@ -6,8 +6,9 @@ use anyhow::Context as _;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-/// The settings in force: defaults, the file (or the one that the environment names), environment, flags.
-pub(super) fn load(file: Option<PathBuf>, flags: Vec<Flag>) -> anyhow::Result<Settings> {
+/// The settings in force: defaults, the file (or the one that the environment names), environment, flags; and the variables
+/// that are passed over.
+pub(super) fn load(file: Option<PathBuf>, flags: Vec<Flag>) -> anyhow::Result<(Settings, Vec<String>)> {
     let named = || std::env::var_os(CONFIG_FILE_VARIABLE).filter(|name| !name.is_empty()).map(PathBuf::from);
     let file = file.or_else(named);
     let layers = Layers {
@@ -20,7 +21,7 @@ pub(super) fn load(file: Option<PathBuf>, flags: Vec<Flag>) -> anyhow::Result<Se
         let text = read(&path)?;
         settings.intake.set_user_secret(&text).with_context(|| format!("{}: not a user secret", path.display()))?;
     }
-    Ok(settings)
+    Ok((settings, layers.ignored_variables()))
 }
 
 /// Reads `KEY=VALUE`.

@@ -37,6 +37,29 @@ pub struct Flag {
     pub value: String,
 }
 
+impl Layers {
+    /// Variables that start with `SAMENLOOP_` and name no section, nor look like a setting: `SAMENLOOP_BIN` of a wrapper.
+    #[must_use]
+    pub fn ignored_variables(&self) -> Vec<String> {
+        let Ok(defaults) = Table::try_from(RawSettings::default()) else { return Vec::new() };
+        let keys = Keys::of(&defaults);
+        let is_ignored =
+            |name: &&String| name.strip_prefix(PREFIX).is_some_and(|rest| names_nothing(name, rest, &keys));
+        self.environment.iter().map(|(name, _)| name).filter(is_ignored).cloned().collect()
+    }
+}
+
+/// Whether a variable that is no setting is somebody else's: no section of ours is in it, and no setting looks like it.
+fn names_nothing(name: &str, rest: &str, keys: &Keys) -> bool {
+    if name == CONFIG_FILE_VARIABLE || is_service_link(rest) {
+        return false;
+    }
+    let wanted = rest.to_ascii_lowercase().replace("__", ".");
+    let section = wanted.split(['.', '_']).next().unwrap_or_default();
+    let sections = keys.all.iter().filter_map(|key| key.split('.').next()).chain(["kafka", "source"]);
+    sections.into_iter().all(|known| known != section) && keys.nearest(&wanted).is_none()
+}
+
 /// The layers put together.
 pub(super) struct Merged {
     pub(super) raw: RawSettings,
@@ -84,6 +107,9 @@ struct Merging {
 
 impl Merging {
     fn file(&mut self, layer: Layer, text: &str) {
+        if let Some(message) = text.parse::<Table>().ok().and_then(|table| source_fault(&table)) {
+            return self.problems.push(Problem::Unreadable { layer, message });
+        }
         let mut unknown = Vec::new();
         let parsed = toml::Deserializer::parse(text).and_then(|deserializer| {
             serde_ignored::deserialize::<_, _, RawSettings>(deserializer, |path| unknown.push(path.to_string()))
@@ -118,6 +144,9 @@ impl Merging {
         }
         let wanted = rest.to_ascii_lowercase().replace("__", ".");
         let Some(key) = self.keys.all.iter().find(|key| key.replace('-', "_") == wanted).cloned() else {
+            if names_nothing(name, rest, &self.keys) {
+                return;
+            }
             let nearest = self.keys.nearest(&wanted).map(|key| variable_name(&key));
             let layer = Layer::Environment(name.to_owned());
             return self.problems.push(Problem::Unknown { layer, key: wanted, nearest });
@@ -164,6 +193,18 @@ impl Merging {
         }
         let message = refusal.map(|error| error.message().trim().replace('\n', "; ")).unwrap_or_default();
         self.problems.push(Problem::Unreadable { layer, message: format!("{key}: {message}") });
+    }
+}
+
+/// What is wrong with how sources are written, if it is a thing that is easily written so.
+fn source_fault(table: &Table) -> Option<String> {
+    let listed =
+        "a list of sources: write [[source]], with two brackets, before each, and its fields behind [source.fields]";
+    match (table.get("source"), table.get("sources")) {
+        (Some(Value::Array(sources)), None) if sources.iter().all(Value::is_table) => None,
+        (Some(_), None) => Some(format!("source is {listed}")),
+        (_, Some(_)) => Some(format!("sources is not read; there is {listed}")),
+        (None, None) => None,
     }
 }
 

@@ -87,10 +87,56 @@ pub(super) fn to_table(source: &SourceSettings) -> Table {
     table
 }
 
+/// The keys of a table that says where a value comes from, or what a type is.
+const PLACE_KEYS: [&str; 15] = [
+    "field", "key", "header", "topic", "constant", "missing", "trim", "record", "unit", "format", "zone", "day",
+    "from", "values", "other",
+];
+
+/// The key of a place that was most likely meant: another beginning, or a letter or two that differ.
+fn place_key(wrong: &str) -> Option<&'static str> {
+    let last = wrong.rsplit('.').next().unwrap_or(wrong);
+    let begins = |known: &&str| last.len() > 2 && known.starts_with(last);
+    let begun = PLACE_KEYS.into_iter().find(begins);
+    begun.or_else(|| {
+        PLACE_KEYS.into_iter().find(|known| strsim::damerau_levenshtein(known, last) <= 2 && last.len() > 3)
+    })
+}
+
+/// What is wrong with a mapping that cannot be read, with the field it stands in.
+fn unreadable(table: &Table, whole: &toml::de::Error) -> String {
+    let of = |alone: Table| Value::Table(alone).try_into::<MappingSpec>().err().map(|error| said(&error));
+    let fields = table.get("fields").and_then(Value::as_table);
+    for (key, value) in fields.into_iter().flatten() {
+        let alone = Table::from_iter([(key.clone(), value.clone())]);
+        if let Some(what) = of(Table::from_iter([("fields".to_owned(), Value::Table(alone))])) {
+            let remedy = match (key.as_str(), value) {
+                ("lines", _) => {
+                    "; it is one JSON pointer, such as \"/lines\": lines that stand elsewhere at times are for transform"
+                }
+                ("line_item", Value::Table(_)) => "; as a table it is { field = \"/sku\", missing = [\"SHIPPING\"] }",
+                _ => "",
+            };
+            return format!("fields.{key}: {what}{remedy}");
+        }
+    }
+    for (key, value) in table.iter().filter(|(key, _)| *key != "fields") {
+        if let Some(what) = of(Table::from_iter([(key.clone(), value.clone())])) {
+            return if what.starts_with(key.as_str()) { what } else { format!("{key}: {what}") };
+        }
+    }
+    said(whole)
+}
+
+fn said(error: &toml::de::Error) -> String {
+    error.message().trim().replace('\n', "; ")
+}
+
 fn mapping(table: Table, reasons: &mut Vec<String>) -> MappingSpec {
     let mut unknown = Vec::new();
-    let read =
-        serde_ignored::deserialize::<_, _, MappingSpec>(Value::Table(table), |path| unknown.push(path.to_string()));
+    let read = serde_ignored::deserialize::<_, _, MappingSpec>(Value::Table(table.clone()), |path| {
+        unknown.push(path.to_string());
+    });
     let mut known = Table::try_from(MappingSpec::default()).unwrap_or_default();
     known.insert("start".to_owned(), Value::String(String::new()));
     known.extend(
@@ -102,7 +148,9 @@ fn mapping(table: Table, reasons: &mut Vec<String>) -> MappingSpec {
     );
     let keys = Keys::of(&known);
     for key in unknown {
-        let hint = keys.nearest(&key).map(|nearest| format!("; did you mean {nearest}?")).unwrap_or_default();
+        let of_place = || key.contains('.').then(|| place_key(&key)).flatten().map(str::to_owned);
+        let nearest = of_place().or_else(|| keys.nearest(&key));
+        let hint = nearest.map(|nearest| format!("; did you mean {nearest}?")).unwrap_or_default();
         reasons.push(format!("unknown setting {key}{hint}"));
     }
     match read {
@@ -111,7 +159,7 @@ fn mapping(table: Table, reasons: &mut Vec<String>) -> MappingSpec {
             mapping
         }
         Err(error) => {
-            reasons.push(error.message().trim().replace('\n', "; "));
+            reasons.push(unreadable(&table, &error));
             MappingSpec::default()
         }
     }

@@ -321,7 +321,7 @@ fn sources_have_a_name_of_their_own_and_one_place() {
         ),
         (
             "[[source]]\nname = \"web\"\nfile = \"a\"\nformat = \"avro\"",
-            "source \"web\" (file shop.toml): has a file and format = \"avro\": files hold JSON lines",
+            "source \"web\" (file shop.toml): has a file and format = \"avro\": files hold JSON or rows",
         ),
         (
             "[[source]]\nname = \"web\"\nreader_schema_file = \"a.avsc\"",
@@ -333,6 +333,70 @@ fn sources_have_a_name_of_their_own_and_one_place() {
         ),
     ] {
         assert_eq!(refused(&file(text)), expected);
+    }
+}
+
+#[test]
+fn a_source_that_is_written_otherwise_is_told_with_field_and_remedy() {
+    let source = "[[source]]\nname = \"web\"\n[source.fields]\n";
+    for (text, parts) in [
+        ("[source]\nname = \"web\"".to_owned(), ["source is a list of sources: write [[source]]", ""]),
+        ("source = \"web\"".to_owned(), ["source is a list of sources: write [[source]]", ""]),
+        (
+            "[[sources]]\nname = \"web\"".to_owned(),
+            ["sources is not read; there is a list of sources: write [[source]]", ""],
+        ),
+        (
+            format!("{source}lines = [\"/a\", \"/b\"]"),
+            ["fields.lines: invalid type: sequence", "it is one JSON pointer, such as \"/lines\""],
+        ),
+        (
+            format!("{source}line_item = {{ pointer = \"/a\" }}"),
+            ["fields.line_item: expected a JSON pointer", "as a table it is { field = \"/sku\""],
+        ),
+        (
+            format!("{source}shop = {{ const = \"b2b\" }}"),
+            ["fields.shop: expected a JSON pointer", "unknown setting fields.shop.const; did you mean constant?"],
+        ),
+        (
+            format!("{source}user = {{ feild = \"/a\" }}"),
+            ["fields.user: expected a JSON pointer", "did you mean field?"],
+        ),
+        (
+            format!("{source}time = {{ field = \"/a\", unit = \"sec\" }}"),
+            ["fields.time: unit \"sec\" is none of s, ms", ""],
+        ),
+        (format!("{source}item = 7"), ["fields.item: invalid type: integer", ""]),
+        ("[[source]]\nname = \"web\"\nformat = \"xlsx\"".to_owned(), ["format: unknown variant `xlsx`", "`csv`"]),
+    ] {
+        let told = refused(&file(&text));
+        assert!(parts.iter().all(|part| told.contains(part)), "{text}\n{told}");
+    }
+}
+
+#[test]
+fn how_a_file_is_written_is_read_written_out_and_checked() {
+    let text = "[[source]]\nname = \"erp\"\nformat = \"csv\"\ndelimiter = \";\"\nquote = \"\"\nheader = [\"a\", \"b\"]\n\
+                encoding = \"latin1\"\n[[source]]\nname = \"page\"\nrecords = \"/value\"\n[[source]]\nname = \"bare\"\n\
+                format = \"tsv\"\nheader = false\n";
+    let settings = Settings::load(&file(text)).unwrap();
+    let form = &settings.sources[0].form;
+    assert_eq!((form.delimiter, form.quote, form.encoding.as_deref()), (Some(b';'), Quote::Nothing, Some("latin1")));
+    assert_eq!(form.header, Header::Names(vec!["a".to_owned(), "b".to_owned()]));
+    assert_eq!(settings.sources[1].form.records.as_deref(), Some("/value"));
+    assert_eq!(Settings::load(&file(&settings.to_toml().unwrap())).unwrap(), settings);
+    for (rest, part) in [
+        ("delimiter = \";\"", "delimiter is for files of rows: set format = \"csv\""),
+        ("format = \"csv\"\ndelimiter = \";;\"", "delimiter must be one character"),
+        ("format = \"csv\"\nheader = \"no\"", "header must be true, false, or the names of the columns"),
+        ("format = \"csv\"\nheader = [\"a\", \"a\"]", "each once"),
+        ("format = \"csv\"\nrecords = \"/a\"", "records is for files of JSON"),
+        ("format = \"csv\"\nencoding = \"utf-61\"", "encoding must be a known encoding"),
+        ("records = \"value\"", "records must be a JSON pointer"),
+        ("format = \"csv\"\ntopic = \"t\"", "which only files have"),
+    ] {
+        let told = refused(&file(&format!("[[source]]\nname = \"x\"\n{rest}")));
+        assert!(told.contains(part), "{rest}\n{told}");
     }
 }
 
@@ -375,7 +439,7 @@ fn a_mapping_that_cannot_be_right_is_refused_with_its_source() {
         ("fields = { usr = \"/u\" }", "unknown setting fields.usr; did you mean fields.user?"),
         ("fields = { user = \"u\" }", "fields.user: "),
         ("type = \"visit\"", "type: "),
-        ("format = \"xml\"", "unknown variant `xml`"),
+        ("format = \"xml\"", "format: unknown variant `xml`"),
     ] {
         let refusal = refused(&file(&format!("[[source]]\nname = \"web\"\n{line}")));
         assert!(refusal.starts_with(&format!("source \"web\" (file shop.toml): {expected}")), "{line}: {refusal}");
@@ -413,6 +477,10 @@ fn variables_that_are_no_settings_are_left_alone() {
     ]));
     assert_eq!(settings.unwrap(), Settings::default());
     assert!(refused(&variables(&[("SAMENLOOP_HTTP__PORT", "80")])).contains("unknown setting http.port"));
+    let wrappers =
+        variables(&[("SAMENLOOP_BIN", "/opt"), ("SAMENLOOP_IMAGE__TAG", "3"), ("SAMENLOOP_SERVICE_HOST", "h")]);
+    assert_eq!(Settings::load(&wrappers).unwrap(), Settings::default());
+    assert_eq!(wrappers.ignored_variables(), ["SAMENLOOP_BIN", "SAMENLOOP_IMAGE__TAG"]);
 }
 
 #[test]

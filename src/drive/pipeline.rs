@@ -400,7 +400,7 @@ impl<S: Sink + 'static> Pipeline<S> {
     /// How far what was read of an input is from the order of time.
     #[must_use]
     pub fn disorder(&self, input: usize) -> Disorder {
-        self.workers.intake.disorder(&self.inputs[input].source).unwrap_or_default()
+        self.intake().and_then(|stage| stage.work().disorder(&self.inputs[input].source)).unwrap_or_default()
     }
 
     /// How far behind an input is, as the log is told; none before its group has spoken.

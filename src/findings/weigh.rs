@@ -146,7 +146,7 @@ impl Kind {
             Self::OneUser => {
                 "if it stands for guests or for nobody, name its value under missing of the field user; see also user_missing"
             }
-            Self::Backwards => "sort the file by time, oldest first",
+            Self::Backwards => "sort it by time, oldest first, or count it with --order time",
             Self::Shifted => "a time without a zone is read as UTC: set zone of the field time",
             Self::Days => {
                 "map a field that has the time too; where there is none, write dates (2026-11-27), which count at the end of their day"

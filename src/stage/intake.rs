@@ -214,10 +214,10 @@ impl IntakeWork {
         self.inputs[input].highest
     }
 
-    /// How far what was read of `input` is from the order of time.
+    /// How far what was read of `source` is from the order of time.
     #[must_use]
-    pub fn disorder(&self, input: usize) -> Disorder {
-        self.inputs[input].disorder
+    pub fn disorder(&self, source: &SourcePartition) -> Option<Disorder> {
+        self.number_of(source).map(|input| self.inputs[input].disorder)
     }
 
     /// How far behind `input` is.

@@ -37,34 +37,34 @@ pub(crate) struct DemoArgs {
     #[command(flatten)]
     pub(super) sets: Sets,
     /// Stop after so many events [default: on a terminal at Ctrl-C, else 300000]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(help_heading = "What is shown", long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) events: Option<u64>,
     /// So many events a second [default: the first 300000 at full speed, then slow enough to read]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), conflicts_with = "write")]
+    #[arg(help_heading = "What is shown", long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), conflicts_with = "write")]
     pub(crate) rate: Option<u64>,
     /// Another shop
-    #[arg(long, value_name = "SEED", default_value_t = 1)]
+    #[arg(help_heading = "What is shown", long, value_name = "SEED", default_value_t = 1)]
     pub(crate) seed: u64,
     /// Switch a gate off, to see the harm; may be repeated
-    #[arg(long, value_name = "GATE", value_enum)]
+    #[arg(help_heading = "What is shown", long, value_name = "GATE", value_enum)]
     pub(crate) without: Vec<Gate>,
     /// Write the events to a file as JSON lines instead; - is stdout
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["without", "stay", "listen", "partitions"])]
+    #[arg(help_heading = "Output", long, value_name = "FILE", conflicts_with_all = ["without", "stay", "listen", "partitions"])]
     pub(crate) write: Option<PathBuf>,
     /// Views of a large shop and nothing else: what speed is measured with
-    #[arg(long)]
+    #[arg(help_heading = "What is shown", long)]
     pub(crate) views_only: bool,
     /// Where simulated time starts, in ms since 1970: the same start gives the same events
     #[arg(long, value_name = "MS", hide = true)]
     pub(crate) start: Option<i64>,
     /// After the summary, keep the HTTP endpoint up until Ctrl-C
-    #[arg(long)]
+    #[arg(help_heading = "Serving", long)]
     pub(crate) stay: bool,
     /// Partitions of both logs
-    #[arg(long, value_name = "N")]
+    #[arg(help_heading = "Serving", long, value_name = "N")]
     pub(crate) partitions: Option<u32>,
     /// Host and port of the HTTP endpoint
-    #[arg(long, value_name = "HOST:PORT")]
+    #[arg(help_heading = "Serving", long, value_name = "HOST:PORT")]
     pub(crate) listen: Option<String>,
 }
 

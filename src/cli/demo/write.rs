@@ -11,7 +11,7 @@ use std::path::Path;
 
 const BUFFER_BYTES: usize = 1 << 20;
 
-/// Writes the events; null values have no line.
+/// Writes so many events; a null value has no line, and is none.
 pub(super) fn run(args: &DemoArgs, path: &Path) -> anyhow::Result<()> {
     let context = || format!("{}: the events could not be written", path.display());
     let plan = Plan::written(args);
@@ -25,10 +25,12 @@ pub(super) fn run(args: &DemoArgs, path: &Path) -> anyhow::Result<()> {
 }
 
 fn write(shop: &mut Shop, events: u64, out: &mut impl Write) -> std::io::Result<()> {
-    for _ in 0..events {
+    let mut written = 0;
+    while written < events {
         if let Some(value) = shop.next_record().value {
             out.write_all(value)?;
             out.write_all(b"\n")?;
+            written += 1;
         }
     }
     out.flush()

@@ -8,7 +8,7 @@ use crate::cli::output::RejectNotes;
 use crate::cli::sources::{EventFile, is_out_of_order};
 use crate::config::LogFormat;
 use crate::event::{Action, EventTime, UserKey};
-use crate::findings::{Finding, Profile, Source, find};
+use crate::findings::{Finding, Kind, Profile, Source, find};
 use crate::intake::{Admitted, Intake, Now, Plans, Record};
 use crate::items::{ItemId, Items};
 use crate::stage::Disorder;
@@ -112,6 +112,8 @@ impl History {
             Source { name, profile, records, rejected, reason: None }
         });
         history.findings = find(&sources.collect::<Vec<_>>(), None);
+        // They are sorted before they are counted.
+        history.findings.retain(|finding| finding.kind != Kind::Backwards || history.out_of_order.is_empty());
         notes.note_more();
         history.rejected = notes.rejected();
         history.orders.sort_by_key(|order| order.time);

@@ -1,6 +1,6 @@
 //! Rows from files: they are counted first, in this process, by the stages of the service.
 
-use super::InspectArgs;
+use super::{InspectArgs, nearest};
 use crate::cli::output::RejectNotes;
 use crate::cli::sources::{EventFile, Places, Read, Turns, event_files, read_all, sort};
 use crate::cli::{Outcome, assembly};
@@ -48,9 +48,10 @@ pub(super) fn rows(
         match explain_row(&pipeline.asked(), &args.shop, relation, &args.item, usize::MAX) {
             RowAnswer::Found(row) => rows.push(row),
             RowAnswer::NoSuchItem | RowAnswer::NotHere => bail!(
-                "item {:?} of shop {:?} is in no event of these files that counts; is its id written as in the events?",
+                "item {:?} of shop {:?} is in no event of these files that counts; {}",
                 args.item,
-                args.shop
+                args.shop,
+                nearest::told(&pipeline.asked(), &args.shop, &args.item)
             ),
         }
     }

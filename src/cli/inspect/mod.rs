@@ -5,6 +5,7 @@
 
 mod ask;
 mod count;
+mod nearest;
 mod table;
 
 use super::{Outcome, Sets, output};
@@ -40,16 +41,16 @@ pub(crate) struct InspectArgs {
     #[arg(value_name = "FILE", conflicts_with = "url")]
     pub(crate) files: Vec<PathBuf>,
     /// Its shop
-    #[arg(long, default_value = SHOP_DEFAULT, value_parser = NonEmptyStringValueParser::new())]
+    #[arg(help_heading = "What is asked", long, default_value = SHOP_DEFAULT, value_parser = NonEmptyStringValueParser::new())]
     pub(crate) shop: String,
     /// One list only
-    #[arg(long, value_parser = PossibleValuesParser::new(Relation::ALL.map(Relation::list_name)))]
+    #[arg(help_heading = "What is asked", long, value_parser = PossibleValuesParser::new(Relation::ALL.map(Relation::list_name)))]
     pub(crate) list: Option<String>,
     /// The instance to ask [default: the one at http.listen]
-    #[arg(long, value_name = "URL", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(help_heading = "What is asked", long, value_name = "URL", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) url: Option<String>,
     /// Print the rows as JSON, one a line
-    #[arg(long)]
+    #[arg(help_heading = "Output", long)]
     pub(crate) json: bool,
 }
 

@@ -26,9 +26,7 @@ use crate::intake::{Record, Reject};
 use crate::position::{NextOffset, Partition, SourcePartition};
 use crate::publish::Publication;
 use crate::serve::Asked;
-use crate::stage::{
-    Clock, Disorder, Effects, Fact, IntakeInput, IntakeTally, IntakeWork, Log, Phase, SourceInput, Stage,
-};
+use crate::stage::{Clock, Effects, Fact, IntakeInput, IntakeTally, IntakeWork, Log, Phase, SourceInput, Stage};
 use crate::watch::health::{PartitionState, StageName};
 use crate::watch::metrics::{IntakeFollower, LogFollower, LogTallies};
 use crate::watch::{intake_tallies, state};
@@ -118,13 +116,6 @@ impl<T: Transport> IntakeWorker<T> {
         let source = self.sources.iter().find(|source| source.plan.name == place.source)?;
         let owned = source.owned.get(&place.partition)?;
         self.stage.as_ref().map_or(owned.highest, |stage| stage.work().highest(owned.input.0))
-    }
-
-    /// How far what was read of a source partition that is its own is from the order of time.
-    pub fn disorder(&self, place: &SourcePartition) -> Option<Disorder> {
-        let source = self.sources.iter().find(|source| source.plan.name == place.source)?;
-        let owned = source.owned.get(&place.partition)?;
-        self.stage.as_ref().map(|stage| stage.work().disorder(owned.input.0))
     }
 
     /// How far behind a source partition is that is its own.

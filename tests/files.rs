@@ -1,0 +1,259 @@
+//! What files `samenloop replay` takes: rows, documents, any order of time, and what it says of others.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // tests
+
+#[path = "support/command.rs"]
+mod command;
+#[path = "support/recount.rs"]
+mod recount;
+#[path = "support/rig.rs"]
+mod rig;
+#[path = "support/shop.rs"]
+mod shop;
+
+use command::{Ended, Folder, end, lines, recounted, samenloop};
+use recount::{Event, Kind, Rules};
+use rig::difference;
+use std::fmt::Write as _;
+use std::fs;
+use std::io::Write as _;
+use std::process::Stdio;
+
+const DAY_MS: i64 = 86_400_000;
+const START_MS: i64 = 1_709_251_200_000; // 2024-03-01
+
+/// Views of pairs of items by as many users, a session each, in the order of time.
+fn views(sessions: i64) -> Vec<Event> {
+    let view = |session: i64, item: i64| Event {
+        id: None,
+        shop: "main".to_owned(),
+        user: format!("u{session}"),
+        ts: START_MS + session * 7_200_000 + item * 60_000,
+        kind: Kind::View { item: format!("i{}", (session + item) % 7) },
+    };
+    (0..sessions).flat_map(|session| (0..3).map(move |item| view(session, item))).collect()
+}
+
+fn replay(folder: &Folder, settings: &str, arguments: &[&str]) -> Ended {
+    let settings = folder.write("shop.toml", settings);
+    end(&mut samenloop(&[&["--config", &settings, "replay"], arguments].concat()))
+}
+
+fn read(folder: &Folder, name: &str) -> String {
+    fs::read_to_string(folder.path(name)).unwrap()
+}
+
+/// Counts and lists that come of a replay.
+fn outcome(folder: &Folder, settings: &str, file: &str, more: &[&str]) -> (String, String, Ended) {
+    let out = |name: &str| folder.path(name).to_str().unwrap().to_owned();
+    let (counts, lists) = (out("counts.tsv"), out("lists.jsonl"));
+    let ended = replay(folder, settings, &[&[file, "--counts", &counts, "--lists", &lists], more].concat());
+    assert!(matches!(ended.code, Some(0 | 3)), "{:?}: {}", ended.code, ended.stderr);
+    (read(folder, "counts.tsv"), read(folder, "lists.jsonl"), ended)
+}
+
+#[test]
+fn a_table_of_an_erp_counts_as_the_same_records_in_the_own_form() {
+    let folder = Folder::new();
+    let (mut table, mut own) = ("Datum;Klant nr;Artikel;Prijs\r\n".to_owned(), String::new());
+    for n in 0..112_i64 {
+        let (day, user, item) = (n / 4 + 1, n / 4 % 9, (n + n / 4) % 5);
+        let _ = write!(table, "{day:02}-03-2024 09:{:02};00{user};\"Bo{item};\u{e9}\";9,95\r\n", n % 4);
+        let ts = START_MS + (day - 1) * DAY_MS + 9 * 3_600_000 + n % 4 * 60_000 - 3_600_000; // CET
+        let _ = writeln!(own, "{{\"type\":\"view\",\"user\":\"00{user}\",\"ts\":{ts},\"item\":\"Bo{item};\u{e9}\"}}");
+    }
+    let settings = "[[source]]\nname = \"erp\"\ntype = \"view\"\nformat = \"csv\"\nencoding = \"windows-1252\"\n[source.fields]\n\
+                    user = \"/Klant nr\"\nitem = \"/Artikel\"\n\
+                    time = { field = \"/Datum\", format = \"dd-mm-yyyy HH:MM\", zone = \"Europe/Amsterdam\" }\n";
+    let latin: Vec<u8> = table.chars().map(|letter| u8::try_from(u32::from(letter)).unwrap()).collect();
+    let rows = folder.write("orders.csv", latin);
+    let own = folder.write("own.jsonl", own);
+    let (counts, lists, ended) = outcome(&folder, settings, &rows, &[]);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert!(lists.lines().count() > 3);
+    assert_eq!((counts, lists), {
+        let (counts, lists, _) = outcome(&folder, "", &own, &[]);
+        (counts, lists)
+    });
+
+    // The same as UTF-16, which its mark says.
+    let utf16: Vec<u8> = format!("\u{FEFF}{table}").encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let rows = folder.write("orders16.csv", utf16);
+    let (_, lists, ended) = outcome(&folder, settings, &rows, &[]);
+    assert_eq!((ended.code, lists), (Some(0), read(&folder, "lists.jsonl")));
+    // A column that is not there is told once, with those that are.
+    let ended = replay(&folder, &settings.replace("/Artikel", "/Artikelnr"), &[&rows]);
+    assert_eq!(ended.code, Some(2));
+    assert!(
+        ended.stderr.contains("item: there is no column /Artikelnr; its columns are Datum, Klant nr, Artikel, Prijs"),
+        "{}",
+        ended.stderr
+    );
+}
+
+#[test]
+fn a_page_an_array_and_documents_count_as_lines_and_rejects_name_the_index() {
+    let folder = Folder::new();
+    let text = lines(&views(40));
+    let file = folder.write("events.jsonl", &text);
+    let (counts, lists, _) = outcome(&folder, "", &file, &[]);
+    assert!(!lists.is_empty());
+    let values: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let array = folder.write("array.json", serde_json::to_string(&values).unwrap());
+    let pretty = folder.write("pretty.json", serde_json::to_string_pretty(&values).unwrap());
+    let documents: Vec<String> = values.iter().map(|value| serde_json::to_string_pretty(value).unwrap()).collect();
+    let documents = folder.write("documents.json", documents.join("\n"));
+    for file in [array, pretty, documents] {
+        let (other, others, _) = outcome(&folder, "", &file, &[]);
+        assert_eq!((&other, &others), (&counts, &lists), "{file}");
+    }
+    let page = serde_json::json!({ "@odata.context": "x", "value": values, "count": 7 });
+    let page = folder.write("page.json", zstd::encode_all(page.to_string().as_bytes(), 1).unwrap());
+    let settings = "[[source]]\nname = \"erp\"\nrecords = \"/value\"\n";
+    let (other, others, _) = outcome(&folder, settings, &page, &[]);
+    assert_eq!((other, others), (counts, lists));
+    let broken = folder.write("broken.json", "[{\"type\":\"view\"},\n {\"type\":\"vieww\"}]");
+    let ended = replay(&folder, "", &[&broken]);
+    assert!(
+        ended.stderr.contains("broken.json[0]: missing_field") && ended.stderr.contains("broken.json[1]: unknown_type"),
+        "{}",
+        ended.stderr
+    );
+}
+
+#[test]
+fn a_file_in_any_order_counts_as_in_the_order_of_time() {
+    let folder = Folder::new();
+    let events = views(600);
+    let want = recounted(&events, &Rules::default());
+    let by_user = {
+        let mut events = events.clone();
+        events.sort_by_key(|event| (event.user.clone(), event.ts));
+        events
+    };
+    let halves = [&events[900..], &events[..900]].concat();
+    let newest_first: Vec<Event> = events.iter().rev().cloned().collect();
+    for (name, events) in [("by-user", by_user), ("halves", halves), ("newest-first", newest_first)] {
+        let text = lines(&events);
+        let file = folder.write(&format!("{name}.jsonl"), text.clone() + "{}\n");
+        for flags in [&["--partitions", "3"][..], &["--order", "time"]] {
+            let got = folder.replay(&[&[&*file], flags].concat(), false);
+            assert_eq!(difference(&want, &got.counts), None, "{name} {flags:?}");
+            let told = got.stderr.matches(&format!("{name}.jsonl:{}: missing_field", events.len() + 1)).count();
+            assert_eq!(told, 1, "the reject is told once, with its own line: {}", got.stderr);
+        }
+        let changed = folder.replay(&[&file, "--set", "publish.sweep=24h"], true);
+        assert_eq!(difference(&want, &changed.counts), None, "{name}");
+        assert!(!changed.changes.is_empty());
+        let as_it_stands = folder.replay(&[&file, "--order", "file"], false);
+        assert_eq!(difference(&recounted(&events, &Rules::default()), &as_it_stands.counts), None, "{name}");
+        assert!(as_it_stands.stderr.contains("not in the order of time"), "{}", as_it_stands.stderr);
+    }
+}
+
+#[test]
+fn stdin_is_counted_as_it_comes_unless_it_is_to_be_sorted() {
+    let folder = Folder::new();
+    let newest_first: Vec<Event> = views(400).into_iter().rev().collect();
+    let counts = folder.path("counts.tsv");
+    let run = |order: &str| {
+        let mut process = samenloop(&["replay", "-", "--order", order, "--counts", counts.to_str().unwrap()])
+            .stdin(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        process.stdin.take().unwrap().write_all(lines(&newest_first).as_bytes()).unwrap();
+        let ended = process.wait_with_output().unwrap();
+        assert_eq!(ended.status.code(), Some(0));
+        (read(&folder, "counts.tsv"), String::from_utf8(ended.stderr).unwrap())
+    };
+    let (by_time, quiet) = run("time");
+    let (as_it_came, told) = run("auto");
+    let file = folder.write("sorted.jsonl", lines(&views(400)));
+    let (sorted, _, _) = outcome(&folder, "", &file, &[]);
+    assert!(by_time == sorted && as_it_came != sorted);
+    assert!(told.contains("stdin is with --order time") && !quiet.contains("not in the order"), "{told}");
+}
+
+#[test]
+fn an_event_that_came_late_alone_stays_late() {
+    let folder = Folder::new();
+    let mut events = views(300);
+    for at in (50..800).step_by(9) {
+        events[at].ts -= 30 * 3_600_000;
+    }
+    let file = folder.write("events.jsonl", lines(&events));
+    let got = folder.replay(&[&file], false);
+    assert_eq!(difference(&recounted(&events, &Rules::default()), &got.counts), None);
+}
+
+#[test]
+fn a_file_of_another_kind_is_named_once_with_what_to_do() {
+    let folder = Folder::new();
+    let many = |line: &str| line.repeat(500).into_bytes();
+    for (name, bytes, part) in [
+        (
+            "a.csv",
+            [&b"order;item;date\n"[..], &many("1;a;2024-03-01\n")].concat(),
+            "holds a table (CSV): set format = \"csv\"",
+        ),
+        ("a.xlsx", b"PK\x03\x04\x14\x00[Content_Types].xml".to_vec(), "is an Excel workbook (.xlsx): save it as CSV"),
+        ("a.zip", b"PK\x03\x04\x14\x00events.jsonl".to_vec(), "is a zip archive: unzip -p"),
+        ("a.parquet", b"PAR1\x15\x00\n\n".to_vec(), "is a Parquet file: duckdb"),
+        (
+            "a.txt",
+            b"{\x00\"\x00a\x00\"\x00:\x001\x00}\x00".to_vec(),
+            "UTF-16 without a byte order mark: set encoding = \"utf-16le\"",
+        ),
+    ] {
+        let file = folder.write(name, bytes);
+        let ended = replay(&folder, "", &[&file]);
+        assert_eq!(ended.code, Some(2), "{name}: {}", ended.stderr);
+        let told: Vec<&str> = ended.stderr.lines().filter(|line| line.starts_with("error")).collect();
+        assert!(told.len() == 1 && told[0].contains(name) && told[0].contains(part), "{}", ended.stderr);
+        assert!(!ended.stderr.contains("bad_json"), "{}", ended.stderr);
+    }
+}
+
+#[test]
+fn the_evaluation_and_the_row_of_an_item_read_the_same_files() {
+    let folder = Folder::new();
+    let newest_first: Vec<Event> = views(400).into_iter().rev().collect();
+    let values: Vec<serde_json::Value> =
+        lines(&newest_first).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let array = folder.write("array.json", serde_json::to_string(&values).unwrap());
+    let sorted = folder.write("sorted.jsonl", lines(&views(400)));
+    let told = |file: &str| {
+        let evaluated = end(&mut samenloop(&["evaluate", file, "--json"]));
+        let row = end(&mut samenloop(&["inspect", "i1", file, "--json"]));
+        assert_eq!((evaluated.code, row.code), (Some(0), Some(0)), "{}{}", evaluated.stderr, row.stderr);
+        (evaluated.stdout, row.stdout)
+    };
+    assert!(told(&array) == told(&sorted));
+    let unknown = end(&mut samenloop(&["inspect", "I1", &sorted]));
+    assert!(unknown.code == Some(1) && unknown.stderr.contains("there is \"i1\", \"i"), "{}", unknown.stderr);
+}
+
+#[test]
+fn the_example_of_the_readme_gives_lists() {
+    let folder = Folder::new();
+    for text in [include_str!("../README.md"), include_str!("../docs/mapping.md")] {
+        let example = text.split("```json\n").nth(1).unwrap().split("```").next().unwrap();
+        let file = folder.write("example.jsonl", example);
+        let (_, lists, ended) = outcome(&folder, "", &file, &[]);
+        assert_eq!((ended.code, lists.lines().count()), (Some(0), 2), "{}", ended.stderr);
+    }
+}
+
+#[test]
+fn the_demo_writes_as_many_events_as_it_is_asked_for() {
+    let written = end(&mut samenloop(&["demo", "--events", "20000", "--write", "-"]));
+    assert_eq!(written.stdout.lines().count(), 20_000);
+}
+
+#[test]
+fn a_variable_that_names_no_section_is_told_and_passed_over() {
+    let ended = end(samenloop(&["config"]).env("SAMENLOOP_BIN", "/usr/bin/samenloop"));
+    assert!(ended.code == Some(0) && ended.stderr.contains("SAMENLOOP_BIN"), "{}", ended.stderr);
+    assert_eq!(end(samenloop(&["config"]).env("SAMENLOOP_COUNTING__BIN", "1")).code, Some(2));
+}
