@@ -209,7 +209,7 @@ fn another_shops_fields_are_read_by_the_mapping_in_the_settings() {
     let config = folder.write("avro.toml", "[[source]]\nname = \"web\"\ntopic = \"t\"\nformat = \"avro\"");
     let avro = end(&mut samenloop(&["replay", &format!("web={clicks}"), "--config", &config]));
     assert_eq!(avro.code, Some(2));
-    let told = "source web has format = \"avro\", and files are read as JSON lines";
+    let told = "source web has format = \"avro\", and files are read as JSON or rows";
     assert!(avro.stderr.contains(told), "{}", avro.stderr);
 }
 
