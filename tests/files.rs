@@ -112,6 +112,9 @@ fn a_page_an_array_and_documents_count_as_lines_and_rejects_name_the_index() {
     let settings = "[[source]]\nname = \"erp\"\nrecords = \"/value\"\n";
     let (other, others, _) = outcome(&folder, settings, &page, &[]);
     assert_eq!((other, others), (counts, lists));
+    let page = folder.write("bare.json", serde_json::json!({ "count": 1, "value": values }).to_string());
+    let told = replay(&folder, "", &[&page]).stderr;
+    assert!(told.contains("set records = \"/value\""), "{told}");
     let broken = folder.write("broken.json", "[{\"type\":\"view\"},\n {\"type\":\"vieww\"}]");
     let ended = replay(&folder, "", &[&broken]);
     assert!(
@@ -256,4 +259,50 @@ fn a_variable_that_names_no_section_is_told_and_passed_over() {
     let ended = end(samenloop(&["config"]).env("SAMENLOOP_BIN", "/usr/bin/samenloop"));
     assert!(ended.code == Some(0) && ended.stderr.contains("SAMENLOOP_BIN"), "{}", ended.stderr);
     assert_eq!(end(samenloop(&["config"]).env("SAMENLOOP_COUNTING__BIN", "1")).code, Some(2));
+}
+
+/// The blocks of a Markdown text behind a heading of the third level: what its settings are, and what they read.
+fn recipes(text: &str) -> Vec<(String, String, String)> {
+    let section = text.split("## Files: CSV and pages\n").nth(1).unwrap().split("\n## ").next().unwrap();
+    let block = |recipe: &str, n: usize| {
+        let block = recipe.split("\n```").nth(2 * n + 1).unwrap();
+        block.split_once('\n').unwrap().1.to_owned() + "\n"
+    };
+    let recipes = section.split("\n### ").skip(1);
+    recipes.map(|recipe| (recipe.lines().next().unwrap().to_owned(), block(recipe, 0), block(recipe, 1))).collect()
+}
+
+#[test]
+fn the_recipes_for_files_read_their_examples() {
+    let own = |lines: &[&str]| lines.join("\n") + "\n";
+    let order = |user: &str, id: &str, ts: i64, items: [&str; 2]| {
+        let [a, b] = items;
+        format!(
+            "{{\"type\":\"order\",\"user\":\"{user}\",\"event_id\":\"{id}\",\"order_id\":\"{id}\",\"ts\":{ts},\
+             \"lines\":[{{\"item\":\"{a}\"}},{{\"item\":\"{b}\"}}]}}\n"
+        )
+    };
+    let view = |user: &str, item: &str, minute: i64| {
+        let ts = 1_772_438_400_000 + minute * 60_000; // 09:00 in Amsterdam
+        format!("{{\"type\":\"view\",\"user\":\"{user}\",\"item\":\"{item}\",\"ts\":{ts}}}")
+    };
+    let wanted = [
+        own(&[&view("v1", "drill", 0), &view("v1", "bits", 1), &view("17", "drill", 5), &view("17", "bits", 6)]),
+        order("10000", "d1", 1_772_492_399_999, ["1901-S", "1902-S"]),
+        order("jo@shop.example", "7", 1_772_442_000_000, ["31", "saw"]),
+    ];
+    let recipes = recipes(include_str!("../docs/recipes.md"));
+    assert_eq!(recipes.len(), wanted.len());
+    for ((name, settings, example), wanted) in recipes.into_iter().zip(wanted) {
+        let folder = Folder::new();
+        let (example, wanted) = (folder.write("example", example), folder.write("wanted.jsonl", wanted));
+        let (counts, lists, ended) = outcome(&folder, &settings, &example, &[]);
+        assert_eq!(ended.code, Some(0), "{name}: {}", ended.stderr);
+        let facts = |counts: &str| -> Vec<String> {
+            counts.lines().filter(|line| !line.starts_with("tally")).map(str::to_owned).collect()
+        };
+        let (want, want_lists, _) = outcome(&folder, "", &wanted, &[]);
+        assert_eq!((facts(&counts), lists), (facts(&want), want_lists), "{name}");
+        assert!(facts(&counts).len() > 3, "{name}");
+    }
 }

@@ -51,6 +51,8 @@ pub(super) struct FileFormat {
 pub(super) struct RecordFile {
     name: String,
     records: Records,
+    /// Where its records stand, if it is one document that is no event.
+    page: Option<String>,
 }
 
 enum Records {
@@ -161,6 +163,8 @@ impl RecordFile {
         }
         let mark = if start.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
         let start = &start[mark..];
+        let page =
+            if format.format == Format::Json && format.form.records.is_none() { kind::page(start) } else { None };
         let records = if format.format.is_rows() {
             if kind::is_json(start) {
                 return Err(
@@ -186,7 +190,7 @@ impl RecordFile {
                 Layout::Documents => documents(reader, None),
             }
         };
-        Ok(Self { name, records })
+        Ok(Self { name, records, page })
     }
 
     /// The file's name, for messages.
@@ -200,6 +204,11 @@ impl RecordFile {
             Records::Rows(rows) if !rows.names.is_empty() => Some((&rows.names, rows.shown_names())),
             _ => None,
         }
+    }
+
+    /// The pointer to what may be its records, where the file holds one document only.
+    pub(super) fn page(&self) -> Option<&str> {
+        self.page.as_deref()
     }
 
     /// The next record; `None` at the end.
@@ -379,6 +388,24 @@ mod tests {
                 }
             };
             assert!(told.contains(part), "{text}: {told}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_are_rows_of_json_or_an_error_and_documents_never_panic(
+            text in "[,;\"\\n\\r a\u{e9}{}\\[\\]:1]{0,80}", cut in 0_usize..80, pointer in "(/a)?(/0)?",
+        ) {
+            let bytes = &text.as_bytes()[..cut.min(text.len())];
+            for format in [Format::Csv, Format::Tsv, Format::Json] {
+                let records = (format == Format::Json).then(|| pointer.clone());
+                let Ok(mut file) = open(bytes, format, FileForm { records, ..FileForm::default() }) else { continue };
+                while let Ok(Some(record)) = file.next() {
+                    let value = serde_json::from_slice::<serde_json::Value>(record.bytes);
+                    assert!(!format.is_rows() || value.is_ok_and(|value| value.is_object() || value.is_string()));
+                    assert!(!record.bytes.is_empty());
+                }
+            }
         }
     }
 

@@ -212,7 +212,24 @@ struct Reading {
     places: Places,
     /// The offset of the next record that is fed, where records do not have their own.
     next: Option<u64>,
+    /// How many have been fed.
+    fed: u64,
     ended: bool,
+}
+
+impl Reading {
+    /// A file of one document that could not be used: its records may stand within.
+    fn tell_of_page(&self, rejected: u64) {
+        if let Records::Plain(file) = &self.records
+            && let (1, 1.., Some(pointer)) = (self.fed, rejected, file.page())
+        {
+            tracing::warn!(
+                file = self.topic,
+                "holds one document, and no records beside it: where they stand in it at {pointer}, set records = \"{pointer}\" \
+                 for its source"
+            );
+        }
+    }
 }
 
 /// How files are read.
@@ -260,7 +277,7 @@ pub(super) fn read_all<S: Sink + 'static>(
             None => (Records::Plain(file.open(progress)?), None),
         };
         let topic = file.path.display().to_string();
-        readings.push(Reading { records, topic, places: file.places.clone(), next, ended: false });
+        readings.push(Reading { records, topic, places: file.places.clone(), next, fed: 0, ended: false });
         pipeline.set_stream(input, true);
     }
     pipeline.take_in()?;
@@ -269,6 +286,9 @@ pub(super) fn read_all<S: Sink + 'static>(
         at_hand = input;
         lines += read_turn(input, &mut readings[input], turns, pipeline)?;
         let file = &files[input];
+        if readings[input].ended {
+            readings[input].tell_of_page(pipeline.intake_tally().rejected());
+        }
         let disorder = pipeline.disorder(input);
         let is_judged = readings[input].ended || disorder.events >= JUDGED_EVENTS_MIN;
         if is_judged && file.sorted.is_none() && is_out_of_order(disorder) {
@@ -341,6 +361,7 @@ fn read_turn<S: Sink + 'static>(
                 *next - 1
             }
         };
+        reading.fed += 1;
         reading.places.fed(offset, place);
         let record = Record { topic: &reading.topic, value: Some(bytes), ..Record::default() };
         pipeline.feed(input, NextOffset(offset), &record)?;

@@ -84,6 +84,36 @@ pub(super) fn layout(start: &[u8], is_whole: bool) -> Result<Layout, String> {
     }
 }
 
+/// The pointer to the first array of objects in the document that `start` begins with: a page of an API holds its records
+/// there. Names with `~` or `/` in them have none.
+pub(super) fn page(start: &[u8]) -> Option<String> {
+    let (mut depth, mut in_text, mut escaped, mut text_from) = (0_usize, false, false, 0);
+    let mut name: Option<&[u8]> = None;
+    for (at, &byte) in start.iter().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_text => escaped = true,
+            b'"' if in_text => {
+                in_text = false;
+                if depth == 1 {
+                    name = Some(&start[text_from..at]);
+                }
+            }
+            b'"' => (in_text, text_from) = (true, at + 1),
+            _ if in_text => {}
+            b'[' if depth == 0 => return None,
+            b'[' if depth == 1 && start[at + 1..].trim_ascii_start().starts_with(b"{") => {
+                let name = str::from_utf8(name?).ok().filter(|name| !name.contains(['~', '/', '\\']))?;
+                return Some(format!("/{name}"));
+            }
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    None
+}
+
 /// Whether `text` starts with a whole value, or, where there is more of it, one that has no end yet.
 fn is_document(text: &[u8], is_whole: bool) -> bool {
     let mut values = serde_json::Deserializer::from_slice(text).into_iter::<serde::de::IgnoredAny>();
@@ -143,6 +173,20 @@ mod tests {
         }
         for start in [&b"{\"a\":1}\n"[..], b"", b"x", b"Order;Item\n1;2"] {
             assert_eq!(refusal(start, "f"), None);
+        }
+    }
+
+    #[test]
+    fn a_page_is_known_by_its_array_of_objects() {
+        for (text, expected) in [
+            ("{\"@odata.context\":\"[{\",\"count\":2,\"value\":[ {\"a\":1}]}", Some("/value")),
+            ("{\n  \"meta\": {\"x\": [{}]},\n  \"orders\": [\n    {\"id\"", Some("/orders")),
+            ("{\"a\":[1,2]}", None),
+            ("{\"a/b\":[{}]}", None),
+            ("[{\"a\":1}]", None),
+            ("", None),
+        ] {
+            assert_eq!(page(text.as_bytes()).as_deref(), expected, "{text}");
         }
     }
 
