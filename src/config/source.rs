@@ -88,7 +88,9 @@ fn mapping(table: Table, reasons: &mut Vec<String>) -> MappingSpec {
     let read =
         serde_ignored::deserialize::<_, _, MappingSpec>(Value::Table(table), |path| unknown.push(path.to_string()));
     let mut known = Table::try_from(MappingSpec::default()).unwrap_or_default();
-    known.insert("start".to_owned(), Value::String(String::new()));
+    for key in ["start", "transform"] {
+        known.insert(key.to_owned(), Value::String(String::new()));
+    }
     known.extend(OWN_KEYS.into_iter().chain(SCHEMA_KEYS).map(|key| (key.to_owned(), Value::String(String::new()))));
     let keys = Keys::of(&known);
     for key in unknown {

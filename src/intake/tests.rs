@@ -4,6 +4,7 @@ mod avro;
 mod forms;
 mod naive;
 mod properties;
+mod transform;
 
 use super::*;
 use crate::event::{Action, EventKey, EventTime, EventType, UserKeys};
@@ -129,7 +130,7 @@ fn each_reason_has_a_record_that_earns_it() {
         assert_eq!(found.reason, *reason, "{}\n{found}", &json[..json.len().min(200)]);
     }
     for reason in Reason::ALL {
-        let mut known = cases.iter().map(|(known, _)| *known).chain(avro::reasons());
+        let mut known = cases.iter().map(|(known, _)| *known).chain(avro::reasons()).chain(transform::reasons());
         assert!(known.any(|known| known == reason), "{} has no case", reason.name());
         assert_eq!(Reason::ALL[reason.index()], reason);
     }

@@ -77,23 +77,22 @@ impl History {
                 records += 1;
                 let record = Record { topic: &topic, value: Some(line), ..Record::default() };
                 let now = Now { clock_ms: Some(clock_ms), read_to };
-                let taken = intake.admit_record(&file.input.mapping, &plans, &record, now);
-                read_to = read_to.max(match &taken {
-                    Ok(admitted) => admitted.as_ref().map(|admitted| admitted.event.time),
-                    Err(reject) => reject.time,
+                intake.admit_each(&file.input.mapping, &plans, &record, now, |taken| {
+                    read_to = read_to.max(match &taken {
+                        Ok(admitted) => admitted.as_ref().map(|admitted| admitted.event.time),
+                        Err(reject) => reject.time,
+                    });
+                    if let Ok(Some(Admitted { event, user, .. })) = &taken {
+                        profile.observe(event, *user, number, before.replace(event.time));
+                    }
+                    match taken {
+                        Ok(Some(admitted)) if seen.insert((admitted.user, admitted.event.key)) => {
+                            history.add(Line { input, number }, &admitted);
+                        }
+                        Ok(_) => {}
+                        Err(reject) => notes.note(&topic, number + 1, &reject),
+                    }
                 });
-                if let Ok(Some(Admitted { event, user, .. })) = &taken {
-                    profile.observe(event, *user, number, before.replace(event.time));
-                }
-                match taken {
-                    Ok(Some(admitted)) if seen.insert((admitted.user, admitted.event.key)) => {
-                        history.add(Line { input, number }, &admitted);
-                    }
-                    Ok(_) => {}
-                    Err(reject) => {
-                        notes.note(&topic, number + 1, &reject);
-                    }
-                }
             }
             profiles.push((topic, profile, records, notes.rejected() - rejected));
         }
