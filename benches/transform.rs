@@ -9,7 +9,9 @@
 #![allow(clippy::print_stdout, missing_docs)]
 
 use samenloop::event::UserKeys;
-use samenloop::intake::{Intake, MappingSpec, Now, OneOrMore, OriginSpec, Plans, Record, TimeRules};
+use samenloop::intake::{
+    Intake, MappingSpec, Now, OneOrMore, OriginSpec, Plans, Record, TimeOriginSpec, TimeRules, TypeSpec,
+};
 use std::error::Error;
 use std::time::{Duration, Instant};
 
@@ -73,14 +75,14 @@ fn record(number: usize) -> String {
 
 fn pointers() -> MappingSpec {
     let field = |pointer: &str| OneOrMore(vec![OriginSpec::Field(pointer.to_owned())]);
-    let mut spec = MappingSpec::default();
-    spec.event_type = samenloop::intake::TypeSpec::Read {
+    let event_type = TypeSpec::Read {
         from: field("/kind"),
         values: ["view", "order"].map(|name| (name.to_owned(), name.to_owned())).into(),
         other: "reject".to_owned(),
     };
+    let mut spec = MappingSpec { event_type, ..MappingSpec::default() };
     spec.fields.user = field("/who/id");
-    if let Some(samenloop::intake::TimeOriginSpec::Read(at, _)) = spec.fields.time.0.first_mut() {
+    if let Some(TimeOriginSpec::Read(at, _)) = spec.fields.time.0.first_mut() {
         *at = OriginSpec::Field("/at".to_owned());
     }
     spec.fields.item = field("/sku");

@@ -128,10 +128,10 @@ impl<'s> Walk<'s, '_> {
 }
 
 fn bytes_as(bytes: &[u8], of: Meaning) -> Val {
-    if let Meaning::Decimal(scale) = of {
-        if let Some(number) = decimal(bytes, usize::from(scale)) {
-            return Val::Num(number);
-        }
+    if let Meaning::Decimal(scale) = of
+        && let Some(number) = decimal(bytes, usize::from(scale))
+    {
+        return Val::Num(number);
     }
     match meaning(bytes, of) {
         Value::Text(text) => Val::utf8_str(text.into_owned()),

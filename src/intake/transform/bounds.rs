@@ -275,8 +275,8 @@ impl<'s> Metering<'s> {
         Def { body: if is_recursive { pipe(call(STEP, Vec::new()), body) } else { body }, ..def }
     }
 
-    fn boxed(&mut self, term: Box<Term<&'s str>>) -> Box<Term<&'s str>> {
-        Box::new(self.term(*term))
+    fn boxed(&mut self, term: Term<&'s str>) -> Box<Term<&'s str>> {
+        Box::new(self.term(term))
     }
 
     fn all(&mut self, terms: Vec<Term<&'s str>>) -> Vec<Term<&'s str>> {
@@ -289,26 +289,28 @@ impl<'s> Metering<'s> {
             Term::Recurse => pipe(Term::Recurse, call(STEP, Vec::new())),
             Term::Str(format, parts) => self.text(format, parts),
             Term::Arr(None) => term,
-            Term::Arr(Some(inner)) => pipe(Term::Arr(Some(self.boxed(inner))), call(NESTED, Vec::new())),
+            Term::Arr(Some(inner)) => pipe(Term::Arr(Some(self.boxed(*inner))), call(NESTED, Vec::new())),
             Term::Obj(fields) => {
                 let field = |(key, value): (Term<&'s str>, Option<Term<&'s str>>)| {
                     (self.term(key), value.map(|value| self.term(value)))
                 };
                 pipe(Term::Obj(fields.into_iter().map(field).collect()), call(NESTED, Vec::new()))
             }
-            Term::Neg(inner) => Term::Neg(self.boxed(inner)),
+            Term::Neg(inner) => Term::Neg(self.boxed(*inner)),
             Term::BinOp(left, operation, right) => self.operation(*left, operation, *right),
-            Term::Label(name, inner) => Term::Label(name, self.boxed(inner)),
+            Term::Label(name, inner) => Term::Label(name, self.boxed(*inner)),
             Term::Fold(name, source, pattern, arguments) => {
-                Term::Fold(name, self.boxed(source), self.pattern(pattern), self.all(arguments))
+                Term::Fold(name, self.boxed(*source), self.pattern(pattern), self.all(arguments))
             }
-            Term::TryCatch(inner, catch) => Term::TryCatch(self.boxed(inner), catch.map(|catch| self.boxed(catch))),
+            Term::TryCatch(inner, catch) => Term::TryCatch(self.boxed(*inner), catch.map(|catch| self.boxed(*catch))),
             Term::IfThenElse(cases, otherwise) => {
                 let cases =
                     cases.into_iter().map(|(condition, then)| (self.term(condition), self.term(then))).collect();
-                Term::IfThenElse(cases, otherwise.map(|otherwise| self.boxed(otherwise)))
+                Term::IfThenElse(cases, otherwise.map(|otherwise| self.boxed(*otherwise)))
             }
-            Term::Def(defs, inner) => Term::Def(defs.into_iter().map(|def| self.def(def)).collect(), self.boxed(inner)),
+            Term::Def(defs, inner) => {
+                Term::Def(defs.into_iter().map(|def| self.def(def)).collect(), self.boxed(*inner))
+            }
             Term::Call(name, arguments) => {
                 self.called.insert(name);
                 let called = call(name, self.all(arguments));
