@@ -75,7 +75,6 @@ fn metrics_are_what_the_stages_counted() {
         ("samenloop_events_total", "", intake.accepted.iter().sum()),
         ("samenloop_rejects_total", "", intake.rejected()),
         ("samenloop_skipped_nulls_total", "", intake.skipped),
-        ("samenloop_filtered_total", "", intake.filtered),
         ("samenloop_windows_events_total", "", intake.accepted.iter().sum()),
         ("samenloop_windows_events_total", "fate=\"duplicate\"", all["duplicate"]),
         ("samenloop_windows_events_total", "fate=\"overlong\"", all["overlong"]),

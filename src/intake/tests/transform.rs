@@ -437,3 +437,20 @@ fn a_key_of_avro_is_its_value() {
 pub fn reasons() -> Vec<Reason> {
     vec![of("error").transform(&PLANS, &record("{}")).unwrap_err().reason]
 }
+
+/// Where programs written for jq would be surprised, as docs/mapping.md tells.
+#[test]
+fn what_differs_from_jq_is_as_it_is_told() {
+    assert!(fails(".a.b = 1", "{}").contains("cannot use null as iterable"));
+    assert_eq!(one(".a = {b: 1}", "{}"), r#"{"a":{"b":1}}"#);
+    assert_eq!(one("[.a?, .a?.b?] | length", "5"), "0");
+    assert_eq!(one("[.a.b.c, (.a // \"none\")]", "{}"), r#"[null,"none"]"#);
+    assert_eq!(
+        one("[\"2024-06-10T06:13:20Z\" | fromdate, (1718000000 | todate)]", "{}"),
+        r#"[1718000000,"2024-06-10T06:13:20Z"]"#
+    );
+    assert_eq!(one("\"2024-06-10 06:13\" | strptime(\"%Y-%m-%d %H:%M\") | mktime", "{}"), "1717999980");
+    assert_eq!(one("[.[] | IN(1, 2)]", "[1, 3]"), "[true,false]");
+    assert_eq!(one("INDEX(.id) | keys", r#"[{"id":"b"},{"id":"a"}]"#), r#"["a","b"]"#);
+    assert_eq!(one("[.a | toarray, trimstr(\"x\")]", r#"{"a":"xyx"}"#), r#"[["xyx"],"y"]"#);
+}
