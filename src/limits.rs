@@ -22,6 +22,21 @@ pub const ID_BYTES_MAX: usize = 256;
 /// Most lines of one order; more is a mistake of the producer, not an order.
 pub const LINES_MAX: usize = 100_000;
 
+/// Longest jq program of a source, in bytes.
+pub const TRANSFORM_BYTES_MAX: usize = 64 << 10;
+
+/// Most values that a source's jq program may give for one record.
+pub const TRANSFORM_OUTPUTS_MAX: usize = 10_000;
+
+/// Most steps of a source's jq program for one record: see `intake::transform`. An order of [`LINES_MAX`] lines takes a few for each.
+pub const TRANSFORM_STEPS_MAX: usize = 2_000_000;
+
+/// Deepest nesting of what a source's jq program builds; of a record it is 127.
+pub const TRANSFORM_DEPTH_MAX: usize = 1000;
+
+/// Most stack that a source's jq program may take, of the 2 MiB that a thread has.
+pub const TRANSFORM_STACK_BYTES_MAX: usize = 768 << 10;
+
 /// Largest `logs.block_bytes`: at this size a block is closed. The event that reaches it is in it too, and so is a section for
 /// every source partition.
 pub const BLOCK_BYTES_MAX: usize = 4 << 20;

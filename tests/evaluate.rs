@@ -377,3 +377,16 @@ fn wrong_usage_is_refused() {
         assert!(ended.stderr.contains(expected), "{arguments:?}: {}", ended.stderr);
     }
 }
+
+#[test]
+fn events_that_a_program_unpacks_are_asked_about_like_lines() {
+    let events = planted(200, 10);
+    let unpacked: String =
+        events.lines().map(|line| format!("{{\"noise\":[{line},1],\"batch\":[{line}]}}\n")).collect();
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("shop.toml"), "[[source]]\nname = \"shop\"\ntransform = \".batch[]\"\n").unwrap();
+    let ended = evaluate(folder.path(), &unpacked, &["--json", "--config", "shop.toml"]);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let read: Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!(read["reports"].as_array().unwrap()[0]["results"], reports(&events, &[])[0]["results"]);
+}

@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // tests
 
+#[path = "exactness/batches.rs"]
+mod batches;
 #[path = "exactness/forgetting.rs"]
 mod forgetting;
 #[path = "exactness/growing.rs"]

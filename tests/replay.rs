@@ -378,3 +378,33 @@ fn input_that_disappoints_is_told_at_the_end_with_a_remedy_and_without_an_id() {
     let nothing = replayed(String::new(), &[]);
     assert_eq!(warned(&nothing.stderr), ["empty"], "{}", nothing.stderr);
 }
+
+#[test]
+fn a_program_of_a_source_unpacks_its_records_and_one_that_is_none_is_refused_at_start() {
+    let folder = Folder::new();
+    let events = events(3);
+    let want = recounted(&events, &Rules::default());
+    let texts: Vec<String> = lines(&events).lines().map(str::to_owned).collect();
+    let batch = |lines: &[String]| format!("{{\"of\":\"shop\",\"events\":[{}]}}", lines.join(","));
+    let mut records: Vec<String> = texts.chunks(7).map(batch).collect();
+    records.insert(3, "{\"of\":\"tests\",\"events\":[{\"type\":\"view\"}]}".to_owned());
+    records.insert(9, "{\"of\":\"shop\",\"events\":5}".to_owned());
+    let file = folder.write("batches.jsonl", records.join("\n"));
+    let settings = |program: &str| format!("[[source]]\nname = \"shop\"\ntransform = '''\n{program}\n'''\n");
+    let config = folder.write("shop.toml", settings("select(.of == \"shop\")\n| .events[]"));
+    for flags in [&[][..], &["--partitions", "3", "--block-records", "1", "--resend-blocks"]] {
+        let got = folder.replay(&[&["--config", &config, &file], flags].concat(), false);
+        assert_eq!(difference(&want, &got.counts), None, "{flags:?}");
+        assert_eq!(
+            tally(&got.counts, "rejected"),
+            tally(&want, "rejected") + 1,
+            "and the record whose events are none"
+        );
+        assert!(got.stderr.contains("filtered=1"), "{}", got.stderr);
+        assert!(got.stderr.contains("the program fails: cannot use N as iterable"), "{}", got.stderr);
+    }
+    let broken = folder.write("broken.toml", settings("select(.of == \"shop\")\n| .events[] | now"));
+    let ended = end(&mut samenloop(&["--config", &broken, "replay", &file]));
+    assert_eq!(ended.code, Some(2), "{}", ended.stderr);
+    assert!(ended.stderr.contains("transform: line 2, column 15: filter now/0 is not defined"), "{}", ended.stderr);
+}

@@ -280,6 +280,7 @@ fn summarise(pipeline: &Pipeline<ReplaySink>, lines: u64, lists: Option<[u64; Re
         bulk = events("bulk"),
         rejected = events("rejected"),
         skipped = tally.skipped,
+        filtered = tally.filtered,
         skewed = tally.skewed,
         rows,
         pairs,

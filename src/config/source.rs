@@ -138,7 +138,9 @@ fn mapping(table: Table, reasons: &mut Vec<String>) -> MappingSpec {
         unknown.push(path.to_string());
     });
     let mut known = Table::try_from(MappingSpec::default()).unwrap_or_default();
-    known.insert("start".to_owned(), Value::String(String::new()));
+    for key in ["start", "transform"] {
+        known.insert(key.to_owned(), Value::String(String::new()));
+    }
     known.extend(
         OWN_KEYS
             .into_iter()

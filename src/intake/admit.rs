@@ -10,6 +10,7 @@ use super::decode::Decoded;
 use super::mapping::Mapping;
 use super::reject::{Reason, Reject};
 use super::time::{self, TimeForm};
+use super::transform::Output;
 use super::{Record, TIME_MAX_MS};
 use crate::event::{Event, EventTime, UserKey, UserKeys};
 use crate::position::Partition;
@@ -85,10 +86,60 @@ impl Intake {
         record: &Record<'a>,
         now: Now,
     ) -> Result<Option<Admitted<'a>>, Reject> {
-        match mapping.decode(plans, record) {
+        self.admit_decoded(mapping.decode(plans, record), record.timestamp_ms, now)
+    }
+
+    /// The same of an output that the record's [`transform`](Mapping::transform) gave.
+    ///
+    /// # Errors
+    /// [`Reject`], its `time` corrected.
+    pub fn admit_output<'a>(
+        &self,
+        mapping: &'a Mapping,
+        plans: &'a Plans,
+        record: &Record<'a>,
+        output: &'a Output,
+        now: Now,
+    ) -> Result<Option<Admitted<'a>>, Reject> {
+        self.admit_decoded(mapping.decode_output(plans, record, output), record.timestamp_ms, now)
+    }
+
+    /// All that `record` gives, one after the other, whether its source has a transform or not.
+    pub fn admit_each(
+        &self,
+        mapping: &Mapping,
+        plans: &Plans,
+        record: &Record<'_>,
+        mut now: Now,
+        mut take: impl FnMut(Result<Option<Admitted<'_>>, Reject>),
+    ) {
+        if !mapping.transforms() || record.value.is_none() {
+            return take(self.admit_record(mapping, plans, record, now));
+        }
+        let outputs = match mapping.transform(plans, record) {
+            Ok(outputs) => outputs,
+            Err(reject) => return take(Err(reject)),
+        };
+        for output in &outputs {
+            let admitted = self.admit_output(mapping, plans, record, output, now);
+            now.read_to = now.read_to.max(match &admitted {
+                Ok(admitted) => admitted.as_ref().map(|admitted| admitted.event.time),
+                Err(reject) => reject.time,
+            });
+            take(admitted);
+        }
+    }
+
+    fn admit_decoded<'a>(
+        &self,
+        decoded: Result<Option<Decoded<'a>>, Reject>,
+        timestamp_ms: Option<i64>,
+        now: Now,
+    ) -> Result<Option<Admitted<'a>>, Reject> {
+        match decoded {
             Ok(None) => Ok(None),
-            Ok(Some(decoded)) => self.admit(decoded, record.timestamp_ms, now).map(Some),
-            Err(reject) => Err(self.settle(reject, record.timestamp_ms, now)),
+            Ok(Some(decoded)) => self.admit(decoded, timestamp_ms, now).map(Some),
+            Err(reject) => Err(self.settle(reject, timestamp_ms, now)),
         }
     }
 

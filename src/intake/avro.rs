@@ -13,11 +13,14 @@ mod default;
 mod plan;
 mod read;
 mod schema;
+mod whole;
 
 use super::paths::Paths;
 use super::reject::{Reason, Reject};
+use super::transform::Val;
 use super::value::{Found, Place};
 use crate::memory::allocated;
+use data::Stop;
 use hashbrown::HashMap;
 use plan::Plan;
 use schema::Schema;
@@ -190,19 +193,30 @@ pub(super) fn read<'a>(
     bytes: &'a [u8],
 ) -> Result<Found<'a>, Reject> {
     let (plan, start) = plan_for(files, plans, part, bytes)?;
-    read::read(plan, paths, bytes, start).map_err(|stop| {
-        let field: String = stop.path.iter().rev().flat_map(|name| ["/", name]).collect();
-        let field = if field.is_empty() { field } else { format!(" in {field}") };
-        let of = match id_of(bytes) {
-            Some(id) if start > 0 => format!("schema {}", id.0),
-            _ => "schema_file".to_owned(),
-        };
-        let (part, at, what) = (part.name(), stop.at, &stop.what);
-        let message = format!(
-            "{part} is not Avro by {of}: at byte {at}{field}: {what}; mend its producer: it must write by the schema it names"
-        );
-        Reject::new(Reason::BadAvro, message)
-    })
+    read::read(plan, paths, bytes, start).map_err(|stop| not_avro(part, bytes, start, &stop))
+}
+
+/// All of the value in `bytes`.
+///
+/// # Errors
+/// [`Reject`] where it cannot be read.
+pub(super) fn read_whole(files: &SchemaFiles, plans: &Plans, part: Part, bytes: &[u8]) -> Result<Val, Reject> {
+    let (plan, start) = plan_for(files, plans, part, bytes)?;
+    whole::read(&plan.schema, bytes, start).map_err(|stop| not_avro(part, bytes, start, &stop))
+}
+
+fn not_avro(part: Part, bytes: &[u8], start: usize, stop: &Stop) -> Reject {
+    let field: String = stop.path.iter().rev().flat_map(|name| ["/", name]).collect();
+    let field = if field.is_empty() { field } else { format!(" in {field}") };
+    let of = match id_of(bytes) {
+        Some(id) if start > 0 => format!("schema {}", id.0),
+        _ => "schema_file".to_owned(),
+    };
+    let (part, at, what) = (part.name(), stop.at, &stop.what);
+    let message = format!(
+        "{part} is not Avro by {of}: at byte {at}{field}: {what}; mend its producer: it must write by the schema it names"
+    );
+    Reject::new(Reason::BadAvro, message)
 }
 
 /// Where `place` ends in the value `bytes`, in bytes.

@@ -11,6 +11,7 @@ use super::paths::Paths;
 use super::reject::{Reason, Reject, shortened};
 use super::spec::{Format, LineWithoutItem};
 use super::time::{ReadTime, TimeForm};
+use super::transform::{Output, Val, of_json, text_or_bytes};
 use super::value::{Found, Place, Value};
 use super::{Record, TIME_MAX_MS};
 use crate::event::{Action, EventKey, EventTime, EventType};
@@ -46,7 +47,32 @@ impl Mapping {
         if let (Value::Text(what), true) = (&found.values[0], self.format.is_rows()) {
             return Err(Reject::new(Reason::BadCsv, what.clone().into_owned()));
         }
+        self.decode_found(plans, record, found, |place| self.place(plans, bytes, place))
+    }
+
+    /// The event in an output that the record's [`transform`](Mapping::transform) gave; `None` when its type is skipped.
+    ///
+    /// # Errors
+    /// [`Reject`], its `time` as the output says.
+    pub fn decode_output<'a>(
+        &'a self,
+        plans: &'a Plans,
+        record: &Record<'a>,
+        output: &'a Output,
+    ) -> Result<Option<Decoded<'a>>, Reject> {
+        self.decode_found(plans, record, output.found(&self.value_paths), |_| String::new())
+    }
+
+    /// The event in what was found; `place`: where in the record a fault is.
+    fn decode_found<'a>(
+        &'a self,
+        plans: &'a Plans,
+        record: &Record<'a>,
+        found: Found<'a>,
+        place: impl Fn(Place) -> String,
+    ) -> Result<Option<Decoded<'a>>, Reject> {
         if found.values[0] != Value::Object {
+            let of = if self.transforms() { "the value" } else { "the record" };
             let remedy = match &found.values[0] {
                 Value::Array => "; a transform makes an event of each element: .[]",
                 Value::Text(text) if text.trim_start().starts_with(['{', '[']) => {
@@ -54,8 +80,7 @@ impl Mapping {
                 }
                 _ => "",
             };
-            let kind = found.values[0].kind();
-            let message = format!("the record is {kind}, not an object; an event is one object{remedy}");
+            let message = format!("{of} is {}, not an object; an event is one object{remedy}", found.values[0].kind());
             return Err(Reject::new(Reason::NotAnObject, message));
         }
         let key = match (&self.key_paths, record.key) {
@@ -67,23 +92,57 @@ impl Mapping {
         let event = reading.event(&time);
         event.map_err(|fault| {
             let time = time.ok().map(|read| read.time);
-            Reject { reason: fault.reason, message: self.explain(plans, bytes, &fault), time }
+            let at = fault.place.map(place).unwrap_or_default();
+            let message = format!("{} ({}{at}): {}", fault.field, fault.label, fault.what);
+            Reject { reason: fault.reason, message, time }
         })
     }
 
     fn read<'a>(&'a self, plans: &'a Plans, part: Part, paths: &Paths, bytes: &'a [u8]) -> Result<Found<'a>, Reject> {
-        let (format, name) = match part {
-            Part::Value => (self.format, "the record"),
-            Part::Key => (self.key_format, "the record's key"),
-        };
+        let (format, name) = self.format_of(part);
         match format {
             Format::Json | Format::Csv | Format::Tsv => json::read(paths, bytes).map_err(|what| bad_json(name, &what)),
             Format::Avro => avro::read(&self.schema_files, plans, part, paths, bytes),
         }
     }
 
-    fn explain(&self, plans: &Plans, bytes: &[u8], fault: &Fault) -> String {
-        let place = fault.place.and_then(|place| match self.format {
+    /// The whole value of a record, for its transform.
+    pub(super) fn whole(&self, plans: &Plans, bytes: &[u8]) -> Result<Val, Reject> {
+        self.read_whole(plans, Part::Value, bytes)
+    }
+
+    /// The whole key of a record: as text, or by `key_format = "avro"` as its value.
+    pub(super) fn whole_key(&self, plans: &Plans, record: &Record<'_>) -> Result<Val, Reject> {
+        match (record.key, self.key_format) {
+            (None, _) => Ok(Val::Null),
+            (Some(bytes), Format::Json | Format::Csv | Format::Tsv) => Ok(text_or_bytes(bytes)),
+            (Some(bytes), Format::Avro) => self.read_whole(plans, Part::Key, bytes),
+        }
+    }
+
+    fn read_whole(&self, plans: &Plans, part: Part, bytes: &[u8]) -> Result<Val, Reject> {
+        match self.format_of(part) {
+            (Format::Json, name) => of_json(bytes).map_err(|what| bad_json(name, &what)),
+            (Format::Csv | Format::Tsv, name) => match of_json(bytes).map_err(|what| bad_json(name, &what))? {
+                // What is wrong with a row stands in its place.
+                Val::TStr(what) | Val::BStr(what) => {
+                    Err(Reject::new(Reason::BadCsv, String::from_utf8_lossy(&what).into_owned()))
+                }
+                row => Ok(row),
+            },
+            (Format::Avro, _) => avro::read_whole(&self.schema_files, plans, part, bytes),
+        }
+    }
+
+    fn format_of(&self, part: Part) -> (Format, &'static str) {
+        match part {
+            Part::Value => (self.format, "the record"),
+            Part::Key => (self.key_format, "the record's key"),
+        }
+    }
+
+    fn place(&self, plans: &Plans, bytes: &[u8], place: Place) -> String {
+        let place = match self.format {
             Format::Json => json::locate(&self.value_paths, bytes, place).map(|place| match place {
                 (1, column) => format!(", to column {column}"),
                 (line, column) => format!(", to line {line} column {column}"),
@@ -92,8 +151,8 @@ impl Mapping {
             Format::Csv | Format::Tsv => None,
             Format::Avro => avro::locate(&self.schema_files, plans, &self.value_paths, bytes, place)
                 .map(|byte| format!(", to byte {byte}")),
-        });
-        format!("{} ({}{}): {}", fault.field, fault.label, place.unwrap_or_default(), fault.what)
+        };
+        place.unwrap_or_default()
     }
 }
 

@@ -28,6 +28,17 @@ pub(super) fn read<'a>(paths: &Paths, json: &'a [u8]) -> Result<Found<'a>, Strin
     Ok(walk.found)
 }
 
+/// Whether `json` is exactly one JSON value, as far as [`read`] looks at what it skips.
+///
+/// # Errors
+/// What is wrong and where.
+pub(super) fn is_json(json: &[u8]) -> Result<(), String> {
+    if is_too_deep(json) {
+        return Err(format!("nested deeper than {DEPTH_MAX}"));
+    }
+    serde_json::from_slice::<IgnoredAny>(json).map(drop).map_err(|error| error.to_string())
+}
+
 /// Where `place` stands in `json`, as line and column of its end. A second walk, for messages only.
 pub(super) fn locate(paths: &Paths, json: &[u8], place: Place) -> Option<(usize, usize)> {
     let mut walk = Walk { paths, found: Found::nothing(paths), stop: Some(place) };

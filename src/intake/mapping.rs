@@ -11,6 +11,7 @@ use super::origin::{CleanSpec, OriginSpec, TimeOriginSpec};
 use super::paths::{Draft, Paths, steps};
 use super::spec::{Format, LineWithoutItem, MappingSpec, OneOrMore, TypeSpec};
 use super::time::TimeReader;
+use super::transform::Transform;
 use crate::event::EventType;
 
 /// How a source's records become events, ready for use.
@@ -19,6 +20,8 @@ pub struct Mapping {
     pub(super) format: Format,
     pub(super) key_format: Format,
     pub(super) schema_files: SchemaFiles,
+    /// What makes of a record the values that are read.
+    pub(super) transform: Option<Transform>,
     /// The wanted paths of values; node 0 is the value.
     pub(super) value_paths: Paths,
     /// The wanted paths of keys, where any is.
@@ -123,7 +126,9 @@ impl MappingSpec {
         plan.collect(self)?;
         let lines = pointer_steps("fields.lines", &fields.lines)?;
         let value_paths = plan.value.finish_with_lines(&lines, &line_items);
-        let key_paths = plan.has_key_paths.then(|| plan.key.finish());
+        let transform = self.transform.as_deref().map(Transform::compile).transpose()?;
+        let transforms_key = transform.as_ref().is_some_and(Transform::uses_key) && self.key_format == Format::Avro;
+        let key_paths = (plan.has_key_paths || transforms_key).then(|| plan.key.finish());
         let places =
             Places { value: &value_paths, key: key_paths.as_ref(), key_format: self.key_format, always: &always };
         let event_type = match &self.event_type {
@@ -138,6 +143,7 @@ impl MappingSpec {
             format: self.format,
             key_format: self.key_format,
             schema_files: SchemaFiles::default(),
+            transform,
             event_type,
             shop: places.field("shop", &fields.shop)?,
             user: places.field("user", &fields.user)?,

@@ -5,7 +5,10 @@
 //! rules on time and finds the user's partition, [`Intake::admit_record`] does both. Records of Avro need the schema that wrote them:
 //! [`Mapping::missing_schema`] says which, [`Mapping::learn`] makes a plan of it, [`Plans`] keep it.
 //!
-//! Invariants: every record is an event, a [`Reject`] or a skip, whatever its bytes; none of the three depends on the
+//! A source may have a jq program, [`Mapping::transform`], which makes none, one or several [`Output`]s of a record:
+//! then each of them is read as a record would be, by [`Mapping::decode_output`] or [`Intake::admit_output`].
+//!
+//! Invariants: every record, or output of one, is an event, a [`Reject`] or a skip, whatever its bytes; none of the three depends on the
 //! records around it. What a mapping does not name changes nothing. Nothing here keeps a copy: an event borrows from
 //! its record, the mapping and the plans. A message never holds a user id.
 //! Absent: where records and schemas come from. The mapping knows nothing of the formats: each fills the same `Found`.
@@ -24,6 +27,7 @@ mod reject;
 mod schemas;
 mod spec;
 mod time;
+mod transform;
 mod value;
 
 #[cfg(test)]
@@ -40,6 +44,7 @@ pub use paths::steps as pointer_steps;
 pub use reject::{Reason, Reject};
 pub use spec::{FieldsSpec, Format, LineWithoutItem, MappingSpec, OneOrMore, TypeSpec};
 pub use time::{TimeForm, TimeUnit};
+pub use transform::Output;
 pub use value::LogicalTime;
 
 /// Deepest nesting of arrays and objects (in Avro records and maps) in a record.

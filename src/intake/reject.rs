@@ -18,6 +18,8 @@ pub enum Reason {
     UnknownSchema,
     /// Avro of a schema that cannot be read.
     UnusableSchema,
+    /// The source's jq program fails on it.
+    Transform,
     /// JSON or Avro, but not an object.
     NotAnObject,
     /// A field that an event needs is missing or null everywhere it was looked for.
@@ -44,12 +46,13 @@ pub enum Reason {
 
 impl Reason {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::BadJson,
         Self::BadAvro,
         Self::BadCsv,
         Self::UnknownSchema,
         Self::UnusableSchema,
+        Self::Transform,
         Self::NotAnObject,
         Self::MissingField,
         Self::BadType,
@@ -72,6 +75,7 @@ impl Reason {
             Self::BadCsv => "bad_csv",
             Self::UnknownSchema => "unknown_schema",
             Self::UnusableSchema => "unusable_schema",
+            Self::Transform => "transform",
             Self::NotAnObject => "not_an_object",
             Self::MissingField => "missing_field",
             Self::BadType => "bad_type",

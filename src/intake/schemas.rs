@@ -19,6 +19,11 @@ impl Mapping {
             let message = "a schema is for format = \"avro\" only; JSON needs none".to_owned();
             return Err(MappingError { field, message });
         }
+        if let (Some(_), Some(_)) = (&self.transform, reader) {
+            let message = "with transform, the program sees the fields that the writer named: leave this schema out, and write \
+                           other names and defaults in the program (.a // .b // \"main\")";
+            return Err(MappingError { field: "reader_schema_file", message: message.to_owned() });
+        }
         let files = SchemaFiles::new(writer, reader, &self.value_paths);
         self.schema_files = files.map_err(|(field, message)| MappingError { field, message })?;
         Ok(self)

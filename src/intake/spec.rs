@@ -24,6 +24,9 @@ pub struct MappingSpec {
     pub format: Format,
     /// How the key's bytes are written, where the mapping reads them.
     pub key_format: Format,
+    /// A jq program that makes of a record the values that the fields are in; without it they are in the record.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub transform: Option<String>,
     /// Where the fields are.
     pub fields: FieldsSpec,
 }

@@ -5,6 +5,7 @@ mod forms;
 mod naive;
 mod native;
 mod properties;
+mod transform;
 
 use super::*;
 use crate::event::{Action, EventKey, EventTime, EventType, UserKeys};
@@ -130,7 +131,8 @@ fn each_reason_has_a_record_that_earns_it() {
         assert_eq!(found.reason, *reason, "{}\n{found}", &json[..json.len().min(200)]);
     }
     for reason in Reason::ALL {
-        let mut known = cases.iter().map(|(known, _)| *known).chain(avro::reasons()).chain([Reason::BadCsv]); // see `native`
+        let others = avro::reasons().into_iter().chain(transform::reasons()).chain([Reason::BadCsv]); // see `native`
+        let mut known = cases.iter().map(|(known, _)| *known).chain(others);
         assert!(known.any(|known| known == reason), "{} has no case", reason.name());
         assert_eq!(Reason::ALL[reason.index()], reason);
     }

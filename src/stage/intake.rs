@@ -7,6 +7,7 @@
 //! The log is told of progress with the events, else at each mark; of a source's lag at once when it changes, but, after its first
 //! end, no more often than once in [`LAG_MARKS_MIN_MS`], however often that is. Where nothing happens, nothing is written.
 
+mod outputs;
 mod reading;
 mod seen;
 
@@ -17,13 +18,13 @@ pub use self::reading::{BEHIND_MS, Disorder};
 use super::checkpoints::{Checkpoints, refused};
 use super::effect::{Effects, Log, StageError};
 use super::lag::LagWatch;
-use super::sections::{Entry, News, Sections};
+use super::sections::{News, Sections};
 use super::{Authorship, BlockLimits, Clock, Left, REPEAT_INTERVAL_MS, SourceInput, Work};
-use crate::event::{Action, EventTime, EventType};
+use crate::event::{EventTime, EventType};
 use crate::findings::{Finding, Profile};
-use crate::intake::{Admitted, Intake, Learned, Mapping, Now, Reason, Record, Reject, SchemaId, checksum_of_record};
+use crate::intake::{Intake, Learned, Mapping, Reason, Record, SchemaId, checksum_of_record};
 use crate::items::{ItemId, Items};
-use crate::position::{Checkpoint, NextOffset, Partition, Position, SourcePartition};
+use crate::position::{Checkpoint, NextOffset, Partition, Position, SourcePartition, Span};
 use crate::wire::{Lag, Origin};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -52,6 +53,8 @@ pub struct IntakeTally {
     pub rejects: [u64; Reason::ALL.len()],
     /// Null values and skipped types.
     pub skipped: u64,
+    /// Records of which the source's transform gave nothing.
+    pub filtered: u64,
     /// Events whose time lay in the future and was corrected.
     pub skewed: u64,
     /// Events that the log held already.
@@ -267,61 +270,6 @@ impl IntakeWork {
         self.inputs.iter().position(|reading| reading.input.source == *source)
     }
 
-    fn event(
-        &mut self,
-        input: usize,
-        offset: NextOffset,
-        record: &SourceRecord<'_>,
-        admitted: &Admitted<'_>,
-        effects: &mut dyn Effects,
-    ) {
-        let arrived_ms = self.arrived_ms(record.timestamp_ms);
-        let Admitted { event, user, partition, skewed } = admitted;
-        self.inputs[input].meet(event.time);
-        let position = Position::start_of(offset);
-        if self.sections.holds(*partition, input, position) {
-            self.tally.muted += 1;
-            return;
-        }
-        self.tally.skewed += u64::from(*skewed);
-        let reading = &mut self.inputs[input];
-        let before = reading.latest.replace(event.time);
-        self.tally.seen[reading.seen].profile.observe(event, *user, offset.0, before);
-        let event_type = event.action.event_type();
-        self.tally.accepted[event_type as usize] += 1;
-        let shop = self.items.shop(&event.shop);
-        self.event_items.clear();
-        match &event.action {
-            Action::View { item } | Action::Cart { item } => self.event_items.push(self.items.item(shop, item)),
-            Action::Order { items, .. } => {
-                self.event_items.extend(items.iter().map(|item| self.items.item(shop, item)));
-            }
-        }
-        if self.sections.is_full_for(*partition, &self.event_items, &self.items) {
-            self.flush_one(partition.index(), effects);
-        }
-        let (user, key, time, items) = (*user, event.key, event.time, self.event_items.as_slice());
-        let entry = Entry { position, user, key, time, event_type, items, arrived_ms };
-        if self.sections.push(*partition, input, &self.inputs[input].place(), &entry, &self.items) {
-            // The record at hand is in the block, so the section covers it.
-            self.passed(input, offset, checksum_of_record(record));
-            self.flush_one(partition.index(), effects);
-        }
-    }
-
-    fn passed(&mut self, input: usize, offset: NextOffset, checksum: u32) {
-        let reading = &mut self.inputs[input];
-        (reading.next, reading.checksum) = (offset.after(), Some(checksum));
-    }
-
-    fn reject(&mut self, input: usize, offset: NextOffset, reject: Reject, effects: &mut dyn Effects) {
-        let reading = &mut self.inputs[input];
-        reading.highest = reading.highest.max(reject.time);
-        self.tally.rejects[reject.reason.index()] += 1;
-        self.tally.seen[reading.seen].rejects[reject.reason.index()] += 1;
-        effects.reject(&reading.input.source, offset, reject);
-    }
-
     fn flush_one(&mut self, output: usize, effects: &mut dyn Effects) {
         let mut places = self.inputs.iter().map(Reading::place);
         self.sections.flush(output, &mut places, self.authorship.generation, &self.items, effects);
@@ -406,8 +354,9 @@ impl Work for IntakeWork {
         let sent = self.sections.sent(input).filter(|_| known);
         let checkpoints = Checkpoints::open(sent, next, until).map_err(refused(&reading.input.source, next))?;
         let reading = &mut self.inputs[input];
-        (reading.next, reading.checkpoints) = (next, checkpoints);
-        reading.checksum = if next == expected { checkpoint.checksum } else { None };
+        (reading.next, reading.checkpoints) = (Position::start_of(next), checkpoints);
+        // Of a record of which a part is in the log, the checkpoint knows that one, not the one before it.
+        reading.checksum = if checkpoint.position == reading.next { checkpoint.checksum } else { None };
         self.start(input, Position::start_of(next));
         Ok(())
     }
@@ -436,13 +385,20 @@ impl Work for IntakeWork {
         checkpoints.pass(offset, || checksum).map_err(refused(source, offset))?;
         let (mapping, plans) = (Arc::clone(mapping), Arc::clone(plans));
         self.tally.seen[self.inputs[input].seen].records += 1;
-        let now = Now { clock_ms: self.clock.map(|clock| clock.wall_ms), read_to: self.inputs[input].highest };
-        match self.intake.admit_record(&mapping, &plans, record, now) {
-            Ok(Some(admitted)) => self.event(input, offset, record, &admitted, effects),
-            Ok(None) => self.tally.skipped += 1,
-            Err(reject) => self.reject(input, offset, reject, effects),
+        let end = Position::start_of(offset.after());
+        if mapping.transforms() {
+            self.outputs(input, offset, record, &mapping, &plans, effects);
+        } else {
+            match self.intake.admit_record(&mapping, &plans, record, self.now(input)) {
+                Ok(Some(admitted)) => {
+                    let span = Span { from: Position::start_of(offset), to: end };
+                    self.event(input, span, record, &admitted, effects);
+                }
+                Ok(None) => self.tally.skipped += 1,
+                Err(reject) => self.reject(input, offset, reject, effects),
+            }
         }
-        self.passed(input, offset, checksum);
+        self.passed(input, end, checksum);
         let age_ms = self.clock.zip(record.timestamp_ms).map(|(clock, read_ms)| clock.wall_ms.saturating_sub(read_ms));
         let now_ms = self.monotonic_ms().unwrap_or(i64::MIN);
         self.watch_lag(input, effects, |watch| watch.read(age_ms, now_ms));

@@ -45,6 +45,7 @@ pub fn intake_tallies(work: &IntakeWork) -> IntakeTallies {
         accepted: tally.accepted,
         rejects: rejects.filter(|&(_, count)| count > 0).collect(),
         skipped_nulls: tally.skipped,
+        filtered: tally.filtered,
         skewed: tally.skewed,
         findings: BTreeSet::new(),
         bytes: as_u64(work.bytes_by_kind()),

@@ -99,6 +99,8 @@ fn without_a_registry_at_the_start_the_others_are_counted_and_with_it_everything
             let spec = MappingSpec {
                 format: Format::Avro,
                 event_type: TypeSpec::Fixed("view".to_owned()),
+                // By a program that sees the whole value, or by pointers.
+                transform: restarts.then(|| "{shop, user, item, event_id, ts}, empty".to_owned()),
                 ..MappingSpec::default()
             };
             let input = |name: &str, spec: &MappingSpec| IntakeInput {

@@ -23,7 +23,7 @@ use std::sync::Arc;
 pub use limits::{default_rules, naive_rules, tiny_rules};
 
 /// What differs between rigs.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Shape {
     pub rules: CountingRules,
     pub partitions: u32,
@@ -43,6 +43,8 @@ pub struct Shape {
     pub lists: [ListRules; Relation::COUNT],
     pub publish: PublishRules,
     pub secret: u8,
+    /// The jq program of every source.
+    pub transform: Option<&'static str>,
 }
 
 impl Shape {
@@ -61,6 +63,7 @@ impl Shape {
             lists: ListRules::defaults(),
             publish: PublishRules::default(),
             secret: 0,
+            transform: None,
         }
     }
 
@@ -78,7 +81,8 @@ impl Shape {
     }
 
     pub fn inputs(&self) -> Vec<IntakeInput> {
-        let mapping = Arc::new(MappingSpec::default().compile().unwrap());
+        let transform = self.transform.map(str::to_owned);
+        let mapping = Arc::new(MappingSpec { transform, ..MappingSpec::default() }.compile().unwrap());
         let input = |name: &&str| IntakeInput { source: SourcePartition::new(name, 0), mapping: Arc::clone(&mapping) };
         self.sources.iter().map(input).collect()
     }

@@ -4,7 +4,7 @@
 use crate::cli::assembly::mapping;
 use crate::config::{Settings, SourceSettings};
 use crate::event::{Action, UserKeys};
-use crate::intake::{Admitted, Intake, Learned, Mapping, Now, Plans, Reason, Record, SchemaId, TimeRules};
+use crate::intake::{Admitted, Intake, Learned, Mapping, Now, Plans, Reason, Record, Reject, SchemaId, TimeRules};
 use crate::kafka::probe::SourceRecord;
 use crate::kafka::registry::{Registry, RegistryError};
 use anyhow::Context as _;
@@ -16,12 +16,15 @@ const ITEMS_SHOWN: usize = 5;
 /// What a sample became.
 #[derive(Debug, Default)]
 pub(super) struct Tried {
-    /// One line a record.
+    /// One line a record, or a value that its transform gave.
     pub(super) lines: Vec<String>,
     pub(super) events: usize,
     pub(super) rejects: usize,
     pub(super) first_reject: Option<String>,
     skips: usize,
+    records: usize,
+    filtered: usize,
+    transforms: bool,
     missing: usize,
 }
 
@@ -41,7 +44,7 @@ impl Tried {
         let clock = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis();
         let now = Now { clock_ms: i64::try_from(clock).ok(), read_to: None };
         let topic = source.topic.as_deref().unwrap_or_default();
-        let mut tried = Self::default();
+        let mut tried = Self { transforms: mapping.transforms(), ..Self::default() };
         for record in records {
             let headers: Vec<(&str, &[u8])> =
                 record.headers.iter().map(|(name, value)| (name.as_str(), value.as_slice())).collect();
@@ -55,25 +58,47 @@ impl Tried {
             while let Some(id) = mapping.missing_schema(&plans, &taken) {
                 learn(&mapping, &mut plans, id, registry)?;
             }
-            let became = match intake.admit_record(&mapping, &plans, &taken, now) {
-                Ok(Some(admitted)) => {
-                    tried.events += 1;
-                    event(&admitted, show_users)
+            let place = format!("{topic}-{}@{}", record.partition, record.offset);
+            tried.records += 1;
+            if !mapping.transforms() || taken.value.is_none() {
+                tried.became(&place, intake.admit_record(&mapping, &plans, &taken, now), show_users);
+                continue;
+            }
+            match mapping.transform(&plans, &taken) {
+                Err(reject) => tried.became(&place, Err(reject), show_users),
+                Ok(outputs) if outputs.is_empty() => {
+                    tried.filtered += 1;
+                    tried.lines.push(format!("{place}  nothing, by transform"));
                 }
-                Ok(None) => {
-                    tried.skips += 1;
-                    "skip".to_owned()
+                Ok(outputs) => {
+                    for (index, output) in outputs.iter().enumerate() {
+                        let admitted = intake.admit_output(&mapping, &plans, &taken, output, now);
+                        tried.became(&format!("{place}.{index}"), admitted, show_users);
+                    }
                 }
-                Err(reject) => {
-                    tried.rejects += 1;
-                    tried.missing += usize::from(reject.reason == Reason::MissingField);
-                    tried.first_reject.get_or_insert_with(|| reject.to_string());
-                    format!("reject {reject}")
-                }
-            };
-            tried.lines.push(format!("{topic}-{}@{}  {became}", record.partition, record.offset));
+            }
         }
         Ok(tried)
+    }
+
+    fn became(&mut self, place: &str, admitted: Result<Option<Admitted<'_>>, Reject>, show_users: bool) {
+        let became = match admitted {
+            Ok(Some(admitted)) => {
+                self.events += 1;
+                event(&admitted, show_users)
+            }
+            Ok(None) => {
+                self.skips += 1;
+                "skip".to_owned()
+            }
+            Err(reject) => {
+                self.rejects += 1;
+                self.missing += usize::from(reject.reason == Reason::MissingField);
+                self.first_reject.get_or_insert_with(|| reject.to_string());
+                format!("reject {reject}")
+            }
+        };
+        self.lines.push(format!("{place}  {became}"));
     }
 
     /// Whether a record was refused for a field that is nowhere in it.
@@ -82,8 +107,10 @@ impl Tried {
     }
 
     pub(super) fn summary(&self) -> String {
-        let (events, rejects, skips) = (self.events, self.rejects, self.skips);
-        format!("of the {} newest records {events} are events, {rejects} rejects, {skips} skips", self.lines.len())
+        let Self { records, events, rejects, skips, filtered, .. } = self;
+        let filtered = if *filtered > 0 { format!(", {filtered} passed over by transform") } else { String::new() };
+        let are = if self.transforms { "give" } else { "are" };
+        format!("of the {records} newest records {events} {are} events, {rejects} rejects, {skips} skips{filtered}")
     }
 }
 

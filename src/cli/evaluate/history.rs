@@ -80,27 +80,26 @@ impl History {
                 records += 1;
                 let record = Record { topic: &topic, value: Some(bytes), ..Record::default() };
                 let now = Now { clock_ms: Some(clock_ms), read_to };
-                let taken = intake.admit_record(&file.input.mapping, &plans, &record, now);
-                let time = match &taken {
-                    Ok(admitted) => admitted.as_ref().map(|admitted| admitted.event.time),
-                    Err(reject) => reject.time,
-                };
-                if let Some(time) = time {
-                    disorder.meet(time, read_to);
-                    read_to = read_to.max(Some(time));
-                }
-                if let Ok(Some(Admitted { event, user, .. })) = &taken {
-                    profile.observe(event, *user, number, before.replace(event.time));
-                }
-                match taken {
-                    Ok(Some(admitted)) if seen.insert((admitted.user, admitted.event.key)) => {
-                        history.add(Line { input, number }, &admitted);
+                intake.admit_each(&file.input.mapping, &plans, &record, now, |taken| {
+                    let time = match &taken {
+                        Ok(admitted) => admitted.as_ref().map(|admitted| admitted.event.time),
+                        Err(reject) => reject.time,
+                    };
+                    if let Some(time) = time {
+                        disorder.meet(time, read_to);
+                        read_to = read_to.max(Some(time));
                     }
-                    Ok(_) => {}
-                    Err(reject) => {
-                        notes.note(&topic, place, &reject);
+                    if let Ok(Some(Admitted { event, user, .. })) = &taken {
+                        profile.observe(event, *user, number, before.replace(event.time));
                     }
-                }
+                    match taken {
+                        Ok(Some(admitted)) if seen.insert((admitted.user, admitted.event.key)) => {
+                            history.add(Line { input, number }, &admitted);
+                        }
+                        Ok(_) => {}
+                        Err(reject) => notes.note(&topic, place, &reject),
+                    }
+                });
             }
             profiles.push((topic, profile, records, notes.rejected() - rejected));
             if is_out_of_order(disorder) {

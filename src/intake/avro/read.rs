@@ -14,7 +14,7 @@ use crate::limits::LINES_MAX;
 use std::borrow::Cow;
 
 /// Most values of no bytes in one record, besides one for each of its bytes: an array can claim any number of them.
-const EMPTY_VALUES_MAX: usize = 2 * LINES_MAX;
+pub(super) const EMPTY_VALUES_MAX: usize = 2 * LINES_MAX;
 
 /// The values at `paths` in the datum that `bytes` hold from `start` to their end.
 ///

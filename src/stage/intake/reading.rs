@@ -3,7 +3,7 @@
 use super::IntakeInput;
 use crate::event::EventTime;
 use crate::intake::Plans;
-use crate::position::{Checkpoint, NextOffset, Position};
+use crate::position::{Checkpoint, Position};
 use crate::stage::checkpoints::Checkpoints;
 use crate::stage::lag::LagWatch;
 use crate::stage::sections::{Place, Progress};
@@ -47,8 +47,9 @@ pub(super) struct Reading {
     /// Shared while a record is read, which borrows from it.
     pub(super) plans: Arc<Plans>,
     pub(super) origin: Option<Position>,
-    pub(super) next: NextOffset,
-    /// Checksum of the record before `next`.
+    /// All before it has been read. Within a record where some of what its transform gives has been taken.
+    pub(super) next: Position,
+    /// Checksum of the last record that `next` covers anything of.
     pub(super) checksum: Option<u32>,
     /// What the log holds of records that have not been read again yet.
     pub(super) checkpoints: Checkpoints,
@@ -67,7 +68,7 @@ impl Reading {
             input,
             plans: Arc::default(),
             origin: None,
-            next: NextOffset(0),
+            next: Position::default(),
             checksum: None,
             checkpoints: Checkpoints::default(),
             highest: None,
@@ -87,7 +88,7 @@ impl Reading {
     pub(super) fn place(&self) -> Place<'_> {
         Place {
             source: &self.input.source,
-            checkpoint: Checkpoint { position: Position::start_of(self.next), checksum: self.checksum },
+            checkpoint: Checkpoint { position: self.next, checksum: self.checksum },
             progress: Progress { highest: self.highest, lag: self.lag.lag() },
             has_origin: self.origin.is_some(),
         }

@@ -423,3 +423,109 @@ fn every_ten_minutes_all_is_told_again() {
     bench.clock(2 * REPEAT_INTERVAL_MS - 1);
     assert_eq!(bench.lags(Fact::Rest), []);
 }
+
+/// An intake of one source whose records are batches, for two partitions of the log.
+fn of_batches(limits: BlockLimits) -> Bench {
+    let transform = Some(".batch[]?".to_owned());
+    let mapping = Arc::new(MappingSpec { transform, ..MappingSpec::default() }.compile().unwrap());
+    let intake = Intake::new(TimeRules::default(), UserKeys::new(SECRET), 2);
+    let inputs = vec![IntakeInput { source: source(0), mapping }];
+    let mut bench = Bench::of(IntakeWork::new(intake, inputs, 2, 7, None, limits));
+    bench.clock(0);
+    drop(bench.opened(0, 0, Some(10)));
+    bench
+}
+
+fn batch(values: &[String]) -> String {
+    format!("{{\"batch\":[{}]}}", values.join(","))
+}
+
+/// Where blocks cover the source up to, and at which places of which records their events stand.
+fn places(bench: &mut Bench, fact: Fact<'_, IntakeWork>) -> Vec<(u32, String, Option<u32>, Vec<String>)> {
+    let mut effects: Vec<Effect> = Vec::new();
+    bench.stage.handle(fact, &mut effects).unwrap();
+    let block = |effect| match effect {
+        Effect::Append { partition, block, .. } => {
+            let decoded = EventsBlock::decode(&block).unwrap();
+            let head = &decoded.sections[0].head;
+            let at = decoded.entries.iter().map(|entry| entry.position.to_string());
+            Some((partition.0, head.span.to.to_string(), head.checksum, at.collect()))
+        }
+        _ => None,
+    };
+    effects.into_iter().filter_map(block).collect()
+}
+
+fn fact(value: &str, offset: u64) -> Fact<'_, IntakeWork> {
+    let record = Record { value: Some(value.as_bytes()), ..Record::default() };
+    Fact::Record { input: SourceInput(0), offset: NextOffset(offset), record }
+}
+
+#[test]
+fn each_event_of_a_record_stands_at_a_place_of_its_own_and_a_block_may_end_between_them() {
+    let [here, there] = [user_of(0), user_of(1)];
+    let values = [&here, &here, &there, &here, &here, &here].map(|user| view(user, NOW_MS));
+    let value = batch(&values);
+    let mut bench = of_batches(BlockLimits { entries_max: 2, ..BlockLimits::default() });
+    let at = |places: &[&str]| places.iter().map(|&place| place.to_owned()).collect::<Vec<_>>();
+    let got = places(&mut bench, fact(&value, 3));
+    let of_it = checksum(&value);
+    assert_eq!(
+        got,
+        [(0, "3.2".to_owned(), of_it, at(&["3.0", "3.1"])), (0, "3.5".to_owned(), of_it, at(&["3.3", "3.4"]))],
+        "the third is another partition's"
+    );
+    let rest = places(&mut bench, Fact::Send);
+    assert_eq!(rest, [(0, "4.0".to_owned(), of_it, at(&["3.5"])), (1, "4.0".to_owned(), of_it, at(&["3.2"]))]);
+    assert_eq!(bench.stage.work().tally().accepted, [6, 0, 0]);
+
+    // Its successor finds two events of the record on one partition, none on the other.
+    let mut bench = of_batches(BlockLimits::default());
+    let left = Checkpoint { position: Position { offset: NextOffset(3), index: 2 }, checksum: of_it };
+    let work = work_of(&mut bench);
+    work.sections.restore(0, 0, left);
+    assert!(places(&mut bench, fact(&value, 3)).is_empty());
+    let rest = places(&mut bench, Fact::Send);
+    assert_eq!(
+        rest,
+        [(0, "4.0".to_owned(), of_it, at(&["3.3", "3.4", "3.5"])), (1, "4.0".to_owned(), of_it, at(&["3.2"]))]
+    );
+    assert_eq!(bench.stage.work().tally().muted, 2);
+}
+
+fn work_of(bench: &mut Bench) -> &mut IntakeWork {
+    bench.stage.work_mut()
+}
+
+#[test]
+fn a_record_is_told_as_a_reject_once_passed_over_or_refused_whole() {
+    let mut bench = of_batches(BlockLimits::default());
+    let mut rejects = |value: &str, offset| -> Vec<String> {
+        let mut effects: Vec<Effect> = Vec::new();
+        bench.stage.handle(fact(value, offset), &mut effects).unwrap();
+        let reject = |effect| if let Effect::Reject { reject, .. } = effect { Some(reject.to_string()) } else { None };
+        effects.into_iter().filter_map(reject).collect()
+    };
+    let bad = "{\"type\":\"view\"}".to_owned();
+    let mixed = batch(&[view("u", NOW_MS), bad.clone(), view("v", NOW_MS), bad.clone(), "7".to_owned()]);
+    let told = rejects(&mixed, 0);
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(
+        told[0].starts_with("missing_field: value 2 of the 5 that transform gave: time (/ts): missing"),
+        "{told:?}"
+    );
+    assert!(told[0].ends_with("; 2 more of its values are refused too"), "{told:?}");
+    assert!(rejects("{}", 1).is_empty() && rejects(&batch(&[]), 2).is_empty());
+    let whole = rejects("5", 3);
+    assert!(
+        whole.len() == 1 && whole[0].starts_with("transform: the program fails: cannot index N with \"batch\""),
+        "{whole:?}"
+    );
+    assert!(rejects("{", 4)[0].starts_with("bad_json: "));
+    let tally = bench.stage.work().tally();
+    assert_eq!((tally.accepted, tally.filtered, tally.rejected()), ([2, 0, 0], 2, 5));
+    assert_eq!(tally.rejects[Reason::NotAnObject.index()], 1);
+    let null = Record::default();
+    bench.tell(Fact::Record { input: SourceInput(0), offset: NextOffset(5), record: null });
+    assert_eq!(bench.stage.work().tally().skipped, 1, "a null value is no input");
+}

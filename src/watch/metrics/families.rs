@@ -13,6 +13,7 @@ pub(super) struct IntakeFamilies {
     pub(super) events: IntCounterVec,
     pub(super) rejects: IntCounterVec,
     pub(super) skipped_nulls: IntCounterVec,
+    pub(super) filtered: IntCounterVec,
     pub(super) skewed: IntCounterVec,
     pub(super) findings: GaugeVec,
 }
@@ -74,6 +75,11 @@ impl IntakeFamilies {
             skipped_nulls: all.counter(
                 "samenloop_skipped_nulls_total",
                 "Source records without a value (tombstones), skipped.",
+                &[],
+            )?,
+            filtered: all.counter(
+                "samenloop_filtered_total",
+                "Source records of which their source's transform gave nothing.",
                 &[],
             )?,
             skewed: all.counter(

@@ -113,6 +113,7 @@ pub struct IntakeFollower {
     rejects: BTreeMap<&'static str, Followed>,
     rejects_family: IntCounterVec,
     skipped_nulls: Followed,
+    filtered: Followed,
     skewed: Followed,
     findings: AddedFindings,
     bytes: AddedBytes,
@@ -176,6 +177,7 @@ impl Metrics {
             rejects: BTreeMap::new(),
             rejects_family: families.rejects.clone(),
             skipped_nulls: Followed::new(&families.skipped_nulls, &[]),
+            filtered: Followed::new(&families.filtered, &[]),
             skewed: Followed::new(&families.skewed, &[]),
             findings: AddedFindings { family: families.findings.clone(), seen: BTreeSet::new() },
             bytes: AddedBytes { family: self.state_bytes.clone(), stage: StageName::Intake, seen: BTreeMap::new() },
@@ -259,6 +261,7 @@ impl IntakeFollower {
             self.rejects.entry(reason).or_insert_with(|| Followed::new(family, &[reason])).set(total);
         }
         self.skipped_nulls.set(tallies.skipped_nulls);
+        self.filtered.set(tallies.filtered);
         self.skewed.set(tallies.skewed);
         self.findings.set(&tallies.findings);
         self.bytes.set(&tallies.bytes);

@@ -27,6 +27,8 @@ pub struct IntakeTallies {
     pub rejects: BTreeMap<&'static str, u64>,
     /// Records without a value.
     pub skipped_nulls: u64,
+    /// Records of which their source's transform gave nothing.
+    pub filtered: u64,
     /// Events from the future, whose time was corrected.
     pub skewed: u64,
     /// What is found now of input that is in vain.

@@ -320,3 +320,12 @@ fn resident_memory_is_read_where_the_kernel_tells() {
         assert!(resident_bytes().unwrap() > 1 << 20);
     }
 }
+
+#[test]
+fn what_a_transform_passes_over_is_shown() {
+    let metrics = Metrics::new().unwrap();
+    let mut follower = metrics.intake();
+    follower.update(&IntakeTallies { filtered: 3, ..IntakeTallies::default() });
+    follower.update(&IntakeTallies { filtered: 5, ..IntakeTallies::default() });
+    assert_eq!(value(&metrics, "samenloop_filtered_total"), Some(5.0));
+}
