@@ -88,7 +88,7 @@ fn pointers() -> MappingSpec {
     spec.fields.item = field("/sku");
     spec.fields.order_id = field("/number");
     "/rows".clone_into(&mut spec.fields.lines);
-    spec.fields.line_item = OneOrMore(vec!["/sku".to_owned()]);
+    spec.fields.line_item = OneOrMore(vec![OriginSpec::Field("/sku".to_owned())]);
     spec
 }
 

@@ -39,7 +39,7 @@ impl Pattern {
         // The 13th hour of the 28th day: neither can be taken for a month.
         let sample = jiff::civil::date(2031, 10, 28).at(13, 45, 59, 0);
         let unusable = |error: jiff::Error| format!("format \"{written}\" cannot be used: {error}; {LETTERS}");
-        let sample = sample.to_zoned_datetime(Offset::constant(2).to_time_zone()).map_err(unusable)?;
+        let sample = sample.to_zoned(Offset::constant(2).to_time_zone()).map_err(unusable)?;
         let text = strtime::format(&strftime, &sample).map_err(unusable)?;
         let read = BrokenDownTime::parse(&strftime, &text).map_err(unusable)?;
         let has_day = read.timestamp().is_some() || read.to_date().is_ok_and(|date| date == sample.date());

@@ -296,7 +296,7 @@ impl TimeReader {
 
     /// The time of a day in the reader's zone; `None` at the end of all times.
     fn of_day(&self, day: Date, form: TimeForm) -> Option<ReadTime> {
-        let start = |day: Date| Some(day.to_zoned_datetime(self.zone.clone()).ok()?.timestamp().as_millisecond());
+        let start = |day: Date| Some(day.to_zoned(self.zone.clone()).ok()?.timestamp().as_millisecond());
         let time = EventTime(start(day)?);
         let order_time = match self.day {
             Day::Start => time,
@@ -315,7 +315,7 @@ fn of_pattern(parsed: Parsed) -> Said {
 }
 
 fn day_of(time_ms: i64) -> Option<Date> {
-    Some(jiff::Timestamp::from_millisecond(time_ms).ok()?.to_zoned_datetime(TimeZone::UTC).date())
+    Some(jiff::Timestamp::from_millisecond(time_ms).ok()?.to_zoned(TimeZone::UTC).date())
 }
 
 /// What a text in ISO 8601 says; `None` when it is none.
@@ -324,7 +324,7 @@ fn iso8601(text: &str) -> Result<Option<Said>, &'static str> {
         && let Ok(pieces) = PARSER.parse_pieces(text)
         && pieces.time_zone_annotation().is_some()
     {
-        return match (PARSER.parse_zoned_datetime_with(&ZONES, text), pieces.to_time_zone_with(&ZONES)) {
+        return match (PARSER.parse_zoned_with(&ZONES, text), pieces.to_time_zone_with(&ZONES)) {
             (Ok(zoned), _) => Ok(Some(Said::Ms(zoned.timestamp().as_millisecond()))),
             (Err(_), Ok(Some(_))) => Err(
                 "names an offset that its zone does not have then: nobody can tell which is right, so mend its producer",
