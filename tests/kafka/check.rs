@@ -33,6 +33,8 @@ struct House {
     clicks: String,
     more: String,
     item: &'static str,
+    /// A line of the source's own.
+    source: &'static str,
 }
 
 impl House {
@@ -40,7 +42,7 @@ impl House {
         let broker = Broker::shared();
         let (prefix, clicks) = (format!("{}.", broker.topic("house")), broker.topic("clicks"));
         let more = "[output]\nformat = \"json\"".to_owned();
-        Self { folder: tempfile::tempdir().unwrap(), broker, prefix, clicks, more, item: "/sku" }
+        Self { folder: tempfile::tempdir().unwrap(), broker, prefix, clicks, more, item: "/sku", source: "" }
     }
 
     fn own(&self, name: &str) -> String {
@@ -51,8 +53,8 @@ impl House {
         let text = format!(
             "[kafka]\nbootstrap.servers = \"{bootstrap}\"\n[topics]\nprefix = \"{}\"\n[logs]\nevents_partitions = 2\n\
              pairs_partitions = 3\n{}\n[[source]]\nname = \"web\"\ntopic = \"{}\"\ntype = \"view\"\n\
-             fields = {{ user = \"/user\", item = \"{}\" }}\n",
-            self.prefix, self.more, self.clicks, self.item
+             fields = {{ user = \"/user\", item = \"{}\" }}\n{}",
+            self.prefix, self.more, self.clicks, self.item, self.source
         );
         let file = self.folder.path().join("shop.toml");
         std::fs::write(&file, text).unwrap();
@@ -221,4 +223,26 @@ fn a_sample_shows_what_each_record_becomes_and_users_only_when_asked() {
     let ended = house.run(&["check", "--sample", "4", "--show-users"]);
     assert!(ended.stdout.contains("by user \"anna\""), "{}", ended.stdout);
     assert_eq!(kafka::end_offsets(house.broker.bootstrap(), &house.clicks), [3, 2]);
+}
+
+#[test]
+fn a_sample_shows_each_value_that_a_program_gives_and_what_it_passes_over() {
+    let mut house = House::new();
+    house.furnish();
+    house.source = "transform = \".hits[]\"\n";
+    let hits = "{\"user\":\"anna\",\"sku\":\"d\",\"ts\":1700000000000},{\"user\":\"anna\"}";
+    house.send([format!("{{\"hits\":[{hits}]}}"), "{\"hits\":[]}".to_owned()]);
+    let ended = house.run(&["check", "--sample", "5"]);
+    assert_eq!(ended.code, 0, "{}", ended.stdout);
+    let shown = |text: &str| ended.stdout.lines().filter(|line| line.starts_with("  ") && line.contains(text)).count();
+    assert_eq!(shown(".0  view of \"d\" at 2023-11-14T22:13:20Z"), 1, "{}", ended.stdout);
+    assert_eq!(shown(".1  reject missing_field: "), 1, "{}", ended.stdout);
+    assert_eq!(shown("  nothing, by transform"), 1, "{}", ended.stdout);
+    assert_eq!(shown("reject transform: the program fails: "), 3, "{}", ended.stdout);
+    let told = "of what the 5 newest records give 1 are events, 4 rejects, 0 skips, 1 passed over by transform";
+    assert!(ended.stdout.contains(told), "{}", ended.stdout);
+    house.source = "transform = \".hits[] | now\"\n";
+    let refused = house.run(&["check"]);
+    assert_eq!(refused.code, 2, "{}", refused.stdout);
+    assert!(refused.stderr.contains("transform: line 1, column 11: filter now/0 is not defined"), "{}", refused.stderr);
 }

@@ -23,6 +23,7 @@ mod service;
 mod shop;
 
 mod avro;
+mod batches;
 mod check;
 mod faults;
 mod house;

@@ -109,8 +109,12 @@ impl Tried {
     pub(super) fn summary(&self) -> String {
         let Self { records, events, rejects, skips, filtered, .. } = self;
         let filtered = if *filtered > 0 { format!(", {filtered} passed over by transform") } else { String::new() };
-        let are = if self.transforms { "give" } else { "are" };
-        format!("of the {records} newest records {events} {are} events, {rejects} rejects, {skips} skips{filtered}")
+        let of = if self.transforms {
+            format!("of what the {records} newest records give")
+        } else {
+            format!("of the {records} newest records")
+        };
+        format!("{of} {events} are events, {rejects} rejects, {skips} skips{filtered}")
     }
 }
 
