@@ -306,3 +306,34 @@ fn the_recipes_for_files_read_their_examples() {
         assert!(facts(&counts).len() > 3, "{name}");
     }
 }
+
+#[test]
+fn a_program_reads_the_rows_of_a_table_and_a_file_of_what_it_unpacks_is_sorted() {
+    let folder = Folder::new();
+    let events = views(40);
+    let own = folder.write("own.jsonl", lines(&events));
+    let (want, lists, _) = outcome(&folder, "", &own, &[]);
+    // A table, newest first, whose columns no field of the mapping names.
+    let mut table = "who,what,when\n".to_owned();
+    for event in events.iter().rev() {
+        let Kind::View { item } = &event.kind else { panic!("a view") };
+        writeln!(table, "{},sku-{item},{}", event.user, event.ts).unwrap();
+    }
+    let table = folder.write("views.csv", table);
+    let settings = "[[source]]\nname = \"shop\"\nfile = \"views.csv\"\nformat = \"csv\"\ntransform = '''\n\
+                    {type: \"view\", user: .who, item: (.what | ltrimstr(\"sku-\")), ts: (.when | tonumber)}\n'''\n";
+    let (counts, got, ended) = outcome(&folder, settings, &table, &[]);
+    assert_eq!((counts == want, got == lists), (true, true), "{}", ended.stderr);
+    // Batches of a session each, newest first.
+    let batches: Vec<String> = events
+        .chunks(3)
+        .map(|session| format!("{{\"events\":[{}]}}\n", lines(session).trim_end().replace('\n', ",")))
+        .rev()
+        .collect();
+    let batches = folder.write("batches.jsonl", batches.concat());
+    let settings = "[[source]]\nname = \"shop\"\nfile = \"batches.jsonl\"\ntransform = \".events[]\"\n";
+    let (counts, got, ended) = outcome(&folder, settings, &batches, &[]);
+    assert_eq!((counts == want, got == lists), (true, true), "{}", ended.stderr);
+    let (counts, ..) = outcome(&folder, settings, &batches, &["--order", "file"]);
+    assert_ne!(counts, want, "as the file stands, the newest come first");
+}

@@ -13,7 +13,7 @@ use super::files::{FileFormat, FileRecord, RecordFile, Sorted, SortedReader};
 use crate::config::{Settings, SourceSettings};
 use crate::drive::{Pipeline, Sink};
 use crate::event::EventTime;
-use crate::intake::{Format, Mapping, MappingSpec, Plans, Record};
+use crate::intake::{Decoded, Format, Mapping, MappingSpec, Plans, Record, Reject};
 use crate::position::{NextOffset, Partition, SourcePartition};
 use crate::stage::{BEHIND_MS, Disorder, IntakeInput};
 use anyhow::Context as _;
@@ -93,7 +93,8 @@ pub(super) fn event_files(arguments: &[PathBuf], settings: &Settings) -> anyhow:
             path,
             input: IntakeInput { source, mapping: Arc::new(mapping) },
             format: FileFormat { format: spec.format, form },
-            wanted: fields::wanted(&spec),
+            // What a program gives is not in the file.
+            wanted: if spec.transform.is_some() { Vec::new() } else { fields::wanted(&spec) },
             sorted: None,
         });
     }
@@ -165,13 +166,18 @@ pub(super) fn sort(files: &mut [EventFile], numbers: &[usize]) -> anyhow::Result
     Ok(())
 }
 
-/// The time that a record says.
+/// The time that a record says; of a record that a transform makes several events of, the earliest.
 fn own_time(mapping: &Mapping, plans: &Plans, topic: &str, record: &FileRecord<'_>) -> Option<EventTime> {
     let record = Record { topic, value: Some(record.bytes), ..Record::default() };
-    match mapping.decode(plans, &record) {
+    let said = |decoded: Result<Option<Decoded<'_>>, Reject>| match decoded {
         Ok(decoded) => decoded.map(|decoded| decoded.own_time),
         Err(reject) => reject.time,
+    };
+    if !mapping.transforms() {
+        return said(mapping.decode(plans, &record));
     }
+    let outputs = mapping.transform(plans, &record).ok()?;
+    outputs.iter().filter_map(|output| said(mapping.decode_output(plans, &record, output))).min()
 }
 
 /// The numbers of the files that are out of order, of those that can be read twice. Each is read to its end.
