@@ -8,6 +8,9 @@ use std::borrow::Cow;
 use std::fmt;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
+/// So many events are looked at one by one, and then one in so many: of a long stream that tells as much.
+const LOOKED_AT_FIRST: u64 = 1 << 16;
+const LOOKED_AT_ONE_IN: u64 = 8;
 /// Most users of a sample.
 const USERS_MAX: usize = 2048;
 /// Most items of a sample.
@@ -43,6 +46,9 @@ pub(super) struct ItemSeen {
 pub struct Profile {
     /// By `EventType as usize`.
     pub(super) events: [u64; TYPES],
+    all: u64,
+    /// Of those looked at: by type, what `times_of_day` and `heavy` are shares of.
+    pub(super) looked_at: [u64; TYPES],
     /// Orders with one item.
     pub(super) single: u64,
     /// Most items of an order.
@@ -68,6 +74,8 @@ impl Default for Profile {
     fn default() -> Self {
         Self {
             events: [0; TYPES],
+            all: 0,
+            looked_at: [0; TYPES],
             single: 0,
             largest: 0,
             times_of_day: Default::default(),
@@ -88,12 +96,10 @@ impl Profile {
         let kind = event_type as usize;
         let time = event.time;
         self.events[kind] += 1;
-        self.times_of_day[kind].add(time.0.rem_euclid(DAY_MS).cast_unsigned(), place);
         let step_ms = before.map_or(0, |before| time.since(before));
         self.forwards += u64::from(step_ms > STEP_MS);
         self.backwards += u64::from(step_ms < -STEP_MS);
         let user = (user.0 >> 64) as u64; // lossless: the upper half
-        self.heavy[kind].add(user, place);
         if let Some(seen) = self.users.entry(user) {
             seen.types[kind] = true;
             let times = match event_type {
@@ -105,15 +111,22 @@ impl Profile {
                 times.push(time.0);
             }
         }
+        if let Action::Order { items, .. } = &event.action {
+            // Two lines of one item are one item: no pair.
+            let is_single = items.iter().all(|item| *item == items[0]);
+            self.single += u64::from(is_single);
+            self.largest = self.largest.max(items.len());
+        }
+        self.all += 1;
+        if self.all > LOOKED_AT_FIRST && !self.all.is_multiple_of(LOOKED_AT_ONE_IN) {
+            return;
+        }
+        self.looked_at[kind] += 1;
+        self.heavy[kind].add(user, place);
+        self.times_of_day[kind].add(time.0.rem_euclid(DAY_MS).cast_unsigned(), place);
         match &event.action {
             Action::View { item } | Action::Cart { item } => self.item(&event.shop, item, kind),
-            Action::Order { items, .. } => {
-                // Two lines of one item are one item: no pair.
-                let is_single = items.iter().all(|item| *item == items[0]);
-                self.single += u64::from(is_single);
-                self.largest = self.largest.max(items.len());
-                items.iter().for_each(|item| self.item(&event.shop, item, kind));
-            }
+            Action::Order { items, .. } => items.iter().for_each(|item| self.item(&event.shop, item, kind)),
         }
     }
 

@@ -245,11 +245,12 @@ fn of_source(source: &Source<'_>, found: &mut Vec<Finding>) {
     }
     for event_type in LOOKED_AT {
         let (events, what) = (profile.events[event_type as usize], plural(event_type));
-        if events < EVENTS_MIN {
+        let looked_at = profile.looked_at[event_type as usize];
+        if looked_at < EVENTS_MIN {
             continue;
         }
         if let Some((_, count, place)) = profile.heavy[event_type as usize].largest() {
-            let part = share(count, events);
+            let part = share(count, looked_at);
             if part > USER_SHARE_MAX {
                 let part = percent(part);
                 tell(
@@ -260,8 +261,8 @@ fn of_source(source: &Source<'_>, found: &mut Vec<Finding>) {
         }
         if let Some((time_ms, count, _)) = profile.times_of_day[event_type as usize].largest() {
             let is_end_of_day = time_ms >= DAY_END_MS;
-            if share(count, events) > DAYS_SHARE_MIN && !is_end_of_day {
-                let part = percent(share(count, events));
+            if share(count, looked_at) > DAYS_SHARE_MIN && !is_end_of_day {
+                let part = percent(share(count, looked_at));
                 let time = format!("{:02}:{:02} UTC", time_ms / 3_600_000, time_ms / 60_000 % 60);
                 tell(Kind::Days, format!("{part} of its {events} {what} have the same time of the day, {time}"));
             }

@@ -124,6 +124,18 @@ fn a_guest_is_told_with_a_place_and_without_a_name() {
 }
 
 #[test]
+fn a_guest_in_a_long_stream_has_the_share_that_he_has() {
+    let guest = |made: &mut Made, user: &str, ts: i64, items: [&str; 2]| {
+        let number: u32 = user[1..].parse().unwrap();
+        made.order(if number % 5 < 2 { "guest@shop" } else { user }, ts, &items);
+    };
+    let found = alone(&shop(200_000, guest));
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].what.contains("at least 3") || found[0].what.contains("at least 40 %"), "{}", found[0].what);
+    assert!(found[0].what.contains("of its 200000 orders"), "{}", found[0].what);
+}
+
+#[test]
 fn users_and_items_that_never_meet_are_told_across_sources() {
     let (mut views, mut orders) = (Made::default(), Made::default());
     let _all = shop(3000, |_, user, ts, items| {
