@@ -1,12 +1,13 @@
 //! What happens in a shop: the events that intake accepts, in the words of the field.
 //!
-//! Invariants: an id is at most [`ID_BYTES_MAX`](crate::limits::ID_BYTES_MAX) bytes and not empty; an order has at least one line. A user is known
-//! behind intake by a fingerprint only, so no log, metric or list can leak one.
+//! Invariants: an id is at most [`ID_BYTES_MAX`](crate::limits::ID_BYTES_MAX) bytes and not empty; a record of an order has at least one line, unless it
+//! cancels it. A user is known behind intake by a fingerprint only, so no log, metric or list can leak one.
 //! Absent: where an event came from (see `position`) and how it was written (see `intake`).
 
 use siphasher::sip128::{Hasher128, SipHasher24};
 use std::borrow::Cow;
 use std::hash::Hasher;
+use std::num::NonZeroU64;
 use xxhash_rust::xxh3::xxh3_64;
 
 /// The shop of events that name none.
@@ -33,21 +34,30 @@ impl EventTime {
     }
 }
 
-/// The three kinds of event, in the order in which equal times are merged: who viewed and bought in the same
-/// millisecond viewed first.
+/// The kinds of event, in the order in which equal times are merged: who viewed and bought in the same
+/// millisecond viewed first, and an order is there before it changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum EventType {
     /// A product page was seen.
     View,
     /// A product was put in the cart.
     Cart,
-    /// An order was placed.
+    /// An order as it now is: placed, or changed since.
     Order,
+    /// Lines joined an order.
+    Add,
+    /// Lines left an order.
+    Return,
+    /// All lines left an order.
+    Cancel,
+    /// What is known of a user is to be forgotten.
+    Erase,
 }
 
 impl EventType {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::View, Self::Cart, Self::Order];
+    pub const ALL: [Self; 7] =
+        [Self::View, Self::Cart, Self::Order, Self::Add, Self::Return, Self::Cancel, Self::Erase];
 
     /// The name used in settings, metrics and files.
     #[must_use]
@@ -56,6 +66,36 @@ impl EventType {
             Self::View => "view",
             Self::Cart => "cart",
             Self::Order => "order",
+            Self::Add => "add",
+            Self::Return => "return",
+            Self::Cancel => "cancel",
+            Self::Erase => "erase",
+        }
+    }
+}
+
+/// What a record does to its order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OrderStep {
+    /// These are its lines now.
+    State,
+    /// These lines join.
+    Add,
+    /// These lines leave.
+    Return,
+    /// All lines leave.
+    Cancel,
+}
+
+impl OrderStep {
+    /// The type of such a record.
+    #[must_use]
+    pub fn event_type(self) -> EventType {
+        match self {
+            Self::State => EventType::Order,
+            Self::Add => EventType::Add,
+            Self::Return => EventType::Return,
+            Self::Cancel => EventType::Cancel,
         }
     }
 }
@@ -67,19 +107,27 @@ pub enum Action<'a> {
     View {
         /// The product seen.
         item: Cow<'a, str>,
+        /// The shop's id of the session, if it has one.
+        session: Option<Cow<'a, str>>,
     },
     /// Put `item` in the cart.
     Cart {
         /// The product added.
         item: Cow<'a, str>,
     },
-    /// Ordered `items` (at least one; an item may stand in several lines).
+    /// Placed an order, or changed it.
     Order {
-        /// The shop's number of the order; may be empty.
+        /// What the record does to it.
+        step: OrderStep,
+        /// The shop's number of the order; empty only where `step` is a state.
         order_id: Cow<'a, str>,
-        /// The product of every line, in order.
+        /// Which state of the order is the newer one; else its time says.
+        version: Option<i64>,
+        /// The product of every line, in order (at least one, but of a cancellation; an item may stand in several lines).
         items: Vec<Cow<'a, str>>,
     },
+    /// Is to be forgotten.
+    Erase,
 }
 
 impl Action<'_> {
@@ -89,7 +137,8 @@ impl Action<'_> {
         match self {
             Self::View { .. } => EventType::View,
             Self::Cart { .. } => EventType::Cart,
-            Self::Order { .. } => EventType::Order,
+            Self::Order { step, .. } => step.event_type(),
+            Self::Erase => EventType::Erase,
         }
     }
 }
@@ -147,28 +196,73 @@ impl UserKey {
     }
 }
 
-/// What tells a re-sent event from a new one: 64 bits of the event id, or of (type, item or order id, own time) where
-/// there is none. Looked up among a user's last 128 only, so a false match has a chance of 2^-57 an event.
+/// What ties records of a user together: the id of a session, or the number of an order, as a fingerprint of 64 bits. Looked up
+/// among the few that a user has open only, so a false match has a chance of 2^-60 a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LinkKey(pub NonZeroU64);
+
+impl LinkKey {
+    /// The fingerprint of an id.
+    #[must_use]
+    pub fn of(id: &str) -> Self {
+        Self(NonZeroU64::new(xxh3_64(id.as_bytes())).unwrap_or(NonZeroU64::MIN))
+    }
+}
+
+/// What tells a re-sent event from a new one: 64 bits of (type, event id), or where there is none of (type, item or items of the
+/// lines, order number, version, own time). Looked up among a user's last 128 only, so a false match has a chance of 2^-57 an
+/// event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EventKey(pub u64);
+
+/// Keeps keys of ids and of contents apart.
+const OF_ID: u64 = 0;
+const OF_CONTENT: u64 = 1;
 
 impl EventKey {
     /// The key of an event that has an id.
     #[must_use]
-    pub fn of_id(id: &str) -> Self {
-        Self(xxh3_64(id.as_bytes()))
+    pub fn of_id(event_type: EventType, id: &str) -> Self {
+        Self(mixed(xxh3_64(id.as_bytes()) ^ salt(event_type, OF_ID, EventTime(0))))
     }
 
-    /// The key of an event without id. `own_time` is the event's own, before any correction.
+    /// The key of an event without id that is about an item, or nothing. `own_time` is the event's own, before any correction.
     #[must_use]
-    pub fn of_content(event_type: EventType, item_or_order: &str, own_time: EventTime) -> Self {
-        let mut bytes = Vec::with_capacity(item_or_order.len() + 16);
-        bytes.push(0xFF); // keeps the two kinds of key apart: no id starts with this byte
-        bytes.extend_from_slice(event_type.name().as_bytes());
-        bytes.extend_from_slice(&own_time.0.to_le_bytes());
-        bytes.extend_from_slice(item_or_order.as_bytes());
-        Self(xxh3_64(&bytes))
+    pub fn of_item(event_type: EventType, item: &str, own_time: EventTime) -> Self {
+        Self(mixed(xxh3_64(item.as_bytes()) ^ salt(event_type, OF_CONTENT, own_time)))
     }
+
+    /// The key of a record of an order without event id: in which order its lines stand, and how often, does not matter.
+    #[must_use]
+    pub fn of_order<'i>(
+        step: OrderStep,
+        order_id: &str,
+        version: Option<i64>,
+        items: impl Iterator<Item = &'i str>,
+        own_time: EventTime,
+    ) -> Self {
+        let mut parts: Vec<u64> = items.map(|item| xxh3_64(item.as_bytes())).collect();
+        parts.sort_unstable();
+        parts.dedup();
+        let version = version.map_or([0, 0], |version| [1, version.cast_unsigned()]);
+        parts.extend([xxh3_64(order_id.as_bytes()), version[0], version[1]]);
+        let bytes: Vec<u8> = parts.into_iter().flat_map(u64::to_le_bytes).collect();
+        Self(mixed(xxh3_64(&bytes) ^ salt(step.event_type(), OF_CONTENT, own_time)))
+    }
+}
+
+/// Another number for each type, kind of key and time. (A seed of XXH3 would not do: of texts of a few letters it is added to the
+/// letters.)
+fn salt(event_type: EventType, of: u64, own_time: EventTime) -> u64 {
+    mixed(own_time.0.cast_unsigned() ^ mixed((event_type as u64) << 1 | of))
+}
+
+/// The finaliser of SplitMix64 (Steele, Lea and Flood, 2014): each bit depends on every other.
+fn mixed(number: u64) -> u64 {
+    let mut z = number.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^ (z >> 31)
 }
 
 #[cfg(test)]
@@ -194,12 +288,37 @@ mod tests {
     }
 
     #[test]
-    fn an_id_and_a_content_key_never_meet() {
-        assert_ne!(EventKey::of_id("x"), EventKey::of_content(EventType::View, "x", EventTime(0)));
-        assert_ne!(
-            EventKey::of_content(EventType::View, "x", EventTime(0)),
-            EventKey::of_content(EventType::Cart, "x", EventTime(0))
-        );
+    fn keys_of_other_types_ids_contents_and_times_never_meet() {
+        let at = EventTime(7);
+        let mut keys = vec![
+            EventKey::of_item(EventType::View, "x", EventTime(8)),
+            EventKey::of_item(EventType::View, "y", at),
+            EventKey::of_item(EventType::View, "x", EventTime(0)),
+        ];
+        for event_type in EventType::ALL {
+            // Short ids, the one like the other.
+            keys.extend((0..100).map(|n| EventKey::of_id(event_type, &format!("e{n}"))));
+            keys.extend((0..100).map(|n| EventKey::of_item(event_type, &format!("e{n}"), EventTime(n))));
+            keys.extend([EventKey::of_id(event_type, "x"), EventKey::of_item(event_type, "x", at)]);
+        }
+        let order = |step, number, version, items: &[&str], time| {
+            EventKey::of_order(step, number, version, items.iter().copied(), EventTime(time))
+        };
+        let placed = order(OrderStep::State, "7", None, &["a", "b"], 5);
+        assert_eq!(placed, order(OrderStep::State, "7", None, &["b", "a", "b"], 5), "the same lines");
+        keys.extend([
+            placed,
+            order(OrderStep::Add, "7", None, &["a", "b"], 5),
+            order(OrderStep::State, "8", None, &["a", "b"], 5),
+            order(OrderStep::State, "7", Some(0), &["a", "b"], 5),
+            order(OrderStep::State, "7", Some(1), &["a", "b"], 5),
+            order(OrderStep::State, "7", None, &["a"], 5),
+            order(OrderStep::State, "7", None, &["a", "b"], 6),
+        ]);
+        let count = keys.len();
+        keys.sort();
+        keys.dedup();
+        assert_eq!(keys.len(), count);
     }
 
     #[test]

@@ -51,6 +51,12 @@ pub const BASKET_MAX: usize = 10_000;
 /// Most items that a session, a cart or a user's memory may hold, where an event is paired with each of them.
 pub const REMEMBERED_MAX: usize = 1000;
 
+/// Largest `counting.together_orders`: a bit for each of them, and for the order itself, stands with every item that a user has bought.
+pub const TOGETHER_ORDERS_MAX: u32 = 64;
+
+/// Largest `counting.orders_max` and `counting.sessions_open`: they are searched one after the other.
+pub const OPEN_MAX: usize = 1000;
+
 /// Most entries that a list shows, and as many in reserve.
 pub const LIST_ENTRIES_MAX: usize = 1000;
 

@@ -1,7 +1,8 @@
 //! Kinds of co-occurrence, and the changes to their counts: the language that windows and rows share.
 //!
 //! A [`Delta`] is what one event means for the counts, in the terms of design section 5, not yet split into pairs: an
-//! order of n items makes n (n - 1) directed pairs, but travels as n items. Rows applies of it what it owns.
+//! order of n items makes n (n - 1) directed pairs, but travels as n items. Rows applies of it what it owns. A delta that is taken back
+//! is the same with the sign turned, at the same time.
 //! Absent: decay (rows) and bytes (wire).
 
 use crate::event::EventTime;
@@ -100,6 +101,19 @@ pub struct Bought {
     pub repeats: u32,
 }
 
+/// Which earlier orders of its user held an item of an order: a bit each, as numbered for this delta. Only such as held several
+/// of its items matter.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OrdersBefore(pub u128);
+
+impl OrdersBefore {
+    /// Whether no order held both.
+    #[must_use]
+    pub fn are_apart(self, other: Self) -> bool {
+        self.0 & other.0 == 0
+    }
+}
+
 /// What one event changes in the counts. Item and shop numbers are those of the table of whoever holds the value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Delta<'a> {
@@ -107,6 +121,16 @@ pub struct Delta<'a> {
     pub time: EventTime,
     /// What changes.
     pub change: Change<'a>,
+    /// Whether it was counted before and is so no longer: all its numbers are subtracted.
+    pub is_taken_back: bool,
+}
+
+impl<'a> Delta<'a> {
+    /// What is counted.
+    #[must_use]
+    pub fn counted(time: EventTime, change: Change<'a>) -> Self {
+        Self { time, change, is_taken_back: false }
+    }
 }
 
 /// The kinds of change. "Owner" is the partition that holds an item's rows and totals.
@@ -142,10 +166,14 @@ pub enum Change<'a> {
     },
     /// An order that is not bulk (`BoughtTogether`). Every owner of one of its items gets all of it, and applies for
     /// each item i that it owns: anchor total, weight [`repeat_weight`] of r(i), support 1 if r(i) = 0; other total 1;
-    /// row i for every other j, weight `repeat_weight` of r(i), support 1 if min(r(i), r(j)) = 0.
+    /// row i for every other j, weight `repeat_weight` of r(i), support 1 if no order before held both.
     Basket {
         /// The distinct items.
         items: &'a [Bought],
+        /// For each of them the orders before; empty where no two of them share one.
+        before: &'a [OrdersBefore],
+        /// So many of the first items were counted and stay: nothing is changed of their totals, and of the pairs among them.
+        settled: usize,
     },
     /// What led to an order (`AlsoBought`, `ViewedThenBought`): for each anchor v that the reader owns, anchor total 1
     /// and row v for every o that is not v; for each o that it owns, other total. Pairs and other totals weigh
@@ -155,6 +183,8 @@ pub enum Change<'a> {
         relation: Relation,
         /// Bought or viewed before; only those the reader owns.
         anchors: &'a [ItemId],
+        /// Whether the anchors were counted and stay: nothing is changed of their totals.
+        settled: bool,
         /// Bought now: all of them where there is an anchor, else those that the reader owns.
         others: &'a [Bought],
     },
@@ -173,9 +203,15 @@ pub enum Fate {
     Overlong,
     /// An order over `basket_max` items.
     Bulk,
+    /// A state or cancellation older than what is known of its order.
+    Stale,
+    /// A record of an order that changed none of its items.
+    Unchanged,
+    /// A return or cancellation of an order that is not known, or no longer.
+    UnknownOrder,
 }
 
 impl Fate {
     /// How many there are.
-    pub const COUNT: usize = 5;
+    pub const COUNT: usize = 8;
 }

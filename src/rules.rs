@@ -20,6 +20,10 @@ pub const DAY_MS: i64 = 24 * HOUR_MS;
 pub struct CountingRules {
     /// A session ends with a gap longer than this.
     pub session_gap_ms: i64,
+    /// A session that began longer ago than this ends too.
+    pub session_longest_ms: i64,
+    /// Sessions that a user may have open at once.
+    pub sessions_open: usize,
     /// Distinct items of a session that count.
     pub session_max_items: usize,
     /// How many of the most recently first viewed items a new one pairs with.
@@ -42,10 +46,18 @@ pub struct CountingRules {
     pub also_max: usize,
     /// How long before an order an earlier purchase may lie.
     pub also_horizon_ms: i64,
+    /// An order placed longer ago than this changes no more.
+    pub order_open_ms: i64,
+    /// Orders of a user that may still change: those touched last.
+    pub orders_max: usize,
+    /// A pair that one of so many orders before held is not new to its customer.
+    pub together_orders: u32,
     /// Event ids remembered per user; views and carts share one ring, orders have their own.
     pub dedup_ids: usize,
     /// A user silent for longer is forgotten. At least every other horizon.
     pub forget_after_ms: i64,
+    /// The same of one who has bought, not shorter: which pairs are new to a customer is counted in orders, not in time.
+    pub forget_customer_after_ms: i64,
     /// Half-life of each relation, by [`Relation::index`].
     #[serde(serialize_with = "by_relation")]
     pub half_life_ms: [i64; Relation::COUNT],
@@ -62,6 +74,8 @@ impl Default for CountingRules {
         half_life_ms[Relation::AlsoBought.index()] = 180 * DAY_MS;
         Self {
             session_gap_ms: 30 * MINUTE_MS,
+            session_longest_ms: 4 * HOUR_MS,
+            sessions_open: 4,
             session_max_items: 50,
             pair_window: 20,
             recent_max: 20,
@@ -73,8 +87,12 @@ impl Default for CountingRules {
             purchases_max: 1000,
             also_max: 50,
             also_horizon_ms: 90 * DAY_MS,
+            order_open_ms: 30 * DAY_MS,
+            orders_max: 16,
+            together_orders: 64,
             dedup_ids: 128,
             forget_after_ms: 400 * DAY_MS,
+            forget_customer_after_ms: 800 * DAY_MS,
             half_life_ms,
             row_max: Some(256),
             min_weight_millionths: 50_000,
@@ -109,7 +127,7 @@ impl CountingRules {
 }
 
 /// Part of every fingerprint: another one tells the logs of all releases before it apart, whatever their rules.
-const FINGERPRINT_VERSION: u32 = 1;
+const FINGERPRINT_VERSION: u32 = 2;
 
 fn fingerprint<R: Serialize>(rules: &R, left_out: &R) -> u64 {
     let left_out = pairs(left_out);
@@ -281,6 +299,8 @@ mod tests {
         };
         vec![
             one("session_gap_ms", |r| r.session_gap_ms += 1),
+            one("session_longest_ms", |r| r.session_longest_ms += 1),
+            one("sessions_open", |r| r.sessions_open += 1),
             one("session_max_items", |r| r.session_max_items += 1),
             one("pair_window", |r| r.pair_window += 1),
             one("recent_max", |r| r.recent_max += 1),
@@ -292,8 +312,12 @@ mod tests {
             one("purchases_max", |r| r.purchases_max += 1),
             one("also_max", |r| r.also_max += 1),
             one("also_horizon_ms", |r| r.also_horizon_ms += 1),
+            one("order_open_ms", |r| r.order_open_ms += 1),
+            one("orders_max", |r| r.orders_max += 1),
+            one("together_orders", |r| r.together_orders -= 1),
             one("dedup_ids", |r| r.dedup_ids += 1),
             one("forget_after_ms", |r| r.forget_after_ms += 1),
+            one("forget_customer_after_ms", |r| r.forget_customer_after_ms += 1),
             one("half_life_ms.bought_together", |r| r.half_life_ms[0] += 1),
             one("half_life_ms.also_bought", |r| r.half_life_ms[1] += 1),
             one("half_life_ms.viewed_together", |r| r.half_life_ms[2] += 1),
@@ -319,11 +343,11 @@ mod tests {
     #[test]
     fn fingerprints_are_fixed_for_ever() {
         // Another value here refuses every log that is there. What a fingerprint is made of, for whoever must mend it:
-        assert_eq!(CountingRules::default().fingerprint(), xxh3_64(b"version=1\n"));
+        assert_eq!(CountingRules::default().fingerprint(), xxh3_64(b"version=2\n"));
         let set = CountingRules { row_max: None, cart_max: 51, ..CountingRules::default() };
-        assert_eq!(set.fingerprint(), xxh3_64(b"version=1\ncart_max=51\nrow_max=null\n"));
+        assert_eq!(set.fingerprint(), xxh3_64(b"version=2\ncart_max=51\nrow_max=null\n"));
         let golden = [CountingRules::default().fingerprint(), set.fingerprint()];
-        assert_eq!(golden, [432_066_442_435_805_975, 158_781_454_118_453_430]);
+        assert_eq!(golden, [64_038_372_118_255_114, 500_239_632_144_313_623]);
     }
 
     /// A failure here means that a default has changed: keep the former one in [`CountingRules::left_out`].
@@ -334,11 +358,11 @@ mod tests {
         assert_eq!(
             text.join(" "),
             "also_horizon_ms=7776000000 also_max=50 basket_max=100 cart_gap_ms=86400000 cart_max=50 dedup_ids=128 \
-             forget_after_ms=34560000000 half_life_ms.also_bought=15552000000 half_life_ms.bought_together=15552000000 \
+             forget_after_ms=34560000000 forget_customer_after_ms=69120000000 half_life_ms.also_bought=15552000000 half_life_ms.bought_together=15552000000 \
              half_life_ms.carted_together=5184000000 half_life_ms.viewed_then_bought=5184000000 \
-             half_life_ms.viewed_together=5184000000 min_weight_millionths=50000 pair_window=20 purchases_max=1000 \
-             recent_max=20 repeat_horizon_ms=15552000000 row_max=256 session_gap_ms=1800000 session_max_items=50 \
-             view_to_order_ms=86400000"
+             half_life_ms.viewed_together=5184000000 min_weight_millionths=50000 order_open_ms=2592000000 orders_max=16 pair_window=20 purchases_max=1000 \
+             recent_max=20 repeat_horizon_ms=15552000000 row_max=256 session_gap_ms=1800000 session_longest_ms=14400000 \
+             session_max_items=50 sessions_open=4 together_orders=64 view_to_order_ms=86400000"
         );
     }
 }

@@ -127,9 +127,13 @@ fn compare(seed: u64, rules: &CountingRules, row_max: Option<usize>, catalogue: 
             .collect();
         let first = usize::try_from(seeded.below(3)).unwrap();
         let time = EventTime(i64::from(day) * DAY_MS);
-        let change =
-            Change::Cross { relation: Relation::ViewedThenBought, anchors: &anchors[first..], others: &bought };
-        rows.apply(&Delta { time, change }, &mut Vec::new());
+        let change = Change::Cross {
+            relation: Relation::ViewedThenBought,
+            anchors: &anchors[first..],
+            settled: false,
+            others: &bought,
+        };
+        rows.apply(&Delta::counted(time, change), &mut Vec::new());
         let power = |day: u16| 2.0_f64.powi(i32::from(day) - i32::from(FIRST_DAY));
         for row in &mut plain[first..] {
             for (name, repeats) in &named {

@@ -29,7 +29,7 @@ fn views(sessions: i64) -> Vec<Event> {
         shop: "main".to_owned(),
         user: format!("u{session}"),
         ts: START_MS + session * 7_200_000 + item * 60_000,
-        kind: Kind::View { item: format!("i{}", (session + item) % 7) },
+        kind: Kind::view(&format!("i{}", (session + item) % 7)),
     };
     (0..sessions).flat_map(|session| (0..3).map(move |item| view(session, item))).collect()
 }
@@ -316,7 +316,7 @@ fn a_program_reads_the_rows_of_a_table_and_a_file_of_what_it_unpacks_is_sorted()
     // A table, newest first, whose columns no field of the mapping names.
     let mut table = "who,what,when\n".to_owned();
     for event in events.iter().rev() {
-        let Kind::View { item } = &event.kind else { panic!("a view") };
+        let Kind::View { item, .. } = &event.kind else { panic!("a view") };
         writeln!(table, "{},sku-{item},{}", event.user, event.ts).unwrap();
     }
     let table = folder.write("views.csv", table);

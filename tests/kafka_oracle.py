@@ -42,6 +42,7 @@ DELAY_P99_MAX_MS = 1_000
 SHARED_EVENTS_MIN = 10_000
 GENERATED = {
     "generate": ["--events", "100000", "--seed", "1"],
+    "lives": ["--events", "100000", "--seed", "2", "--lives"],
     "calm": ["--events", "100000", "--seed", "3", "--calm"],
 }
 # What other programs write: tests/interop/produce.py and its mapping.
@@ -63,7 +64,7 @@ class Events:
         self.latest_ms = max(event["ts"] for event in self.events)
         self.counts = folder / f"{name}.tsv"
         with open(self.counts, "wb") as counts:
-            subprocess.run([sys.executable, ORACLE / "recount.py", self.path], stdout=counts, check=True)
+            subprocess.run([sys.executable, ORACLE / "recount_life.py", self.path], stdout=counts, check=True)
 
 
 class Checks:
@@ -243,8 +244,8 @@ def unchanged(service):
     return f"{records} records, each other than the one before of its key"
 
 
-def killed(checks, name):
-    events = checks.events("serenade_bol")
+def killed(checks, name, set_name):
+    events = checks.events(set_name)
     with checks.service(f"{name}, undisturbed", ONE) as service:
         checks.check(f"{name}, undisturbed run", fed, service, events)
         calm_bytes = service.bytes_of("pairs")
@@ -382,7 +383,7 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with contextlib.ExitStack() as stack:
         checks = Checks(stack, wanted)
-        for name in ("otto_sample", "serenade_bol", "onlineretail", "generate"):
+        for name in ("otto_sample", "serenade_bol", "onlineretail", "generate", "lives"):
             checks.scene(f"JSON {name}", backlog, name, by_user, ONE)
         for name, fill, settings in (
             ("serenade_bol", avro_of_others, FOREIGN),
@@ -393,7 +394,8 @@ def main():
         for name in ("otto_sample", "calm"):
             checks.scene(f"three topics, {name}", backlog, name, by_type, THREE, None, f"{name} sorted")
         checks.scene("three topics, generate", late_in_three)
-        checks.scene("killed, serenade_bol", killed)
+        for name in ("serenade_bol", "lives"):
+            checks.scene(f"killed, {name}", killed, name)
         # Takes minutes, and the machine for itself: only when it is named.
         if any(part.startswith("live") for part in wanted):
             checks.scene("live, the demo's shop", live, of_the_demo)

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, clippy::print_stderr)] // tests
 
 use samenloop::drive::{MemoryLog, Pipeline, Setup, Sink};
-use samenloop::event::{EventKey, EventTime, UserKey, UserKeys};
+use samenloop::event::{EventKey, EventTime, LinkKey, OrderStep, UserKey, UserKeys};
 use samenloop::intake::{Intake, MappingSpec, Record, Reject, TimeRules};
 use samenloop::items::{ItemId, Items, ShopId};
 use samenloop::position::{NextOffset, SourcePartition};
@@ -11,7 +11,7 @@ use samenloop::publish::Publication;
 use samenloop::relation::Relation;
 use samenloop::rules::{CountingRules, ListRules, PublishRules};
 use samenloop::stage::{BlockLimits, Clocked, IntakeInput, RowsSetup};
-use samenloop::windows::{Action, Input, Windows};
+use samenloop::windows::{Action, Input, OrderRecord, Windows};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -63,13 +63,16 @@ impl Crowd {
 
     fn view(&mut self, user: u64, at: i64) {
         let item = self.items[usize::try_from((user + self.events) % 100).unwrap()];
-        self.event(user, at, Action::View(item));
+        self.event(user, at, Action::View { item, session: None });
     }
 
-    fn order(&mut self, user: u64, at: i64, lines: usize) {
+    /// An order with a number may change later.
+    fn order(&mut self, user: u64, at: i64, lines: usize, is_numbered: bool) {
         let from = usize::try_from(user % 80).unwrap();
         let lines = self.items[from..from + lines].to_vec();
-        self.event(user, at, Action::Order(&lines));
+        let number = is_numbered.then(|| LinkKey::of(&self.events.to_string()));
+        let record = OrderRecord { step: OrderStep::State, number, version: None, lines: &lines };
+        self.event(user, at, Action::Order(record));
     }
 }
 
@@ -168,12 +171,19 @@ fn a_user_costs_what_is_told_and_one_who_views_once_costs_little() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let one_view = cost(400_000, |crowd, user| crowd.view(user, 0));
     let session = cost(100_000, |crowd, user| (0..5).for_each(|n| crowd.view(user, n * MINUTE_MS)));
-    let customer = cost(100_000, |crowd, user| {
-        (0..5).for_each(|n| crowd.view(user, n * MINUTE_MS));
-        crowd.order(user, 6 * MINUTE_MS, 3);
-        crowd.order(user, 60 * MINUTE_MS, 5);
+    let [customer, changing] = [false, true].map(|is_numbered| {
+        cost(100_000, |crowd, user| {
+            (0..5).for_each(|n| crowd.view(user, n * MINUTE_MS));
+            crowd.order(user, 6 * MINUTE_MS, 3, is_numbered);
+            crowd.order(user, 60 * MINUTE_MS, 5, is_numbered);
+        })
     });
-    let cases = [("one view", one_view, 64.0), ("a session of five", session, 400.0), ("a customer", customer, 600.0)];
+    let cases = [
+        ("one view", one_view, 64.0),
+        ("a session of five", session, 400.0),
+        ("a customer", customer, 640.0),
+        ("a customer whose two orders may change", changing, 980.0),
+    ];
     for (name, (told, grown), most) in cases {
         println!("{name}: {told:.0} bytes a user as told, {grown:.0} as the process grew");
         assert!(grown <= most, "{name}: {grown} bytes a user, at most {most} are wanted");

@@ -137,7 +137,7 @@ impl Shop {
     fn push(&mut self, partition: usize, time: EventTime, history: bool, change: Change<'_>) {
         self.open(partition, time, history);
         let Writer { writer, next, .. } = &mut self.writers[partition];
-        writer.push(*next, &Delta { time, change }, &self.items);
+        writer.push(*next, &Delta::counted(time, change), &self.items);
         *next = Position::start_of(next.offset.after());
     }
 

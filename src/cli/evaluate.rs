@@ -310,7 +310,8 @@ impl Evaluation {
         let baskets = Baskets::split(&self.history, split, order_max, at, seeds);
         let questions = baskets.questions(Target::Any);
         anyhow::ensure!(questions > 0, "none of the last orders has 2 to {order_max} items: nothing to ask about");
-        let lines = baskets.trained.iter().map(|order| order.line).collect();
+        let lines =
+            baskets.trained.iter().flat_map(|order| order.changes.iter().copied().chain([order.line])).collect();
         let mut trained = self.train(&self.settings, rules, &lines)?;
         let mut all = self.compared(&mut trained, rules)?;
         for measure in [Measure::Cosine, Measure::Count] {

@@ -8,7 +8,10 @@ use super::units::{Bytes, Decimal, Duration};
 use super::{
     HttpSettings, IntakeSettings, LogSettings, LogsSettings, OutputSettings, Settings, SourceSettings, UserSecret,
 };
-use crate::limits::{BASKET_MAX, BLOCK_BYTES_MAX, LINES_MAX, LIST_ENTRIES_MAX, MESSAGE_BYTES_MAX, REMEMBERED_MAX};
+use crate::limits::{
+    BASKET_MAX, BLOCK_BYTES_MAX, LINES_MAX, LIST_ENTRIES_MAX, MESSAGE_BYTES_MAX, OPEN_MAX, REMEMBERED_MAX,
+    TOGETHER_ORDERS_MAX,
+};
 use crate::list_key::ListName;
 use crate::relation::Relation;
 use crate::rules::{CountingRules, DAY_MS, ListRules, PublishRules};
@@ -27,6 +30,12 @@ const REMEMBERED: RangeInclusive<usize> = 1..=REMEMBERED_MAX;
 const BASKET: RangeInclusive<usize> = 1..=BASKET_MAX;
 /// Items remembered to have been bought by one user.
 const PURCHASES: RangeInclusive<usize> = 1..=100_000;
+/// From the first view of a session to its last.
+const SESSION: RangeInclusive<Duration> = Duration(1)..=Duration(30 * DAY_MS);
+/// Sessions and orders that a user may have open at once.
+const OPEN: RangeInclusive<usize> = 1..=OPEN_MAX;
+/// Orders in which a pair may have been bought before.
+const TOGETHER: RangeInclusive<u32> = 0..=TOGETHER_ORDERS_MAX;
 /// Event ids remembered per user.
 const DEDUP_IDS: RangeInclusive<usize> = 1..=4096;
 /// Neighbours of a row, where there is a bound. A row is made of lines of 16.
@@ -122,6 +131,8 @@ impl Check<'_> {
         }
         let rules = CountingRules {
             session_gap_ms: self.within("counting.session_gap", raw.session_gap, &HORIZON).0,
+            session_longest_ms: self.within("counting.session_longest", raw.session_longest, &SESSION).0,
+            sessions_open: self.within("counting.sessions_open", raw.sessions_open, &OPEN),
             session_max_items: self.within("counting.session_max_items", raw.session_max_items, &REMEMBERED),
             pair_window: self.within("counting.pair_window", raw.pair_window, &REMEMBERED),
             recent_max: self.within("counting.recent_max", raw.recent_max, &REMEMBERED),
@@ -133,8 +144,15 @@ impl Check<'_> {
             purchases_max: self.within("counting.purchases_max", raw.purchases_max, &PURCHASES),
             also_max: self.within("counting.also_max", raw.also_max, &REMEMBERED),
             also_horizon_ms: self.within("counting.also_horizon", raw.also_horizon, &HORIZON).0,
+            order_open_ms: self.within("counting.order_open", raw.order_open, &HORIZON).0,
+            orders_max: self.within("counting.orders_max", raw.orders_max, &OPEN),
+            together_orders: self.within("counting.together_orders", raw.together_orders, &TOGETHER),
             dedup_ids: self.within("counting.dedup_ids", raw.dedup_ids, &DEDUP_IDS),
             forget_after_ms: self.within("counting.forget_after", raw.forget_after, &HORIZON).0,
+            forget_customer_after_ms: self
+                .within("counting.forget_customer_after", raw.forget_customer_after, &HORIZON)
+                .0
+                .max(raw.forget_after.0),
             half_life_ms,
             row_max: (raw.row_max != 0).then_some(raw.row_max),
             min_weight_millionths: self.within("counting.min_weight", raw.min_weight, &MIN_WEIGHT).0,
@@ -156,6 +174,8 @@ impl Check<'_> {
         }
         for (key, horizon) in [
             ("counting.session_gap", raw.session_gap),
+            ("counting.session_longest", raw.session_longest),
+            ("counting.order_open", raw.order_open),
             ("counting.view_to_order", raw.view_to_order),
             ("counting.cart_gap", raw.cart_gap),
             ("counting.repeat_horizon", raw.repeat_horizon),

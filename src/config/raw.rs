@@ -37,6 +37,8 @@ pub(super) struct RawSettings {
 #[serde(default)]
 pub(super) struct RawCounting {
     pub(super) session_gap: Duration,
+    pub(super) session_longest: Duration,
+    pub(super) sessions_open: usize,
     pub(super) session_max_items: usize,
     pub(super) pair_window: usize,
     pub(super) recent_max: usize,
@@ -48,8 +50,12 @@ pub(super) struct RawCounting {
     pub(super) purchases_max: usize,
     pub(super) also_max: usize,
     pub(super) also_horizon: Duration,
+    pub(super) order_open: Duration,
+    pub(super) orders_max: usize,
+    pub(super) together_orders: u32,
     pub(super) dedup_ids: usize,
     pub(super) forget_after: Duration,
+    pub(super) forget_customer_after: Duration,
     /// 0 lifts the bound.
     pub(super) row_max: usize,
     pub(super) min_weight: Decimal<6>,
@@ -237,6 +243,8 @@ impl From<&CountingRules> for RawCounting {
         let half_life = |relation| Duration(rules.half_life(relation));
         Self {
             session_gap: Duration(rules.session_gap_ms),
+            session_longest: Duration(rules.session_longest_ms),
+            sessions_open: rules.sessions_open,
             session_max_items: rules.session_max_items,
             pair_window: rules.pair_window,
             recent_max: rules.recent_max,
@@ -248,8 +256,12 @@ impl From<&CountingRules> for RawCounting {
             purchases_max: rules.purchases_max,
             also_max: rules.also_max,
             also_horizon: Duration(rules.also_horizon_ms),
+            order_open: Duration(rules.order_open_ms),
+            orders_max: rules.orders_max,
+            together_orders: rules.together_orders,
             dedup_ids: rules.dedup_ids,
             forget_after: Duration(rules.forget_after_ms),
+            forget_customer_after: Duration(rules.forget_customer_after_ms),
             row_max: rules.row_max.unwrap_or(0),
             min_weight: Decimal(rules.min_weight_millionths),
             half_life: RawHalfLives {

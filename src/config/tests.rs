@@ -161,6 +161,8 @@ fn every_limit_refuses_what_is_beyond_it() {
     for (key, value) in [
         ("counting.session_gap", "0s"),
         ("counting.session_gap", "3651d"),
+        ("counting.session_longest", "31d"),
+        ("counting.sessions_open", "0"),
         ("counting.session_max_items", "0"),
         ("counting.pair_window", "0"),
         ("counting.recent_max", "1001"),
@@ -172,6 +174,9 @@ fn every_limit_refuses_what_is_beyond_it() {
         ("counting.purchases_max", "0"),
         ("counting.also_max", "0"),
         ("counting.also_horizon", "0s"),
+        ("counting.order_open", "0s"),
+        ("counting.orders_max", "1001"),
+        ("counting.together_orders", "65"),
         ("counting.dedup_ids", "0"),
         ("counting.forget_after", "0s"),
         ("counting.row_max", "15"),

@@ -2,7 +2,7 @@
 
 use super::heavy::Heavy;
 use super::sample::Sample;
-use crate::event::{Action, Event, EventTime, EventType, UserKey};
+use crate::event::{Action, Event, EventTime, EventType, OrderStep, UserKey};
 use crate::rules::DAY_MS;
 use std::borrow::Cow;
 use std::fmt;
@@ -105,14 +105,14 @@ impl Profile {
             let times = match event_type {
                 EventType::View => Some(&mut seen.view_times),
                 EventType::Order => Some(&mut seen.order_times),
-                EventType::Cart => None,
+                _ => None,
             };
             if let Some(times) = times.filter(|times| times.len() < TIMES_MAX) {
                 times.push(time.0);
             }
         }
-        if let Action::Order { items, .. } = &event.action {
-            // Two lines of one item are one item: no pair.
+        if let Action::Order { step: OrderStep::State, items, .. } = &event.action {
+            // Two lines of one item are one item: no pair. Of records that change an order, one line says nothing.
             let is_single = items.iter().all(|item| *item == items[0]);
             self.single += u64::from(is_single);
             self.largest = self.largest.max(items.len());
@@ -125,8 +125,9 @@ impl Profile {
         self.heavy[kind].add(user, place);
         self.times_of_day[kind].add(time.0.rem_euclid(DAY_MS).cast_unsigned(), place);
         match &event.action {
-            Action::View { item } | Action::Cart { item } => self.item(&event.shop, item, kind),
+            Action::View { item, .. } | Action::Cart { item } => self.item(&event.shop, item, kind),
             Action::Order { items, .. } => items.iter().for_each(|item| self.item(&event.shop, item, kind)),
+            Action::Erase => {}
         }
     }
 

@@ -148,8 +148,15 @@ impl Intake {
     /// # Errors
     /// [`Reject`] when its time lies before the earliest one accepted.
     pub fn admit<'a>(&self, decoded: Decoded<'a>, timestamp_ms: Option<i64>, now: Now) -> Result<Admitted<'a>, Reject> {
-        let Some((time, skewed)) = self.correct(decoded.own_time, timestamp_ms, now) else {
-            return Err(self.too_early(decoded.own_time, decoded.time_form));
+        let own_time = match decoded.time_form {
+            TimeForm::Nowhere => {
+                let clock = now.clock_ms.map(EventTime);
+                now.read_to.or(clock).unwrap_or(EventTime(self.rules.earliest_time_ms))
+            }
+            _ => decoded.own_time,
+        };
+        let Some((time, skewed)) = self.correct(own_time, timestamp_ms, now) else {
+            return Err(self.too_early(own_time, decoded.time_form));
         };
         let user = self.keys.key(&decoded.shop, &decoded.user);
         let partition = user.partition(self.partitions);
@@ -189,6 +196,7 @@ impl Intake {
             TimeForm::Pattern => (" read by its format".to_owned(), String::new()),
             TimeForm::Logical(logical) => (format!(" read as {} by its schema", logical.name()), String::new()),
             TimeForm::Timestamp => (" of the record's timestamp".to_owned(), String::new()),
+            TimeForm::Nowhere => (String::new(), String::new()),
         };
         let remedy = if hint.is_empty() { "; map another field, or set earliest_time" } else { hint.as_str() };
         let message = format!("time: {own_text}{from} lies before {earliest}, the earliest accepted{remedy}");

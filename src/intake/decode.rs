@@ -1,20 +1,20 @@
 //! Reads a record by a mapping: an event as the record has it, its time not yet judged.
 //!
-//! Invariants: fields are looked at in a fixed order (type, time, shop, user, id, item or lines, order id), so a record with two
+//! Invariants: fields are looked at in a fixed order (type, time, shop, user, id, item and session or lines, order id, version), so a record with two
 //! faults has the same reason every time. A field is the first of its places that is neither missing, null nor empty.
 
 use super::avro::{self, Part, Plans};
-use super::id::{id_fault, shop_fault};
+use super::id::{anonymous, content_key, id_fault, shop_fault};
 use super::json;
 use super::mapping::{Field, From, Mapping, Origin, TimeOrigin, TypePlan};
 use super::paths::Paths;
 use super::reject::{Reason, Reject, shortened};
-use super::spec::{Format, LineWithoutItem};
-use super::time::{ReadTime, TimeForm};
+use super::spec::{Format, LineWithoutItem, UserMissing};
+use super::time::{ReadTime, TimeForm, written_ms};
 use super::transform::{Output, Val, of_json, text_or_bytes};
 use super::value::{Found, Place, Value};
 use super::{Record, TIME_MAX_MS};
-use crate::event::{Action, EventKey, EventTime, EventType};
+use crate::event::{Action, EventKey, EventTime, EventType, OrderStep};
 use crate::limits::LINES_MAX;
 use std::borrow::Cow;
 use std::mem;
@@ -185,20 +185,43 @@ impl<'a> Reading<'_, 'a> {
     fn event(&mut self, time: &Time) -> Result<Option<Decoded<'a>>, Fault> {
         let mapping = self.mapping;
         let Some(event_type) = self.event_type()? else { return Ok(None) };
-        let ReadTime { time, order_time, form: time_form } = time.clone()?;
-        let own_time = if event_type == EventType::Order { order_time } else { time };
+        let (own_time, time_form) = match time {
+            Err(fault) if event_type == EventType::Erase && fault.reason == Reason::MissingField => {
+                (EventTime::MIN, TimeForm::Nowhere)
+            }
+            time => {
+                let ReadTime { time, order_time, form } = time.clone()?;
+                let is_click = matches!(event_type, EventType::View | EventType::Cart | EventType::Erase);
+                (if is_click { time } else { order_time }, form)
+            }
+        };
         let shop = self.needed(&mapping.shop)?;
         if let Some(what) = shop_fault(&shop) {
             return Err(self.fault(Reason::BadId, &mapping.shop, what));
         }
-        let user = self.needed(&mapping.user)?;
-        let id = self.id(&mapping.id)?;
-        let action = match event_type {
-            EventType::View => Action::View { item: self.needed(&mapping.item)? },
-            EventType::Cart => Action::Cart { item: self.needed(&mapping.item)? },
-            EventType::Order => self.order()?,
+        let step = match event_type {
+            EventType::Order => Some(OrderStep::State),
+            EventType::Add => Some(OrderStep::Add),
+            EventType::Return => Some(OrderStep::Return),
+            EventType::Cancel => Some(OrderStep::Cancel),
+            EventType::View | EventType::Cart | EventType::Erase => None,
         };
-        let key = id.map_or_else(|| content_key(&action, own_time), |id| EventKey::of_id(&id));
+        let may_be_anonymous = step.is_some() && mapping.user_missing == UserMissing::Anonymous;
+        let user = match self.id(&mapping.user)? {
+            None if !may_be_anonymous => return Err(self.blank(&mapping.user)),
+            user => user,
+        };
+        let id = self.id(&mapping.id)?;
+        let action = match (event_type, step) {
+            (EventType::View, _) => {
+                Action::View { item: self.needed(&mapping.item)?, session: self.id(&mapping.session)? }
+            }
+            (EventType::Erase, _) => Action::Erase,
+            (_, Some(step)) => self.order(step)?,
+            (_, None) => Action::Cart { item: self.needed(&mapping.item)? },
+        };
+        let key = id.map_or_else(|| content_key(&action, own_time), |id| EventKey::of_id(event_type, &id));
+        let user = user.unwrap_or_else(|| anonymous(&action, key));
         Ok(Some(Decoded { shop, user, own_time, time_form, key, action }))
     }
 
@@ -277,7 +300,18 @@ impl<'a> Reading<'_, 'a> {
         }
     }
 
-    fn order(&mut self) -> Result<Action<'a>, Fault> {
+    fn order(&mut self, step: OrderStep) -> Result<Action<'a>, Fault> {
+        let mapping = self.mapping;
+        let items = if step == OrderStep::Cancel { Vec::new() } else { self.lines(step)? };
+        let order_id = match self.id(&mapping.order_id)? {
+            None if step != OrderStep::State => return Err(self.blank(&mapping.order_id)),
+            order_id => order_id.unwrap_or_default(),
+        };
+        Ok(Action::Order { step, order_id, version: self.version()?, items })
+    }
+
+    /// The items of the lines, at least one.
+    fn lines(&mut self, step: OrderStep) -> Result<Vec<Cow<'a, str>>, Fault> {
         let mapping = self.mapping;
         let lines = match &self.found.values[mapping.lines] {
             Value::Array | Value::Object if self.found.line_count > LINES_MAX => {
@@ -286,7 +320,11 @@ impl<'a> Reading<'_, 'a> {
             }
             Value::Array => mem::take(&mut self.found.lines),
             Value::Object if self.found.line_count > 0 => mem::take(&mut self.found.lines),
-            Value::Missing | Value::Null => Vec::new(),
+            Value::Missing | Value::Null => {
+                // Who sends a record a line need not wrap it.
+                let one = if step == OrderStep::State { None } else { self.id(&mapping.item)? };
+                one.map(Value::Text).into_iter().collect()
+            }
             other => return Err(lines_fault(mapping, Reason::BadType, no_lines(other))),
         };
         let skip_blank = mapping.line_without_item == LineWithoutItem::Skip;
@@ -300,8 +338,29 @@ impl<'a> Reading<'_, 'a> {
             let what = format!("an order without lines{end}; map the array of its lines, or do not send it");
             return Err(lines_fault(mapping, Reason::EmptyOrder, what));
         }
-        let order_id = self.id(&mapping.order_id)?.unwrap_or_default();
-        Ok(Action::Order { order_id, items })
+        Ok(items)
+    }
+
+    /// A whole number, or a time in ISO 8601.
+    fn version(&self) -> Result<Option<i64>, Fault> {
+        let field = &self.mapping.version;
+        let Some((origin, value)) = self.pick(field)? else { return Ok(None) };
+        let version = match &value {
+            Value::Signed(number) | Value::Time(number, _) => Some(*number),
+            Value::Unsigned(number) => i64::try_from(*number).ok(),
+            Value::Text(text) => match text.parse() {
+                Ok(number) => Some(number),
+                Err(_) => written_ms(&value),
+            },
+            _ => None,
+        };
+        version.map(Some).ok_or_else(|| {
+            let what = format!(
+                "{}, which is no whole number or time; a version is one of these: map another field",
+                value.kind()
+            );
+            fault_at(Reason::BadType, field, origin, what)
+        })
     }
 
     fn needed(&self, field: &'a Field) -> Result<Cow<'a, str>, Fault> {
@@ -418,12 +477,6 @@ fn line_item<'a>(
     };
     let label = format!("{} of line {} in {}", mapping.line_item_label, line + 1, mapping.lines_label);
     Err(Fault { reason, field: "line_item", label, what, place: Some(Place::Line(line)) })
-}
-
-fn content_key(action: &Action<'_>, own_time: EventTime) -> EventKey {
-    let (Action::View { item: content } | Action::Cart { item: content } | Action::Order { order_id: content, .. }) =
-        action;
-    EventKey::of_content(action.event_type(), content, own_time)
 }
 
 fn scalar_text(value: Value<'_>) -> Result<Cow<'_, str>, String> {

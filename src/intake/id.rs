@@ -1,7 +1,9 @@
-//! What an id may be, wherever it comes from: a record, or a constant of the mapping.
+//! What an id may be, wherever it comes from: a record, or a constant of the mapping. And what stands in for one.
 
 use super::reject::Reason;
+use crate::event::{Action, EventKey, EventTime, EventType};
 use crate::limits::ID_BYTES_MAX;
+use std::borrow::Cow;
 
 /// What is wrong with an id, if anything.
 pub(super) fn id_fault(id: &str) -> Option<(Reason, String)> {
@@ -27,4 +29,23 @@ pub(super) fn id_fault(id: &str) -> Option<(Reason, String)> {
 pub(super) fn shop_fault(shop: &str) -> Option<String> {
     let slash = "holds a slash, which ends the shop in the key of a list; map another name";
     shop.contains('/').then(|| slash.to_owned())
+}
+
+/// What tells an event without id from others.
+pub(super) fn content_key(action: &Action<'_>, own_time: EventTime) -> EventKey {
+    match action {
+        Action::View { item, .. } | Action::Cart { item } => EventKey::of_item(action.event_type(), item, own_time),
+        Action::Order { step, order_id, version, items } => {
+            EventKey::of_order(*step, order_id, *version, items.iter().map(AsRef::as_ref), own_time)
+        }
+        Action::Erase => EventKey::of_item(EventType::Erase, "", own_time),
+    }
+}
+
+/// A user of one order, whose number or else whose key tells it from others. No id holds a control character.
+pub(super) fn anonymous<'a>(action: &Action<'a>, key: EventKey) -> Cow<'a, str> {
+    match action {
+        Action::Order { order_id, .. } if !order_id.is_empty() => Cow::Owned(format!("\u{1}order {order_id}")),
+        _ => Cow::Owned(format!("\u{1}event {:016x}", key.0)),
+    }
 }

@@ -9,7 +9,7 @@ use super::clean::Clean;
 use super::id::{id_fault, shop_fault};
 use super::origin::{CleanSpec, OriginSpec, TimeOriginSpec};
 use super::paths::{Draft, Paths, steps};
-use super::spec::{Format, LineWithoutItem, MappingSpec, OneOrMore, TypeSpec};
+use super::spec::{Format, LineWithoutItem, MappingSpec, OneOrMore, TypeSpec, UserMissing};
 use super::time::TimeReader;
 use super::transform::Transform;
 use crate::event::EventType;
@@ -32,12 +32,15 @@ pub struct Mapping {
     pub(super) time: Vec<TimeOrigin>,
     pub(super) id: Field,
     pub(super) item: Field,
+    pub(super) session: Field,
     pub(super) order_id: Field,
+    pub(super) version: Field,
     /// Node of the order's lines.
     pub(super) lines: usize,
     pub(super) lines_label: String,
     pub(super) line_item_label: String,
     pub(super) line_without_item: LineWithoutItem,
+    pub(super) user_missing: UserMissing,
 }
 
 /// What is wrong with a mapping.
@@ -150,11 +153,14 @@ impl MappingSpec {
             time,
             id: places.field("id", &fields.id)?,
             item: places.field("item", &fields.item)?,
+            session: places.field("session", &fields.session)?,
             order_id: places.field("order_id", &fields.order_id)?,
+            version: places.field("version", &fields.version)?,
             lines: places.value.find(0, &lines).unwrap_or_default(),
             lines_label: fields.lines.clone(),
             line_item_label,
             line_without_item: fields.line_without_item,
+            user_missing: fields.user_missing,
             value_paths,
             key_paths,
         })
@@ -178,7 +184,9 @@ impl Plan {
             ("fields.user", &fields.user),
             ("fields.id", &fields.id),
             ("fields.item", &fields.item),
+            ("fields.session", &fields.session),
             ("fields.order_id", &fields.order_id),
+            ("fields.version", &fields.version),
         ];
         for (field, origins) in named {
             for origin in checked_list(field, origins)? {
@@ -326,7 +334,8 @@ fn type_values<'a>(
 
 fn event_type(name: &str, also: &str) -> Result<EventType, MappingError> {
     EventType::ALL.into_iter().find(|known| known.name() == name).ok_or_else(|| {
-        let message = format!("\"{name}\" is no type of event; write view, cart, order{also}");
+        let names = EventType::ALL.map(EventType::name).join(", ");
+        let message = format!("\"{name}\" is no type of event; write {names}{also}");
         MappingError { field: "type", message }
     })
 }

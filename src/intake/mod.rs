@@ -42,7 +42,7 @@ pub use mapping::{Mapping, MappingError};
 pub use origin::{CleanSpec, Day, MISSING_MAX, OriginSpec, TimeOriginSpec, TimeSpec, WrittenScalar};
 pub use paths::steps as pointer_steps;
 pub use reject::{Reason, Reject};
-pub use spec::{FieldsSpec, Format, LineWithoutItem, MappingSpec, OneOrMore, TypeSpec};
+pub use spec::{FieldsSpec, Format, LineWithoutItem, MappingSpec, OneOrMore, TypeSpec, UserMissing};
 pub use time::{TimeForm, TimeUnit};
 pub use transform::Output;
 pub use value::LogicalTime;

@@ -68,8 +68,12 @@ pub struct FieldsSpec {
     pub id: OneOrMore<OriginSpec>,
     /// The item of a view or cart.
     pub item: OneOrMore<OriginSpec>,
-    /// The number of an order; an order needs none.
+    /// The session of a view; a view needs none.
+    pub session: OneOrMore<OriginSpec>,
+    /// The number of an order; an order needs none, later records of it do.
     pub order_id: OneOrMore<OriginSpec>,
+    /// Which state of an order is the newer one; a record needs none.
+    pub version: OneOrMore<OriginSpec>,
     /// The array of an order's lines.
     pub lines: String,
     /// The item within a line, by JSON pointer; empty means the line itself.
@@ -82,6 +86,19 @@ pub struct FieldsSpec {
     /// Whether blanks around texts are cut off in every field.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub trim: bool,
+    /// What becomes of an order whose user is missing, null or empty.
+    pub user_missing: UserMissing,
+}
+
+/// What becomes of an order without a user: a guest's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum UserMissing {
+    /// It is refused.
+    #[default]
+    Reject,
+    /// It counts as its own customer, without history.
+    Anonymous,
 }
 
 /// What becomes of an order's line that has no item: a voucher, shipping, a comment.
@@ -105,12 +122,15 @@ impl Default for FieldsSpec {
             time: OneOrMore(vec![TimeOriginSpec::Read(OriginSpec::Field("/ts".to_owned()), TimeSpec::default())]),
             id: field("/event_id"),
             item: field("/item"),
+            session: field("/session"),
             order_id: field("/order_id"),
+            version: field("/version"),
             lines: "/lines".to_owned(),
             line_item: field("/item"),
             line_without_item: LineWithoutItem::Reject,
             missing: Vec::new(),
             trim: false,
+            user_missing: UserMissing::Reject,
         }
     }
 }
@@ -119,13 +139,13 @@ impl Default for FieldsSpec {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(try_from = "Written<TypeTable>", into = "Written<TypeTable>")]
 pub enum TypeSpec {
-    /// The same for all: `view`, `cart` or `order`.
+    /// The same for all: the name of an [`EventType`].
     Fixed(String),
     /// Read from the record.
     Read {
         /// Where.
         from: OneOrMore<OriginSpec>,
-        /// What each value means: `view`, `cart`, `order` or `skip`.
+        /// What each value means: the name of an [`EventType`], or `skip`.
         values: BTreeMap<String, String>,
         /// What becomes of other values, and of records without one: `reject` or `skip`.
         other: String,

@@ -8,7 +8,7 @@ mod properties;
 mod transform;
 
 use super::*;
-use crate::event::{Action, EventKey, EventTime, EventType, UserKeys};
+use crate::event::{Action, EventKey, EventTime, EventType, OrderStep, UserKeys};
 use crate::limits::LINES_MAX;
 
 const MORNING_MS: i64 = 1_700_000_000_123;
@@ -38,7 +38,8 @@ fn reject(mapping: &Mapping, json: &str) -> Reject {
 
 fn items(action: &Action<'_>) -> Vec<String> {
     match action {
-        Action::View { item } | Action::Cart { item } => vec![item.to_string()],
+        Action::View { item, .. } | Action::Cart { item } => vec![item.to_string()],
+        Action::Erase => Vec::new(),
         Action::Order { items, .. } => items.iter().map(ToString::to_string).collect(),
     }
 }
@@ -49,8 +50,8 @@ fn the_defaults_read_the_own_form_of_events() {
     let seen = event(&mapping, r#"{"event_id":"ot-0","type":"view","user":"s0","ts":1659304800025,"item":"1517085"}"#);
     assert_eq!((&*seen.event.shop, &*seen.event.user), ("main", "s0"));
     assert_eq!(seen.event.time, EventTime(1_659_304_800_025));
-    assert_eq!(seen.event.key, EventKey::of_id("ot-0"));
-    assert_eq!(seen.event.action, Action::View { item: "1517085".into() });
+    assert_eq!(seen.event.key, EventKey::of_id(EventType::View, "ot-0"));
+    assert_eq!(seen.event.action, Action::View { item: "1517085".into(), session: None });
     assert_eq!(seen.user, UserKeys::new([0; 16]).key("main", "s0"));
     assert_eq!(seen.partition, seen.user.partition(7));
     assert!(!seen.skewed);
@@ -58,14 +59,17 @@ fn the_defaults_read_the_own_form_of_events() {
     let seen = event(&mapping, r#"{"type":"cart","shop":"b2b","user":"u","ts":1659304800025,"item":"é/件 1"}"#);
     assert_eq!(&*seen.event.shop, "b2b");
     assert_eq!(seen.event.action, Action::Cart { item: "é/件 1".into() });
-    let content = EventKey::of_content(EventType::Cart, "é/件 1", EventTime(1_659_304_800_025));
+    let content = EventKey::of_item(EventType::Cart, "é/件 1", EventTime(1_659_304_800_025));
     assert_eq!(seen.event.key, content, "no id: the content is the key");
 
     let order = r#"{"event_id":"or-1","type":"order","user":"c1","ts":1291191960000,"order_id":"536365",
                     "lines":[{"item":"85123A","qty":6,"price":2.55},{"item":"71053"},{"item":"85123A"}]}"#;
     let seen = event(&mapping, order);
     let lines = ["85123A", "71053", "85123A"].map(Into::into).to_vec();
-    assert_eq!(seen.event.action, Action::Order { order_id: "536365".into(), items: lines });
+    assert_eq!(
+        seen.event.action,
+        Action::Order { step: OrderStep::State, order_id: "536365".into(), version: None, items: lines }
+    );
 }
 
 #[test]
@@ -107,7 +111,7 @@ fn each_reason_has_a_record_that_earns_it() {
         (Reason::BadType, format!(r#"{{"type":"order","user":"u","ts":{MORNING_MS},"lines":"1,2"}}"#)),
         (Reason::BadType, format!(r#"{{"type":"order","user":"u","ts":{MORNING_MS},"lines":[{{"item":true}}]}}"#)),
         (Reason::BadType, r#"{"type":"view","user":"u","ts":[],"item":"i"}"#.to_owned()),
-        (Reason::UnknownType, format!(r#"{{"type":"return","user":"u","ts":{MORNING_MS},"item":"i"}}"#)),
+        (Reason::UnknownType, format!(r#"{{"type":"refund","user":"u","ts":{MORNING_MS},"item":"i"}}"#)),
         (Reason::EmptyId, format!(r#"{{"type":"view","user":"","ts":{MORNING_MS},"item":"i"}}"#)),
         (Reason::EmptyId, format!(r#"{{"type":"order","user":"u","ts":{MORNING_MS},"lines":[{{"item":""}}]}}"#)),
         (Reason::IdTooLong, format!(r#"{{"type":"view","user":"{long}","ts":{MORNING_MS},"item":"i"}}"#)),
@@ -124,6 +128,11 @@ fn each_reason_has_a_record_that_earns_it() {
         (Reason::TimeTooEarly, r#"{"type":"view","user":"u","ts":1700000000,"item":"i"}"#.to_owned()),
         (Reason::EmptyOrder, format!(r#"{{"type":"order","user":"u","ts":{MORNING_MS},"lines":[]}}"#)),
         (Reason::EmptyOrder, format!(r#"{{"type":"order","user":"u","ts":{MORNING_MS}}}"#)),
+        (Reason::EmptyOrder, format!(r#"{{"type":"return","user":"u","ts":{MORNING_MS},"order_id":"o","lines":[]}}"#)),
+        (Reason::MissingField, format!(r#"{{"type":"add","user":"u","ts":{MORNING_MS},"item":"i"}}"#)),
+        (Reason::MissingField, format!(r#"{{"type":"cancel","user":"u","ts":{MORNING_MS}}}"#)),
+        (Reason::MissingField, format!(r#"{{"type":"erase","ts":{MORNING_MS}}}"#)),
+        (Reason::BadType, format!(r#"{{"type":"cancel","user":"u","ts":{MORNING_MS},"order_id":"o","version":1.5}}"#)),
         (Reason::TooManyLines, many),
     ];
     for (reason, json) in &cases {
@@ -176,8 +185,8 @@ fn a_message_says_the_field_what_was_found_where_and_what_to_do() {
         ),
         (
             r#"{"type":"a type that is far too long to be shown whole","ts":1700000000123}"#,
-            "unknown_type: type (/type, to column 55): \"a type that is far too long to be shown …\" is none of cart, \
-             order, view; map it under values (\"skip\" passes over it), or set other = \"skip\"",
+            "unknown_type: type (/type, to column 55): \"a type that is far too long to be shown …\" is none of add, \
+             cancel, cart, erase, order, return, view; map it under values (\"skip\" passes over it), or set other = \"skip\"",
         ),
         (
             r#"{"type":"view","customer_id":7,"ts":1700000000123,"item":"i",}"#,
@@ -241,7 +250,7 @@ fn fields_may_come_from_the_key_the_topic_a_header_or_a_constant() {
     let decoded = mapping.decode(&PLANS, &record).unwrap().unwrap();
     assert_eq!((&*decoded.shop, &*decoded.user), ("clicks", "12"));
     assert_eq!(decoded.own_time, EventTime(MORNING_MS));
-    assert_eq!(decoded.key, EventKey::of_id(r#"{"who":{"id":12}}"#));
+    assert_eq!(decoded.key, EventKey::of_id(EventType::View, r#"{"who":{"id":12}}"#));
     assert_eq!(items(&decoded.action), ["all"]);
 
     let reason = |record: Record<'_>| mapping.decode(&PLANS, &record).unwrap_err().reason;
@@ -320,7 +329,7 @@ fn a_time_far_ahead_is_corrected_to_the_earlier_of_timestamp_and_clock() {
             let want = if timestamp.is_none() { -hour } else { time };
             assert_eq!(corrected.event.time, EventTime(at(want)), "a file's line is as old as its file");
         }
-        let own_key = EventKey::of_content(EventType::View, "i", EventTime(at(own)));
+        let own_key = EventKey::of_item(EventType::View, "i", EventTime(at(own)));
         assert_eq!(admitted.event.key, own_key, "the key is made before the correction");
     }
 }
@@ -400,4 +409,61 @@ fn text_without_escapes_is_borrowed_from_the_record() {
     let Action::Order { items, .. } = &seen.action else { panic!("an order") };
     assert!(range.contains(&items[0].as_ptr()));
     assert_eq!(&*seen.shop, "s1");
+}
+
+#[test]
+fn records_of_an_order_say_what_they_do_to_it() {
+    let mapping = mapping("");
+    let record = |kind: &str, more: &str| {
+        let json = format!(r#"{{"type":"{kind}","user":"u","ts":{MORNING_MS},"order_id":7,{more}}}"#);
+        format!("{:?}", event(&mapping, &json).event.action)
+    };
+    let order = |step, version, items: &[&str]| {
+        let items = items.iter().map(|item| item.to_string().into()).collect();
+        format!("{:?}", Action::Order { step, order_id: "7".into(), version, items })
+    };
+    let lines = r#""lines":[{"item":"a"},{"item":"b"}]"#;
+    assert_eq!(record("order", &format!(r#"{lines},"version":3"#)), order(OrderStep::State, Some(3), &["a", "b"]));
+    assert_eq!(record("add", lines), order(OrderStep::Add, None, &["a", "b"]));
+    assert_eq!(record("add", r#""item":"c""#), order(OrderStep::Add, None, &["c"]), "a record a line");
+    assert_eq!(record("return", r#""item":"c","version":"-4""#), order(OrderStep::Return, Some(-4), &["c"]));
+    assert_eq!(
+        record("cancel", &format!(r#"{lines},"version":"1970-01-01T00:00:02Z""#)),
+        order(OrderStep::Cancel, Some(2_000), &[])
+    );
+    let of_two = format!(r#"{{"type":"order","user":"u","ts":{MORNING_MS},"order_id":7,"item":"c"}}"#);
+    assert_eq!(reject(&mapping, &of_two).reason, Reason::EmptyOrder, "an order's state is never one item by chance");
+}
+
+#[test]
+fn a_view_has_its_session_and_an_erasure_needs_no_time() {
+    let mapping = mapping("");
+    let json = format!(r#"{{"type":"view","user":"u","ts":{MORNING_MS},"item":"i","session":12}}"#);
+    let seen = event(&mapping, &json);
+    assert_eq!(seen.event.action, Action::View { item: "i".into(), session: Some("12".into()) });
+    for (read_to, clock_ms, want) in [(Some(5), Some(MORNING_MS), 5), (None, Some(MORNING_MS), MORNING_MS)] {
+        let now = Now { clock_ms, read_to: read_to.map(|ms| EventTime(MORNING_MS - ms)) };
+        let want = if read_to.is_some() { MORNING_MS - want } else { want };
+        let erased = intake().admit_record(&mapping, &PLANS, &record(r#"{"type":"erase","user":"u"}"#), now);
+        let erased = erased.unwrap().unwrap();
+        assert_eq!((erased.event.action, erased.event.time), (Action::Erase, EventTime(want)));
+        assert_eq!(erased.user, UserKeys::new([0; 16]).key("main", "u"));
+    }
+}
+
+#[test]
+fn an_order_without_a_user_is_of_one_of_its_own_where_the_mapping_says_so() {
+    let json =
+        |more: &str| format!(r#"{{"type":"order","user":null,"ts":{MORNING_MS},"lines":[{{"item":"a"}}]{more}}}"#);
+    assert_eq!(reject(&mapping(""), &json("")).reason, Reason::MissingField);
+    let mapping = mapping("fields.user_missing = \"anonymous\"");
+    let user = |json: &str| event(&mapping, json).user;
+    let numbered = user(&json(r#","order_id":"7""#));
+    let cancelled = format!(r#"{{"type":"cancel","ts":{},"order_id":7}}"#, MORNING_MS + 1);
+    assert_eq!(numbered, user(&cancelled), "a later record finds it");
+    assert_ne!(numbered, user(&json(r#","order_id":"8""#)));
+    assert_eq!(user(&json("")), user(&json("")), "sent again");
+    assert_ne!(user(&json(r#","event_id":"1""#)), user(&json(r#","event_id":"2""#)));
+    let view = format!(r#"{{"type":"view","ts":{MORNING_MS},"item":"i"}}"#);
+    assert_eq!(reject(&mapping, &view).reason, Reason::MissingField, "orders only");
 }

@@ -52,6 +52,8 @@ pub enum TimeForm {
     Pattern,
     /// In the unit that its schema says.
     Logical(LogicalTime),
+    /// Not at all: an erasure needs no time.
+    Nowhere,
 }
 
 /// The time of a record.
@@ -199,6 +201,12 @@ fn text_hint(text: &str) -> String {
             "; iso8601 reads 2026-03-01T10:00:00Z and its like, format = \"dd-mm-yyyy HH:MM\" other forms".to_owned()
         }
     }
+}
+
+/// A time in ISO 8601, in ms since 1970.
+pub(super) fn written_ms(value: &Value<'_>) -> Option<i64> {
+    let spec = TimeSpec { unit: TimeUnit::Iso8601, ..TimeSpec::default() };
+    Some(TimeReader::compile(&spec).ok()?.read(value).ok()?.time.0)
 }
 
 impl TimeReader {

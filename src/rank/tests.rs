@@ -27,8 +27,11 @@ fn counted(orders: &[(i64, Vec<(u16, u32)>)], first_met: &[u16]) -> Rows {
             }
         }
         let context = Change::Context { shop, relation: Relation::BoughtTogether };
-        rows.apply(&Delta { time: EventTime(*time), change: context }, &mut touched);
-        rows.apply(&Delta { time: EventTime(*time), change: Change::Basket { items: &items } }, &mut touched);
+        rows.apply(&Delta::counted(EventTime(*time), context), &mut touched);
+        rows.apply(
+            &Delta::counted(EventTime(*time), Change::Basket { items: &items, before: &[], settled: 0 }),
+            &mut touched,
+        );
     }
     rows
 }

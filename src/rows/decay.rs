@@ -79,8 +79,33 @@ pub(super) fn split(weight: f64) -> (f32, u16) {
 /// The stored weight plus `weight`. The rounding looks at mantissas alone, so it knows no landmark.
 #[must_use]
 pub(super) fn accumulate(coarse: f32, fine: u16, weight: f64) -> (f32, u16) {
-    let stored = f64::from_bits(f64::from(coarse).to_bits() | u64::from(fine) << DROPPED_BITS);
-    split(stored + weight)
+    split(stored(coarse, fine) + weight)
+}
+
+fn stored(coarse: f32, fine: u16) -> f64 {
+    f64::from_bits(f64::from(coarse).to_bits() | u64::from(fine) << DROPPED_BITS)
+}
+
+/// What is left, relative to what is taken back, that can only be rounding: of a pair, of which 40 bits are kept, and of a total. Damped
+/// weights and old ones that are as small beside a newer one would have to be 24 half-lives apart.
+const ROUNDING_OF_PAIRS: f64 = 1.0 / (1_u64 << 24) as f64;
+pub(super) const ROUNDING_OF_TOTALS: f64 = 1.0 / (1_u64 << 36) as f64;
+
+/// What is left of a weight when `taken` is taken back. Nothing at all where no support is left, or none was there, and what is
+/// left is only what adding and subtracting has rounded; else it stays present.
+#[must_use]
+pub(super) fn left(weight: f64, taken: f64, rounding: f64, is_without_support: bool) -> f64 {
+    let left = weight - taken;
+    if is_without_support && left <= taken * rounding { 0.0 } else { left.max(f64::MIN_POSITIVE) }
+}
+
+/// The stored weight less `weight`; 0 where nothing is left: see [`left`].
+#[must_use]
+pub(super) fn reduce(coarse: f32, fine: u16, weight: f64, is_without_support: bool) -> (f32, u16) {
+    match left(stored(coarse, fine), weight, ROUNDING_OF_PAIRS, is_without_support) {
+        0.0 => (0.0, 0),
+        left => split(left),
+    }
 }
 
 /// Decay of one relation: its half-life and where its landmark stands.
@@ -206,6 +231,19 @@ mod tests {
                 assert!(drift(count, near) < 1e-6, "nearness: {scale} {count}");
             }
         }
+    }
+
+    #[test]
+    fn what_is_taken_back_wholly_is_nothing_and_what_has_support_stays() {
+        let third = 1.0 / 3.0;
+        let sum = (0..1000).fold((0.0, 0), |(coarse, fine), n| accumulate(coarse, fine, third + f64::from(n)));
+        let rest = (0..1000).rev().fold(sum, |(coarse, fine), n| reduce(coarse, fine, third + f64::from(n), n == 0));
+        assert_eq!(rest, (0.0, 0), "but for rounding");
+        let (coarse, fine) = split(1.0);
+        assert_eq!(reduce(coarse, fine, 1.0, true), (0.0, 0));
+        assert_eq!(reduce(coarse, fine, 2.0, true), (0.0, 0), "never below nothing");
+        assert_eq!(reduce(coarse, fine, 2.0, false), (f32::MIN_POSITIVE, 0), "support says that it is there");
+        assert_eq!(reduce(coarse, fine, 0.75, true), (0.25, 0), "a repeat order without support is there too");
     }
 
     #[test]

@@ -4,6 +4,8 @@
 //! items that the partition owns, exactly, and what other owners have broadcast of theirs.
 //! Invariants: the state is a function of the deltas in their order, the times observed and the totals heard, bit for bit;
 //! no count is zero or negative; a row never exceeds `row_max`, and what pruning drops is counted.
+//! What was counted can be taken back, by the same numbers at the same time: what is taken back wholly is gone. Of a pair that was
+//! pruned nothing is taken back, and none is made.
 //! An event's time may lie in the past, so pruning measures against the latest time that the partition has seen. Pair weights
 //! are `f32`; what would underflow is held at the smallest normal number, because a pair that was counted is present.
 //! Absent: users, windows, ranking, bytes, IO.
@@ -25,9 +27,9 @@ pub use view::{Neighbour, RowView};
 use crate::event::EventTime;
 use crate::items::{ItemId, Items, ShopId};
 use crate::position::Partition;
-use crate::relation::{Bought, Change, Delta, Relation, repeat_weight};
+use crate::relation::{Bought, Change, Delta, OrdersBefore, Relation, repeat_weight};
 use crate::rules::CountingRules;
-use decay::Decay;
+use decay::{Decay, ROUNDING_OF_TOTALS, left};
 use owner::Ownership;
 use row::{Increment, RowStore};
 use totals::Totals;
@@ -59,6 +61,8 @@ pub struct RowsStats {
     pub items: usize,
     /// Pairs dropped from full rows, ever.
     pub evictions: u64,
+    /// Pairs of which something was to be taken back and which were not there (any more), ever.
+    pub missed: u64,
     /// Directed pair updates, ever.
     pub pair_updates: u64,
     /// The same, by [`Relation::index`].
@@ -74,6 +78,8 @@ pub struct RelationStats {
     pub pairs: usize,
     /// Pairs dropped from full rows, ever.
     pub evictions: u64,
+    /// Pairs of which something was to be taken back and which were not there (any more), ever.
+    pub missed: u64,
     /// Directed pair updates, ever.
     pub pair_updates: u64,
 }
@@ -87,6 +93,7 @@ struct Unit {
     day: u16,
     /// Stored weight below which a pair of a full row goes first.
     faded: f64,
+    is_taken_back: bool,
 }
 
 impl Unit {
@@ -165,30 +172,31 @@ impl Rows {
     pub fn apply(&mut self, delta: &Delta<'_>, touched: &mut Vec<(Relation, ItemId)>) {
         self.observe(delta.time);
         self.owner.meet(&self.items);
+        let unit = |rows: &mut Self, relation| rows.unit(relation, delta.time, delta.is_taken_back);
         match delta.change {
             Change::Context { shop, relation } => {
-                let unit = self.unit(relation, delta.time);
+                let unit = unit(self, relation);
                 self.count_context(unit, shop);
             }
             Change::Star { relation, centre, neighbours } => {
-                let unit = self.unit(relation, delta.time);
+                let unit = unit(self, relation);
                 self.count_star(unit, centre, neighbours, touched);
             }
             Change::StarBack { relation, centre, neighbours } => {
-                let unit = self.unit(relation, delta.time);
+                let unit = unit(self, relation);
                 for &(neighbour, distance) in neighbours {
                     assert!(self.owner.has(neighbour), "half a star for a row of another partition");
                     self.count_pair(unit, neighbour, centre, relation.star_weight(distance), 1);
                     touched.push((relation, neighbour));
                 }
             }
-            Change::Basket { items } => {
-                let unit = self.unit(Relation::BoughtTogether, delta.time);
-                self.count_basket(unit, items, touched);
+            Change::Basket { items, before, settled } => {
+                let unit = unit(self, Relation::BoughtTogether);
+                self.count_basket(unit, (items, before, settled), touched);
             }
-            Change::Cross { relation, anchors, others } => {
-                let unit = self.unit(relation, delta.time);
-                self.count_cross(unit, anchors, others, touched);
+            Change::Cross { relation, anchors, settled, others } => {
+                let unit = unit(self, relation);
+                self.count_cross(unit, (anchors, settled), others, touched);
             }
         }
     }
@@ -207,6 +215,7 @@ impl Rows {
             bytes: self.store.bytes() + totals + self.owner.bytes() + self.travel.bytes(),
             items: self.items.len(),
             evictions: by_relation.iter().map(|stats| stats.evictions).sum(),
+            missed: by_relation.iter().map(|stats| stats.missed).sum(),
             pair_updates: by_relation.iter().map(|stats| stats.pair_updates).sum(),
             by_relation,
         }
@@ -215,8 +224,14 @@ impl Rows {
     fn count_context(&mut self, unit: Unit, shop: ShopId) {
         assert!(self.owner.has_shop(shop), "contexts of a shop of another partition");
         let contexts = self.totals[unit.relation.index()].contexts_mut(shop.index());
-        contexts.weight += unit.weight;
-        contexts.support += 1;
+        if unit.is_taken_back {
+            contexts.support = contexts.support.saturating_sub(1);
+            let left = left(contexts.weight, unit.weight, ROUNDING_OF_TOTALS, false);
+            contexts.weight = if contexts.support == 0 { 0.0 } else { left }; // each has support
+        } else {
+            contexts.weight += unit.weight;
+            contexts.support += 1;
+        }
         self.note_contexts(unit.relation, shop);
     }
 
@@ -234,17 +249,27 @@ impl Rows {
         }
     }
 
-    fn count_basket(&mut self, unit: Unit, items: &[Bought], touched: &mut Vec<(Relation, ItemId)>) {
+    fn count_basket(
+        &mut self,
+        unit: Unit,
+        (items, before, settled): (&[Bought], &[OrdersBefore], usize),
+        touched: &mut Vec<(Relation, ItemId)>,
+    ) {
         for (place, anchor) in items.iter().enumerate() {
             if !self.owner.has(anchor.item) {
                 continue;
             }
             let weight = repeat_weight(anchor.repeats);
-            self.count_anchor(unit, anchor.item, weight, u32::from(anchor.repeats == 0));
-            self.count_other(unit, anchor.item, 1.0, 1);
-            for (_, other) in items.iter().enumerate().filter(|&(other, _)| other != place) {
-                let support = u32::from(anchor.repeats.min(other.repeats) == 0);
-                self.count_pair(unit, anchor.item, other.item, weight, support);
+            let is_settled = place < settled;
+            if !is_settled {
+                self.count_anchor(unit, anchor.item, weight, u32::from(anchor.repeats == 0));
+                self.count_other(unit, anchor.item, 1.0, 1);
+            }
+            // Two that are settled have been counted.
+            let from = if is_settled { settled } else { 0 };
+            for (at, other) in items.iter().enumerate().skip(from).filter(|&(at, _)| at != place) {
+                let is_new = before.is_empty() || before[place].are_apart(before[at]);
+                self.count_pair(unit, anchor.item, other.item, weight, u32::from(is_new));
             }
             touched.push((unit.relation, anchor.item));
         }
@@ -253,7 +278,7 @@ impl Rows {
     fn count_cross(
         &mut self,
         unit: Unit,
-        anchors: &[ItemId],
+        (anchors, is_settled): (&[ItemId], bool),
         others: &[Bought],
         touched: &mut Vec<(Relation, ItemId)>,
     ) {
@@ -264,7 +289,9 @@ impl Rows {
         }
         for &anchor in anchors {
             assert!(self.owner.has(anchor), "an anchor of another partition");
-            self.count_anchor(unit, anchor, 1.0, 1);
+            if !is_settled {
+                self.count_anchor(unit, anchor, 1.0, 1);
+            }
             for other in others.iter().filter(|other| other.item != anchor) {
                 let (weight, support) = (repeat_weight(other.repeats), u32::from(other.repeats == 0));
                 self.count_pair(unit, anchor, other.item, weight, support);
@@ -275,29 +302,33 @@ impl Rows {
 
     fn count_pair(&mut self, unit: Unit, anchor: ItemId, other: ItemId, weight: f64, support: u32) {
         self.pair_updates[unit.relation.index()] += 1;
-        self.store.add(unit.relation, anchor, other, unit.times(weight, support), unit.faded, &self.items);
+        let increment = unit.times(weight, support);
+        if unit.is_taken_back {
+            self.store.take_back(unit.relation, anchor, other, increment);
+        } else {
+            self.store.add(unit.relation, anchor, other, increment, unit.faded, &self.items);
+        }
     }
 
     fn count_anchor(&mut self, unit: Unit, item: ItemId, weight: f64, support: u32) {
-        let weight = unit.weight * weight;
-        self.totals[unit.relation.index()].add_anchor(unit.relation, item, weight, support);
+        let total = self.totals[unit.relation.index()].anchor_mut(unit.relation, item);
+        total.count(unit.weight * weight, support, unit.is_taken_back);
     }
 
     fn count_other(&mut self, unit: Unit, item: ItemId, weight: f64, support: u32) {
         let total = self.totals[unit.relation.index()].other_mut(item);
-        total.weight += unit.weight * weight;
-        total.support = total.support.saturating_add(support);
+        total.count(unit.weight * weight, support, unit.is_taken_back);
         self.note_other(unit.relation, item);
     }
 
     /// What an event at `time` counts with. May move the landmark.
-    fn unit(&mut self, relation: Relation, time: EventTime) -> Unit {
+    fn unit(&mut self, relation: Relation, time: EventTime, is_taken_back: bool) -> Unit {
         let moved = self.decay[relation.index()].prepare(time);
         self.rescale(relation, moved);
         let decay = &self.decay[relation.index()];
         let weight = decay.growth(time);
         let weight_now = if time == self.now { weight } else { decay.growth(self.now) };
-        Unit { relation, weight, day: time.day(), faded: self.min_weight * weight_now }
+        Unit { relation, weight, day: time.day(), faded: self.min_weight * weight_now, is_taken_back }
     }
 
     fn prepare_landmark(&mut self, relation: Relation, landmark: i64) {

@@ -7,7 +7,7 @@
 //! Absent: what a key is called, and how weights decay.
 
 use super::RelationStats;
-use super::decay::{accumulate, narrow, power_of_two, split};
+use super::decay::{accumulate, narrow, power_of_two, reduce, split};
 use super::slab::{Block, BlockMut, Place, ROW_PAIRS_MAX, Slabs};
 use crate::items::{ItemId, Items};
 use crate::relation::Relation;
@@ -70,6 +70,37 @@ impl RowStore {
             }
             self.push(relation, &mut head, other, increment);
             self.heads[relation.index()][anchor.index()] = head;
+        }
+    }
+
+    /// Takes back from the pair (anchor, other), which goes when nothing is left. One that is not there was pruned.
+    pub(super) fn take_back(&mut self, relation: Relation, anchor: ItemId, other: ItemId, increment: Increment) {
+        let held = &mut self.held[relation.index()];
+        let Some(head) = self.heads[relation.index()].get_mut(anchor.index()).filter(|head| head.length > 0) else {
+            held.missed += 1;
+            return;
+        };
+        let length = head.length as usize;
+        let mut block = self.slabs.block_mut(head.place);
+        let Some(index) = find(&block.keys[..length], other.0) else {
+            held.missed += 1;
+            return;
+        };
+        let support = block.support[index].saturating_sub(increment.support);
+        let stored = f32::from_bits(block.weights[index]);
+        let (coarse, fine) = reduce(stored, block.fine(index), increment.weight, support == 0);
+        if coarse > 0.0 {
+            block.support[index] = support;
+            block.weights[index] = coarse.to_bits();
+            block.set_fine(index, fine);
+            return;
+        }
+        block.copy_within(length - 1, index);
+        head.length -= 1;
+        held.pairs -= 1;
+        if head.length == 0 {
+            held.rows -= 1;
+            self.slabs.give_back(head.place);
         }
     }
 

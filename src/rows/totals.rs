@@ -1,9 +1,9 @@
 //! Totals: how often an item was an anchor and an other, and how many contexts a shop had, per relation.
 //!
 //! Invariants: own totals are exact; a foreign one is what its owner last broadcast. Weights are relative to the landmark;
-//! zero means never counted.
+//! zero means never counted, or taken back wholly.
 
-use super::decay::power_of_two;
+use super::decay::{ROUNDING_OF_TOTALS, left, power_of_two};
 use crate::items::ItemId;
 use crate::relation::Relation;
 
@@ -16,6 +16,19 @@ pub(super) struct Total {
     pub(super) changed: bool,
     /// Listed as possibly other than what was last broadcast.
     pub(super) differs: bool,
+}
+
+impl Total {
+    /// Adds, or takes back.
+    pub(super) fn count(&mut self, weight: f64, support: u32, is_taken_back: bool) {
+        if is_taken_back {
+            self.support = self.support.saturating_sub(support);
+            self.weight = left(self.weight, weight, ROUNDING_OF_TOTALS, self.support == 0);
+        } else {
+            self.support = self.support.saturating_add(support);
+            self.weight += weight;
+        }
+    }
 }
 
 /// How many contexts a shop had.
@@ -40,12 +53,10 @@ pub(super) struct Totals {
 }
 
 impl Totals {
-    /// Adds to the anchor total of an item.
-    pub(super) fn add_anchor(&mut self, relation: Relation, item: ItemId, weight: f64, support: u32) {
+    /// The anchor total of an item, to change.
+    pub(super) fn anchor_mut(&mut self, relation: Relation, item: ItemId) -> &mut Total {
         debug_assert!(!relation.is_symmetric(), "one total serves both roles");
-        let total = slot(&mut self.anchors, item.index());
-        total.weight += weight;
-        total.support = total.support.saturating_add(support);
+        slot(&mut self.anchors, item.index())
     }
 
     /// The other total of an item (of a symmetric relation: its only one), to change.
@@ -116,7 +127,7 @@ mod tests {
         totals.other_mut(ItemId(1_023));
         let others = totals.bytes();
         assert!(others >= 1_024 * size_of::<Total>(), "{others}");
-        totals.add_anchor(Relation::AlsoBought, ItemId(1_023), 1.0, 1);
+        totals.anchor_mut(Relation::AlsoBought, ItemId(1_023));
         assert!(totals.bytes() - others >= 1_024 * size_of::<Total>());
     }
 }

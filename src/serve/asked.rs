@@ -25,16 +25,22 @@ pub struct Asked<'a> {
 #[must_use]
 pub fn tallies(asked: &Asked<'_>) -> BTreeMap<&'static str, u64> {
     let of = |fate: Fate| events_of(asked, fate);
-    let accepted = of(Fate::Counted) + of(Fate::Late) + of(Fate::Overlong) + of(Fate::Bulk);
-    let all = [
-        ("accepted", accepted),
-        ("bulk", of(Fate::Bulk)),
-        ("duplicate", of(Fate::Duplicate)),
-        ("late", of(Fate::Late)),
-        ("overlong", of(Fate::Overlong)),
-        ("rejected", asked.rejected),
+    let ignored = [
+        ("bulk", Fate::Bulk),
+        ("late", Fate::Late),
+        ("overlong", Fate::Overlong),
+        ("stale", Fate::Stale),
+        ("unchanged", Fate::Unchanged),
+        ("unknown_order", Fate::UnknownOrder),
     ];
-    all.into_iter().filter(|&(_, count)| count > 0).collect()
+    let accepted = of(Fate::Counted) + ignored.iter().map(|&(_, fate)| of(fate)).sum::<u64>();
+    let all = ignored.map(|(name, fate)| (name, of(fate)));
+    let all = all.into_iter().chain([
+        ("accepted", accepted),
+        ("duplicate", of(Fate::Duplicate)),
+        ("rejected", asked.rejected),
+    ]);
+    all.filter(|&(_, count)| count > 0).collect()
 }
 
 /// How many events met `fate`.

@@ -145,7 +145,7 @@ impl Outbox {
         }
         self.learn_owners(items);
         let mut split = std::mem::take(&mut self.split);
-        let time = delta.time;
+        let (time, is_taken_back) = (delta.time, delta.is_taken_back);
         match delta.change {
             Change::Context { shop, .. } => {
                 let output = self.shop_owners[shop.index()].index();
@@ -160,17 +160,17 @@ impl Outbox {
                     split.neighbours.clear();
                     split.neighbours.extend(placed.filter(|(item, _)| self.owners[item.index()] == target));
                     let change = Change::StarBack { relation, centre, neighbours: &split.neighbours };
-                    self.put_to(target.index(), &Delta { time, change }, progress, items, effects);
+                    self.put_to(target.index(), &Delta { time, change, is_taken_back }, progress, items, effects);
                 }
             }
             Change::StarBack { .. } => {} // made only here
-            Change::Basket { items: basket } => {
+            Change::Basket { items: basket, .. } => {
                 self.targets_of(&mut split.targets, basket.iter().map(|bought| bought.item));
                 for target in &split.targets {
                     self.put_to(target.index(), delta, progress, items, effects);
                 }
             }
-            Change::Cross { relation, anchors, others } => {
+            Change::Cross { relation, anchors, settled, others } => {
                 let all = anchors.iter().copied().chain(others.iter().map(|bought| bought.item));
                 self.targets_of(&mut split.targets, all);
                 for &target in &split.targets {
@@ -179,8 +179,8 @@ impl Outbox {
                     split.others.clear();
                     let needs_all = !split.anchors.is_empty();
                     split.others.extend(others.iter().filter(|o| needs_all || self.owners[o.item.index()] == target));
-                    let change = Change::Cross { relation, anchors: &split.anchors, others: &split.others };
-                    self.put_to(target.index(), &Delta { time, change }, progress, items, effects);
+                    let change = Change::Cross { relation, anchors: &split.anchors, settled, others: &split.others };
+                    self.put_to(target.index(), &Delta { time, change, is_taken_back }, progress, items, effects);
                 }
             }
         }

@@ -6,10 +6,10 @@
 
 use super::BlockLimits;
 use super::effect::{Effects, Log};
-use crate::event::{EventKey, EventTime, EventType, UserKey};
-use crate::items::{ItemId, Items};
+use crate::event::EventTime;
+use crate::items::{ItemId, Items, ShopId};
 use crate::position::{Checkpoint, Partition, Position, SourcePartition, Span};
-use crate::wire::{EventsWriter, Lag, SectionHead};
+use crate::wire::{EventToWrite, EventsWriter, Lag, SectionHead};
 
 /// What the heads of sections say besides positions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,14 +37,9 @@ pub(super) enum News {
     All,
 }
 
-/// An event as it is written.
+/// An event as it is written, and when it arrived.
 pub(super) struct Entry<'a> {
-    pub(super) position: Position,
-    pub(super) user: UserKey,
-    pub(super) key: EventKey,
-    pub(super) time: EventTime,
-    pub(super) event_type: EventType,
-    pub(super) items: &'a [ItemId],
+    pub(super) event: EventToWrite<'a>,
     pub(super) arrived_ms: Option<i64>,
 }
 
@@ -98,9 +93,15 @@ impl Sections {
     }
 
     /// Whether there is no room for one more event of these items in the block of `partition`.
-    pub(super) fn is_full_for(&self, partition: Partition, event_items: &[ItemId], items: &Items) -> bool {
+    pub(super) fn is_full_for(
+        &self,
+        partition: Partition,
+        shop: ShopId,
+        event_items: &[ItemId],
+        items: &Items,
+    ) -> bool {
         let writer = &self.outputs[partition.index()].writer;
-        let bytes = || writer.bytes() + EventsWriter::entry_bytes_max(event_items, items);
+        let bytes = || writer.bytes() + EventsWriter::entry_bytes_max(shop, event_items, items);
         writer.entries() > 0 && bytes() > self.limits.bytes_max
     }
 
@@ -118,8 +119,7 @@ impl Sections {
         if let (Some(arrived_ms), head) = (entry.arrived_ms, output.writer.head(section)) {
             head.arrived_ms = Some(head.arrived_ms.map_or(arrived_ms, |first| first.min(arrived_ms)));
         }
-        let Entry { position, user, key, time, event_type, items: event_items, .. } = *entry;
-        output.writer.push(section, position, user, key, time, event_type, event_items, items);
+        output.writer.push(section, &entry.event, items);
         output.writer.bytes() >= self.limits.bytes_max || output.writer.entries() >= self.limits.entries_max
     }
 

@@ -8,12 +8,12 @@ use super::intake::LAG_MARKS_MIN_MS;
 use super::outbox::Outbox;
 use super::sections::{News, Progress};
 use super::{Authorship, BlockLimits, Clock, EventsInput, Identity, Left, REPEAT_INTERVAL_MS, Work};
-use crate::event::{EventKey, EventTime, EventType, UserKey};
-use crate::items::{ItemId, Items};
+use crate::event::{EventKey, EventTime, EventType, LinkKey, OrderStep, UserKey};
+use crate::items::{ItemId, Items, ShopId};
 use crate::position::{NextOffset, Partition, SourcePartition, Verdict};
 use crate::relation::Fate;
 use crate::rules::CountingRules;
-use crate::windows::{Action, Input, Merge, SourceIndex, Windows};
+use crate::windows::{Action, Input, Merge, OrderRecord, SourceIndex, Windows};
 use crate::wire::{
     EventEntry, EventItems, EventsBlock, Kind, Lag, Opening, Section, SectionHead, Translation, checksum_of_block,
     kind_of,
@@ -35,16 +35,25 @@ struct Buffered {
 }
 
 enum BufferedItems {
-    View(ItemId),
+    View(ItemId, Option<LinkKey>),
     Cart(ItemId),
-    Order(Box<[ItemId]>),
+    Order(Box<BufferedOrder>),
+    Erase(ShopId),
+}
+
+struct BufferedOrder {
+    step: OrderStep,
+    number: Option<LinkKey>,
+    version: Option<i64>,
+    shop: ShopId,
+    lines: Box<[ItemId]>,
 }
 
 /// How many events of each type met each fate, and what else the stage saw.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct WindowsTally {
     /// By `EventType as usize`, then `Fate as usize`.
-    pub fates: [[u64; 5]; EventType::ALL.len()],
+    pub fates: [[u64; Fate::COUNT]; EventType::ALL.len()],
     /// Entries of the events log that had been applied before.
     pub ledger_duplicates: u64,
 }
@@ -272,23 +281,42 @@ impl WindowsWork {
         entry: &EventEntry,
         effects: &mut dyn Effects,
     ) {
-        let item = |number: u32| self.names.items[number as usize];
-        let items = match &entry.items {
-            EventItems::One(number) if entry.event_type == EventType::View => BufferedItems::View(item(*number)),
-            EventItems::One(number) => BufferedItems::Cart(item(*number)),
-            EventItems::Lines(lines) => {
-                BufferedItems::Order(block.lines[lines.clone()].iter().map(|&number| item(number)).collect())
-            }
-        };
-        let lines = if let BufferedItems::Order(lines) = &items { size_of_val::<[ItemId]>(lines) } else { 0 };
+        let (items, bytes) = self.buffered(block, entry);
         let user = block.users[entry.user as usize];
         let is_given_up = self.given_up.contains(&section.head.source);
         let (arrived_ms, given_up) = (section.head.arrived_ms, is_given_up.then_some(source));
         let held = Buffered { user, key: entry.key, time: entry.time, items, arrived_ms, given_up };
-        self.merge.push(source, entry.time, entry.event_type, HELD_BYTES + lines, held);
+        self.merge.push(source, entry.time, entry.event_type, HELD_BYTES + bytes, held);
         if block.sections.len() == 1 && self.merge.bytes() > MERGE_RELEASE_BYTES {
             self.release(effects);
         }
+    }
+
+    /// What an event is about, and the bytes that it takes besides.
+    fn buffered(&self, block: &EventsBlock<'_>, entry: &EventEntry) -> (BufferedItems, usize) {
+        let item = |number: u32| self.names.items[number as usize];
+        let (lines, shop): (Box<[ItemId]>, _) = match &entry.items {
+            EventItems::One(number) if entry.event_type == EventType::View => {
+                return (BufferedItems::View(item(*number), entry.link), 0);
+            }
+            EventItems::One(number) => return (BufferedItems::Cart(item(*number)), 0),
+            EventItems::Lines(lines) => {
+                let lines: Box<[ItemId]> = block.lines[lines.clone()].iter().map(|&number| item(number)).collect();
+                let shop = lines.first().map(|&first| self.items.shop_of(first));
+                (lines, shop.unwrap_or(ShopId(0))) // the block's decoder refuses an empty order
+            }
+            EventItems::None(shop) => (Box::default(), self.names.shops[*shop as usize]),
+        };
+        let step = match entry.event_type {
+            EventType::Erase => return (BufferedItems::Erase(shop), 0),
+            EventType::Add => OrderStep::Add,
+            EventType::Return => OrderStep::Return,
+            EventType::Cancel => OrderStep::Cancel,
+            EventType::Order | EventType::View | EventType::Cart => OrderStep::State,
+        };
+        let bytes = size_of::<BufferedOrder>() + size_of_val::<[ItemId]>(&lines);
+        let order = BufferedOrder { step, number: entry.link, version: entry.version, shop, lines };
+        (BufferedItems::Order(Box::new(order)), bytes)
     }
 
     /// A source that reads history silences the lists from its first entry on: what follows from it may leave before the
@@ -338,15 +366,18 @@ impl WindowsWork {
             *self.late_arrivals.entry(source).or_default() += 1;
         }
         self.highest_released = self.highest_released.max(Some(held.time));
-        let (action, any) = match &held.items {
-            BufferedItems::View(item) => (Action::View(*item), *item),
-            BufferedItems::Cart(item) => (Action::Cart(*item), *item),
-            BufferedItems::Order(lines) => {
-                let Some(&first) = lines.first() else { return }; // the block's decoder refuses an empty order
-                (Action::Order(lines), first)
+        let (action, shop) = match &held.items {
+            BufferedItems::View(item, session) => {
+                (Action::View { item: *item, session: *session }, self.items.shop_of(*item))
             }
+            BufferedItems::Cart(item) => (Action::Cart(*item), self.items.shop_of(*item)),
+            BufferedItems::Order(order) => {
+                let BufferedOrder { step, number, version, shop, lines } = &**order;
+                let record = OrderRecord { step: *step, number: *number, version: *version, lines };
+                (Action::Order(record), *shop)
+            }
+            BufferedItems::Erase(shop) => (Action::Erase, *shop),
         };
-        let shop = self.items.shop_of(any);
         let input = Input { user: held.user, key: held.key, time: held.time, shop, action };
         let progress = self.progress();
         self.outbox.arrived(held.arrived_ms);

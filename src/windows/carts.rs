@@ -23,7 +23,7 @@ pub(super) fn add(
     let cart = visitor.cart.get_or_insert_default();
     match cart.arrive(time, rules.cart_gap_ms) {
         Arrival::Late => return Fate::Late,
-        Arrival::Opens => sink(Delta { time, change: Change::Context { shop: input.shop, relation: RELATION } }),
+        Arrival::Opens => sink(Delta::counted(time, Change::Context { shop: input.shop, relation: RELATION })),
         Arrival::Continues => {}
     }
     match cart.place(item, rules.cart_max) {
@@ -32,7 +32,7 @@ pub(super) fn add(
         Place::Free => {}
     }
     // All pairs of a cart weigh the same, so the order of neighbours has no meaning here.
-    sink(Delta { time, change: Change::Star { relation: RELATION, centre: item, neighbours: cart.items() } });
+    sink(Delta::counted(time, Change::Star { relation: RELATION, centre: item, neighbours: cart.items() }));
     cart.push(item);
     Fate::Counted
 }

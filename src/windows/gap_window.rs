@@ -1,4 +1,5 @@
-//! Distinct items that belong together because no gap between them is too long: a session of views, or a cart.
+//! Distinct items that belong together because no gap between them is too long: a cart. (Sessions, of which there are several, use
+//! its words.)
 
 use super::exact;
 use crate::event::EventTime;
@@ -61,13 +62,7 @@ impl GapWindow {
     }
 
     pub(super) fn place(&self, item: ItemId, max_items: usize) -> Place {
-        if self.items.contains(&item) {
-            Place::Held
-        } else if self.items.len() >= max_items {
-            Place::Full
-        } else {
-            Place::Free
-        }
+        place(&self.items, item, max_items)
     }
 
     pub(super) fn push(&mut self, item: ItemId) {
@@ -83,5 +78,16 @@ impl GapWindow {
         if self.latest <= time {
             *self = Self::default();
         }
+    }
+}
+
+/// What there is for `item` among those that are there.
+pub(super) fn place(items: &[ItemId], item: ItemId, max_items: usize) -> Place {
+    if items.contains(&item) {
+        Place::Held
+    } else if items.len() >= max_items {
+        Place::Full
+    } else {
+        Place::Free
     }
 }

@@ -1,8 +1,8 @@
 //! Puts a backlog of several sources in order of event time: orders of a year are not counted before the views that led
 //! to them.
 //!
-//! Per source partition a first-in first-out buffer. The head with the lowest key (event time, view < cart < order,
-//! source) is released as soon as no source that is behind could still bring an earlier one:
+//! Per source partition a first-in first-out buffer. The head with the lowest key (event time, view < cart < order < its
+//! changes, source) is released as soon as no source that is behind could still bring an earlier one:
 //!
 //! * behind, something buffered: what it still brings comes behind its own head, so it holds up nothing else;
 //! * behind, nothing buffered: it can still bring anything at or after the highest time heard of it (at any time, if

@@ -1,7 +1,7 @@
 //! Event → deltas: the counting rules of design section 5.
 //!
-//! Per user one visitor: the open session, the cart, what was viewed last, what was bought, and the ids of the last
-//! events. An [`Input`] moves its visitor and gives what it means for the counts as [`Delta`]s.
+//! Per user one visitor: the open sessions, the cart, what was viewed last, what was bought, the orders that may still change, and
+//! the ids of the last events. An [`Input`] moves its visitor and gives what it means for the counts as [`Delta`]s.
 //!
 //! Invariants: what an event gives, and in which order, is a function of the events before it alone: no hash map is
 //! ever iterated, no number of an item or slot of a visitor decides anything. Every list a visitor holds is bounded by a
@@ -16,33 +16,58 @@ mod carts;
 mod exact;
 mod gap_window;
 mod merge;
+mod open_orders;
 mod orders;
 mod purchases;
 mod recent_ids;
+mod sessions;
+mod tell;
 #[cfg(test)]
 mod tests;
+mod together;
 mod views;
 mod visitors;
 
 pub use merge::{Merge, SourceIndex};
 pub use visitors::WindowsBytes;
 
-use crate::event::{EventKey, EventTime, EventType, UserKey};
+use crate::event::{EventKey, EventTime, EventType, LinkKey, OrderStep, UserKey};
 use crate::items::{ItemId, ShopId};
-use crate::relation::{Bought, Delta, Fate};
+use crate::relation::{Delta, Fate};
 use crate::rules::{CountingRules, DAY_MS};
 use basket::Basket;
-use visitors::{Known, Memory, Visitors};
+use tell::{Others, Part};
+use visitors::{FirstView, Horizon, Known, Memory, Visitors};
 
 /// What a user did, in interned items.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action<'a> {
     /// Saw an item.
-    View(ItemId),
+    View {
+        /// Which.
+        item: ItemId,
+        /// In this session, if the shop says.
+        session: Option<LinkKey>,
+    },
     /// Put an item in the cart.
     Cart(ItemId),
-    /// Ordered these: the item of every line, in order; at least one, repetitions as they came.
-    Order(&'a [ItemId]),
+    /// Placed an order, or changed it.
+    Order(OrderRecord<'a>),
+    /// Is to be forgotten.
+    Erase,
+}
+
+/// A record of an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OrderRecord<'a> {
+    /// What it does to the order.
+    pub step: OrderStep,
+    /// Which order; one without a number cannot change.
+    pub number: Option<LinkKey>,
+    /// Which state is the newer one, where the record's time does not say.
+    pub version: Option<i64>,
+    /// The item of every line, in order: at least one, but of a cancellation; repetitions as they came.
+    pub lines: &'a [ItemId],
 }
 
 impl Action<'_> {
@@ -50,9 +75,10 @@ impl Action<'_> {
     #[must_use]
     pub fn event_type(&self) -> EventType {
         match self {
-            Self::View(_) => EventType::View,
+            Self::View { .. } => EventType::View,
             Self::Cart(_) => EventType::Cart,
-            Self::Order(_) => EventType::Order,
+            Self::Order(record) => record.step.event_type(),
+            Self::Erase => EventType::Erase,
         }
     }
 }
@@ -83,12 +109,18 @@ pub struct Tally {
     pub late: u64,
     /// Ignored: the session or cart was full.
     pub overlong: u64,
-    /// Orders over `basket_max` items.
+    /// Records of orders that made them bulk: of more than `basket_max` items.
     pub bulk: u64,
+    /// Ignored: states and cancellations older than what is known of their order.
+    pub stale: u64,
+    /// Records of orders that changed no item.
+    pub unchanged: u64,
+    /// Ignored: returns and cancellations of orders that are not known, or no longer.
+    pub unknown_order: u64,
 }
 
 impl Tally {
-    /// Everything but duplicates: late, overlong and bulk events were accepted too.
+    /// Everything but duplicates: what was then ignored was accepted too.
     #[must_use]
     pub fn accepted(&self) -> u64 {
         self.events.iter().sum::<u64>() - self.duplicate
@@ -102,6 +134,9 @@ impl Tally {
             Fate::Late => self.late += 1,
             Fate::Overlong => self.overlong += 1,
             Fate::Bulk => self.bulk += 1,
+            Fate::Stale => self.stale += 1,
+            Fate::Unchanged => self.unchanged += 1,
+            Fate::UnknownOrder => self.unknown_order += 1,
         }
     }
 }
@@ -111,8 +146,12 @@ impl Tally {
 struct Scratch {
     neighbours: Vec<ItemId>,
     basket: Basket,
-    anchors: Vec<ItemId>,
-    fresh: Vec<Bought>,
+    /// Items of an order with those that join or leave it.
+    all: Vec<ItemId>,
+    /// What was counted of an order, and what is.
+    old: Part,
+    new: Part,
+    others: Others,
 }
 
 /// The visitors of one partition of the events log.
@@ -145,10 +184,15 @@ impl Windows {
     pub fn apply(&mut self, input: &Input<'_>, sink: &mut impl FnMut(Delta<'_>)) -> Fate {
         self.move_on(input.time);
         let Self { rules, scratch, visitors, now, .. } = self;
-        visitors.reclaim(*now, rules.forget_after_ms);
-        let fate = visitors.meet(input.user, input.time, rules.forget_after_ms, |memory, seen| {
-            remember(memory, seen, input, rules, scratch, sink)
-        });
+        let horizon = Horizon { of_user_ms: rules.forget_after_ms, of_customer_ms: rules.forget_customer_after_ms };
+        visitors.reclaim(*now, horizon);
+        if input.action == Action::Erase {
+            visitors.erase(input.user);
+            self.tally.add(EventType::Erase, Fate::Counted);
+            return Fate::Counted;
+        }
+        let fate = visitors
+            .meet(input.user, input.time, horizon, |memory, seen| remember(memory, seen, input, rules, scratch, sink));
         self.tally.add(input.action.event_type(), fate);
         fate
     }
@@ -196,24 +240,45 @@ fn remember(
             let mut known = Known::default();
             let fate = react(&mut known, input, rules, scratch, sink);
             *memory = match (input.action, fate) {
-                (Action::View(item), Fate::Counted) => Memory::OneView { key: input.key, item },
+                (Action::View { item, session: None }, Fate::Counted) => Memory::OneView { key: input.key, item },
+                (Action::View { item, session: Some(session) }, Fate::Counted) => {
+                    Memory::OneViewInSession(Box::new(FirstView { key: input.key, item, session }))
+                }
                 _ => Memory::Known(Box::new(known)),
             };
             fate
         }
         Memory::OneView { key, item } => {
-            let is_click = input.action.event_type() != EventType::Order;
-            if *key == input.key && is_click && rules.dedup_ids > 0 && input.time <= seen {
-                return Fate::Duplicate; // nothing to remember besides
-            }
-            let mut known = Known::default();
-            let view = Input { key: *key, time: seen, action: Action::View(*item), ..*input };
-            react(&mut known, &view, rules, scratch, &mut |_| {}); // has been told
-            let fate = react(&mut known, input, rules, scratch, sink);
-            *memory = Memory::Known(Box::new(known));
-            fate
+            let first = (*key, Action::View { item: *item, session: None });
+            after_one_view(memory, first, seen, input, rules, scratch, sink)
+        }
+        Memory::OneViewInSession(view) => {
+            let first = (view.key, Action::View { item: view.item, session: Some(view.session) });
+            after_one_view(memory, first, seen, input, rules, scratch, sink)
         }
     }
+}
+
+/// The next event of a user of whom one view is known, at the time seen.
+fn after_one_view(
+    memory: &mut Memory,
+    (key, first): (EventKey, Action<'_>),
+    seen: EventTime,
+    input: &Input<'_>,
+    rules: &CountingRules,
+    scratch: &mut Scratch,
+    sink: &mut impl FnMut(Delta<'_>),
+) -> Fate {
+    let is_click = matches!(input.action, Action::View { .. } | Action::Cart(_));
+    if key == input.key && is_click && rules.dedup_ids > 0 && input.time <= seen {
+        return Fate::Duplicate; // nothing to remember besides
+    }
+    let mut known = Known::default();
+    let view = Input { key, time: seen, action: first, ..*input };
+    react(&mut known, &view, rules, scratch, &mut |_| {}); // has been told
+    let fate = react(&mut known, input, rules, scratch, sink);
+    *memory = Memory::Known(Box::new(known));
+    fate
 }
 
 fn react(
@@ -224,15 +289,19 @@ fn react(
     sink: &mut impl FnMut(Delta<'_>),
 ) -> Fate {
     let ids = match input.action {
-        Action::View(_) | Action::Cart(_) => &mut visitor.click_ids,
+        Action::View { .. } | Action::Cart(_) => &mut visitor.click_ids,
         Action::Order(_) => &mut visitor.customer.get_or_insert_default().order_ids,
+        Action::Erase => return Fate::Counted, // nobody is remembered for that
     };
     if !ids.remember(input.key, rules.dedup_ids) {
         return Fate::Duplicate;
     }
     match input.action {
-        Action::View(item) => views::view(visitor, input, item, rules, &mut scratch.neighbours, sink),
+        Action::View { item, session } => {
+            views::view(visitor, input, (item, session), rules, &mut scratch.neighbours, sink)
+        }
         Action::Cart(item) => carts::add(visitor, input, item, rules, sink),
-        Action::Order(items) => orders::order(visitor, input, items, rules, scratch, sink),
+        Action::Order(record) => orders::order(visitor, input, &record, rules, scratch, sink),
+        Action::Erase => Fate::Counted,
     }
 }

@@ -30,9 +30,19 @@ fn tiny_rules() -> CountingRules {
         also_max: 3,
         also_horizon_ms: 200_000,
         dedup_ids: 4,
+        session_longest_ms: 100_000,
+        sessions_open: 2,
+        order_open_ms: 250_000,
+        orders_max: 2,
+        together_orders: 3,
         half_life_ms: [500_000, 400_000, 300_000, 200_000, 100_000],
         ..CountingRules::default()
     }
+}
+
+/// The default rules, but the recount forgets nobody.
+fn never_forgetting() -> CountingRules {
+    CountingRules { forget_after_ms: i64::MAX, forget_customer_after_ms: i64::MAX, ..CountingRules::default() }
 }
 
 fn naive_rules(rules: &CountingRules) -> Rules {
@@ -50,6 +60,11 @@ fn naive_rules(rules: &CountingRules) -> Rules {
         also_max: rules.also_max,
         also_horizon: rules.also_horizon_ms,
         dedup_ids: rules.dedup_ids,
+        session_longest: rules.session_longest_ms,
+        sessions_open: rules.sessions_open,
+        order_open: rules.order_open_ms,
+        orders_max: rules.orders_max,
+        together_orders: usize::try_from(rules.together_orders).unwrap(),
         half_life_bought_together: rules.half_life(Relation::BoughtTogether),
         half_life_also_bought: rules.half_life(Relation::AlsoBought),
         half_life_viewed_together: rules.half_life(Relation::ViewedTogether),
@@ -78,7 +93,7 @@ fn check(rules: &CountingRules, seeds: u64, events: usize, cut: usize) {
 #[test]
 fn counts_equal_a_naive_recount_at_every_cut_with_the_default_rules() {
     // These events span years and some are sent again after years: the recount forgets nobody.
-    check(&CountingRules { forget_after_ms: i64::MAX, ..CountingRules::default() }, 60, 400, 20);
+    check(&never_forgetting(), 60, 400, 20);
 }
 
 #[test]
@@ -95,6 +110,8 @@ fn counts_equal_a_naive_recount_after_each_event() {
 fn forgetting_changes_no_count_of_events_in_order_of_time() {
     let mut rules = tiny_rules();
     rules.forget_after_ms = 2 * DAY_MS; // far beyond every horizon
+    rules.forget_customer_after_ms = 2 * DAY_MS;
+    rules.together_orders = 0; // which no time ends
     rules.half_life_ms = [60 * DAY_MS; Relation::COUNT];
     let naive = naive_rules(&rules);
     let shape = Shape { users: 300, calm: true, edges_ms: vec![DAY_MS / 8, 2 * DAY_MS, 300_000], ..Shape::of(&naive) };
@@ -140,7 +157,9 @@ fn the_made_up_shop_has_every_special_case() {
         rows.extend(recount.rows(recount.latest()));
     }
     for (name, least) in
-        [("accepted", 5_000), ("bulk", 100), ("duplicate", 100), ("late", 100), ("overlong", 100), ("rejected", 20)]
+        [("accepted", 5_000), ("bulk", 100), ("duplicate", 100), ("late", 50), ("overlong", 100), ("rejected", 20)]
+            .into_iter()
+            .chain([("stale", 20), ("unchanged", 20), ("unknown_order", 50)])
     {
         let tallies = rows.iter().filter(|row| row.kind == "tally" && row.relation == name);
         let times: i64 = tallies.map(|row| row.support).sum();

@@ -4,7 +4,7 @@ use super::Input;
 use super::exact;
 use super::gap_window::{Arrival, Place};
 use super::visitors::Known;
-use crate::event::EventTime;
+use crate::event::{EventTime, LinkKey};
 use crate::items::ItemId;
 use crate::relation::{Change, Delta, Fate, Relation};
 use crate::rules::CountingRules;
@@ -14,27 +14,27 @@ const RELATION: Relation = Relation::ViewedTogether;
 pub(super) fn view(
     visitor: &mut Known,
     input: &Input<'_>,
-    item: ItemId,
+    (item, session): (ItemId, Option<LinkKey>),
     rules: &CountingRules,
     neighbours: &mut Vec<ItemId>,
     sink: &mut impl FnMut(Delta<'_>),
 ) -> Fate {
     let time = input.time;
-    match visitor.session.arrive(time, rules.session_gap_ms) {
+    match visitor.sessions.arrive(session, time, rules) {
         Arrival::Late => return Fate::Late,
-        Arrival::Opens => sink(Delta { time, change: Change::Context { shop: input.shop, relation: RELATION } }),
+        Arrival::Opens => sink(Delta::counted(time, Change::Context { shop: input.shop, relation: RELATION })),
         Arrival::Continues => {}
     }
     visitor.recent_views.touch(item, time, rules.recent_max);
-    match visitor.session.place(item, rules.session_max_items) {
+    match visitor.sessions.place(item, rules.session_max_items) {
         Place::Held => return Fate::Counted, // a reload is not a signal
         Place::Full => return Fate::Overlong,
         Place::Free => {}
     }
     neighbours.clear();
-    neighbours.extend(visitor.session.items().iter().rev().take(rules.pair_window));
-    sink(Delta { time, change: Change::Star { relation: RELATION, centre: item, neighbours } });
-    visitor.session.push(item);
+    neighbours.extend(visitor.sessions.items().iter().rev().take(rules.pair_window));
+    sink(Delta::counted(time, Change::Star { relation: RELATION, centre: item, neighbours }));
+    visitor.sessions.push(item);
     Fate::Counted
 }
 

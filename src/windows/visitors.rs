@@ -10,11 +10,11 @@
 
 use super::carts::Cart;
 use super::exact::of_list;
-use super::gap_window::GapWindow;
 use super::purchases::Customer;
 use super::recent_ids::RecentIds;
+use super::sessions::Sessions;
 use super::views::RecentViews;
-use crate::event::{EventKey, EventTime, UserKey};
+use crate::event::{EventKey, EventTime, LinkKey, UserKey};
 use crate::items::ItemId;
 use crate::memory::allocated;
 use hashbrown::HashTable;
@@ -46,8 +46,17 @@ pub(super) enum Memory {
     Stranger,
     /// One view that was counted, at the time the visitor was seen.
     OneView { key: EventKey, item: ItemId },
+    /// The same, in a session that has an id.
+    OneViewInSession(Box<FirstView>),
     /// More.
     Known(Box<Known>),
+}
+
+/// A view that was counted.
+pub(super) struct FirstView {
+    pub(super) key: EventKey,
+    pub(super) item: ItemId,
+    pub(super) session: LinkKey,
 }
 
 /// What is remembered of a user who has done more than view one item. Carts and purchases are boxes, made when first used.
@@ -55,7 +64,7 @@ pub(super) enum Memory {
 pub(super) struct Known {
     /// Views and carts share these.
     pub(super) click_ids: RecentIds,
-    pub(super) session: GapWindow,
+    pub(super) sessions: Sessions,
     pub(super) recent_views: RecentViews,
     pub(super) cart: Option<Box<Cart>>,
     pub(super) customer: Option<Box<Customer>>,
@@ -104,6 +113,9 @@ impl Memory {
     fn bytes(&self) -> WindowsBytes {
         match self {
             Self::Known(known) => known.bytes(),
+            Self::OneViewInSession(_) => {
+                WindowsBytes { visitors: allocated(size_of::<FirstView>()), ..WindowsBytes::default() }
+            }
             Self::Stranger | Self::OneView { .. } => WindowsBytes::default(),
         }
     }
@@ -114,9 +126,9 @@ impl Known {
         let customer = self.customer.as_deref();
         WindowsBytes {
             visitors: allocated(size_of::<Self>()),
-            sessions: of_list(self.session.items()) + self.recent_views.bytes(),
+            sessions: self.sessions.bytes() + self.recent_views.bytes(),
             carts: self.cart.as_ref().map_or(0, |cart| allocated(size_of::<Cart>()) + of_list(cart.items())),
-            customers: customer.map_or(0, |customer| allocated(size_of::<Customer>()) + customer.purchases.bytes()),
+            customers: customer.map_or(0, Customer::bytes),
             ids: self.click_ids.bytes() + customer.map_or(0, |customer| customer.order_ids.bytes()),
         }
     }
@@ -125,6 +137,24 @@ impl Known {
 impl Visitor {
     fn new(user: UserKey, seen: EventTime) -> Self {
         Self { user: halves(user), seen, memory: Memory::Stranger }
+    }
+}
+
+/// After how long a silence users are forgotten.
+#[derive(Clone, Copy)]
+pub(super) struct Horizon {
+    pub(super) of_user_ms: i64,
+    /// Of one who has bought; not shorter.
+    pub(super) of_customer_ms: i64,
+}
+
+impl Horizon {
+    /// Whether `visitor` was silent for longer than `times` of it before `time`.
+    fn is_silent(self, time: EventTime, visitor: &Visitor, times: i64) -> bool {
+        let silence_ms = time.since(visitor.seen);
+        let is_customer = || matches!(&visitor.memory, Memory::Known(known) if known.customer.is_some());
+        silence_ms > self.of_user_ms.saturating_mul(times)
+            && (!is_customer() || silence_ms > self.of_customer_ms.saturating_mul(times))
     }
 }
 
@@ -153,7 +183,7 @@ impl Visitors {
         &mut self,
         user: UserKey,
         time: EventTime,
-        forget_after_ms: i64,
+        horizon: Horizon,
         react: impl FnOnce(&mut Memory, EventTime) -> R,
     ) -> R {
         let (shard, hash) = place_of(user);
@@ -161,7 +191,7 @@ impl Visitors {
         let place = known.unwrap_or_else(|| self.add(Visitor::new(user, time)));
         let visitor = at_mut(&mut self.chunks, place);
         let before = visitor.memory.bytes();
-        if time.since(visitor.seen) > forget_after_ms {
+        if horizon.is_silent(time, visitor, 1) {
             *visitor = Visitor::new(user, time);
         }
         let seen = visitor.seen;
@@ -185,8 +215,17 @@ impl Visitors {
         place
     }
 
+    /// Forgets `user` at once.
+    pub(super) fn erase(&mut self, user: UserKey) {
+        let (shard, hash) = place_of(user);
+        let known = self.index[shard].find(hash, |&place| at(&self.chunks, place).user == halves(user)).copied();
+        if let Some(place) = known {
+            self.remove(place);
+        }
+    }
+
     /// Looks at the next few visitors and frees those seen last longer ago than twice the horizon.
-    pub(super) fn reclaim(&mut self, now: EventTime, forget_after_ms: i64) {
+    pub(super) fn reclaim(&mut self, now: EventTime, horizon: Horizon) {
         for _ in 0..LOOKS {
             let count = small(self.len());
             if count == 0 {
@@ -195,7 +234,8 @@ impl Visitors {
             if self.hand >= count {
                 self.hand = 0;
             }
-            if now.since(at(&self.chunks, self.hand).seen) > forget_after_ms.saturating_mul(2) {
+            let visitor = at(&self.chunks, self.hand);
+            if horizon.is_silent(now, visitor, 2) {
                 self.remove(self.hand);
             } else {
                 self.hand += 1;
@@ -203,7 +243,7 @@ impl Visitors {
         }
     }
 
-    /// The last visitor moves to `place`.
+    /// Frees the visitor at `place`; the last one moves there.
     fn remove(&mut self, place: u32) {
         let (shard, hash) = place_of(whole(at(&self.chunks, place).user));
         if let Ok(entry) = self.index[shard].find_entry(hash, |&other| other == place) {
@@ -278,9 +318,10 @@ mod tests {
     use std::collections::BTreeMap;
 
     const HORIZON: i64 = 1_000;
+    const HORIZONS: Horizon = Horizon { of_user_ms: HORIZON, of_customer_ms: 3 * HORIZON };
 
     fn meet(visitors: &mut Visitors, user: u128, time: i64) -> bool {
-        visitors.meet(UserKey(user), EventTime(time), HORIZON, |memory, _| {
+        visitors.meet(UserKey(user), EventTime(time), HORIZONS, |memory, _| {
             let is_stranger = matches!(memory, Memory::Stranger);
             *memory = match time % 2 {
                 0 => Memory::OneView { key: EventKey(0), item: ItemId(0) },
@@ -304,7 +345,7 @@ mod tests {
         let mut most = 0;
         for step in 0..30_000_i64 {
             let (user, time) = (user_at(step) % (1 + step.unsigned_abs() as u128 / 4), EventTime(step));
-            visitors.reclaim(time, HORIZON);
+            visitors.reclaim(time, HORIZONS);
             let was_stranger = meet(&mut visitors, user, step);
             let before = plain.insert(user, step);
             assert_eq!(was_stranger, before.is_none_or(|before| step - before > HORIZON), "at {step}");
@@ -324,7 +365,7 @@ mod tests {
         assert!(held.visitors > 0 && held.ids > 0);
         assert_eq!(visitors.held, held, "what was told of memories as they changed is what they hold");
         for _ in 0..2 * most {
-            visitors.reclaim(EventTime(30_000 + 2 * HORIZON), HORIZON);
+            visitors.reclaim(EventTime(30_000 + 2 * HORIZON), HORIZONS);
         }
         assert_eq!(visitors.len(), 0);
         assert!(visitors.chunks.is_empty() && visitors.index.iter().all(HashTable::is_empty));
@@ -337,7 +378,7 @@ mod tests {
         for silent in 0..9 {
             let mut visitors = Visitors::default();
             (0..9).for_each(|user| assert!(meet(&mut visitors, user, if user == silent { 0 } else { now_ms })));
-            (0..9_u32.div_ceil(LOOKS)).for_each(|_| visitors.reclaim(EventTime(now_ms), HORIZON));
+            (0..9_u32.div_ceil(LOOKS)).for_each(|_| visitors.reclaim(EventTime(now_ms), HORIZONS));
             assert_eq!(visitors.len(), 8, "{silent} was silent for long");
         }
     }
@@ -346,10 +387,10 @@ mod tests {
     fn memory_is_kept_for_as_long_again_and_then_freed() {
         let mut visitors = Visitors::default();
         meet(&mut visitors, 1, 0);
-        visitors.reclaim(EventTime(2 * HORIZON), HORIZON);
+        visitors.reclaim(EventTime(2 * HORIZON), HORIZONS);
         assert!(!meet(&mut visitors, 1, HORIZON), "an event as late as the horizon finds its user");
         assert!(meet(&mut visitors, 1, 2 * HORIZON + 1), "by its own events' times the user is forgotten");
-        visitors.reclaim(EventTime(4 * HORIZON + 2), HORIZON);
+        visitors.reclaim(EventTime(4 * HORIZON + 2), HORIZONS);
         assert_eq!(visitors.len(), 0);
     }
 }

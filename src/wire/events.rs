@@ -6,17 +6,65 @@ use super::block::{
 use super::dictionary::{self, Dictionary};
 use super::frame::{HEADER_BYTES, Kind, WireError, body, seal, start};
 use super::size::{COUNT_BYTES_MAX, USER_BYTES};
-use super::varint::{Reader, VARINT_BYTES_MAX, put, put_count};
-use crate::event::{EventKey, EventTime, EventType, UserKey};
-use crate::items::{ItemId, Items};
+use super::varint::{Reader, VARINT_BYTES_MAX, put, put_count, put_signed};
+use crate::event::{EventKey, EventTime, EventType, LinkKey, UserKey};
+use crate::items::{ItemId, Items, ShopId};
 use crate::memory::{allocated, of_vec};
 use crate::position::Position;
 use hashbrown::HashMap;
+use std::num::NonZeroU64;
 use std::ops::Range;
 
-const VIEW: u8 = 0;
-const CART: u8 = 1;
-const ORDER: u8 = 2;
+/// An event's first byte is its type's place here, plus what follows of it.
+const TYPES: [EventType; 7] = [
+    EventType::View,
+    EventType::Cart,
+    EventType::Order,
+    EventType::Add,
+    EventType::Return,
+    EventType::Cancel,
+    EventType::Erase,
+];
+const HAS_LINK: u8 = 0x10;
+const HAS_VERSION: u8 = 0x20;
+
+/// An event as it is written; what it is about is in the numbers of a table of items.
+#[derive(Clone, Copy, Debug)]
+pub struct EventToWrite<'a> {
+    /// Where it stands in its source partition.
+    pub position: Position,
+    /// Whose it is.
+    pub user: UserKey,
+    /// What tells it from a re-sent one.
+    pub key: EventKey,
+    /// When it happened.
+    pub time: EventTime,
+    /// What kind it is.
+    pub event_type: EventType,
+    /// The session of a view, the order of a record of it.
+    pub link: Option<LinkKey>,
+    /// Of a record of an order, if it has one.
+    pub version: Option<i64>,
+    /// The shop, which only an event without items tells.
+    pub shop: ShopId,
+    /// One of a view or an addition to the cart, those of the lines of an order, none of a cancellation or an erasure.
+    pub items: &'a [ItemId],
+}
+
+#[cfg(test)]
+impl<'a> EventToWrite<'a> {
+    /// One that belongs to no session or order.
+    pub(crate) fn plain(
+        position: Position,
+        (user, key): (UserKey, EventKey),
+        time: EventTime,
+        event_type: EventType,
+        (event_items, items): (&'a [ItemId], &Items),
+    ) -> Self {
+        let shop = items.shop_of(event_items[0]);
+        Self { position, user, key, time, event_type, link: None, version: None, shop, items: event_items }
+    }
+}
 
 /// Collects events of any number of source partitions into blocks for one partition of the events log.
 #[derive(Default)]
@@ -40,38 +88,36 @@ impl EventsWriter {
     }
 
     /// Adds an event to the section at `place`; moves the section's end behind it. `items` holds the names.
-    #[allow(clippy::too_many_arguments)] // an event, its place, and the table of its names
-    pub fn push(
-        &mut self,
-        place: usize,
-        position: Position,
-        user: UserKey,
-        key: EventKey,
-        time: EventTime,
-        event_type: EventType,
-        event_items: &[ItemId],
-        items: &Items,
-    ) {
+    pub fn push(&mut self, place: usize, event: &EventToWrite<'_>, items: &Items) {
         let next = u32::try_from(self.users.len()).unwrap_or(u32::MAX);
-        let user = *self.user_numbers.entry(user).or_insert_with(|| {
-            self.users.push(user);
+        let user = *self.user_numbers.entry(event.user).or_insert_with(|| {
+            self.users.push(event.user);
             next
         });
         let section = &mut self.sections[place];
-        section.place(position, time);
-        section.head.span.to = section.head.span.to.max(position.after());
+        section.place(event.position, event.time);
+        section.head.span.to = section.head.span.to.max(event.position.after());
         let out = &mut section.bytes;
-        out.push(match event_type {
-            EventType::View => VIEW,
-            EventType::Cart => CART,
-            EventType::Order => ORDER,
-        });
+        let has = |is_there: bool, flag: u8| if is_there { flag } else { 0 };
+        out.push(
+            number_of(event.event_type)
+                | has(event.link.is_some(), HAS_LINK)
+                | has(event.version.is_some(), HAS_VERSION),
+        );
         put(out, u64::from(user));
-        out.extend_from_slice(&key.0.to_le_bytes());
-        if event_type == EventType::Order {
-            put_count(out, event_items.len());
+        out.extend_from_slice(&event.key.0.to_le_bytes());
+        if let Some(link) = event.link {
+            out.extend_from_slice(&link.0.get().to_le_bytes());
         }
-        for &item in event_items {
+        if let Some(version) = event.version {
+            put_signed(out, version);
+        }
+        match shape(event.event_type) {
+            Shape::One => {}
+            Shape::Lines => put_count(out, event.items.len()),
+            Shape::None => put(out, self.dictionary.shop(event.shop, items)),
+        }
+        for &item in event.items {
             put(&mut self.sections[place].bytes, self.dictionary.item(item, items));
         }
     }
@@ -85,12 +131,13 @@ impl EventsWriter {
             + self.sections.iter().map(|section| of_vec(&section.bytes)).sum::<usize>()
     }
 
-    /// About how many bytes an event of these items adds to a block at most.
+    /// About how many bytes an event of these items, in `shop`, adds to a block at most.
     #[must_use]
-    pub fn entry_bytes_max(event_items: &[ItemId], items: &Items) -> usize {
-        const ENTRY: usize = 64; // place, time, type, user, key and count
-        let shop = event_items.first().map_or(0, |&item| dictionary::shop_bytes_max(items.shop_of(item), items));
-        ENTRY + shop + event_items.iter().map(|&item| dictionary::item_bytes_max(item, items)).sum::<usize>()
+    pub fn entry_bytes_max(shop: ShopId, event_items: &[ItemId], items: &Items) -> usize {
+        const ENTRY: usize = 96; // place, time, type, user, key, link, version and count
+        ENTRY
+            + dictionary::shop_bytes_max(shop, items)
+            + event_items.iter().map(|&item| dictionary::item_bytes_max(item, items)).sum::<usize>()
     }
 
     /// How many bytes the block would have, or a few more, never fewer.
@@ -131,13 +178,36 @@ impl EventsWriter {
     }
 }
 
+/// What follows of an event's items.
+enum Shape {
+    One,
+    Lines,
+    /// The shop instead.
+    None,
+}
+
+fn shape(event_type: EventType) -> Shape {
+    match event_type {
+        EventType::View | EventType::Cart => Shape::One,
+        EventType::Order | EventType::Add | EventType::Return => Shape::Lines,
+        EventType::Cancel | EventType::Erase => Shape::None,
+    }
+}
+
+fn number_of(event_type: EventType) -> u8 {
+    let place = TYPES.iter().position(|&known| known == event_type);
+    place.and_then(|place| u8::try_from(place).ok()).unwrap_or(u8::MAX) // all are there: see the tests
+}
+
 /// The items of an event, by their numbers in the block's dictionary.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EventItems {
     /// Of a view or an addition to the cart.
     One(u32),
-    /// Of an order: places in [`EventsBlock::lines`].
+    /// Of the lines of an order: places in [`EventsBlock::lines`].
     Lines(Range<usize>),
+    /// None; the number of the shop.
+    None(u32),
 }
 
 /// One event as read.
@@ -153,6 +223,10 @@ pub struct EventEntry {
     pub key: EventKey,
     /// What kind it is.
     pub event_type: EventType,
+    /// The session of a view, the order of a record of it.
+    pub link: Option<LinkKey>,
+    /// Of a record of an order, if it has one.
+    pub version: Option<i64>,
     /// What it is about.
     pub items: EventItems,
 }
@@ -193,27 +267,32 @@ impl<'a> EventsBlock<'a> {
         }
         let (mut entries, mut lines) = (Vec::new(), Vec::new());
         let sections = read_sections(&mut reader, sources, |reader, position, time| {
-            let event_type = match reader.byte()? {
-                VIEW => EventType::View,
-                CART => EventType::Cart,
-                ORDER => EventType::Order,
-                _ => return Err(reader.error("unknown event type")),
-            };
+            let head = reader.byte()?;
+            let known = TYPES.get(usize::from(head & !(HAS_LINK | HAS_VERSION)));
+            let event_type = *known.ok_or_else(|| reader.error("unknown event type"))?;
             let user = reader.reference(user_count)?;
             let key = EventKey(u64::from_le_bytes(reader.fixed()?));
-            let event_items = if event_type == EventType::Order {
-                let from = lines.len();
-                for _ in 0..reader.count(1)? {
-                    lines.push(reader.reference(items.len())?);
+            let mut link = None;
+            if head & HAS_LINK != 0 {
+                let number = NonZeroU64::new(u64::from_le_bytes(reader.fixed()?));
+                link = Some(LinkKey(number.ok_or_else(|| reader.error("session or order 0"))?));
+            }
+            let version = if head & HAS_VERSION != 0 { Some(reader.signed()?) } else { None };
+            let event_items = match shape(event_type) {
+                Shape::One => EventItems::One(reader.reference(items.len())?),
+                Shape::Lines => {
+                    let from = lines.len();
+                    for _ in 0..reader.count(1)? {
+                        lines.push(reader.reference(items.len())?);
+                    }
+                    if lines.len() == from {
+                        return Err(reader.error("order without lines"));
+                    }
+                    EventItems::Lines(from..lines.len())
                 }
-                if lines.len() == from {
-                    return Err(reader.error("order without lines"));
-                }
-                EventItems::Lines(from..lines.len())
-            } else {
-                EventItems::One(reader.reference(items.len())?)
+                Shape::None => EventItems::None(reader.reference(shops.len())?),
             };
-            entries.push(EventEntry { position, time, user, key, event_type, items: event_items });
+            entries.push(EventEntry { position, time, user, key, event_type, link, version, items: event_items });
             Ok(())
         })?;
         if !reader.is_at_end() {

@@ -40,7 +40,7 @@ mod varint;
 
 pub use block::{Lag, Section, SectionHead};
 pub use claim::{claim, claimed};
-pub use events::{EventEntry, EventItems, EventsBlock, EventsWriter};
+pub use events::{EventEntry, EventItems, EventToWrite, EventsBlock, EventsWriter};
 pub use frame::{Kind, WireError, checksum_of_block, kind_of};
 pub use opening::{Opening, Origin, founded, founding};
 pub use pairs::{DeltaScratch, PairEntry, PairsBlock, PairsWriter, Translation};

@@ -5,11 +5,11 @@ use super::block::{
 };
 use super::dictionary::{self, Dictionary};
 use super::frame::{HEADER_BYTES, Kind, WireError, body, seal, start};
-use super::varint::{Reader, VARINT_BYTES_MAX, put, put_count};
+use super::varint::{Reader, VARINT_BYTES_MAX, WIDE_BYTES_MAX, put, put_count, put_wide};
 use crate::event::EventTime;
 use crate::items::{ItemId, Items};
 use crate::position::Position;
-use crate::relation::{Bought, Change, Delta, Relation};
+use crate::relation::{Bought, Change, Delta, OrdersBefore, Relation};
 use std::ops::Range;
 
 const CONTEXT: u8 = 0;
@@ -17,8 +17,14 @@ const STAR: u8 = 1;
 const STAR_BACK: u8 = 2;
 const BASKET: u8 = 3;
 const CROSS: u8 = 4;
+/// Of a customer who has bought several of the items together before, or of which a part is settled.
+const BASKET_AGAIN: u8 = 5;
+/// The anchors are settled.
+const CROSS_SETTLED: u8 = 6;
 /// A change's first byte is its kind times this, plus its relation.
 const KIND_STEP: u8 = 8;
+/// Added to it where the change is taken back.
+const TAKEN_BACK: u8 = 0x80;
 
 /// Collects deltas of one source partition (of the events log) into blocks for one partition of the pairs log.
 #[derive(Default)]
@@ -46,7 +52,7 @@ impl PairsWriter {
         };
         section.place(position, delta.time);
         section.head.span.to = section.head.span.to.max(position.after());
-        put_change(&mut section.bytes, &mut self.dictionary, &delta.change, items);
+        put_change(&mut section.bytes, &mut self.dictionary, delta, items);
     }
 
     /// Bytes held.
@@ -77,7 +83,9 @@ impl PairsWriter {
                 Change::StarBack { centre, neighbours, .. } => {
                     all(&mut std::iter::once(centre).chain(neighbours.iter().map(|&(item, _)| item)))
                 }
-                Change::Basket { items } => all(&mut items.iter().map(|bought| bought.item)),
+                Change::Basket { items, before, .. } => {
+                    2 * NUMBER + before.len() * WIDE_BYTES_MAX + all(&mut items.iter().map(|bought| bought.item))
+                }
                 Change::Cross { anchors, others, .. } => {
                     all(&mut anchors.iter().copied().chain(others.iter().map(|bought| bought.item)))
                 }
@@ -115,9 +123,10 @@ impl PairsWriter {
     }
 }
 
-fn put_change(out: &mut Vec<u8>, dictionary: &mut Dictionary, change: &Change<'_>, items: &Items) {
-    let head = |kind: u8, relation: Relation| kind * KIND_STEP + relation_number(relation);
-    match *change {
+fn put_change(out: &mut Vec<u8>, dictionary: &mut Dictionary, delta: &Delta<'_>, items: &Items) {
+    let sign = if delta.is_taken_back { TAKEN_BACK } else { 0 };
+    let head = |kind: u8, relation: Relation| sign + kind * KIND_STEP + relation_number(relation);
+    match delta.change {
         Change::Context { shop, relation } => {
             out.push(head(CONTEXT, relation));
             put(out, dictionary.shop(shop, items));
@@ -139,12 +148,19 @@ fn put_change(out: &mut Vec<u8>, dictionary: &mut Dictionary, change: &Change<'_
                 put(out, u64::from(distance));
             }
         }
-        Change::Basket { items: basket } => {
+        Change::Basket { items: basket, before: &[], settled: 0 } => {
             out.push(head(BASKET, Relation::BoughtTogether));
             put_bought(out, dictionary, basket, items);
         }
-        Change::Cross { relation, anchors, others } => {
-            out.push(head(CROSS, relation));
+        Change::Basket { items: basket, before, settled } => {
+            out.push(head(BASKET_AGAIN, Relation::BoughtTogether));
+            put_bought(out, dictionary, basket, items);
+            put_count(out, settled);
+            put_count(out, before.len());
+            before.iter().for_each(|orders| put_wide(out, orders.0));
+        }
+        Change::Cross { relation, anchors, settled, others } => {
+            out.push(head(if settled { CROSS_SETTLED } else { CROSS }, relation));
             put_count(out, anchors.len());
             for &anchor in anchors {
                 put(out, dictionary.item(anchor, items));
@@ -180,6 +196,7 @@ pub struct PairEntry {
     /// When it happened.
     pub time: EventTime,
     relation: Relation,
+    is_taken_back: bool,
     shape: Shape,
 }
 
@@ -188,8 +205,8 @@ enum Shape {
     Context { shop: u32 },
     Star { centre: u32, neighbours: Range<usize> },
     StarBack { centre: u32, neighbours: Range<usize> },
-    Basket { items: Range<usize> },
-    Cross { anchors: Range<usize>, others: Range<usize> },
+    Basket { items: Range<usize>, before: Range<usize>, settled: usize },
+    Cross { anchors: Range<usize>, settled: bool, others: Range<usize> },
 }
 
 /// A pairs block as read. Names borrow from the record.
@@ -207,6 +224,7 @@ pub struct PairsBlock<'a> {
     pub entries: Vec<PairEntry>,
     singles: Vec<u32>,
     doubles: Vec<(u32, u32)>,
+    wides: Vec<OrdersBefore>,
 }
 
 impl<'a> PairsBlock<'a> {
@@ -219,9 +237,10 @@ impl<'a> PairsBlock<'a> {
         let generation = reader.number()?;
         let sources = read_sources(&mut reader)?;
         let (shops, items) = dictionary::read(&mut reader)?;
-        let (mut entries, mut singles, mut doubles) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut entries, mut singles, mut doubles, mut wides) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let sections = read_sections(&mut reader, sources, |reader, position, time| {
-            let head = reader.byte()?;
+            let signed = reader.byte()?;
+            let (head, is_taken_back) = (signed & !TAKEN_BACK, signed & TAKEN_BACK != 0);
             let relation =
                 *Relation::ALL.get(usize::from(head % KIND_STEP)).ok_or_else(|| reader.error("unknown relation"))?;
             let shape = match head / KIND_STEP {
@@ -234,20 +253,32 @@ impl<'a> PairsBlock<'a> {
                     centre: reader.reference(items.len())?,
                     neighbours: read_doubles(reader, items.len(), &mut doubles)?,
                 },
-                BASKET => Shape::Basket { items: read_doubles(reader, items.len(), &mut doubles)? },
-                CROSS => Shape::Cross {
+                BASKET => {
+                    Shape::Basket { items: read_doubles(reader, items.len(), &mut doubles)?, before: 0..0, settled: 0 }
+                }
+                BASKET_AGAIN => {
+                    let items = read_doubles(reader, items.len(), &mut doubles)?;
+                    let settled = reader.small()? as usize;
+                    let before = read_wides(reader, &mut wides)?;
+                    if settled > items.len() || !(before.is_empty() || before.len() == items.len()) {
+                        return Err(reader.error("an order of other lengths"));
+                    }
+                    Shape::Basket { items, before, settled }
+                }
+                kind @ (CROSS | CROSS_SETTLED) => Shape::Cross {
                     anchors: read_singles(reader, items.len(), &mut singles)?,
+                    settled: kind == CROSS_SETTLED,
                     others: read_doubles(reader, items.len(), &mut doubles)?,
                 },
                 _ => return Err(reader.error("unknown change")),
             };
-            entries.push(PairEntry { position, time, relation, shape });
+            entries.push(PairEntry { position, time, relation, is_taken_back, shape });
             Ok(())
         })?;
         if !reader.is_at_end() {
             return Err(reader.error("bytes after the end"));
         }
-        Ok(Self { generation, shops, items, sections, entries, singles, doubles })
+        Ok(Self { generation, shops, items, sections, entries, singles, doubles, wides })
     }
 
     /// Calls `apply` with the delta of an entry, its numbers translated by the tables `shop_ids` and `item_ids` (one
@@ -275,19 +306,19 @@ impl<'a> PairsBlock<'a> {
                 counted.extend(self.doubles[neighbours.clone()].iter().map(|&(n, distance)| (item(n), distance)));
                 Change::StarBack { relation, centre: item(*centre), neighbours: counted }
             }
-            Shape::Basket { items } => {
+            Shape::Basket { items, before, settled } => {
                 bought
                     .extend(self.doubles[items.clone()].iter().map(|&(n, repeats)| Bought { item: item(n), repeats }));
-                Change::Basket { items: bought }
+                Change::Basket { items: bought, before: &self.wides[before.clone()], settled: *settled }
             }
-            Shape::Cross { anchors, others } => {
+            Shape::Cross { anchors, settled, others } => {
                 ids.extend(self.singles[anchors.clone()].iter().map(|&n| item(n)));
                 bought
                     .extend(self.doubles[others.clone()].iter().map(|&(n, repeats)| Bought { item: item(n), repeats }));
-                Change::Cross { relation, anchors: ids, others: bought }
+                Change::Cross { relation, anchors: ids, settled: *settled, others: bought }
             }
         };
-        apply(&Delta { time: entry.time, change })
+        apply(&Delta { time: entry.time, change, is_taken_back: entry.is_taken_back })
     }
 }
 
@@ -335,6 +366,14 @@ fn read_doubles(reader: &mut Reader<'_>, bound: usize, out: &mut Vec<(u32, u32)>
     let from = out.len();
     for _ in 0..reader.count(2)? {
         out.push((reader.reference(bound)?, reader.small()?));
+    }
+    Ok(from..out.len())
+}
+
+fn read_wides(reader: &mut Reader<'_>, out: &mut Vec<OrdersBefore>) -> Result<Range<usize>, WireError> {
+    let from = out.len();
+    for _ in 0..reader.count(1)? {
+        out.push(OrdersBefore(reader.wide()?));
     }
     Ok(from..out.len())
 }

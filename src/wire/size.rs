@@ -5,7 +5,7 @@
 //! source partition, which are added as it is closed.
 
 use super::frame::HEADER_BYTES;
-use super::varint::VARINT_BYTES_MAX;
+use super::varint::{VARINT_BYTES_MAX, WIDE_BYTES_MAX};
 use crate::limits::{
     BASKET_MAX, BLOCK_BYTES_MAX, ID_BYTES_MAX, LINES_MAX, RECORD_BYTES_MAX, REMEMBERED_MAX, SOURCE_PARTITIONS_MAX,
 };
@@ -31,14 +31,18 @@ const ITEM_BYTES_MAX: usize = SMALL_BYTES_MAX + NAME_BYTES_MAX + SMALL_BYTES_MAX
 /// What every entry starts with: position, time.
 const PLACE_BYTES_MAX: usize = POSITION_BYTES_MAX + VARINT_BYTES_MAX;
 
-/// An order of the most lines, each another item: type, user, key, its shop.
+/// An order of the most lines, each another item: type, user, key, number, version, its shop.
 const EVENT_BYTES_MAX: usize = PLACE_BYTES_MAX
     + 1
     + (USER_BYTES + SMALL_BYTES_MAX)
-    + 8
+    + 2 * 8
+    + VARINT_BYTES_MAX
     + NAME_BYTES_MAX
     + COUNT_BYTES_MAX
     + LINES_MAX * ITEM_BYTES_MAX;
+
+/// What an order says besides, of its items that were bought together before, is less than an order across memory names.
+const _: () = assert!(BASKET_MAX * WIDE_BYTES_MAX <= REMEMBERED_MAX * ITEM_BYTES_MAX);
 
 /// The largest order that is not bulk, across all that is remembered of its user; each item with a number of its own.
 const DELTA_BYTES_MAX: usize = PLACE_BYTES_MAX
@@ -68,7 +72,9 @@ mod tests {
     use crate::items::{ItemId, Items};
     use crate::position::{NextOffset, Position, SourcePartition, Span};
     use crate::relation::{Bought, Change, Delta, Relation};
-    use crate::wire::{EventsBlock, EventsWriter, Lag, Opening, Origin, PairsBlock, PairsWriter, SectionHead};
+    use crate::wire::{
+        EventToWrite, EventsBlock, EventsWriter, Lag, Opening, Origin, PairsBlock, PairsWriter, SectionHead,
+    };
 
     /// Another name of the greatest length for each number.
     fn name(number: u32) -> String {
@@ -106,7 +112,11 @@ mod tests {
             let shop = items.shop(&name(n));
             let item = items.item(shop, &name(n));
             let user = UserKey(u128::from(n));
-            writer.push(place, far(n), user, EventKey(0), time(n), EventType::View, &[item], &items);
+            writer.push(
+                place,
+                &EventToWrite::plain(far(n), (user, EventKey(0)), time(n), EventType::View, (&[item], &items)),
+                &items,
+            );
             n += 1;
         }
         assert!(BLOCK_BYTES_MAX - before < 1000, "filled to the brim: {before}");
@@ -114,7 +124,17 @@ mod tests {
         let shop = items.shop(&name(n));
         let lines: Vec<ItemId> = (0..).map(|line| items.item(shop, &name(line))).take(LINES_MAX).collect();
         let user = UserKey(u128::MAX);
-        writer.push(place, far(u32::MAX - 1), user, EventKey(u64::MAX), time(n), EventType::Order, &lines, &items);
+        writer.push(
+            place,
+            &EventToWrite::plain(
+                far(u32::MAX - 1),
+                (user, EventKey(u64::MAX)),
+                time(n),
+                EventType::Order,
+                (&lines, &items),
+            ),
+            &items,
+        );
         (1..u32::try_from(SOURCE_PARTITIONS_MAX).unwrap()).for_each(|source| {
             writer.open(head(source));
         });
@@ -134,7 +154,7 @@ mod tests {
         while writer.bytes() < BLOCK_BYTES_MAX {
             let shop = items.shop(&name(n));
             let change = Change::Context { shop, relation: Relation::CartedTogether };
-            writer.push(far(n), &Delta { time: time(n), change }, &items);
+            writer.push(far(n), &Delta::counted(time(n), change), &items);
             n += 1;
         }
         let shop = items.shop(&name(n));
@@ -142,8 +162,8 @@ mod tests {
         let bought = |item: u32| Bought { item: items.item(shop, &name(1_000_000 + item)), repeats: u32::MAX };
         let others: Vec<Bought> = (0..).map(bought).take(BASKET_MAX).collect();
         let relation = Relation::ViewedThenBought;
-        let change = Change::Cross { relation, anchors: &anchors, others: &others };
-        writer.push(far(u32::MAX - 1), &Delta { time: time(n), change }, &items);
+        let change = Change::Cross { relation, anchors: &anchors, settled: false, others: &others };
+        writer.push(far(u32::MAX - 1), &Delta::counted(time(n), change), &items);
         let (told, block) = (writer.bytes(), writer.finish(u64::MAX, &items));
         assert!(block.len() <= told && told <= PAIRS_BLOCK_BYTES_MAX + 1000, "{} bytes, told were {told}", block.len());
         assert!(told - block.len() < 64 + BLOCK_BYTES_MAX / 100, "{told} told, {} there", block.len());
@@ -175,12 +195,13 @@ mod tests {
             let position = Position::start_of(NextOffset(u64::from(n) + 1));
             writer.push(
                 place,
-                position,
-                UserKey(u128::from(n / 3)),
-                EventKey(0),
-                time(n),
-                EventType::Cart,
-                &[item],
+                &EventToWrite::plain(
+                    position,
+                    (UserKey(u128::from(n / 3)), EventKey(0)),
+                    time(n),
+                    EventType::Cart,
+                    (&[item], &items),
+                ),
                 &items,
             );
         }

@@ -1,10 +1,10 @@
 //! The bytes of blocks: golden, round trips, and damage.
 
 use super::*;
-use crate::event::{EventKey, EventTime, EventType, UserKey};
+use crate::event::{EventKey, EventTime, EventType, LinkKey, UserKey};
 use crate::items::{ItemId, Items};
 use crate::position::{NextOffset, Position, Span};
-use crate::relation::{Bought, Change, Delta, Relation};
+use crate::relation::{Bought, Change, Delta, OrdersBefore, Relation};
 use proptest::prelude::*;
 
 mod writers;
@@ -37,26 +37,59 @@ fn events_block() -> Vec<u8> {
     let place = writer.open(head("shop", at(40, 0)));
     let (u, v) = (UserKey(7), UserKey(u128::MAX));
     let time = EventTime(1_700_000_000_000);
-    writer.push(place, at(40, 0), u, EventKey(1), time, EventType::View, &ids[..1], &items);
-    writer.push(place, at(41, 2), v, EventKey(2), EventTime(time.0 - 5), EventType::Cart, &ids[2..], &items);
-    writer.push(place, at(300, 0), u, EventKey(3), time, EventType::Order, &ids, &items);
-    writer.head(place).span.to = at(301, 0);
+    writer.push(
+        place,
+        &EventToWrite::plain(at(40, 0), (u, EventKey(1)), time, EventType::View, (&ids[..1], &items)),
+        &items,
+    );
+    writer.push(
+        place,
+        &EventToWrite::plain(at(41, 2), (v, EventKey(2)), EventTime(time.0 - 5), EventType::Cart, (&ids[2..], &items)),
+        &items,
+    );
+    writer.push(
+        place,
+        &EventToWrite::plain(at(300, 0), (u, EventKey(3)), time, EventType::Order, (&ids, &items)),
+        &items,
+    );
+    let mut more = |offset, event_type, link: Option<&str>, version, items: &[ItemId], names: &Items| {
+        let (link, shop) = (link.map(LinkKey::of), names.shop_of(ids[2]));
+        let (position, key) = (at(offset, 0), EventKey(offset));
+        let event = EventToWrite { position, user: u, key, time, event_type, link, version, shop, items };
+        writer.push(place, &event, names);
+    };
+    more(301, EventType::View, Some("session"), None, &ids[..1], &items);
+    more(302, EventType::Order, Some("order"), Some(i64::MIN), &ids, &items);
+    more(303, EventType::Add, Some("order"), Some(i64::MAX), &ids[..1], &items);
+    more(304, EventType::Return, Some("order"), None, &ids[..2], &items);
+    more(305, EventType::Cancel, Some("order"), Some(0), &[], &items);
+    more(306, EventType::Erase, None, None, &[], &items);
+    writer.head(place).span.to = at(307, 0);
     let mut other = head("carts", at(0, 0));
     (other.highest, other.lag, other.arrived_ms, other.checksum) = (None, Lag::History, None, None);
     writer.open(other);
     writer.finish(300, &items)
 }
 
-fn changes(ids: &[ItemId], items: &Items, mut each: impl FnMut(Change<'_>)) {
+fn changes(ids: &[ItemId], items: &Items, mut each: impl FnMut(bool, Change<'_>)) {
+    for is_taken_back in [false, true] {
+        changes_of_a_sign(ids, items, |change| each(is_taken_back, change));
+    }
+}
+
+fn changes_of_a_sign(ids: &[ItemId], items: &Items, mut each: impl FnMut(Change<'_>)) {
     let shop = items.shop_of(ids[2]);
     let bought = [Bought { item: ids[0], repeats: 0 }, Bought { item: ids[1], repeats: 300 }];
     each(Change::Context { shop, relation: Relation::CartedTogether });
     each(Change::Star { relation: Relation::ViewedTogether, centre: ids[0], neighbours: &ids[1..] });
     each(Change::Star { relation: Relation::CartedTogether, centre: ids[0], neighbours: &[] });
     each(Change::StarBack { relation: Relation::ViewedTogether, centre: ids[1], neighbours: &[(ids[0], 20)] });
-    each(Change::Basket { items: &bought });
-    each(Change::Cross { relation: Relation::ViewedThenBought, anchors: &ids[..2], others: &bought });
-    each(Change::Cross { relation: Relation::AlsoBought, anchors: &[], others: &bought[..1] });
+    each(Change::Basket { items: &bought, before: &[], settled: 0 });
+    each(Change::Cross { relation: Relation::ViewedThenBought, anchors: &ids[..2], settled: false, others: &bought });
+    each(Change::Cross { relation: Relation::AlsoBought, anchors: &[], settled: false, others: &bought[..1] });
+    each(Change::Basket { items: &bought, before: &[OrdersBefore(u128::MAX), OrdersBefore(1 << 64)], settled: 0 });
+    each(Change::Basket { items: &bought, before: &[], settled: 1 });
+    each(Change::Cross { relation: Relation::AlsoBought, anchors: &ids[..2], settled: true, others: &bought[..1] });
 }
 
 fn pairs_block() -> Vec<u8> {
@@ -64,8 +97,9 @@ fn pairs_block() -> Vec<u8> {
     let mut writer = PairsWriter::default();
     writer.open(head("events", at(7, 1)));
     let mut index = 1;
-    changes(&ids, &items, |change| {
-        writer.push(at(7, index), &Delta { time: EventTime(1_700_000_000_000 + i64::from(index)), change }, &items);
+    changes(&ids, &items, |is_taken_back, change| {
+        let time = EventTime(1_700_000_000_000 + i64::from(index));
+        writer.push(at(7, index), &Delta { time, change, is_taken_back }, &items);
         index += 1;
     });
     writer.finish(301, &items)
@@ -91,25 +125,38 @@ fn opening() -> Opening {
 fn an_events_block_reads_as_it_was_written() {
     let bytes = events_block();
     let block = EventsBlock::decode(&bytes).unwrap();
-    assert_eq!((block.sections.len(), block.entries.len(), block.users.len()), (2, 3, 2));
+    assert_eq!((block.sections.len(), block.entries.len(), block.users.len()), (2, 9, 2));
     let first = &block.sections[0];
     assert_eq!(first.head.source, SourcePartition::new("shop", 3));
-    assert_eq!(first.head.span, Span { from: at(40, 0), to: at(301, 0) });
+    assert_eq!(first.head.span, Span { from: at(40, 0), to: at(307, 0) });
     assert_eq!((first.head.lag, first.head.highest), (Lag::Behind, Some(EventTime(1_700_000_000_000))));
     assert_eq!((first.head.arrived_ms, first.head.checksum), (Some(1_700_000_000_500), Some(0xABCD_EF01)));
     let second = &block.sections[1];
     assert_eq!((second.head.highest, second.head.lag, second.head.checksum), (None, Lag::History, None));
     assert_eq!(block.generation, 300);
-    assert_eq!(second.entries, 3..3, "a section without entries is a mark");
+    assert_eq!(second.entries, 9..9, "a section without entries is a mark");
     let positions: Vec<_> = block.entries.iter().map(|entry| entry.position).collect();
-    assert_eq!(positions, [at(40, 0), at(41, 2), at(300, 0)]);
+    assert_eq!(positions[..4], [at(40, 0), at(41, 2), at(300, 0), at(301, 0)]);
     assert_eq!(block.entries[1].time, EventTime(1_699_999_999_995));
     assert_eq!(block.entries[2].items, EventItems::Lines(0..3));
     let name = |number: u32| block.items[number as usize];
     let lines: Vec<_> =
-        block.lines.iter().map(|&number| (block.shops[name(number).0 as usize], name(number).1)).collect();
+        block.lines[..3].iter().map(|&number| (block.shops[name(number).0 as usize], name(number).1)).collect();
     assert_eq!(lines, [("main", "sku-1"), ("main", "\u{e9}-\u{4ef6}"), ("b2b", "sku-1")]);
     assert_eq!(block.users[block.entries[1].user as usize], UserKey(u128::MAX));
+    let told = |entry: &EventEntry| (entry.event_type, entry.link, entry.version, entry.items.clone());
+    let order = Some(LinkKey::of("order"));
+    assert_eq!(
+        block.entries[3..].iter().map(told).collect::<Vec<_>>(),
+        [
+            (EventType::View, Some(LinkKey::of("session")), None, EventItems::One(0)),
+            (EventType::Order, order, Some(i64::MIN), EventItems::Lines(3..6)),
+            (EventType::Add, order, Some(i64::MAX), EventItems::Lines(6..7)),
+            (EventType::Return, order, None, EventItems::Lines(7..9)),
+            (EventType::Cancel, order, Some(0), EventItems::None(1)),
+            (EventType::Erase, None, None, EventItems::None(1)),
+        ]
+    );
 }
 
 #[test]
@@ -129,25 +176,27 @@ fn a_pairs_block_gives_the_deltas_that_were_put_in() {
         text.replace(&format!("{:?}", items.find_shop("b2b").unwrap()), "b2b")
     };
     let mut want = Vec::new();
-    changes(&ids, &items, |change| want.push(spelled(&items, &change)));
+    changes(&ids, &items, |is_taken_back, change| want.push((is_taken_back, spelled(&items, &change))));
     let got: Vec<_> = block
         .entries
         .iter()
-        .map(|entry| block.with_delta(entry, &names, &mut scratch, |delta| spelled(&table, &delta.change)))
+        .map(|entry| {
+            block.with_delta(entry, &names, &mut scratch, |delta| (delta.is_taken_back, spelled(&table, &delta.change)))
+        })
         .collect();
     assert_eq!(got, want);
-    assert_eq!((block.sections[0].head.span.to, block.generation), (at(7, 8), 301));
+    assert_eq!((block.sections[0].head.span.to, block.generation), (at(7, 21), 301));
 }
 
-/// The bytes of format 2. A change here is another format: give it another version, and keep reading this one.
+/// The bytes of format 3. A change here is another format: give it another version, and keep reading this one.
 #[test]
-fn the_bytes_of_format_2_are_these() {
+fn the_bytes_of_format_3_are_these() {
     let hash = |bytes: &[u8]| (bytes.len(), xxhash_rust::xxh3::xxh3_64(bytes));
     assert_eq!(
         [hash(&events_block()), hash(&pairs_block()), hash(&opening().encode())],
-        [(161, 13_561_532_939_004_746_347), (132, 1_053_714_151_826_307_433), (103, 285_814_025_309_292_323)]
+        [(306, 8_974_782_369_946_027_090), (316, 10_054_461_138_165_215_735), (103, 2_990_872_814_055_379_555)]
     );
-    assert_eq!(&events_block()[..4], b"slE\x02");
+    assert_eq!(&events_block()[..4], b"slE\x03");
 }
 
 #[test]
@@ -178,9 +227,9 @@ fn section_ends_are_what_a_restarting_writer_must_know() {
         standing,
     };
     let ends = section_ends(&events_block()).unwrap();
-    let of_shop = end("shop", 3, read(at(301, 0)), Some((300, Lag::Behind)));
+    let of_shop = end("shop", 3, read(at(307, 0)), Some((300, Lag::Behind)));
     assert_eq!(ends, [of_shop, end("carts", 3, Checkpoint::origin(at(0, 0)), Some((300, Lag::History)))]);
-    let of_events = end("events", 3, read(at(7, 8)), Some((301, Lag::Behind)));
+    let of_events = end("events", 3, read(at(7, 21)), Some((301, Lag::Behind)));
     assert_eq!(section_ends(&pairs_block()).unwrap(), [of_events]);
     let origin = end("b", 0, Checkpoint::origin(at(1 << 40, 0)), None);
     assert_eq!(section_ends(&opening().encode()).unwrap()[1], origin);
@@ -240,7 +289,7 @@ fn errors_say_what_is_wrong() {
 
 /// A frame with a right checksum around any body: what the checksum cannot catch.
 fn framed(kind: u8, body: &[u8]) -> Vec<u8> {
-    let mut block = vec![b's', b'l', kind, 2];
+    let mut block = vec![b's', b'l', kind, 3];
     block.extend_from_slice(&xxhash_rust::xxh3::xxh3_64(body).to_le_bytes());
     block.extend_from_slice(body);
     block
@@ -286,7 +335,8 @@ fn an_events_body_that_says_nothing_sensible_is_refused_with_what_is_wrong() {
     assert_eq!(with(0, 1 << 1), Some("entry behind its section's end"), "it stands at the end");
     assert_eq!(of(&[0, 0, 2, 2, 1], &VIEW), Some("entries run backwards"), "from 0.2 back to 0.0");
     assert_eq!(of(&[0, 0, 0, 2, 5], &VIEW), Some("count larger than the rest of the block"));
-    assert_eq!(with(2, 3), Some("unknown event type"));
+    assert_eq!(with(2, 7), Some("unknown event type"));
+    assert_eq!(with(2, 64), Some("unknown event type"));
     assert_eq!(with(3, 1), Some("reference outside its dictionary"), "one user, number 0");
     assert_eq!(with(12, 1), Some("reference outside its dictionary"), "one item, number 0");
     assert_eq!(with(2, 2), Some("order without lines"), "the last byte counts them");
@@ -300,7 +350,15 @@ fn a_pairs_body_that_says_nothing_sensible_is_refused_with_what_is_wrong() {
     assert_eq!(of(&[0, 0, 0, 0]), None, "a context of shop 0");
     assert_eq!(of(&[0, 0, 0, 1]), Some("reference outside its dictionary"));
     assert_eq!(of(&[0, 0, 7, 0]), Some("unknown relation"));
-    assert_eq!(of(&[0, 0, 5 * 8, 0]), Some("unknown change"));
+    assert_eq!(of(&[0, 0, 7 * 8, 0]), Some("unknown change"));
+    assert_eq!(of(&[0, 0, 0x80 + 7, 0]), Some("unknown relation"), "taken back");
+    assert_eq!(of(&[0, 0, 0x80, 0]), None);
+    let again = |rest: &[u8]| of(&[&[0, 0, 5 * 8, 1, 0, 0], rest].concat());
+    assert_eq!(again(&[1, 0]), None, "one item, which is settled");
+    assert_eq!(again(&[2, 0]), Some("an order of other lengths"));
+    assert_eq!(again(&[0, 2, 0, 0]), Some("an order of other lengths"));
+    assert_eq!(again(&[&[0, 1][..], &[0xFF; 18], &[4]].concat()), Some("number over 128 bits"));
+    assert_eq!(again(&[&[0, 1][..], &[0xFF; 18], &[0x83]].concat()), Some("number without end"));
     assert_eq!(of(&[0, 0, 8, 1, 0]), Some("reference outside its dictionary"), "a star around item 1");
     assert_eq!(of(&[0, 0, 8, 0, 1, 1]), Some("reference outside its dictionary"), "with item 1");
     assert_eq!(of(&[0, 0, 0, 0, 0]), Some("bytes after the end"));
@@ -355,7 +413,7 @@ proptest! {
         for (step, index, time) in steps {
             offset += step + 1;
             want.push((at(offset, index), EventTime(time)));
-            writer.push(place, at(offset, index), UserKey(1), EventKey(1), EventTime(time), EventType::View, &ids[..1], &items);
+            writer.push(place, &EventToWrite::plain(at(offset, index), (UserKey(1), EventKey(1)), EventTime(time), EventType::View, (&ids[..1], &items)), &items);
         }
         let bytes = writer.finish(0, &items);
         let block = EventsBlock::decode(&bytes).unwrap();

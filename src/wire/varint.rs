@@ -25,6 +25,18 @@ pub(super) fn put(out: &mut Vec<u8>, mut value: u64) {
     out.push((value & 0x7F) as u8);
 }
 
+/// Longest varint of 128 bits.
+pub(super) const WIDE_BYTES_MAX: usize = 19;
+
+/// Appends an unsigned LEB128 number of up to 128 bits.
+pub(super) fn put_wide(out: &mut Vec<u8>, mut value: u128) {
+    while value >= 0x80 {
+        out.push((value & 0x7F) as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push((value & 0x7F) as u8);
+}
+
 /// Appends a signed number, zigzag.
 pub(super) fn put_signed(out: &mut Vec<u8>, value: i64) {
     put(out, (value.cast_unsigned() << 1) ^ (value >> 63).cast_unsigned());
@@ -79,6 +91,22 @@ impl<'a> Reader<'a> {
             let bits = u64::from(byte & 0x7F);
             if place == VARINT_BYTES_MAX - 1 && bits > 1 {
                 return Err(self.error("number over 64 bits"));
+            }
+            value |= bits << (7 * place);
+            if byte < 0x80 {
+                return Ok(value);
+            }
+        }
+        Err(self.error("number without end"))
+    }
+
+    pub(super) fn wide(&mut self) -> Result<u128, WireError> {
+        let mut value = 0_u128;
+        for place in 0..WIDE_BYTES_MAX {
+            let byte = self.byte()?;
+            let bits = u128::from(byte & 0x7F);
+            if place == WIDE_BYTES_MAX - 1 && bits > 3 {
+                return Err(self.error("number over 128 bits"));
             }
             value |= bits << (7 * place);
             if byte < 0x80 {

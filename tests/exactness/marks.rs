@@ -1,6 +1,6 @@
 //! What is told of sources beside their events: enough that nothing waits in vain, and no more than time allows.
 
-use crate::recount::{Event, Kind};
+use crate::recount::Event;
 use crate::rig::{Rig, Shape, default_rules, line, naive_rules};
 use crate::shop;
 
@@ -27,7 +27,7 @@ fn held_bytes(rig: &Rig) -> usize {
 
 fn events(count: usize) -> Vec<Event> {
     let all = shop::events(3, 3 * count, &shop::Shape::of(&naive_rules(&default_rules())));
-    let accepted = |event: &Event| !matches!(&event.kind, Kind::Order { lines, .. } if lines.is_empty());
+    let accepted = |event: &Event| !event.kind.is_refused();
     all.into_iter().filter(accepted).take(count).collect()
 }
 

@@ -12,7 +12,8 @@ pub fn rank(event: &Event) -> usize {
     match event.kind {
         Kind::View { .. } => 0,
         Kind::Cart { .. } => 1,
-        Kind::Order { .. } => 2,
+        Kind::Order { step, .. } => 2 + step as usize,
+        Kind::Erase => 6,
     }
 }
 
@@ -24,7 +25,7 @@ pub fn split(seed: u64, rules: &CountingRules) -> (Vec<Event>, Vec<Vec<Event>>) 
     let mut files = vec![Vec::new(); SOURCES.len()];
     for event in &events {
         let half = usize::from(event.user.bytes().last().unwrap() % 2 == 1);
-        files[[2 + half, 1, 0][rank(event)]].push(event.clone());
+        files[[2 + half, 1, 0][rank(event).min(2)]].push(event.clone());
     }
     (events, files)
 }

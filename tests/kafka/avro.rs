@@ -1,11 +1,12 @@
 //! Sources and lists as Avro with a schema registry: versions of schemas, poison, a registry that is away.
 
-use crate::command::shown;
+use crate::command::{shop_shape, shown};
 use crate::kafka::{self, Sent};
 use crate::recount::{Event, Kind};
 use crate::registry::{Fault, TestRegistry};
-use crate::running::{events, produce, replayed};
+use crate::running::{EVENTS, produce, replayed};
 use crate::service::House;
+use crate::shop;
 use apache_avro::Schema;
 use apache_avro::reader::datum::GenericDatumReader;
 use apache_avro::types::Value;
@@ -48,9 +49,10 @@ fn optional(text: Option<&str>) -> Value {
 /// An event in the wire format.
 fn written(event: &Event, schema: &Schema, id: u32) -> Vec<u8> {
     let (number, name, item, order_id, lines) = match &event.kind {
-        Kind::View { item } => (0, "view", Some(item.as_str()), None, None),
+        Kind::View { item, .. } => (0, "view", Some(item.as_str()), None, None),
         Kind::Cart { item } => (1, "cart", Some(item.as_str()), None, None),
-        Kind::Order { order_id, lines } => (2, "order", None, Some(order_id.as_str()), Some(lines)),
+        Kind::Order { order_id, lines, .. } => (2, "order", None, Some(order_id.as_str()), Some(lines)),
+        Kind::Erase => unreachable!("no lives"),
     };
     let line = |item: &String| Value::Record(vec![("item".to_owned(), Value::String(item.clone()))]);
     let lines = match lines {
@@ -91,6 +93,11 @@ fn house(purpose: &str, registry: &TestRegistry) -> House {
     let mut house = House::new(purpose);
     house.more = format!("[registry]\nurl = \"{}\"\n", registry.url());
     house
+}
+
+/// Events of the three kinds that the schema has.
+fn events(seed: u64) -> Vec<Event> {
+    shop::events(seed, EVENTS, &shop::Shape { users: 60, items: 80, lives: false, ..shop_shape() })
 }
 
 fn sent<'a>(events: impl Iterator<Item = &'a Event>, schema: &Schema, id: u32) -> Vec<Sent> {
@@ -138,8 +145,7 @@ fn avro_of_two_versions_counts_the_same_and_lists_are_avro_that_others_read() {
     for (key, value, reason) in bad {
         assert_eq!(reason_of(key), Some((value, reason.to_owned())), "{key}");
     }
-    let without_lines =
-        events.iter().filter(|event| matches!(&event.kind, Kind::Order { lines, .. } if lines.is_empty()));
+    let without_lines = events.iter().filter(|event| event.kind.is_refused());
     assert_eq!(all.len(), 3 + without_lines.count(), "nothing else is rejected");
 
     let topic = house.own("lists");
@@ -163,10 +169,7 @@ fn while_the_registry_is_away_nothing_is_rejected_or_lost_and_other_sources_go_o
     let mut house = house("away", &registry);
     let avro = house.source("avro", 2, &[], "format = \"avro\"\n");
     let json = house.source("json", 2, &[], "");
-    let all: Vec<Event> = events(32)
-        .into_iter()
-        .filter(|event| !matches!(&event.kind, Kind::Order { lines, .. } if lines.is_empty()))
-        .collect();
+    let all: Vec<Event> = events(32).into_iter().filter(|event| !event.kind.is_refused()).collect();
     let is_avro = |event: &&Event| event.user.bytes().map(u32::from).sum::<u32>() % 2 == 0;
     let (before, meanwhile) = all.split_at(all.len() / 2);
     let [(old, old_id), (new, new_id)] = [1, 2].map(|version| {

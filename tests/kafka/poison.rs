@@ -96,7 +96,7 @@ fn what_is_no_event_is_rejected_with_its_place_and_the_rest_is_exact() {
     // 100,000 lines of one item are an order of one item.
     events.push(Event {
         id: None,
-        kind: Kind::Order { order_id: "o".to_owned(), lines: vec!["i1".to_owned(); LINES_MAX] },
+        kind: Kind::order("o", vec!["i1".to_owned(); LINES_MAX]),
         shop: "main".to_owned(),
         user: format!("{USER}bulk"),
         ts: TIME_MS,

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 const PARTITIONS: i32 = 5;
-const EVENTS: usize = 4_000;
+pub const EVENTS: usize = 4_000;
 const HALF_MAX: Duration = Duration::from_secs(90);
 
 /// Events of enough users to fill all partitions.

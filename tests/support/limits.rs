@@ -20,6 +20,11 @@ pub fn naive_rules(rules: &CountingRules) -> Rules {
         also_max: rules.also_max,
         also_horizon: rules.also_horizon_ms,
         dedup_ids: rules.dedup_ids,
+        session_longest: rules.session_longest_ms,
+        sessions_open: rules.sessions_open,
+        order_open: rules.order_open_ms,
+        orders_max: rules.orders_max,
+        together_orders: usize::try_from(rules.together_orders).unwrap(),
         half_life_bought_together: rules.half_life(Relation::BoughtTogether),
         half_life_also_bought: rules.half_life(Relation::AlsoBought),
         half_life_viewed_together: rules.half_life(Relation::ViewedTogether),
@@ -30,7 +35,12 @@ pub fn naive_rules(rules: &CountingRules) -> Rules {
 
 /// The default rules, but nothing is forgotten and no row is pruned: the recount does neither.
 pub fn default_rules() -> CountingRules {
-    CountingRules { forget_after_ms: i64::MAX, row_max: None, ..CountingRules::default() }
+    CountingRules {
+        forget_after_ms: i64::MAX,
+        forget_customer_after_ms: i64::MAX,
+        row_max: None,
+        ..CountingRules::default()
+    }
 }
 
 /// Every limit small, every horizon short and different.
@@ -49,6 +59,11 @@ pub fn tiny_rules() -> CountingRules {
         also_max: 3,
         also_horizon_ms: 200_000,
         dedup_ids: 4,
+        session_longest_ms: 100_000,
+        sessions_open: 2,
+        order_open_ms: 250_000,
+        orders_max: 2,
+        together_orders: 3,
         half_life_ms: [5_000_000, 4_000_000, 3_000_000, 2_000_000, 1_000_000],
         row_max: None,
         ..CountingRules::default()

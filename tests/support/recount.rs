@@ -1,19 +1,61 @@
 //! The counting rules of design section 5, counted the slow and plain way: strings for ids, one pass, nothing shared with
 //! the program. What the program counts must equal this.
 //!
-//! Its output has the form of `oracle/recount.py`, a third counting of the same rules.
+//! Its output has the form of `oracle/recount_life.py`, a third counting of the same rules.
 
 #![allow(dead_code)] // each test that includes this file uses a part of it
 
 use std::collections::BTreeMap;
 use std::fmt;
 
+/// What a record does to its order.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Step {
+    State,
+    Add,
+    Return,
+    Cancel,
+}
+
+impl Step {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::State => "order",
+            Self::Add => "add",
+            Self::Return => "return",
+            Self::Cancel => "cancel",
+        }
+    }
+}
+
 /// What happened.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Kind {
-    View { item: String },
+    View { item: String, session: Option<String> },
     Cart { item: String },
-    Order { order_id: String, lines: Vec<String> },
+    Order { step: Step, order_id: String, version: Option<i64>, lines: Vec<String> },
+    Erase,
+}
+
+impl Kind {
+    pub fn view(item: &str) -> Self {
+        Self::View { item: item.to_owned(), session: None }
+    }
+
+    /// An order that is placed.
+    pub fn order(order_id: &str, lines: Vec<String>) -> Self {
+        Self::Order { step: Step::State, order_id: order_id.to_owned(), version: None, lines }
+    }
+
+    /// Whether intake refuses it: a record of an order without lines, or a later one without the order's number.
+    pub fn is_refused(&self) -> bool {
+        match self {
+            Self::Order { step, order_id, lines, .. } => {
+                (lines.is_empty() && *step != Step::Cancel) || (order_id.is_empty() && *step != Step::State)
+            }
+            _ => false,
+        }
+    }
 }
 
 /// One event, in the order in which the users' events are counted.
@@ -43,6 +85,11 @@ pub struct Rules {
     pub also_max: usize,
     pub also_horizon: i64,
     pub dedup_ids: usize,
+    pub session_longest: i64,
+    pub sessions_open: usize,
+    pub order_open: i64,
+    pub orders_max: usize,
+    pub together_orders: usize,
     pub half_life_bought_together: i64,
     pub half_life_also_bought: i64,
     pub half_life_viewed_together: i64,
@@ -67,6 +114,11 @@ impl Default for Rules {
             also_max: 50,
             also_horizon: 90 * day,
             dedup_ids: 128,
+            session_longest: 4 * 60 * minute,
+            sessions_open: 4,
+            order_open: 30 * day,
+            orders_max: 16,
+            together_orders: 64,
             half_life_bought_together: 180 * day,
             half_life_also_bought: 180 * day,
             half_life_viewed_together: 60 * day,
@@ -119,35 +171,77 @@ impl fmt::Display for Row {
     }
 }
 
-/// The first difference between two sorted lists of rows; weights may differ by `relative`.
+/// The first difference between two sorted lists of rows; weights may differ by `relative`. What was taken back leaves its
+/// rounding: of weights far below 1 it may be more, and a part without support that is as small cannot be told from that.
 pub fn difference(want: &[Row], got: &[Row], relative: f64) -> Option<String> {
-    for (w, g) in want.iter().zip(got) {
-        let near = (w.weight - g.weight).abs() <= relative * w.weight.abs().max(g.weight.abs());
+    let stand = |rows: &[Row]| -> Vec<Row> {
+        let stands = |row: &&Row| row.kind == "tally" || row.support > 0 || row.weight > 1e-6;
+        rows.iter().filter(stands).cloned().collect()
+    };
+    let (want, got) = (stand(want), stand(got));
+    for (w, g) in want.iter().zip(&got) {
+        let near = (w.weight - g.weight).abs() <= relative * (w.weight.abs().max(g.weight.abs()) + 1e-2);
         if w.key() != g.key() || w.support != g.support || !near {
             return Some(format!("want {w}\n got {g}"));
         }
     }
+    let shared = want.len().min(got.len());
     let (longer, which) = if want.len() > got.len() { (want, "missing") } else { (got, "too many") };
-    longer.get(want.len().min(got.len())).map(|row| format!("{which}: {row}"))
+    longer.get(shared).map(|row| format!("{which}: {row}"))
 }
 
 #[derive(Default)]
 struct User {
     click_ids: Vec<String>,
     order_ids: Vec<String>,
-    session: Vec<String>,
-    session_at: Option<i64>,
+    /// Newest last.
+    sessions: Vec<Session>,
     /// (item, last ts); newest last.
     recent: Vec<(String, i64)>,
     cart: Vec<String>,
     cart_at: Option<i64>,
-    /// (item, last ts, times); newest last.
-    purchases: Vec<(String, i64, u32)>,
+    /// Newest last.
+    purchases: Vec<Purchase>,
+    /// The one touched last is last.
+    orders: Vec<Order>,
+    order_count: usize,
+}
+
+struct Session {
+    id: Option<String>,
+    items: Vec<String>,
+    first: i64,
+    latest: i64,
+}
+
+struct Purchase {
+    item: String,
+    at: i64,
+    times: i64,
+    /// The orders that held it.
+    orders: Vec<usize>,
+}
+
+/// An order that may still change.
+struct Order {
+    id: String,
+    ts: i64,
+    version: i64,
+    number: usize,
+    /// Items, each with how often it had been bought when it joined.
+    items: Vec<(String, i64)>,
+    /// What was counted of it.
+    counted: Vec<Entry>,
 }
 
 type Key = (&'static str, String, String, String, String);
 
+/// One number that was counted.
+type Entry = (Key, i64, f64);
+
 struct Cell {
+    /// Entries less those taken back.
+    entries: i64,
     support: i64,
     weight: f64,
     /// Its latest event: what `weight` is decayed to.
@@ -177,17 +271,26 @@ impl Recount {
     /// Counts one event.
     pub fn event(&mut self, event: &Event) {
         self.latest = self.latest.max(event.ts);
-        if matches!(&event.kind, Kind::Order { lines, .. } if lines.is_empty()) {
+        let key = (event.shop.clone(), event.user.clone());
+        if event.kind == Kind::Erase {
+            self.users.remove(&key);
+            *self.tally.entry("accepted").or_default() += 1;
+            return;
+        }
+        if event.kind.is_refused() {
             *self.tally.entry("rejected").or_default() += 1;
             return;
         }
-        let mut user = self.users.remove(&(event.shop.clone(), event.user.clone())).unwrap_or_default();
+        let mut user = self.users.remove(&key).unwrap_or_default();
         let fate = if is_new(&mut user, event, self.rules.dedup_ids) {
             *self.tally.entry("accepted").or_default() += 1;
             match &event.kind {
-                Kind::View { item } => self.view(&mut user, event, item),
+                Kind::View { item, session } => self.view(&mut user, event, item, session),
                 Kind::Cart { item } => self.cart(&mut user, event, item),
-                Kind::Order { lines, .. } => self.order(&mut user, event, lines),
+                Kind::Order { step, order_id, version, lines } => {
+                    self.order(&mut user, event, (*step, order_id, version.unwrap_or(event.ts)), lines)
+                }
+                Kind::Erase => None,
             }
         } else {
             Some("duplicate")
@@ -195,21 +298,30 @@ impl Recount {
         if let Some(name) = fate {
             *self.tally.entry(name).or_default() += 1;
         }
-        self.users.insert((event.shop.clone(), event.user.clone()), user);
+        self.users.insert(key, user);
     }
 
-    fn view(&mut self, user: &mut User, event: &Event, item: &String) -> Option<&'static str> {
+    fn view(&mut self, user: &mut User, event: &Event, item: &String, id: &Option<String>) -> Option<&'static str> {
         let relation = "viewed_together";
         let (ts, gap) = (event.ts, self.rules.session_gap);
-        if user.session_at.is_some_and(|at| ts < at - gap) {
+        let known = user.sessions.iter().position(|session| session.id == *id);
+        if known.is_some_and(|place| ts < user.sessions[place].latest - gap) {
             return Some("late");
         }
-        if user.session_at.is_none_or(|at| ts > at + gap) {
-            user.session.clear();
-            user.session_at = Some(ts);
-            self.context(event, relation);
+        let before = known.map(|place| user.sessions.remove(place));
+        let goes_on = |s: &Session| ts <= s.latest + gap && ts <= s.first + self.rules.session_longest;
+        let mut session = match before.filter(goes_on) {
+            Some(session) => session,
+            None => {
+                self.context(event, relation);
+                Session { id: id.clone(), items: Vec::new(), first: ts, latest: ts }
+            }
+        };
+        session.latest = session.latest.max(ts);
+        user.sessions.push(session);
+        while user.sessions.len() > self.rules.sessions_open {
+            user.sessions.remove(0);
         }
-        user.session_at = user.session_at.max(Some(ts));
 
         let before = user.recent.iter().find(|(other, _)| other == item).map_or(ts, |(_, at)| *at);
         user.recent.retain(|(other, _)| other != item);
@@ -218,21 +330,22 @@ impl Recount {
             user.recent.remove(0);
         }
 
-        if user.session.contains(item) {
+        let Some(session) = user.sessions.last_mut() else { unreachable!() };
+        if session.items.contains(item) {
             return None;
         }
-        if user.session.len() >= self.rules.session_max_items {
+        if session.items.len() >= self.rules.session_max_items {
             return Some("overlong");
         }
         self.total(event, relation, item, "both", 1, 1.0);
         let mut distance = 0.0;
-        for other in user.session.iter().rev().take(self.rules.pair_window) {
+        for other in session.items.iter().rev().take(self.rules.pair_window) {
             distance += 1.0;
             let weight = 1.0 / f64::sqrt(distance);
             self.pair(event, relation, item, other, 1, weight);
             self.pair(event, relation, other, item, 1, weight);
         }
-        user.session.push(item.clone());
+        session.items.push(item.clone());
         None
     }
 
@@ -263,64 +376,150 @@ impl Recount {
         None
     }
 
-    fn order(&mut self, user: &mut User, event: &Event, lines: &[String]) -> Option<&'static str> {
-        let mut basket: Vec<String> = Vec::new();
-        for item in lines {
-            if !basket.contains(item) {
-                basket.push(item.clone());
+    fn order(
+        &mut self,
+        user: &mut User,
+        event: &Event,
+        (step, id, version): (Step, &str, i64),
+        lines: &[String],
+    ) -> Option<&'static str> {
+        let ts = event.ts;
+        let lines = distinct(lines.iter().cloned());
+        user.orders.retain(|order| ts - order.ts <= self.rules.order_open);
+        let known = user.orders.iter().position(|order| order.id == id && !id.is_empty());
+        let (mut order, items) = if let Some(place) = known {
+            let mut order = user.orders.remove(place);
+            let held: Vec<String> = order.items.iter().map(|(item, _)| item.clone()).collect();
+            let items = match step {
+                Step::State => lines,
+                Step::Add => distinct(held.iter().cloned().chain(lines)),
+                Step::Return => held.iter().filter(|item| !lines.contains(item)).cloned().collect(),
+                Step::Cancel => Vec::new(),
+            };
+            let is_stale = version < order.version && matches!(step, Step::State | Step::Cancel);
+            order.version = order.version.max(version);
+            let is_same = items.len() == held.len() && items.iter().all(|item| held.contains(item));
+            if is_stale || is_same {
+                user.orders.push(order);
+                return Some(if is_stale { "stale" } else { "unchanged" });
+            }
+            self.take_back(user, event, &mut order, &items);
+            (order, items)
+        } else {
+            if matches!(step, Step::Return | Step::Cancel) {
+                return Some("unknown_order");
+            }
+            if user.cart_at.is_none_or(|at| ts >= at) {
+                user.cart.clear();
+                user.cart_at = None;
+            }
+            user.order_count += 1;
+            let number = user.order_count;
+            let (items, counted) = (Vec::new(), Vec::new());
+            (Order { id: id.to_owned(), ts, version, number, items, counted }, lines)
+        };
+        let fate = self.count(user, &event.shop, &mut order, &items);
+        for entry in &order.counted {
+            self.enter(entry, order.ts, 1);
+        }
+        if !id.is_empty() {
+            user.orders.push(order);
+            while user.orders.len() > self.rules.orders_max {
+                user.orders.remove(0);
             }
         }
-        if user.cart_at.is_none_or(|at| event.ts >= at) {
-            user.cart.clear();
-            user.cart_at = None;
+        fate
+    }
+
+    /// Nothing is counted of `order` any more, and what is not among `items` is no purchase by it.
+    fn take_back(&mut self, user: &mut User, event: &Event, order: &mut Order, items: &[String]) {
+        assert!(order.counted.iter().all(|(key, ..)| key.1 == event.shop));
+        for entry in order.counted.drain(..) {
+            self.enter(&entry, order.ts, -1);
         }
-        if basket.len() > self.rules.basket_max {
+        let (number, is_bulk) = (order.number, items.len() > self.rules.basket_max);
+        let (stay, leave): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut order.items).into_iter().partition(|(item, _)| !is_bulk && items.contains(item));
+        order.items = stay;
+        for (item, _) in leave {
+            for purchase in user.purchases.iter_mut().filter(|p| p.item == item && p.orders.contains(&number)) {
+                purchase.orders.retain(|&other| other != number);
+                purchase.times -= 1;
+            }
+        }
+        user.purchases.retain(|purchase| purchase.times > 0);
+    }
+
+    /// What `order` comes to with `items`, after what its user did before.
+    fn count(&self, user: &mut User, shop: &str, order: &mut Order, items: &[String]) -> Option<&'static str> {
+        let (ts, number) = (order.ts, order.number);
+        for item in items {
+            if !order.items.iter().any(|(other, _)| other == item) {
+                order.items.push((item.clone(), self.repeats(user, item, ts)));
+            }
+        }
+        if items.len() > self.rules.basket_max {
             return Some("bulk");
         }
-        let repeats: Vec<u32> = basket.iter().map(|item| self.repeats(user, item, event.ts)).collect();
-        let bought: Vec<(&String, u32)> = basket.iter().zip(repeats).collect();
-        self.bought_together(event, &bought);
-        self.also_bought(user, event, &bought);
-        self.viewed_then_bought(user, event, &bought);
-
+        if items.is_empty() {
+            return None;
+        }
+        let repeats = |item: &String| order.items.iter().find(|(other, _)| other == item).map_or(0, |(_, r)| *r);
+        let bought: Vec<(&String, i64)> = items.iter().map(|item| (item, repeats(item))).collect();
+        let mut book = Book { shop, entries: Vec::new() };
+        self.bought_together(user, number, &bought, &mut book);
+        self.also_bought(user, ts, &bought, &mut book);
+        self.viewed_then_bought(user, ts, &bought, &mut book);
         for (item, repeats) in bought {
-            let at = user.purchases.iter().find(|(other, ..)| other == item).map_or(event.ts, |&(_, at, _)| at);
-            user.purchases.retain(|(other, ..)| other != item);
-            user.purchases.push((item.clone(), at.max(event.ts), repeats + 1));
+            let known = user.purchases.iter().position(|purchase| purchase.item == *item);
+            let fresh = Purchase { item: item.clone(), at: ts, times: 0, orders: Vec::new() };
+            let mut purchase = known.map_or(fresh, |place| user.purchases.remove(place));
+            purchase.at = purchase.at.max(ts);
+            if !purchase.orders.contains(&number) {
+                purchase.times = repeats + 1;
+                purchase.orders.push(number);
+            }
+            user.purchases.push(purchase);
         }
         while user.purchases.len() > self.rules.purchases_max {
             user.purchases.remove(0);
         }
+        order.counted = book.entries;
         None
     }
 
-    fn repeats(&self, user: &User, item: &String, ts: i64) -> u32 {
-        match user.purchases.iter().find(|(other, ..)| other == item) {
-            Some(&(_, at, times)) if ts - at <= self.rules.repeat_horizon => times,
+    fn repeats(&self, user: &User, item: &String, ts: i64) -> i64 {
+        match user.purchases.iter().find(|purchase| purchase.item == *item) {
+            Some(purchase) if ts - purchase.at <= self.rules.repeat_horizon => purchase.times,
             _ => 0,
         }
     }
 
-    fn bought_together(&mut self, event: &Event, bought: &[(&String, u32)]) {
+    fn bought_together(&self, user: &User, number: usize, bought: &[(&String, i64)], book: &mut Book<'_>) {
         let relation = "bought_together";
-        self.context(event, relation);
+        let before = |item: &String| -> Vec<usize> {
+            let orders = user.purchases.iter().find(|purchase| purchase.item == *item).map(|p| p.orders.clone());
+            let matters = |n: &usize| n + self.rules.together_orders >= user.order_count && *n != number;
+            orders.unwrap_or_default().into_iter().filter(matters).collect()
+        };
+        book.add("contexts", relation, ("*", "*"), 1, 1.0);
         for &(i, r) in bought {
-            self.total(event, relation, i, "anchor", i64::from(r == 0), damped(r));
-            self.total(event, relation, i, "other", 1, 1.0);
-            for &(j, s) in bought {
-                if i != j {
-                    self.pair(event, relation, i, j, i64::from(r == 0 || s == 0), damped(r));
-                }
+            book.add("total", relation, (i, "anchor"), i64::from(r == 0), damped(r));
+            book.add("total", relation, (i, "other"), 1, 1.0);
+            for &(j, _) in bought.iter().filter(|(j, _)| *j != i) {
+                let is_new = !before(i).iter().any(|n| before(j).contains(n));
+                book.add("pair", relation, (i, j), i64::from(is_new), damped(r));
             }
         }
     }
 
-    fn also_bought(&mut self, user: &User, event: &Event, bought: &[(&String, u32)]) {
+    fn also_bought(&self, user: &User, ts: i64, bought: &[(&String, i64)], book: &mut Book<'_>) {
         let relation = "also_bought";
         let mut before: Vec<&String> = Vec::new();
-        for (item, at, _) in user.purchases.iter().rev() {
+        for Purchase { item, at, .. } in user.purchases.iter().rev() {
             let ordered = bought.iter().any(|(other, _)| *other == item);
-            if !ordered && event.ts - at <= self.rules.also_horizon && before.len() < self.rules.also_max {
+            let age = ts - at;
+            if !ordered && age >= 0 && age <= self.rules.also_horizon && before.len() < self.rules.also_max {
                 before.push(item);
             }
         }
@@ -328,40 +527,34 @@ impl Recount {
         if before.is_empty() || fresh.is_empty() {
             return;
         }
-        self.context(event, relation);
+        book.add("contexts", relation, ("*", "*"), 1, 1.0);
         for anchor in &before {
-            self.total(event, relation, anchor, "anchor", 1, 1.0);
+            book.add("total", relation, (anchor, "anchor"), 1, 1.0);
             for other in &fresh {
-                self.pair(event, relation, anchor, other, 1, 1.0);
+                book.add("pair", relation, (anchor, other), 1, 1.0);
             }
         }
         for other in fresh {
-            self.total(event, relation, other, "other", 1, 1.0);
+            book.add("total", relation, (other, "other"), 1, 1.0);
         }
     }
 
-    fn viewed_then_bought(&mut self, user: &User, event: &Event, bought: &[(&String, u32)]) {
+    fn viewed_then_bought(&self, user: &User, ts: i64, bought: &[(&String, i64)], book: &mut Book<'_>) {
         let relation = "viewed_then_bought";
-        let mut viewed: Vec<&String> = Vec::new();
-        for (item, at) in &user.recent {
-            let age = event.ts - at;
-            if age >= 0 && age <= self.rules.view_to_order {
-                viewed.push(item);
-            }
-        }
+        let is_recent = |age: i64| age >= 0 && age <= self.rules.view_to_order;
+        let viewed: Vec<&String> =
+            user.recent.iter().filter(|(_, at)| is_recent(ts - at)).map(|(item, _)| item).collect();
         if viewed.is_empty() {
             return;
         }
-        self.context(event, relation);
+        book.add("contexts", relation, ("*", "*"), 1, 1.0);
         for anchor in &viewed {
-            self.total(event, relation, anchor, "anchor", 1, 1.0);
+            book.add("total", relation, (anchor, "anchor"), 1, 1.0);
         }
         for &(other, r) in bought {
-            self.total(event, relation, other, "other", i64::from(r == 0), damped(r));
-            for anchor in &viewed {
-                if *anchor != other {
-                    self.pair(event, relation, anchor, other, i64::from(r == 0), damped(r));
-                }
+            book.add("total", relation, (other, "other"), i64::from(r == 0), damped(r));
+            for anchor in viewed.iter().filter(|anchor| **anchor != other) {
+                book.add("pair", relation, (anchor, other), i64::from(r == 0), damped(r));
             }
         }
     }
@@ -381,12 +574,22 @@ impl Recount {
     /// A weight is kept as of its cell's latest event: the program's landmark is not shared.
     fn add(&mut self, kind: &'static str, event: &Event, relation: &str, (x, y): (&str, &str), n: i64, weight: f64) {
         let key = (kind, event.shop.clone(), relation.to_owned(), x.to_owned(), y.to_owned());
-        let half_life = self.rules.half_life(relation);
-        let cell = self.cells.entry(key).or_insert(Cell { support: 0, weight: 0.0, at: event.ts });
-        let at = cell.at.max(event.ts);
-        cell.support += n;
-        cell.weight = decayed(cell.weight, at - cell.at, half_life) + decayed(weight, at - event.ts, half_life);
+        self.enter(&(key, n, weight), event.ts, 1);
+    }
+
+    /// Counts an entry, or takes it back.
+    fn enter(&mut self, (key, n, weight): &Entry, ts: i64, sign: i64) {
+        let half_life = self.rules.half_life(&key.2);
+        let cell = self.cells.entry(key.clone()).or_insert(Cell { entries: 0, support: 0, weight: 0.0, at: ts });
+        let at = cell.at.max(ts);
+        cell.entries += sign;
+        cell.support += sign * n;
+        let weight = sign as f64 * weight;
+        cell.weight = decayed(cell.weight, at - cell.at, half_life) + decayed(weight, at - ts, half_life);
         cell.at = at;
+        if cell.entries == 0 {
+            self.cells.remove(key);
+        }
     }
 
     /// All counts and tallies, sorted; weights decayed to `as_of`.
@@ -422,19 +625,47 @@ fn decayed(weight: f64, age_ms: i64, half_life_ms: f64) -> f64 {
     weight * f64::exp2(-(age_ms as f64) / half_life_ms)
 }
 
-fn damped(repeats: u32) -> f64 {
-    1.0 / (1.0 + f64::from(repeats))
+fn damped(repeats: i64) -> f64 {
+    1.0 / (1.0 + repeats as f64)
+}
+
+/// What an order is about to count.
+struct Book<'a> {
+    shop: &'a str,
+    entries: Vec<Entry>,
+}
+
+impl Book<'_> {
+    fn add(&mut self, kind: &'static str, relation: &str, (x, y): (&str, &str), n: i64, weight: f64) {
+        let key = (kind, self.shop.to_owned(), relation.to_owned(), x.to_owned(), y.to_owned());
+        self.entries.push((key, n, weight));
+    }
+}
+
+fn distinct(items: impl Iterator<Item = String>) -> Vec<String> {
+    let mut all: Vec<String> = Vec::new();
+    for item in items {
+        if !all.contains(&item) {
+            all.push(item);
+        }
+    }
+    all
 }
 
 fn is_new(user: &mut User, event: &Event, dedup_ids: usize) -> bool {
-    let (content, ids) = match &event.kind {
-        Kind::View { item } => (format!("view {} {item}", event.ts), &mut user.click_ids),
-        Kind::Cart { item } => (format!("cart {} {item}", event.ts), &mut user.click_ids),
-        Kind::Order { order_id, .. } => (format!("order {} {order_id}", event.ts), &mut user.order_ids),
+    let (name, content, ids) = match &event.kind {
+        Kind::View { item, .. } => ("view", item.clone(), &mut user.click_ids),
+        Kind::Cart { item } => ("cart", item.clone(), &mut user.click_ids),
+        Kind::Order { step, order_id, version, lines } => {
+            let mut lines = distinct(lines.iter().cloned());
+            lines.sort();
+            (step.name(), format!("{order_id:?} {version:?} {lines:?}"), &mut user.order_ids)
+        }
+        Kind::Erase => return true,
     };
     let id = match &event.id {
-        Some(id) => format!("id {id}"),
-        None => content,
+        Some(id) => format!("{name} id {id}"),
+        None => format!("{name} at {} {content}", event.ts),
     };
     if ids.contains(&id) {
         return false;

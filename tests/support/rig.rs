@@ -302,16 +302,19 @@ pub fn counts<'p>(instances: impl IntoIterator<Item = &'p Pipeline<Heard>> + Clo
         };
         instances.clone().into_iter().flat_map(Pipeline::windows).map(of_stage).sum()
     };
-    let others = [Fate::Counted, Fate::Bulk, Fate::Late, Fate::Overlong];
-    let all = [
-        ("accepted", others.into_iter().map(fates).sum()),
-        ("bulk", fates(Fate::Bulk)),
-        ("duplicate", fates(Fate::Duplicate)),
-        ("late", fates(Fate::Late)),
-        ("overlong", fates(Fate::Overlong)),
+    let ignored = [
+        ("bulk", Fate::Bulk),
+        ("late", Fate::Late),
+        ("overlong", Fate::Overlong),
+        ("stale", Fate::Stale),
+        ("unchanged", Fate::Unchanged),
+        ("unknown_order", Fate::UnknownOrder),
     ];
+    let accepted = fates(Fate::Counted) + ignored.iter().map(|&(_, fate)| fates(fate)).sum::<u64>();
+    let all = ignored.map(|(name, fate)| (name, fates(fate))).into_iter();
+    let all = all.chain([("accepted", accepted), ("duplicate", fates(Fate::Duplicate))]);
     let tally = |(name, n): (&'static str, u64)| recount::tally_row(name, i64::try_from(n).unwrap());
-    rows.extend(all.into_iter().filter(|(_, n)| *n > 0).map(tally));
+    rows.extend(all.filter(|(_, n)| *n > 0).map(tally));
     recount::sort(&mut rows);
     rows
 }
@@ -330,9 +333,11 @@ pub fn event_entries(log: &MemoryLog) -> Entries {
                 let items: Vec<_> = match &entry.items {
                     EventItems::One(number) => vec![name(*number)],
                     EventItems::Lines(lines) => block.lines[lines.clone()].iter().map(|&n| name(n)).collect(),
+                    EventItems::None(shop) => vec![block.shops[*shop as usize].to_owned()],
                 };
                 let user = block.users[entry.user as usize];
-                let text = format!("{:?} {:?} {:?} {user:?} {items:?}", entry.time, entry.key, entry.event_type);
+                let about = (entry.event_type, entry.link, entry.version);
+                let text = format!("{:?} {:?} {about:?} {user:?} {items:?}", entry.time, entry.key);
                 entries.add(format!("{partition} {} {}", section.head.source, entry.position), text);
             }
         }
@@ -408,13 +413,13 @@ fn told(delta: &Delta<'_>, items: &Items) -> String {
             let others: Vec<_> = neighbours.iter().map(|&(item, distance)| (name(item), distance)).collect();
             format!("back {relation:?} {} {others:?}", name(centre))
         }
-        Change::Basket { items } => format!("basket {:?}", bought(items)),
-        Change::Cross { relation, anchors, others } => {
+        Change::Basket { items, before, settled } => format!("basket {:?} {before:?} {settled}", bought(items)),
+        Change::Cross { relation, anchors, settled, others } => {
             let anchors: Vec<_> = anchors.iter().map(|&item| name(item)).collect();
-            format!("cross {relation:?} {anchors:?} {:?}", bought(others))
+            format!("cross {relation:?} {anchors:?} {settled} {:?}", bought(others))
         }
     };
-    format!("{} {what}", delta.time.0)
+    format!("{} {} {what}", delta.time.0, if delta.is_taken_back { "-" } else { "+" })
 }
 
 /// A line of counts.
@@ -452,16 +457,28 @@ pub fn line(event: &Event) -> String {
     if let Some(id) = &event.id {
         value["event_id"] = id.as_str().into();
     }
-    let (event_type, field, what) = match &event.kind {
-        Kind::View { item } => ("view", "item", item.as_str().into()),
-        Kind::Cart { item } => ("cart", "item", item.as_str().into()),
-        Kind::Order { order_id, lines } => {
-            value["order_id"] = order_id.as_str().into();
-            let lines = lines.iter().map(|item| serde_json::json!({ "item": item })).collect();
-            ("order", "lines", serde_json::Value::Array(lines))
+    let event_type = match &event.kind {
+        Kind::View { item, session } => {
+            value["item"] = item.as_str().into();
+            if let Some(session) = session {
+                value["session"] = session.as_str().into();
+            }
+            "view"
         }
+        Kind::Cart { item } => {
+            value["item"] = item.as_str().into();
+            "cart"
+        }
+        Kind::Order { step, order_id, version, lines } => {
+            value["order_id"] = order_id.as_str().into();
+            if let Some(version) = version {
+                value["version"] = (*version).into();
+            }
+            value["lines"] = lines.iter().map(|item| serde_json::json!({ "item": item })).collect();
+            step.name()
+        }
+        Kind::Erase => "erase",
     };
     value["type"] = event_type.into();
-    value[field] = what;
     value.to_string()
 }

@@ -1,10 +1,10 @@
 //! Seeded random events of a tiny, skewed shop: few users and items, so that everything the rules treat apart happens
-//! often. Duplicates, events without id, late events, bulk and repeat orders, full sessions and carts, and times that lie
-//! exactly on the edges of gaps and horizons, one ms before and one after.
+//! often. Duplicates, events without id, late events, bulk and repeat orders, orders that change in every way, sessions side by side,
+//! erasures, full sessions and carts, and times that lie exactly on the edges of gaps and horizons, one ms before and one after.
 
 #![allow(dead_code)] // each test that includes this file uses a part of it
 
-use super::recount::{Event, Kind, Rules};
+use super::recount::{Event, Kind, Rules, Step};
 
 /// How the shop is made.
 #[derive(Clone, Debug)]
@@ -17,15 +17,17 @@ pub struct Shape {
     pub edges_ms: Vec<i64>,
     /// Whether events may be sent again, come late, or have no lines.
     pub calm: bool,
+    /// Whether orders change, views have sessions, and users are erased.
+    pub lives: bool,
 }
 
 impl Shape {
     /// Small enough for `rules` to be hit from all sides.
     pub fn of(rules: &Rules) -> Self {
         let mut edges_ms = vec![rules.session_gap, rules.view_to_order, rules.cart_gap];
-        edges_ms.extend([rules.repeat_horizon, rules.also_horizon]);
+        edges_ms.extend([rules.repeat_horizon, rules.also_horizon, rules.order_open, rules.session_longest]);
         let lines_max = u64::try_from(rules.basket_max).unwrap().min(12) + 3;
-        Self { users: 4, items: 14, lines_max, edges_ms, calm: false }
+        Self { users: 4, items: 14, lines_max, edges_ms, calm: false, lives: true }
     }
 }
 
@@ -120,11 +122,63 @@ fn fresh(random: &mut Random, shape: &Shape, now_ms: i64, number: usize, earlier
         }
     };
     let kind = match random.below(10) {
-        0..6 => Kind::View { item: item(random, shape) },
+        _ if shape.lives && random.below(300) == 0 => Kind::Erase,
+        0..6 => Kind::View { item: item(random, shape), session: session(random, shape) },
         6..8 => Kind::Cart { item: item(random, shape) },
-        _ => Kind::Order { order_id: format!("o{number}"), lines: lines(random, shape, &user, earlier) },
+        _ => order(random, shape, (&shop, &user), (number, ts), earlier),
     };
     Event { id: random.chance(70).then(|| format!("e{number}")), kind, shop, user, ts }
+}
+
+/// One of few, so that a user comes back to them; most views have none.
+fn session(random: &mut Random, shape: &Shape) -> Option<String> {
+    (shape.lives && random.chance(35)).then(|| format!("s{}", random.skewed(7)))
+}
+
+/// A new order, or a change of an earlier one by the same user.
+fn order(
+    random: &mut Random,
+    shape: &Shape,
+    (shop, user): (&str, &str),
+    (number, ts): (usize, i64),
+    earlier: &[Event],
+) -> Kind {
+    let is_change = shape.lives && random.chance(60);
+    let back = usize::try_from(random.skewed(6)).unwrap();
+    let of_user = earlier.iter().rev().filter(|event| event.user == user && event.shop == shop);
+    let mut before = of_user.filter_map(|event| match &event.kind {
+        Kind::Order { order_id, lines, .. } if !(shape.calm && order_id.is_empty()) => Some((order_id, lines)),
+        _ => None,
+    });
+    let Some((order_id, held)) = before.nth(back).filter(|_| is_change) else {
+        let is_numbered = !shape.lives || random.chance(90);
+        let order_id = if is_numbered { format!("o{number}") } else { String::new() };
+        return Kind::order(&order_id, lines(random, shape, user, earlier));
+    };
+    let version = match random.below(10) {
+        0..6 => None,
+        6 => Some(ts),
+        7..9 => Some(ts - 1 - 20 * step(random, shape)),
+        _ => Some(ts + step(random, shape)),
+    };
+    let part = |random: &mut Random, percent| -> Vec<String> {
+        held.iter().filter(|_| random.chance(percent)).cloned().collect()
+    };
+    let (step, mut lines) = match random.below(8) {
+        0..2 => (Step::State, lines(random, shape, user, earlier)),
+        2 => {
+            let mut lines = part(random, 80);
+            lines.extend((0..random.below(3)).map(|_| item(random, shape)));
+            (Step::State, lines)
+        }
+        3..5 => (Step::Add, (0..=random.below(shape.lines_max / 2 + 1)).map(|_| item(random, shape)).collect()),
+        5..7 => (Step::Return, part(random, 50)),
+        _ => (Step::Cancel, Vec::new()),
+    };
+    if shape.calm && lines.is_empty() && step != Step::Cancel {
+        lines.push(item(random, shape));
+    }
+    Kind::Order { step, order_id: order_id.clone(), version, lines }
 }
 
 fn item(random: &mut Random, shape: &Shape) -> String {
@@ -167,11 +221,8 @@ pub fn years(seed: u64, users: u64, days: u64) -> Vec<Event> {
                 let item = |random: &mut Random| format!("i{}", random.below(12));
                 let number = events.len();
                 let kind = match n {
-                    2 => Kind::Order {
-                        order_id: format!("o{number}"),
-                        lines: (0..3).map(|_| item(&mut random)).collect(),
-                    },
-                    _ => Kind::View { item: item(&mut random) },
+                    2 => Kind::order(&format!("o{number}"), (0..3).map(|_| item(&mut random)).collect()),
+                    _ => Kind::view(&item(&mut random)),
                 };
                 let ts = 1_600_000_000_000 + i64::try_from(at_ms + n * 60_000).unwrap();
                 let id = Some(format!("e{number}"));

@@ -90,7 +90,7 @@ pub(in crate::cli) fn wanted(mapping: &MappingSpec) -> Vec<Wanted> {
         TypeSpec::Fixed(name) => Some(name.as_str()),
         TypeSpec::Read { .. } => None,
     };
-    if fixed != Some("order") {
+    if matches!(fixed, None | Some("view" | "cart")) {
         add("item", true, in_value(&fields.item));
     }
     if fixed.is_none_or(|name| name == "order") {

@@ -3,7 +3,7 @@
 
 use crate::cli::assembly::mapping;
 use crate::config::{Settings, SourceSettings};
-use crate::event::{Action, UserKeys};
+use crate::event::{Action, OrderStep, UserKeys};
 use crate::intake::{Admitted, Intake, Learned, Mapping, Now, Plans, Reason, Record, Reject, SchemaId, TimeRules};
 use crate::kafka::probe::SourceRecord;
 use crate::kafka::registry::{Registry, RegistryError};
@@ -139,14 +139,22 @@ fn event(admitted: &Admitted<'_>, show_users: bool) -> String {
     let time = jiff::Timestamp::from_millisecond(event.time.0).map(|time| time.to_string()).unwrap_or_default();
     let corrected = if admitted.skewed { " (corrected: it was in the future)" } else { "" };
     let what = match &event.action {
-        Action::View { item } => format!("view of {item:?}"),
+        Action::View { item, session: None } => format!("view of {item:?}"),
+        Action::View { item, session: Some(session) } => format!("view of {item:?} in session {session:?}"),
         Action::Cart { item } => format!("cart with {item:?}"),
-        Action::Order { order_id, items } => {
+        Action::Order { step: OrderStep::Cancel, order_id, .. } => format!("cancel of order {order_id:?}"),
+        Action::Order { step, order_id, items, .. } => {
             let shown: Vec<String> = items.iter().take(ITEMS_SHOWN).map(|item| format!("{item:?}")).collect();
             let rest = items.len().saturating_sub(ITEMS_SHOWN);
             let rest = if rest > 0 { format!(" and {rest} more") } else { String::new() };
-            format!("order {order_id:?} of {}{rest}", shown.join(", "))
+            let step = match step {
+                OrderStep::Add => "add to ",
+                OrderStep::Return => "return from ",
+                OrderStep::State | OrderStep::Cancel => "",
+            };
+            format!("{step}order {order_id:?} of {}{rest}", shown.join(", "))
         }
+        Action::Erase => "erasure".to_owned(),
     };
     format!("{what} at {time}{corrected} by user {user} in shop {:?}", event.shop)
 }

@@ -43,7 +43,10 @@ impl Gate {
             Self::Lift => every_list("lift_above_one", "false"),
             Self::Chance => Self::Llr.off().into_iter().chain(Self::Lift.off()).collect(),
             Self::Bulk => vec![settings::flag("--without", "counting.basket_max", 10_000)],
-            Self::Repeat => vec![settings::flag("--without", "counting.repeat_horizon", "1ms")],
+            Self::Repeat => vec![
+                settings::flag("--without", "counting.repeat_horizon", "1ms"),
+                settings::flag("--without", "counting.together_orders", 0),
+            ],
             Self::Session => vec![settings::flag("--without", "counting.session_max_items", 1000)],
         }
     }
@@ -60,7 +63,10 @@ impl Gate {
             Self::Lift => every_list(settings, |rules, default| rules.lift_above_one = default.lift_above_one),
             Self::Chance => [Self::Llr, Self::Lift].into_iter().for_each(|gate| gate.on(settings)),
             Self::Bulk => settings.counting.basket_max = counting.basket_max,
-            Self::Repeat => settings.counting.repeat_horizon_ms = counting.repeat_horizon_ms,
+            Self::Repeat => {
+                settings.counting.repeat_horizon_ms = counting.repeat_horizon_ms;
+                settings.counting.together_orders = counting.together_orders;
+            }
             Self::Session => settings.counting.session_max_items = counting.session_max_items,
         }
     }

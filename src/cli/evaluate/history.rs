@@ -1,5 +1,5 @@
-//! What the files hold, read once before anything is counted: every order and view, by the mappings and the rules of
-//! intake, in the order of their times.
+//! What the files hold, read once before anything is counted: every order as it stands at last and every view, by the mappings
+//! and the rules of intake, in the order of their times.
 //!
 //! Held in memory: about 80 bytes an event, and 4 a line of an order.
 
@@ -7,12 +7,12 @@ use crate::cli::files::FileRecord;
 use crate::cli::output::RejectNotes;
 use crate::cli::sources::{EventFile, is_out_of_order};
 use crate::config::LogFormat;
-use crate::event::{Action, EventTime, UserKey};
+use crate::event::{Action, EventTime, LinkKey, OrderStep, UserKey};
 use crate::findings::{Finding, Kind, Profile, Source, find};
 use crate::intake::{Admitted, Intake, Now, Plans, Record};
 use crate::items::{ItemId, Items};
 use crate::stage::Disorder;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
@@ -34,6 +34,27 @@ pub(super) struct Order {
     pub(super) user: UserKey,
     /// Its distinct items, in the order of its lines.
     pub(super) items: Vec<ItemId>,
+    /// Where it changed.
+    pub(super) changes: Vec<Line>,
+}
+
+impl Order {
+    /// Takes in a later record of it.
+    fn change(&mut self, line: Line, step: OrderStep, items: &[ItemId]) {
+        self.changes.push(line);
+        match step {
+            OrderStep::State => self.items = items.to_vec(),
+            OrderStep::Add => {
+                for item in items {
+                    if !self.items.contains(item) {
+                        self.items.push(*item);
+                    }
+                }
+            }
+            OrderStep::Return => self.items.retain(|item| !items.contains(item)),
+            OrderStep::Cancel => self.items.clear(),
+        }
+    }
 }
 
 /// A view.
@@ -67,7 +88,7 @@ impl History {
     pub(super) fn read(files: &[EventFile], intake: &Intake, clock_ms: i64, format: LogFormat) -> anyhow::Result<Self> {
         let mut history = Self::default();
         let mut notes = RejectNotes::new(format, REJECTS_TOLD_MAX);
-        let mut seen = HashSet::new();
+        let (mut seen, mut numbers) = (HashSet::new(), HashMap::new());
         // Files hold JSON, which needs none.
         let plans = Plans::default();
         let mut profiles: Vec<(String, Profile, u64, u64)> = Vec::new();
@@ -94,7 +115,7 @@ impl History {
                     }
                     match taken {
                         Ok(Some(admitted)) if seen.insert((admitted.user, admitted.event.key)) => {
-                            history.add(Line { input, number }, &admitted);
+                            history.add(Line { input, number }, &admitted, &mut numbers);
                         }
                         Ok(_) => {}
                         Err(reject) => notes.note(&topic, place, &reject),
@@ -115,27 +136,35 @@ impl History {
         history.findings.retain(|finding| finding.kind != Kind::Backwards || history.out_of_order.is_empty());
         notes.note_more();
         history.rejected = notes.rejected();
+        history.orders.retain(|order| !order.items.is_empty());
         history.orders.sort_by_key(|order| order.time);
         history.views.sort_by_key(|view| view.time);
         Ok(history)
     }
 
-    fn add(&mut self, line: Line, admitted: &Admitted<'_>) {
+    /// `numbers`: the place of each order that has a number. Records that are older than what they would change are taken as they come.
+    fn add(&mut self, line: Line, admitted: &Admitted<'_>, numbers: &mut HashMap<(UserKey, LinkKey), usize>) {
         let Admitted { event, user, .. } = admitted;
         let (time, user) = (event.time, *user);
         let shop = self.items.shop(&event.shop);
         match &event.action {
-            Action::View { item } => {
+            Action::View { item, .. } => {
                 let item = self.items.item(shop, item);
                 self.views.push(View { line, time, user, item });
             }
-            Action::Order { items: names, .. } => {
+            Action::Order { step, order_id, items: names, .. } => {
                 let mut seen = HashSet::new();
                 let ids = names.iter().map(|name| self.items.item(shop, name));
-                let items = ids.filter(|&item| seen.insert(item)).collect();
-                self.orders.push(Order { line, time, user, items });
+                let items: Vec<ItemId> = ids.filter(|&item| seen.insert(item)).collect();
+                let number = (!order_id.is_empty()).then(|| (user, LinkKey::of(order_id)));
+                if let Some(&place) = number.and_then(|number| numbers.get(&number)) {
+                    self.orders[place].change(line, *step, &items);
+                } else if matches!(step, OrderStep::State | OrderStep::Add) {
+                    numbers.extend(number.map(|number| (number, self.orders.len())));
+                    self.orders.push(Order { line, time, user, items, changes: Vec::new() });
+                }
             }
-            Action::Cart { .. } => {}
+            Action::Cart { .. } | Action::Erase => {}
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What is told of which events, and that nothing is told of good ones.
 
 use super::*;
-use crate::event::{Action, Event, EventKey, EventTime, UserKeys};
+use crate::event::{Action, Event, EventKey, EventTime, OrderStep, UserKeys};
 use crate::rules::DAY_MS;
 
 /// 2026-01-05 08:00 UTC.
@@ -26,12 +26,12 @@ impl Made {
     }
 
     fn view(&mut self, user: &str, ts: i64, item: &str) {
-        self.add(user, ts, Action::View { item: item.into() });
+        self.add(user, ts, Action::View { item: item.into(), session: None });
     }
 
     fn order(&mut self, user: &str, ts: i64, items: &[&str]) {
         let items = items.iter().map(|&item| item.into()).collect();
-        self.add(user, ts, Action::Order { order_id: "".into(), items });
+        self.add(user, ts, Action::Order { step: OrderStep::State, order_id: "".into(), version: None, items });
     }
 
     fn source<'a>(&'a self, name: &'a str) -> Source<'a> {

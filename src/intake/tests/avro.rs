@@ -81,7 +81,10 @@ fn an_event_is_read_from_the_wire_format_and_bare() {
         let event = intake().admit_record(mapping, plans, &of(value), Now::default()).unwrap().unwrap().event;
         assert_eq!((&*event.shop, &*event.user, event.time), ("main", "u1", EventTime(MORNING_MS)));
         let lines = ["a", "b"].map(Into::into).to_vec();
-        assert_eq!(event.action, Action::Order { order_id: "5".into(), items: lines });
+        assert_eq!(
+            event.action,
+            Action::Order { step: OrderStep::State, order_id: "5".into(), version: None, items: lines }
+        );
         assert!(value.as_ptr_range().contains(&event.user.as_ptr()), "borrowed");
     }
 }

@@ -15,6 +15,8 @@ pub enum Outcome {
         kind: EventType,
         order_id: String,
         items: Vec<String>,
+        version: Option<i64>,
+        session: Option<String>,
     },
     Refused(Reason, Option<i64>),
 }
@@ -25,9 +27,10 @@ pub fn of_the_room(mapping: &Mapping, record: &Record<'_>) -> Outcome {
         Ok(None) => Outcome::Skipped,
         Err(reject) => Outcome::Refused(reject.reason, reject.time.map(|time| time.0)),
         Ok(Some(decoded)) => {
-            let order_id = match &decoded.action {
-                Action::Order { order_id, .. } => order_id.to_string(),
-                _ => String::new(),
+            let (order_id, version, session) = match &decoded.action {
+                Action::Order { order_id, version, .. } => (order_id.to_string(), *version, None),
+                Action::View { session, .. } => (String::new(), None, session.as_ref().map(ToString::to_string)),
+                _ => (String::new(), None, None),
             };
             Outcome::Event {
                 shop: decoded.shop.into_owned(),
@@ -37,6 +40,8 @@ pub fn of_the_room(mapping: &Mapping, record: &Record<'_>) -> Outcome {
                 kind: decoded.action.event_type(),
                 order_id,
                 items: items(&decoded.action),
+                version,
+                session,
             }
         }
     }
@@ -63,7 +68,8 @@ pub fn expected(spec: &MappingSpec, record: &Record<'_>) -> Outcome {
 
 fn uses_key(spec: &MappingSpec) -> bool {
     let fields = &spec.fields;
-    let all = [&fields.shop, &fields.user, &fields.id, &fields.item, &fields.order_id];
+    let all =
+        [&fields.shop, &fields.user, &fields.id, &fields.item, &fields.order_id, &fields.session, &fields.version];
     all.iter()
         .flat_map(|field| &field.0)
         .any(|origin| matches!(origin, OriginSpec::Key(pointer) if !pointer.is_empty()))
@@ -100,42 +106,81 @@ impl Naive<'_> {
         let Some(kind) = EventType::ALL.into_iter().find(|known| known.name() == kind) else {
             return Ok(Outcome::Skipped);
         };
-        let own_time = time?;
+        let own_time = match time {
+            Err(Reason::MissingField) if kind == EventType::Erase => i64::MIN,
+            time => time?,
+        };
         let shop = self.needed(&fields.shop.0)?;
         if shop.contains('/') {
             return Err(Reason::BadId);
         }
-        let user = self.needed(&fields.user.0)?;
+        let is_order = matches!(kind, EventType::Order | EventType::Add | EventType::Return | EventType::Cancel);
+        let user = match self.pick(&fields.user.0) {
+            None if is_order && fields.user_missing == UserMissing::Anonymous => None,
+            _ => Some(self.needed(&fields.user.0)?),
+        };
         let id = self.pick(&fields.id.0).map(|id| id_of(&id)).transpose()?;
-        let (mut order_id, mut items) = (String::new(), Vec::new());
-        if kind == EventType::Order {
-            let lines = match self.value.pointer(&fields.lines) {
-                None | Some(Value::Null) => return Err(Reason::EmptyOrder),
-                Some(Value::Array(lines)) => lines.iter().collect(),
-                Some(one @ Value::Object(values)) => self.lines_of(one, values)?,
-                Some(_) => return Err(Reason::BadType),
-            };
-            for line in lines {
-                let places =
-                    || fields.line_item.0.iter().map(|at| line.pointer(at.pointer().unwrap()).unwrap_or(&Value::Null));
-                let item = places().find(|item| !is_blank(item)).or_else(|| places().next()).unwrap();
-                match item {
-                    item if is_blank(item) && fields.line_without_item == LineWithoutItem::Skip => {}
-                    Value::Null => return Err(Reason::MissingField),
-                    item => items.push(id_of(item)?),
+        let (mut order_id, mut items, mut version, mut session) = (String::new(), Vec::new(), None, None);
+        match kind {
+            EventType::View => {
+                items.push(self.needed(&fields.item.0)?);
+                session = self.pick(&fields.session.0).map(|id| id_of(&id)).transpose()?;
+            }
+            EventType::Cart => items.push(self.needed(&fields.item.0)?),
+            EventType::Erase => {}
+            _ => {
+                if kind != EventType::Cancel {
+                    items = self.lines(kind)?;
                 }
+                order_id = match self.pick(&fields.order_id.0) {
+                    None if kind != EventType::Order => return Err(self.blank(&fields.order_id.0)),
+                    None => String::new(),
+                    Some(id) => id_of(&id)?,
+                };
+                version = self.pick(&fields.version.0).map(|version| version_of(&version)).transpose()?;
             }
-            if items.is_empty() {
-                return Err(Reason::EmptyOrder);
-            }
-            order_id = self.pick(&fields.order_id.0).map(|id| id_of(&id)).transpose()?.unwrap_or_default();
-        } else {
-            items.push(self.needed(&fields.item.0)?);
         }
-        let content = if kind == EventType::Order { &order_id } else { &items[0] };
-        let by_content = EventKey::of_content(kind, content, EventTime(own_time));
-        let key = id.map_or(by_content, |id| EventKey::of_id(&id));
-        Ok(Outcome::Event { shop, user, own_time, key, kind, order_id, items })
+        let of_order =
+            |step| EventKey::of_order(step, &order_id, version, items.iter().map(String::as_str), EventTime(own_time));
+        let by_content = match kind {
+            EventType::View | EventType::Cart => EventKey::of_item(kind, &items[0], EventTime(own_time)),
+            EventType::Order => of_order(OrderStep::State),
+            EventType::Add => of_order(OrderStep::Add),
+            EventType::Return => of_order(OrderStep::Return),
+            EventType::Cancel => of_order(OrderStep::Cancel),
+            EventType::Erase => EventKey::of_item(kind, "", EventTime(own_time)),
+        };
+        let key = id.map_or(by_content, |id| EventKey::of_id(kind, &id));
+        let user = user.unwrap_or_else(|| match order_id.as_str() {
+            "" => format!("\u{1}event {:016x}", key.0),
+            number => format!("\u{1}order {number}"),
+        });
+        Ok(Outcome::Event { shop, user, own_time, key, kind, order_id, items, version, session })
+    }
+
+    fn lines(&self, kind: EventType) -> Result<Vec<String>, Reason> {
+        let fields = &self.spec.fields;
+        let mut items = Vec::new();
+        let lines = match self.value.pointer(&fields.lines) {
+            None | Some(Value::Null) if kind != EventType::Order && self.pick(&fields.item.0).is_some() => {
+                return Ok(vec![self.needed(&fields.item.0)?]);
+            }
+            None | Some(Value::Null) => return Err(Reason::EmptyOrder),
+            Some(Value::Array(lines)) => lines.iter().collect(),
+            Some(one @ Value::Object(values)) => self.lines_of(one, values)?,
+            Some(_) => return Err(Reason::BadType),
+        };
+        for line in lines {
+            let places =
+                || fields.line_item.0.iter().map(|at| line.pointer(at.pointer().unwrap()).unwrap_or(&Value::Null));
+            let item = places().find(|item| !is_blank(item)).or_else(|| places().next()).unwrap();
+            match item {
+                item if is_blank(item) && fields.line_without_item == LineWithoutItem::Skip => {}
+                Value::Null => return Err(Reason::MissingField),
+                item => items.push(id_of(item)?),
+            }
+        }
+        if items.is_empty() { Err(Reason::EmptyOrder) } else { Ok(items) }
     }
 
     /// The lines that an object is.
@@ -209,6 +254,16 @@ impl Naive<'_> {
             OriginSpec::Cleaned(origin, _) => self.get(origin), // no case has any
         }
     }
+}
+
+/// Times as text have their own test.
+fn version_of(value: &Value) -> Result<i64, Reason> {
+    let number = match value {
+        Value::Number(number) => number.as_i64(),
+        Value::String(text) => text.parse().ok(),
+        _ => None,
+    };
+    number.ok_or(Reason::BadType)
 }
 
 fn is_blank(value: &Value) -> bool {

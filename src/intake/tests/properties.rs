@@ -7,8 +7,9 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::strategy::ValueTree;
 
-const MAPPINGS: [&str; 7] = [
+const MAPPINGS: [&str; 8] = [
     "",
+    "fields.user = \"/a/0\"\nfields.user_missing = \"anonymous\"\nfields.version = { key = \"/a\" }\nfields.session = \"/zzz\"",
     "fields.user = [\"/a/0\", \"/user\", \"/a/user\"]\nfields.id = \"/order_id\"",
     "fields.lines = \"/a/lines\"\nfields.line_item = [\"/0\", \"/item\"]\nfields.line_without_item = \"skip\"",
     "fields.line_item = [\"\", \"/item\"]",
@@ -49,13 +50,22 @@ fn fields() -> impl Strategy<Value = Vec<(&'static str, String)>> {
     let lines = vec(known(vec!["{\"item\":\"i1\"}", "{\"a\":{\"item\":2},\"item\":\"i3\"}", "\"i4\""]), 0..4);
     let lines = prop_oneof![24 => lines.prop_map(|lines| format!("[{}]", lines.join(","))), 1 => json()];
     let event = (
-        known(vec!["\"view\"", "\"cart\"", "\"order\"", "7"]).prop_map(|value| ("type", value)),
+        known(vec!["\"view\"", "\"cart\"", "\"order\"", "\"add\"", "\"return\"", "\"cancel\"", "\"erase\"", "7"])
+            .prop_map(|value| ("type", value)),
         known(vec!["1700000000123", "\"1700000000123\"", "5"]).prop_map(|value| ("ts", value)),
         known(vec!["\"u1\"", "12"]).prop_map(|value| ("user", value)),
         known(vec!["\"i1\"", "99"]).prop_map(|value| ("item", value)),
         known(vec!["\"o1\""]).prop_map(|value| ("order_id", value)),
         lines.prop_map(|value| ("lines", value)),
-        vec((select(vec!["a", "zzz", "shop", "event_id", "item", "lines", "user", "ts", "zzz"]), json()), 0..3),
+        vec(
+            (
+                select(vec![
+                    "session", "version", "a", "zzz", "shop", "event_id", "item", "lines", "user", "ts", "zzz",
+                ]),
+                json(),
+            ),
+            0..3,
+        ),
     );
     event.prop_flat_map(|(kind, ts, user, item, order_id, lines, more)| {
         let mut all = vec![kind, ts, user, item, order_id, lines];

@@ -58,10 +58,13 @@ fn a_batch_gives_an_event_for_each_of_its_hits_and_a_reject_of_its_own_for_a_bad
     let [view, order, bad] = &outputs[..] else { panic!("{outputs:?}") };
     let seen = admit(view).unwrap().unwrap();
     assert_eq!((&*seen.event.user, seen.event.time.0), ("u7", MORNING_MS));
-    assert_eq!(seen.event.action, Action::View { item: "a".into() });
+    assert_eq!(seen.event.action, Action::View { item: "a".into(), session: None });
     let bought = admit(order).unwrap().unwrap();
     let lines = ["a", "b"].map(Into::into).to_vec();
-    assert_eq!(bought.event.action, Action::Order { order_id: "12345678901234567890".into(), items: lines });
+    assert_eq!(
+        bought.event.action,
+        Action::Order { step: OrderStep::State, order_id: "12345678901234567890".into(), version: None, items: lines }
+    );
     let reject = admit(bad).unwrap_err();
     assert_eq!(reject.reason, Reason::MissingField);
     assert!(reject.message.starts_with("item (/item): missing"), "{reject}");

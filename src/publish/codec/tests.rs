@@ -181,8 +181,11 @@ fn the_schemas_hold_every_field_of_a_record() {
 #[test]
 fn events_by_our_schemas_have_the_fields_of_the_default_mapping() {
     let mapping = serde_json::to_value(crate::intake::MappingSpec::default()).unwrap();
-    for (text, own) in [(VIEW_SCHEMA, &["item"][..]), (CART_SCHEMA, &["item"]), (ORDER_SCHEMA, &["order_id", "lines"])]
-    {
+    for (text, own) in [
+        (VIEW_SCHEMA, &["item", "session"][..]),
+        (CART_SCHEMA, &["item"]),
+        (ORDER_SCHEMA, &["order_id", "version", "lines"]),
+    ] {
         let schema: Json = serde_json::from_str(text).unwrap();
         let names = field_names(&schema);
         let mut expected = vec!["type", "shop", "user", "ts", "event_id"];
@@ -191,18 +194,28 @@ fn events_by_our_schemas_have_the_fields_of_the_default_mapping() {
         // The name of a type is the value that the default mapping knows, and the default of its field.
         let kind = schema["name"].as_str().unwrap().to_lowercase();
         assert_eq!(schema["fields"][0]["default"], Json::String(kind));
-        assert_eq!(schema["fields"][0]["type"]["symbols"], serde_json::json!(["view", "cart", "order"]));
+        assert_eq!(
+            schema["fields"][0]["type"]["symbols"],
+            serde_json::json!(["view", "cart", "order", "add", "return", "cancel", "erase"])
+        );
     }
     let fields = &mapping["fields"];
     assert_eq!(mapping["type"]["field"], "/type");
     assert_eq!(fields["shop"][0], "/shop");
     assert_eq!(fields["time"], serde_json::json!({ "field": "/ts", "unit": "ms" }));
-    for (place, name) in [("user", "/user"), ("id", "/event_id"), ("item", "/item"), ("order_id", "/order_id")] {
+    for (place, name) in [
+        ("user", "/user"),
+        ("id", "/event_id"),
+        ("item", "/item"),
+        ("order_id", "/order_id"),
+        ("session", "/session"),
+        ("version", "/version"),
+    ] {
         assert_eq!(fields[place], *name);
     }
     let order: Json = serde_json::from_str(ORDER_SCHEMA).unwrap();
     assert_eq!((&fields["lines"], &fields["line_item"]), (&Json::from("/lines"), &Json::from("/item")));
-    assert_eq!(field_names(&order["fields"][6]["type"]["items"]), ["item", "quantity", "unit_price"]);
+    assert_eq!(field_names(&order["fields"][7]["type"]["items"]), ["item", "quantity", "unit_price"]);
 }
 
 #[test]

@@ -5,11 +5,12 @@
 //! of a record: its sections end there. The record is kept as a reject once, however many of its values are refused.
 
 use super::{IntakeWork, SourceRecord};
-use crate::event::Action;
+use crate::event::{Action, LinkKey};
 use crate::intake::{Admitted, Mapping, Now, Plans, Reject, checksum_of_record};
 use crate::position::{NextOffset, Position, Span};
 use crate::stage::effect::Effects;
 use crate::stage::sections::Entry;
+use crate::wire::EventToWrite;
 
 impl IntakeWork {
     /// Takes the event at the start of `span`: what the record at hand gives is read to its end then.
@@ -37,17 +38,26 @@ impl IntakeWork {
         self.tally.accepted[event_type as usize] += 1;
         let shop = self.items.shop(&event.shop);
         self.event_items.clear();
+        let (mut link, mut version) = (None, None);
         match &event.action {
-            Action::View { item } | Action::Cart { item } => self.event_items.push(self.items.item(shop, item)),
-            Action::Order { items, .. } => {
-                self.event_items.extend(items.iter().map(|item| self.items.item(shop, item)));
+            Action::View { item, session } => {
+                self.event_items.push(self.items.item(shop, item));
+                link = session.as_deref().map(LinkKey::of);
             }
+            Action::Cart { item } => self.event_items.push(self.items.item(shop, item)),
+            Action::Order { order_id, version: told, items, .. } => {
+                self.event_items.extend(items.iter().map(|item| self.items.item(shop, item)));
+                link = (!order_id.is_empty()).then(|| LinkKey::of(order_id));
+                version = *told;
+            }
+            Action::Erase => {}
         }
-        if self.sections.is_full_for(*partition, &self.event_items, &self.items) {
+        if self.sections.is_full_for(*partition, shop, &self.event_items, &self.items) {
             self.flush_one(partition.index(), effects);
         }
         let (user, key, time, items) = (*user, event.key, event.time, self.event_items.as_slice());
-        let entry = Entry { position, user, key, time, event_type, items, arrived_ms };
+        let event = EventToWrite { position, user, key, time, event_type, link, version, shop, items };
+        let entry = Entry { event, arrived_ms };
         if self.sections.push(*partition, input, &self.inputs[input].place(), &entry, &self.items) {
             // What is at hand is in the block, so the section covers it.
             self.passed(input, span.to, checksum_of_record(record));

@@ -55,7 +55,7 @@ pub(super) fn findings(seen: &[Seen], reads_all: bool) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{Action, Event, EventKey, EventTime, UserKeys};
+    use crate::event::{Action, Event, EventKey, EventTime, OrderStep, UserKeys};
 
     #[test]
     fn what_sources_share_is_told_by_who_reads_all_of_them() {
@@ -68,9 +68,14 @@ mod tests {
                 seen.profile.observe(&event, key, seen.records, None);
             };
             let (time, item) = (EventTime(1_700_000_000_000 + n * 7_000_123), format!("i{}", n % 20));
-            add(&mut views, format!("u{n}"), time, Action::View { item: item.clone().into() });
+            add(&mut views, format!("u{n}"), time, Action::View { item: item.clone().into(), session: None });
             let items = vec![item.into(), "i99".into()];
-            add(&mut orders, format!("c{n}"), time, Action::Order { order_id: "".into(), items });
+            add(
+                &mut orders,
+                format!("c{n}"),
+                time,
+                Action::Order { step: OrderStep::State, order_id: "".into(), version: None, items },
+            );
         }
         let seen = [views, orders, Seen::new("silent".into())];
         let kinds = |reads_all| findings(&seen, reads_all).into_iter().map(|finding| finding.kind).collect::<Vec<_>>();

@@ -55,7 +55,7 @@ impl Bench {
     }
 
     fn put(&mut self, change: Change<'_>) {
-        let delta = Delta { time: EventTime(50), change };
+        let delta = Delta::counted(EventTime(50), change);
         self.outbox.put(&delta, LIVE, &self.items, &mut self.effects);
     }
 
@@ -109,7 +109,7 @@ fn text(change: &Change<'_>, items: &Items) -> String {
         Change::StarBack { centre, neighbours, .. } => {
             format!("back {} {:?}", name(centre), neighbours.iter().map(|(i, d)| (name(i), *d)).collect::<Vec<_>>())
         }
-        Change::Basket { items } => format!("basket {:?}", bought(items)),
+        Change::Basket { items, .. } => format!("basket {:?}", bought(items)),
         Change::Cross { anchors, others, .. } => {
             format!("cross {:?} {:?}", anchors.iter().map(name).collect::<Vec<_>>(), bought(others))
         }
@@ -217,12 +217,17 @@ fn each_partition_gets_what_its_items_need() {
         (2, vec![format!("back {a_name} {:?}", [(e_name, 3)])]),
     ];
     assert_eq!(texts(bench.flush()), want, "neighbours keep their distances");
-    bench.put(Change::Basket { items: &[bought(a, 0), bought(c, 2), bought(b, 1)] });
+    bench.put(Change::Basket { items: &[bought(a, 0), bought(c, 2), bought(b, 1)], before: &[], settled: 0 });
     let whole = format!("basket {:?}", [(a_name, 0), (c_name, 2), (b_name, 1)]);
     assert_eq!(texts(bench.flush()), [(0, vec![whole.clone()]), (1, vec![whole])], "once to each, and whole");
-    bench.put(Change::Basket { items: &[bought(e, 0)] });
+    bench.put(Change::Basket { items: &[bought(e, 0)], before: &[], settled: 0 });
     assert_eq!(texts(bench.flush()), [(2, vec![format!("basket {:?}", [(e_name, 0)])])]);
-    bench.put(Change::Cross { relation: RELATION, anchors: &[a, b], others: &[bought(d, 3), bought(b, 0)] });
+    bench.put(Change::Cross {
+        relation: RELATION,
+        anchors: &[a, b],
+        settled: false,
+        others: &[bought(d, 3), bought(b, 0)],
+    });
     let want = [
         (0, vec![format!("cross {:?} {:?}", [a_name, b_name], [(d_name, 3), (b_name, 0)])]),
         (1, vec![format!("cross {:?} {:?}", [""; 0], [(d_name, 3)])]),
@@ -289,7 +294,7 @@ fn a_block_is_sent_before_an_entry_that_might_take_it_past_its_limit() {
     bench.view(item);
     let one = bench.outbox.channels[0].writer.bytes();
     let change = Change::Star { relation: RELATION, centre: item, neighbours: &[] };
-    let more = PairsWriter::entry_bytes_max(&Delta { time: EventTime(50), change }, &bench.items);
+    let more = PairsWriter::entry_bytes_max(&Delta::counted(EventTime(50), change), &bench.items);
     assert_eq!(sent_at(one + more), [0, 0, 1], "it fits");
     assert_eq!(sent_at(one + more - 1), [0, 1, 1], "it might not");
     assert_eq!(sent_at(one), [1, 1, 1], "full");

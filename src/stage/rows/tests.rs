@@ -151,7 +151,7 @@ impl Bench {
             let star = Change::Star { relation, centre, neighbours: &[neighbour] };
             let alone = Change::Star { relation, centre: neighbour, neighbours: &[] };
             for (change, _) in [(star, own[0]), (alone, own[1])].into_iter().filter(|(_, is_own)| *is_own) {
-                writer.push(self.written, &Delta { time: EventTime(EVENT_MS), change }, &self.items);
+                writer.push(self.written, &Delta::counted(EventTime(EVENT_MS), change), &self.items);
                 self.written = Position::start_of(self.written.offset.after());
             }
         }
@@ -169,7 +169,7 @@ impl Bench {
         writer.open(SectionHead { source, span, highest, lag, arrived_ms: None, checksum: None });
         for &centre in centres {
             let change = Change::Star { relation: Relation::ViewedTogether, centre, neighbours };
-            writer.push(self.written, &Delta { time: EventTime(EVENT_MS), change }, &self.items);
+            writer.push(self.written, &Delta::counted(EventTime(EVENT_MS), change), &self.items);
             self.written = Position::start_of(self.written.offset.after());
         }
         writer.head().unwrap().span.to = self.written;
@@ -291,7 +291,7 @@ fn with_contexts_of(bench: &mut Bench, lag: Lag) {
     let star = Change::Star { relation, centre, neighbours: &[neighbour] };
     let alone = Change::Star { relation, centre: neighbour, neighbours: &[] };
     for change in [star, alone] {
-        writer.push(bench.written, &Delta { time: EventTime(EVENT_MS), change }, &bench.items);
+        writer.push(bench.written, &Delta::counted(EventTime(EVENT_MS), change), &bench.items);
         bench.written = Position::start_of(bench.written.offset.after());
     }
     writer.head().unwrap().span.to = bench.written;
@@ -308,7 +308,7 @@ fn contexts(bench: &mut Bench, lag: Lag) {
     let shop = bench.items.shop("main");
     for _ in 0..10 {
         let change = Change::Context { shop, relation: Relation::ViewedTogether };
-        writer.push(bench.written, &Delta { time: EventTime(EVENT_MS), change }, &bench.items);
+        writer.push(bench.written, &Delta::counted(EventTime(EVENT_MS), change), &bench.items);
         bench.written = Position::start_of(bench.written.offset.after());
     }
     writer.head().unwrap().span.to = bench.written;

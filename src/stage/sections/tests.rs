@@ -1,6 +1,7 @@
 //! Blocks of events on their own: what each partition is told of each source, and when a block is full.
 
 use super::*;
+use crate::event::{EventKey, EventType, UserKey};
 use crate::position::NextOffset;
 use crate::stage::Effect;
 use crate::wire::EventsBlock;
@@ -52,19 +53,20 @@ impl Bench {
     /// Reads the next record of `input`, an event for `output`; says whether the block is full.
     fn event(&mut self, output: u32, input: usize, arrived_ms: Option<i64>) -> bool {
         let item = self.item("a");
-        let entry = Entry {
-            position: Position::start_of(NextOffset(self.sources.read[input])),
-            user: UserKey(1),
-            key: EventKey(2),
-            time: EventTime(3),
-            event_type: EventType::View,
-            items: &[item],
-            arrived_ms,
-        };
+        let position = Position::start_of(NextOffset(self.sources.read[input]));
+        let of = (UserKey(1), EventKey(2));
+        let items = (&[item][..], &self.items);
+        let event = EventToWrite::plain(position, of, EventTime(3), EventType::View, items);
+        let entry = Entry { event, arrived_ms };
         let place = self.sources.place(input);
         let is_full = self.sections.push(Partition(output), input, &place, &entry, &self.items);
         self.sources.read[input] += 1;
         is_full
+    }
+
+    /// Whether there is no room for an event of `item`.
+    fn is_full_for(&self, item: ItemId) -> bool {
+        self.sections.is_full_for(ONLY, self.items.shop_of(item), &[item], &self.items)
     }
 
     fn flush(&mut self, output: usize) -> Vec<Said> {
@@ -215,19 +217,19 @@ fn a_block_is_full_at_its_limits_and_before_an_event_that_might_take_it_past() {
         bench.event(0, 0, None);
         bench.sections.outputs[0].writer.bytes()
     };
-    let more = EventsWriter::entry_bytes_max(&[item], &bench.items);
+    let more = EventsWriter::entry_bytes_max(bench.items.shop_of(item), &[item], &bench.items);
     for (bytes_max, is_full, is_full_for) in
         [(one + more, false, false), (one + more - 1, false, true), (one + 1, false, true), (one, true, true)]
     {
         let mut bench = Bench::new(1, BlockLimits { bytes_max, ..BlockLimits::default() });
         let item = bench.item("a");
-        assert!(!bench.sections.is_full_for(ONLY, &[item], &bench.items), "one event always fits");
+        assert!(!bench.is_full_for(item), "one event always fits");
         assert_eq!(bench.event(0, 0, None), is_full, "{bytes_max} bytes");
-        assert_eq!(bench.sections.is_full_for(ONLY, &[item], &bench.items), is_full_for, "{bytes_max} bytes");
+        assert_eq!(bench.is_full_for(item), is_full_for, "{bytes_max} bytes");
     }
     let mut bench = Bench::new(1, BlockLimits { bytes_max: 1, ..BlockLimits::default() });
     let item = bench.item("a");
-    assert!(!bench.sections.is_full_for(ONLY, &[item], &bench.items), "however large it is");
+    assert!(!bench.is_full_for(item), "however large it is");
     let before = bench.sections.held_bytes();
     bench.event(0, 0, None);
     assert!(bench.sections.held_bytes() > before);

@@ -4,7 +4,7 @@
 use super::*;
 use crate::position::{Checkpoint, Position, Span};
 use crate::stage::{Effect, Fact, Stage};
-use crate::wire::{EventsWriter, Origin, PairsBlock, checksum_of_block, founding};
+use crate::wire::{EventToWrite, EventsWriter, Origin, PairsBlock, checksum_of_block, founding};
 
 const UNBOUNDED: usize = 1 << 30;
 
@@ -135,7 +135,11 @@ impl Bench {
             for &(offset, time) in spoken.views {
                 self.users += 1;
                 let (user, key, time) = (UserKey(self.users), EventKey(offset), EventTime(time));
-                writer.push(place, at(offset), user, key, time, event_type, &event_items, &self.items);
+                writer.push(
+                    place,
+                    &EventToWrite::plain(at(offset), (user, key), time, event_type, (&event_items, &self.items)),
+                    &self.items,
+                );
             }
             writer.head(place).span.to = at(spoken.span.1);
         }
@@ -420,7 +424,7 @@ fn events_are_held_by_what_they_cost_and_counted_by_what_they_are() {
         (EventType::View, &["i"][..], 0),
         (EventType::View, &["j"], 0),
         (EventType::Cart, &["i"], 0),
-        (EventType::Order, &["i", "j", "k"], 3 * size_of::<ItemId>()),
+        (EventType::Order, &["i", "j", "k"], size_of::<BufferedOrder>() + 3 * size_of::<ItemId>()),
     ];
     for (offset, (event_type, names, bytes)) in (0..).zip(events) {
         let before = bench.held_bytes();
@@ -431,7 +435,7 @@ fn events_are_held_by_what_they_cost_and_counted_by_what_they_are() {
     }
     bench.block(1, &[Spoken { source: "b", ..NOTHING }]);
     let counted = bench.stage.work().tally().fates.map(|fates| fates[Fate::Counted as usize]);
-    assert_eq!((counted, bench.released()), ([2, 1, 1], 4));
+    assert_eq!((counted, bench.released()), ([2, 1, 1, 0, 0, 0, 0], 4));
     let work = bench.stage.work();
     let names = work.bytes_by_kind().iter().find(|(kind, _)| *kind == "names").unwrap().1;
     assert!(names > work.items.bytes() && work.items.bytes() > 0, "the table and the block's numbers");

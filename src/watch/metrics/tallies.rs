@@ -10,12 +10,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// All fates with the names used in labels.
-pub const FATES: [(Fate, &str); 5] = [
+pub const FATES: [(Fate, &str); Fate::COUNT] = [
     (Fate::Counted, "counted"),
     (Fate::Duplicate, "duplicate"),
     (Fate::Late, "late"),
     (Fate::Overlong, "overlong"),
     (Fate::Bulk, "bulk"),
+    (Fate::Stale, "stale"),
+    (Fate::Unchanged, "unchanged"),
+    (Fate::UnknownOrder, "unknown_order"),
 ];
 
 /// What intake made of source records.

@@ -1,14 +1,22 @@
 //! The plainest reader of deltas: applies them as `relation` defines them, in f64.
 
-use super::recount::{Event, Kind, Row, sort, tally_row};
-use crate::event::{EventKey, EventTime, EventType, UserKeys};
+use super::recount::{Event, Kind, Row, Step, sort, tally_row};
+use crate::event::{EventKey, EventTime, EventType, LinkKey, OrderStep, UserKeys};
 use crate::items::{ItemId, Items, ShopId};
 use crate::relation::{Change, Delta, Relation, repeat_weight};
 use crate::rules::CountingRules;
-use crate::windows::{Action, Input, Windows};
+use crate::windows::{Action, Input, OrderRecord, Windows};
 use std::collections::BTreeMap;
 
 type Cell = (&'static str, ShopId, Relation, String, String);
+
+#[derive(Default)]
+struct Sums {
+    /// What was added, less what was taken back.
+    entries: i64,
+    support: i64,
+    weight: f64,
+}
 
 /// A [`Windows`] and what its deltas add up to.
 pub(super) struct Counts {
@@ -16,7 +24,7 @@ pub(super) struct Counts {
     windows: Windows,
     items: Items,
     users: UserKeys,
-    cells: BTreeMap<Cell, (i64, f64)>,
+    cells: BTreeMap<Cell, Sums>,
     rejected: i64,
     landmark: Option<EventTime>,
 }
@@ -42,32 +50,46 @@ impl Counts {
         let time = EventTime(event.ts);
         self.landmark.get_or_insert(time);
         let shop = self.items.shop(&event.shop);
-        let (event_type, name, names) = match &event.kind {
-            Kind::View { item } => (EventType::View, item, std::slice::from_ref(item)),
-            Kind::Cart { item } => (EventType::Cart, item, std::slice::from_ref(item)),
-            Kind::Order { order_id, lines } => (EventType::Order, order_id, lines.as_slice()),
-        };
-        let items: Vec<ItemId> = names.iter().map(|item| self.items.item(shop, item)).collect();
-        let Some(&first) = items.first() else {
+        if event.kind.is_refused() {
             self.rejected += 1; // intake's work
             return;
+        }
+        let names = match &event.kind {
+            Kind::View { item, .. } | Kind::Cart { item } => std::slice::from_ref(item),
+            Kind::Order { lines, .. } => lines.as_slice(),
+            Kind::Erase => &[],
         };
-        let action = match event_type {
-            EventType::View => Action::View(first),
-            EventType::Cart => Action::Cart(first),
-            EventType::Order => Action::Order(&items),
+        let items: Vec<ItemId> = names.iter().map(|item| self.items.item(shop, item)).collect();
+        let (action, content) = match &event.kind {
+            Kind::View { item, session } => {
+                let session = session.as_deref().map(LinkKey::of);
+                (Action::View { item: items[0], session }, EventKey::of_item(EventType::View, item, time))
+            }
+            Kind::Cart { item } => (Action::Cart(items[0]), EventKey::of_item(EventType::Cart, item, time)),
+            Kind::Order { step, order_id, version, lines } => {
+                let step = match step {
+                    Step::State => OrderStep::State,
+                    Step::Add => OrderStep::Add,
+                    Step::Return => OrderStep::Return,
+                    Step::Cancel => OrderStep::Cancel,
+                };
+                let number = (!order_id.is_empty()).then(|| LinkKey::of(order_id));
+                let key = EventKey::of_order(step, order_id, *version, lines.iter().map(String::as_str), time);
+                (Action::Order(OrderRecord { step, number, version: *version, lines: &items }), key)
+            }
+            Kind::Erase => (Action::Erase, EventKey(0)),
         };
-        let key =
-            event.id.as_ref().map_or_else(|| EventKey::of_content(event_type, name, time), |id| EventKey::of_id(id));
+        let key = event.id.as_ref().map_or(content, |id| EventKey::of_id(action.event_type(), id));
         let input = Input { user: self.users.key(&event.shop, &event.user), key, time, shop, action };
-        let mut book = Book { items: &self.items, rules: &self.rules, cells: &mut self.cells, landmark: self.landmark };
+        let (items, rules, cells, landmark) = (&self.items, &self.rules, &mut self.cells, self.landmark);
+        let mut book = Book { items, rules, cells, landmark, sign: 1 };
         self.windows.apply(&input, &mut |delta| book.enter(&delta));
     }
 
     /// All counts and tallies in the form of the recount.
     pub(super) fn rows(&self, as_of: i64) -> Vec<Row> {
         let mut rows: Vec<Row> = Vec::new();
-        for ((kind, shop, relation, x, y), &(support, weight)) in &self.cells {
+        for ((kind, shop, relation, x, y), &Sums { support, weight, .. }) in &self.cells {
             let age = EventTime(as_of).since(self.landmark.unwrap()) as f64;
             rows.push(Row {
                 kind,
@@ -87,6 +109,9 @@ impl Counts {
             ("late", tally.late),
             ("overlong", tally.overlong),
             ("rejected", self.rejected.try_into().unwrap()),
+            ("stale", tally.stale),
+            ("unchanged", tally.unchanged),
+            ("unknown_order", tally.unknown_order),
         ];
         rows.extend(tallies.iter().filter(|t| t.1 > 0).map(|&(name, n)| tally_row(name, n.try_into().unwrap())));
         sort(&mut rows);
@@ -97,13 +122,16 @@ impl Counts {
 struct Book<'a> {
     items: &'a Items,
     rules: &'a CountingRules,
-    cells: &'a mut BTreeMap<Cell, (i64, f64)>,
+    cells: &'a mut BTreeMap<Cell, Sums>,
     landmark: Option<EventTime>,
+    /// Of the delta at hand.
+    sign: i64,
 }
 
 impl Book<'_> {
     fn enter(&mut self, delta: &Delta<'_>) {
         let time = delta.time;
+        self.sign = if delta.is_taken_back { -1 } else { 1 };
         match delta.change {
             Change::Context { shop, relation } => {
                 self.add(("contexts", shop, relation, "*".into(), "*".into()), time, 1, 1.0);
@@ -116,20 +144,26 @@ impl Book<'_> {
                 }
             }
             Change::StarBack { .. } => panic!("windows does not split deltas"),
-            Change::Basket { items } => {
+            Change::Basket { items, before, settled } => {
                 let relation = Relation::BoughtTogether;
                 for (place, i) in items.iter().enumerate() {
                     let weight = repeat_weight(i.repeats);
-                    self.total(time, relation, i.item, "anchor", i64::from(i.repeats == 0), weight);
-                    self.total(time, relation, i.item, "other", 1, 1.0);
-                    for j in items.iter().enumerate().filter(|(other, _)| *other != place).map(|(_, j)| j) {
-                        let new = i.repeats.min(j.repeats) == 0;
+                    if place >= settled {
+                        self.total(time, relation, i.item, "anchor", i64::from(i.repeats == 0), weight);
+                        self.total(time, relation, i.item, "other", 1, 1.0);
+                    }
+                    for (at, j) in items.iter().enumerate() {
+                        let is_settled = place < settled && at < settled;
+                        if at == place || is_settled {
+                            continue;
+                        }
+                        let new = before.is_empty() || before[place].are_apart(before[at]);
                         self.pair(time, relation, i.item, j.item, i64::from(new), weight);
                     }
                 }
             }
-            Change::Cross { relation, anchors, others } => {
-                for &anchor in anchors {
+            Change::Cross { relation, anchors, settled, others } => {
+                for &anchor in anchors.iter().filter(|_| !settled) {
                     self.total(time, relation, anchor, "anchor", 1, 1.0);
                 }
                 for other in others {
@@ -156,8 +190,12 @@ impl Book<'_> {
     fn add(&mut self, cell: Cell, time: EventTime, support: i64, weight: f64) {
         let age = time.since(self.landmark.unwrap()) as f64;
         let decayed = weight * f64::exp2(age / self.rules.half_life(cell.2) as f64);
-        let sums = self.cells.entry(cell).or_default();
-        sums.0 += support;
-        sums.1 += decayed;
+        let sums = self.cells.entry(cell.clone()).or_default();
+        sums.entries += self.sign;
+        sums.support += self.sign * support;
+        sums.weight += self.sign as f64 * decayed;
+        if sums.entries == 0 {
+            self.cells.remove(&cell);
+        }
     }
 }

@@ -1,10 +1,10 @@
 //! One test a rule, in words.
 
-use crate::event::{EventKey, EventTime, EventType, UserKeys};
+use crate::event::{EventKey, EventTime, EventType, LinkKey, OrderStep, UserKeys};
 use crate::items::{ItemId, Items};
 use crate::relation::{Bought, Change, Delta, Fate, Relation};
 use crate::rules::{CountingRules, DAY_MS};
-use crate::windows::{Action, Input, Windows};
+use crate::windows::{Action, Input, OrderRecord, Windows};
 
 const MINUTE_MS: i64 = 60_000;
 
@@ -32,38 +32,65 @@ type Said = Vec<String>;
 
 impl Bench {
     fn view(&mut self, at: i64, item: &str) -> Said {
-        self.apply(at, EventType::View, EventKey::of_content(EventType::View, item, EventTime(at)), item)
+        self.apply(at, EventType::View, EventKey::of_item(EventType::View, item, EventTime(at)), item)
     }
 
     fn cart(&mut self, at: i64, item: &str) -> Said {
-        self.apply(at, EventType::Cart, EventKey::of_content(EventType::Cart, item, EventTime(at)), item)
+        self.apply(at, EventType::Cart, EventKey::of_item(EventType::Cart, item, EventTime(at)), item)
     }
 
     /// `lines` are separated by spaces.
     fn order(&mut self, at: i64, lines: &str) -> Said {
-        let key = EventKey::of_content(EventType::Order, lines, EventTime(at));
-        self.apply(at, EventType::Order, key, lines)
+        self.record(at, State, "", None, lines)
+    }
+
+    /// A record of the order `number`; of none where that is empty.
+    fn record(&mut self, at: i64, step: OrderStep, number: &str, version: Option<i64>, lines: &str) -> Said {
+        let key = EventKey::of_order(step, number, version, lines.split_whitespace(), EventTime(at));
+        let shop = self.items.shop("main");
+        let ids: Vec<ItemId> = lines.split_whitespace().map(|item| self.items.item(shop, item)).collect();
+        let number = (!number.is_empty()).then(|| LinkKey::of(number));
+        self.act(at, key, Action::Order(OrderRecord { step, number, version, lines: &ids }))
+    }
+
+    /// What becomes of the order `o` by a record at `at`, which is its version too.
+    fn later(&mut self, at: i64, step: OrderStep, lines: &str) -> Said {
+        self.record(at, step, "o", None, lines)
+    }
+
+    fn view_in(&mut self, at: i64, session: &str, item: &str) -> Said {
+        let shop = self.items.shop("main");
+        let (item, key) = (self.items.item(shop, item), EventKey::of_item(EventType::View, item, EventTime(at)));
+        self.act(at, key, Action::View { item, session: Some(LinkKey::of(session)) })
     }
 
     fn with_id(&mut self, at: i64, event_type: EventType, id: &str, items: &str) -> Said {
-        self.apply(at, event_type, EventKey::of_id(id), items)
+        self.apply(at, event_type, EventKey::of_id(event_type, id), items)
     }
 
     fn apply(&mut self, at: i64, event_type: EventType, key: EventKey, items: &str) -> Said {
         let shop = self.items.shop("main");
         let ids: Vec<ItemId> = items.split(' ').map(|item| self.items.item(shop, item)).collect();
         let action = match event_type {
-            EventType::View => Action::View(ids[0]),
+            EventType::View => Action::View { item: ids[0], session: None },
             EventType::Cart => Action::Cart(ids[0]),
-            EventType::Order => Action::Order(&ids),
+            _ => Action::Order(OrderRecord { step: State, number: None, version: None, lines: &ids }),
         };
+        self.act(at, key, action)
+    }
+
+    fn act(&mut self, at: i64, key: EventKey, action: Action<'_>) -> Said {
+        let shop = self.items.shop("main");
         let input = Input { user: self.users.key("main", self.user), key, time: EventTime(at), shop, action };
         let mut said = Vec::new();
         let fate = self.windows.apply(&input, &mut |delta| {
-            assert_eq!(delta.time, EventTime(at));
+            let of_order = matches!(action, Action::Order(_));
+            assert!(delta.time == EventTime(at) || (of_order && delta.time < EventTime(at)), "at its own time");
             said.push(text(&self.items, &delta));
         });
-        if fate != Fate::Counted {
+        if fate == Fate::Bulk {
+            said.push(format!("{fate:?}"));
+        } else if fate != Fate::Counted {
             assert!(said.is_empty(), "{fate:?} gave {said:?}");
             said.push(format!("{fate:?}"));
         }
@@ -90,17 +117,26 @@ fn text(items: &Items, delta: &Delta<'_>) -> String {
         };
         bought.iter().map(one).collect::<Vec<_>>().join(" ")
     };
-    match delta.change {
+    let sign = if delta.is_taken_back { "-" } else { "" };
+    let text = match delta.change {
+        Change::Context { relation, .. } if delta.is_taken_back => short(relation).to_owned(),
         Change::Context { relation, .. } => format!("+{}", short(relation)),
         Change::Star { relation, centre, neighbours } => {
             format!("{}: {} > {}", short(relation), items.name(centre), names(neighbours)).trim_end().to_owned()
         }
         Change::StarBack { .. } => "back".to_owned(),
-        Change::Basket { items } => format!("bought: {}", bought(items)),
-        Change::Cross { relation, anchors, others } => {
-            format!("{}: {} > {}", short(relation), names(anchors), bought(others))
+        Change::Basket { items, before, settled } => {
+            let (there, new) = items.split_at(settled);
+            let known = if settled > 0 { format!("({}) ", bought(there)) } else { String::new() };
+            let again = if before.is_empty() { "" } else { " again" };
+            format!("bought{again}: {known}{}", bought(new))
         }
-    }
+        Change::Cross { relation, anchors, settled, others } => {
+            let anchors = if settled { format!("({})", names(anchors)) } else { names(anchors) };
+            format!("{}: {anchors} > {}", short(relation), bought(others))
+        }
+    };
+    format!("{sign}{text}")
 }
 
 const NOTHING: Said = Vec::new();
@@ -186,7 +222,7 @@ fn an_order_meets_what_was_viewed_within_the_horizon_before_it_and_not_after() {
     shop.view(1, "b");
     shop.view(DAY_MS, "c");
     assert_eq!(shop.order(DAY_MS + 1, "o"), ["+bought", "bought: o", "+after", "after: b c > o"]);
-    assert_eq!(shop.order(DAY_MS - 1, "p")[4..], ["+after", "after: a b > p"]);
+    assert_eq!(shop.order(DAY_MS - 1, "p")[2..], ["+after", "after: a b > p"]);
 }
 
 #[test]
@@ -322,12 +358,12 @@ fn an_order_of_repeats_only_or_without_earlier_purchases_leads_to_nothing() {
 }
 
 #[test]
-fn a_purchase_beyond_the_horizon_leads_to_nothing_and_a_later_one_does() {
+fn a_purchase_beyond_the_horizon_or_after_the_order_leads_to_nothing() {
     let mut shop = bench();
     shop.order(0, "a");
     shop.order(1, "b");
     assert_eq!(shop.order(90 * DAY_MS + 1, "c")[2..], ["+also", "also: b > c"]);
-    assert_eq!(shop.order(90 * DAY_MS, "d")[2..], ["+also", "also: c b a > d"], "an order that arrives late");
+    assert_eq!(shop.order(90 * DAY_MS, "d")[2..], ["+also", "also: b a > d"], "an order that arrives late");
 }
 
 #[test]
@@ -356,10 +392,10 @@ fn an_id_among_the_last_ones_is_a_duplicate_and_an_older_one_is_not() {
 fn views_and_carts_share_their_ids_and_orders_have_their_own() {
     let mut shop = bench();
     shop.with_id(0, EventType::View, "1", "a");
-    assert_eq!(shop.with_id(1, EventType::Cart, "1", "a"), ["Duplicate"]);
+    assert_eq!(shop.with_id(1, EventType::Cart, "2", "a").len(), 2);
     assert_eq!(shop.with_id(1, EventType::Order, "1", "o").len(), 4);
     assert_eq!(shop.with_id(1, EventType::Order, "1", "o"), ["Duplicate"]);
-    assert_eq!(shop.windows.tally().events, [1, 1, 2]);
+    assert_eq!(shop.windows.tally().events, [1, 1, 2, 0, 0, 0, 0]);
 }
 
 #[test]
@@ -439,5 +475,198 @@ fn an_order_without_lines_is_a_broken_invariant() {
     let mut windows = Windows::new(&CountingRules::default());
     let user = UserKeys::new([0; 16]).key("main", "u");
     let (key, time, shop) = (EventKey(1), EventTime(0), Items::default().shop("main"));
-    windows.apply(&Input { user, key, time, shop, action: Action::Order(&[]) }, &mut |_| {});
+    let record = OrderRecord { step: State, number: None, version: None, lines: &[] };
+    windows.apply(&Input { user, key, time, shop, action: Action::Order(record) }, &mut |_| {});
+}
+
+// Sessions.
+
+#[test]
+fn sessions_of_several_ids_and_of_none_stand_side_by_side() {
+    let mut shop = bench();
+    assert_eq!(shop.view_in(0, "s", "a"), ["+views", "views: a >"]);
+    assert_eq!(shop.view(1, "b"), ["+views", "views: b >"]);
+    assert_eq!(shop.view_in(2, "t", "c"), ["+views", "views: c >"]);
+    assert_eq!(shop.view_in(3, "s", "d"), ["views: d > a"]);
+    assert_eq!(shop.view(4, "e"), ["views: e > b"]);
+    assert_eq!(shop.order(5, "o")[2..], ["+after", "after: a b c d e > o"], "recent views are the user's");
+}
+
+#[test]
+fn of_too_many_sessions_the_one_touched_longest_ago_goes() {
+    let mut shop = bench_with(|rules| rules.sessions_open = 2);
+    shop.view_in(0, "s", "a");
+    shop.view_in(1, "t", "b");
+    shop.view_in(2, "s", "a");
+    shop.view_in(3, "u", "c");
+    assert_eq!(shop.view_in(4, "s", "d"), ["views: d > a"]);
+    assert_eq!(shop.view_in(5, "t", "e"), ["+views", "views: e >"]);
+}
+
+#[test]
+fn a_late_view_of_a_session_takes_it_nowhere() {
+    let mut shop = bench_with(|rules| rules.sessions_open = 2);
+    shop.view_in(100 * MINUTE_MS, "s", "a");
+    shop.view_in(100 * MINUTE_MS, "t", "b");
+    assert_eq!(shop.view_in(0, "s", "c"), ["Late"]);
+    shop.view_in(101 * MINUTE_MS, "u", "d");
+    assert_eq!(shop.view_in(102 * MINUTE_MS, "s", "e"), ["+views", "views: e >"], "t was touched later");
+}
+
+#[test]
+fn a_session_closes_when_it_has_lasted_for_too_long() {
+    let mut shop = bench();
+    for n in 0..=8 {
+        shop.view(n * 30 * MINUTE_MS, "a");
+    }
+    assert_eq!(shop.view(240 * MINUTE_MS, "b"), ["views: b > a"], "four hours");
+    assert_eq!(shop.view(240 * MINUTE_MS + 1, "c"), ["+views", "views: c >"]);
+}
+
+// Orders that change.
+
+use OrderStep::{Add, Cancel, Return, State};
+
+#[test]
+fn a_newer_state_changes_what_differs_and_a_record_that_changes_nothing_is_unchanged() {
+    let mut shop = bench();
+    assert_eq!(shop.later(0, State, "a b"), ["+bought", "bought: a b"]);
+    assert_eq!(shop.later(1, State, "c b"), ["-bought: (b) a", "bought: (b) c"]);
+    assert_eq!(shop.later(2, State, "b c b"), ["Unchanged"]);
+    assert_eq!(shop.later(3, Add, "c"), ["Unchanged"]);
+    assert_eq!(shop.later(4, Return, "a"), ["Unchanged"]);
+    let tally = shop.windows.tally();
+    assert_eq!((tally.unchanged, tally.accepted()), (3, 5));
+}
+
+#[test]
+fn lines_join_and_leave_and_all_of_them_leave_a_cancelled_order() {
+    let mut shop = bench();
+    assert_eq!(shop.later(0, Add, "a"), ["+bought", "bought: a"]);
+    assert_eq!(shop.later(1, Add, "b c"), ["bought: (a) b c"]);
+    assert_eq!(shop.later(2, Return, "a"), ["-bought: (b c) a"]);
+    assert_eq!(shop.later(3, Cancel, ""), ["-bought", "-bought: b c"]);
+    assert_eq!(shop.later(4, Cancel, ""), ["Unchanged"]);
+    assert_eq!(shop.later(5, Add, "d"), ["+bought", "bought: d"], "at its own time: see Bench::act");
+    assert_eq!(shop.order(6, "a b d")[1], "bought: a b d*1", "what was taken back is no purchase");
+}
+
+#[test]
+fn what_led_to_an_order_is_told_of_what_joins_and_anew_where_it_is_something_else() {
+    let mut shop = bench();
+    shop.order(0, "p");
+    shop.view(1, "v");
+    assert_eq!(shop.later(2, State, "a")[2..], ["+also", "also: p > a", "+after", "after: v > a"]);
+    assert_eq!(shop.later(3, Add, "b"), ["bought: (a) b", "also: (p) > b", "after: (v) > b"]);
+    shop.view(1, "w");
+    assert_eq!(
+        shop.later(4, Add, "p"),
+        ["bought: (a b) p*1", "-also", "-also: p > a b", "-after: v > a b", "after: v w > a b p*1"],
+        "what was bought before is in the order now"
+    );
+}
+
+#[test]
+fn an_item_keeps_the_repeats_that_it_joined_with() {
+    let mut shop = bench();
+    shop.later(0, State, "a");
+    shop.order(1, "a b");
+    assert_eq!(shop.later(2, Add, "b"), ["bought again: (a) b*1"]);
+    assert_eq!(shop.later(3, Return, "a"), ["-bought again: (b*1) a"], "which is counted as r = 0 still");
+    assert_eq!(shop.order(4, "a b")[1], "bought again: a*1 b*2", "the order between held both");
+}
+
+#[test]
+fn an_older_state_is_stale_and_a_version_says_more_than_a_time() {
+    let mut shop = bench();
+    shop.record(10, State, "o", Some(5), "a");
+    assert_eq!(shop.record(20, State, "o", Some(4), "b"), ["Stale"]);
+    assert_eq!(shop.record(30, Cancel, "o", Some(4), ""), ["Stale"]);
+    assert_eq!(shop.record(30, Add, "o", Some(4), "c"), ["bought: (a) c"], "lines that join come in any order");
+    assert_eq!(shop.record(11, State, "o", Some(6), "b"), ["-bought: a c", "bought: b"]);
+    assert_eq!(shop.windows.tally().stale, 2);
+}
+
+#[test]
+fn a_change_of_an_order_that_is_not_known_is_told_as_such() {
+    let mut shop = bench_with(|rules| rules.orders_max = 2);
+    assert_eq!(shop.later(0, Return, "a"), ["UnknownOrder"]);
+    shop.later(1, State, "a");
+    shop.record(2, State, "p", None, "b");
+    shop.later(3, Add, "c");
+    shop.record(4, State, "q", None, "d");
+    assert_eq!(shop.record(5, Cancel, "p", None, ""), ["UnknownOrder"], "touched longest ago");
+    assert_eq!(shop.record(30 * DAY_MS + 1, Return, "o", None, "c"), ["-bought: (a) c"]);
+    assert_eq!(shop.record(30 * DAY_MS + 2, Cancel, "o", None, ""), ["UnknownOrder"], "placed too long ago");
+    assert_eq!(shop.windows.tally().unknown_order, 3);
+}
+
+#[test]
+fn an_order_that_grows_into_bulk_counts_nothing_until_it_is_smaller() {
+    let mut shop = bench_with(|rules| rules.basket_max = 2);
+    shop.later(0, State, "a b");
+    assert_eq!(shop.later(1, Add, "c"), ["-bought", "-bought: a b", "Bulk"]);
+    assert_eq!(shop.order(2, "a b")[1], "bought: a b", "it is no purchase");
+    assert_eq!(shop.later(3, Return, "b"), ["+bought", "bought: a c"]);
+}
+
+#[test]
+fn only_the_first_record_of_an_order_empties_the_cart() {
+    let mut shop = bench();
+    shop.later(0, State, "a");
+    shop.cart(1, "x");
+    shop.later(2, Add, "b");
+    assert_eq!(shop.cart(3, "y"), ["cart: y > x"]);
+}
+
+// Support.
+
+#[test]
+fn a_pair_is_new_to_its_customer_when_none_of_the_last_orders_held_both() {
+    let mut shop = bench_with(|rules| rules.together_orders = 2);
+    shop.order(0, "a");
+    shop.order(1, "b");
+    assert_eq!(shop.order(2, "a b")[1], "bought: a*1 b*1", "each was bought before, but never both");
+    assert_eq!(shop.order(3, "a b")[1], "bought again: a*2 b*2");
+    shop.order(4, "c");
+    assert_eq!(shop.order(5, "a b")[1], "bought again: a*3 b*3");
+    shop.order(6, "c");
+    shop.order(7, "c");
+    assert_eq!(shop.order(8, "a b")[1], "bought: a*4 b*4", "too many orders ago");
+}
+
+#[test]
+fn an_order_is_no_order_before_itself() {
+    let mut shop = bench();
+    shop.later(0, State, "a b");
+    assert_eq!(shop.later(1, Add, "c"), ["bought: (a b) c"]);
+    shop.order(2, "a b");
+    assert_eq!(
+        shop.later(3, Add, "d"),
+        ["-bought: a b c", "bought again: a b c d"],
+        "in the meantime both were bought once more"
+    );
+}
+
+// Erasure.
+
+#[test]
+fn an_erased_user_is_met_as_new() {
+    let mut shop = bench();
+    shop.order(0, "a");
+    shop.view(1, "v");
+    assert_eq!(shop.windows.visitors(), 1);
+    assert_eq!(shop.act(2, EventKey(7), Action::Erase), NOTHING);
+    assert_eq!(shop.windows.visitors(), 0);
+    assert_eq!(shop.order(3, "a"), ["+bought", "bought: a"]);
+    assert_eq!(shop.act(4, EventKey(7), Action::Erase), NOTHING, "nobody is left who knows that key");
+    assert_eq!(shop.windows.tally().events[EventType::Erase as usize], 2);
+}
+
+#[test]
+fn who_has_bought_is_remembered_for_longer() {
+    let mut shop = bench();
+    shop.order(0, "a b");
+    assert_eq!(shop.order(800 * DAY_MS, "a b")[1], "bought again: a b", "no repeats, but no new pair either");
+    assert_eq!(shop.order(1600 * DAY_MS + 1, "a b")[1], "bought: a b");
 }

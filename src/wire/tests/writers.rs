@@ -15,12 +15,16 @@ fn totals_head() -> TotalsHead {
 }
 
 fn view(writer: &mut EventsWriter, place: usize, n: u64, user: u128, item: ItemId, items: &Items) {
-    writer.push(place, at(n, 0), UserKey(user), EventKey(n), EventTime(0), EventType::View, &[item], items);
+    writer.push(
+        place,
+        &EventToWrite::plain(at(n, 0), (UserKey(user), EventKey(n)), EventTime(0), EventType::View, (&[item], items)),
+        items,
+    );
 }
 
 fn star(n: u64, centre: ItemId, writer: &mut PairsWriter, items: &Items) {
     let change = Change::Star { relation: Relation::ViewedTogether, centre, neighbours: &[] };
-    writer.push(at(n, 0), &Delta { time: EventTime(0), change }, items);
+    writer.push(at(n, 0), &Delta::counted(EventTime(0), change), items);
 }
 
 #[test]
@@ -85,12 +89,12 @@ fn a_reader_takes_nothing_over_from_one_delta_or_block_to_the_next() {
         let changes = [
             Change::StarBack { relation, centre: ids[0], neighbours: &others },
             Change::StarBack { relation, centre: ids[1], neighbours: &others[..1] },
-            Change::Cross { relation: Relation::AlsoBought, anchors: &ids, others: &bought },
+            Change::Cross { relation: Relation::AlsoBought, anchors: &ids, settled: false, others: &bought },
             Change::Star { relation, centre: ids[1], neighbours: &ids[..1] },
-            Change::Basket { items: &bought },
+            Change::Basket { items: &bought, before: &[], settled: 0 },
         ];
         for (n, change) in (0..).zip(changes) {
-            writer.push(at(n, 0), &Delta { time: EventTime(0), change }, &items);
+            writer.push(at(n, 0), &Delta::counted(EventTime(0), change), &items);
         }
         // Nothing follows its last entry but what that needs.
         let bytes = writer.finish(0, &items);
@@ -144,7 +148,7 @@ fn an_entry_adds_no_more_bytes_than_was_told_and_a_block_has_no_more() {
         let place = events.open(bare("s"));
         pairs.open(bare("s"));
         for n in 0..3 {
-            let (before, most) = (events.bytes(), EventsWriter::entry_bytes_max(&[id], &items));
+            let (before, most) = (events.bytes(), EventsWriter::entry_bytes_max(items.shop_of(id), &[id], &items));
             view(&mut events, place, n, u128::from(n), id, &items);
             assert!(events.bytes() - before <= most, "{} bytes, told were {most}", events.bytes() - before);
         }
@@ -154,11 +158,11 @@ fn an_entry_adds_no_more_bytes_than_was_told_and_a_block_has_no_more() {
             Change::Context { shop, relation },
             Change::Star { relation, centre: id, neighbours: &[id] },
             Change::StarBack { relation, centre: id, neighbours: &[(id, 1)] },
-            Change::Basket { items: &bought },
-            Change::Cross { relation, anchors: &[id], others: &bought },
+            Change::Basket { items: &bought, before: &[], settled: 0 },
+            Change::Cross { relation, anchors: &[id], settled: false, others: &bought },
         ];
         for (n, change) in (0..).zip(changes) {
-            let delta = Delta { time: EventTime(0), change };
+            let delta = Delta::counted(EventTime(0), change);
             let most = PairsWriter::entry_bytes_max(&delta, &items);
             let mut alone = PairsWriter::default();
             alone.open(bare("s"));
@@ -279,7 +283,11 @@ fn nothing_need_follow_the_last_line_of_the_last_order() {
     let (items, ids) = named();
     let mut writer = EventsWriter::default();
     let place = writer.open(bare("shop"));
-    writer.push(place, at(0, 0), UserKey(1), EventKey(1), EventTime(0), EventType::Order, &ids, &items);
+    writer.push(
+        place,
+        &EventToWrite::plain(at(0, 0), (UserKey(1), EventKey(1)), EventTime(0), EventType::Order, (&ids, &items)),
+        &items,
+    );
     assert_eq!(EventsBlock::decode(&writer.finish(0, &items)).unwrap().lines.len(), 3);
     assert_eq!(kind_of(&framed(b'E', &[])), Ok(Kind::Events), "a header alone says what it is of");
     for (block, found) in [(&b"{\"a\":1}....."[..], &b"{\""[..]), (b"s", b"s"), (b"", b"")] {

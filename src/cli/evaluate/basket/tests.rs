@@ -13,7 +13,7 @@ fn history(orders: &[(u128, &str)]) -> History {
         let items = items.split(' ').map(|name| history.items.item(shop, name)).collect();
         let line = Line { input: 0, number: u64::try_from(number).unwrap() };
         let time = EventTime(1_700_000_000_000 + i64::from(number) * 1000);
-        history.orders.push(Order { line, time, user: UserKey(*user), items });
+        history.orders.push(Order { line, time, user: UserKey(*user), items, changes: Vec::new() });
     }
     history
 }
