@@ -269,7 +269,9 @@ fn of_source(source: &Source<'_>, found: &mut Vec<Finding>) {
         }
     }
     let orders = profile.events[EventType::Order as usize];
-    if orders >= EVENTS_MIN && profile.single == orders {
+    // Lines that join are records of their own: orders grow by them.
+    let joins = profile.events[EventType::Add as usize] > 0;
+    if orders >= EVENTS_MIN && profile.single == orders && !joins {
         tell(Kind::NoBaskets, format!("none of its {orders} orders has two items"));
     }
     if profile.backwards >= EVENTS_MIN && profile.backwards > 2 * profile.forwards {

@@ -104,6 +104,9 @@ fn orders_of_one_item_each_are_told_and_one_of_two_is_enough() {
     };
     let mut made = shop(30, lines);
     assert_eq!(alone(&made)[0].what, "shop.jsonl: none of its 60 orders has two items");
+    let mut joined = shop(30, lines);
+    joined.profile.events[EventType::Add as usize] = 1;
+    assert_eq!(alone(&joined), [], "lines that join make baskets");
     made.order("u", START_MS, &["item-1", "item-2"]);
     assert_eq!(alone(&made), []);
 }
