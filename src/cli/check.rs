@@ -1,31 +1,34 @@
-//! `samenloop check`: probes, one by one, of all that a run needs. Nothing is written anywhere.
+//! `samenloop check`: probes, one by one, of all that a run needs, or of what files hold and become. Nothing is written anywhere.
 
-pub(super) mod fields;
-mod sample;
+mod files;
 
-use super::{Outcome, Sets, output};
+use super::{Outcome, Sets, assembly, fields, output, sample};
 use crate::config::{OutputFormat, Settings, SourceSettings};
-use crate::intake::Format;
+use crate::intake::{Format, Record};
 use crate::kafka::admin::{Admin, Inspection};
 use crate::kafka::probe::{self, Taken, Writing};
 use crate::kafka::registry::Registry;
 use crate::kafka::topics::Severity;
 use clap::Args;
 use std::io::Write;
+use std::path::PathBuf;
+use std::sync::Arc;
 
 const HELP: &str = "\
-Each probe is a line: ok, warning or wrong, and what to do. Nothing is written: reading joins no group and commits nothing,
-and writing is tried with a record that the brokers must refuse.
-Exit codes: 0 samenloop can run, 1 it cannot, 2 wrong settings.
+Each probe is a line: ok, warning or wrong, and what to do. Nothing is written: reading joins no \
+group and commits nothing, and writing is tried with a record that the brokers must refuse. With files no broker \
+is asked: they are counted, as replay does it, and what they hold, the lists that they give, and what will \
+disappoint is told. Exit codes: 0 samenloop can run, or each file can be used, 1 it cannot, 2 wrong settings, \
+3 something is warned of, with --strict.
 
 Examples:
   samenloop --config shop.toml check
-  samenloop --config shop.toml check --sample 10";
+  samenloop --config shop.toml check --sample 10
+  samenloop --config shop.toml check orders.csv --sample 5
+  samenloop --config shop.toml check clicks=clicks.jsonl.gz sales=sales.jsonl --strict";
 
 /// Records of each source that mappings are tried on when none are shown.
 const SAMPLE_DEFAULT: usize = 10;
-/// Most records that are shown of a source.
-const SAMPLE_MAX: usize = 10_000;
 
 /// Tries all that a run needs, and tells what is wrong and what to do.
 #[derive(Debug, Args)]
@@ -33,12 +36,19 @@ const SAMPLE_MAX: usize = 10_000;
 pub(crate) struct CheckArgs {
     #[command(flatten)]
     pub(super) sets: Sets,
-    /// Show this many of the newest records of each source, with the event or the reject that each becomes
-    #[arg(long, value_name = "N", value_parser = count)]
+    /// Files to look into, without brokers: JSON lines, a JSON array or CSV, plain, .gz or .zst; - is stdin
+    #[arg(value_name = "[SOURCE=]FILE")]
+    files: Vec<PathBuf>,
+    /// Show this many of the newest records of each source, or of the first of each file, with the event or the reject that
+    /// each becomes
+    #[arg(long, value_name = "N", value_parser = sample::count)]
     sample: Option<usize>,
     /// Show user ids in the sample, not their fingerprints
     #[arg(long, requires = "sample")]
     show_users: bool,
+    /// Exit with 3 where something is warned of
+    #[arg(long)]
+    strict: bool,
 }
 
 /// How a probe ended.
@@ -52,6 +62,7 @@ enum Verdict {
 /// The lines so far.
 struct Report<W> {
     out: W,
+    warnings: usize,
     wrong: usize,
 }
 
@@ -64,38 +75,44 @@ impl<W: Write> Report<W> {
             Verdict::Wrong => "wrong",
         };
         self.wrong += usize::from(verdict == Verdict::Wrong);
+        self.warnings += usize::from(verdict == Verdict::Warning);
         writeln!(self.out, "{word:<8} {probe}: {text}")?;
         Ok(self.out.flush()?)
     }
 }
 
-fn count(text: &str) -> Result<usize, String> {
-    let count = text.parse::<usize>().ok().filter(|count| (1..=SAMPLE_MAX).contains(count));
-    count.ok_or_else(|| format!("must be 1 to {SAMPLE_MAX}"))
+pub(super) fn run(args: CheckArgs, settings: Settings) -> anyhow::Result<Outcome> {
+    let mut report = Report { out: output::stdout(), warnings: 0, wrong: 0 };
+    report.line(Verdict::Ok, "settings", "every key is known, every value within its limits")?;
+    if args.files.is_empty() {
+        service(&mut report, &args, &settings)?;
+    } else {
+        files::check(&mut report, &args, &settings)?;
+    }
+    match report.wrong {
+        0 if args.strict && report.warnings > 0 => Ok(Outcome::DoneWithRejects),
+        0 => Ok(Outcome::Done),
+        1 => anyhow::bail!("1 probe is wrong: see above"),
+        wrong => anyhow::bail!("{wrong} probes are wrong: see above"),
+    }
 }
 
-pub(super) fn run(args: CheckArgs, settings: Settings) -> anyhow::Result<Outcome> {
-    let mut report = Report { out: output::stdout(), wrong: 0 };
-    report.line(Verdict::Ok, "settings", "every key is known, every value within its limits")?;
-    registry(&mut report, &settings)?;
-    match Admin::new(&settings).and_then(|admin| Ok((admin.inspect(&settings)?, admin))) {
+/// Whether a run could.
+fn service(report: &mut Report<impl Write>, args: &CheckArgs, settings: &Settings) -> anyhow::Result<()> {
+    registry(report, settings)?;
+    match Admin::new(settings).and_then(|admin| Ok((admin.inspect(settings)?, admin))) {
         Ok((inspection, admin)) => {
             let many =
                 if inspection.brokers == 1 { "1 broker".to_owned() } else { format!("{} brokers", inspection.brokers) };
             report.line(Verdict::Ok, "brokers", &format!("metadata of {many}"))?;
-            topics(&mut report, &settings, &inspection, &admin)?;
-            writing(&mut report, &settings, &inspection)?;
-            sources(&mut report, &args, &settings, &inspection)?;
+            topics(report, settings, &inspection, &admin)?;
+            writing(report, settings, &inspection)?;
+            sources(report, args, settings, &inspection)
         }
         Err(error) => {
             let what_to_do = "Check kafka.bootstrap.servers, and that the brokers run and can be reached from here";
-            report.line(Verdict::Wrong, "brokers", &format!("{error}. {what_to_do}"))?;
+            report.line(Verdict::Wrong, "brokers", &format!("{error}. {what_to_do}"))
         }
-    }
-    match report.wrong {
-        0 => Ok(Outcome::Done),
-        1 => anyhow::bail!("1 probe is wrong: see above"),
-        wrong => anyhow::bail!("{wrong} probes are wrong: see above"),
     }
 }
 
@@ -254,17 +271,18 @@ fn mapped(
         return report.line(Verdict::Warning, &probe, "not tried: the topic holds no records yet");
     }
     let registry = Registry::new(&settings.registry).ok().flatten(); // a faulty one has a line of its own
-    let tried = match sample::Tried::new(settings, source, registry.as_ref(), &taken.records, args.show_users) {
+    let tried = match tried(args, settings, source, registry.as_ref(), taken) {
         Ok(tried) => tried,
         Err(error) => return report.line(Verdict::Wrong, &probe, &format!("{error:#}")),
     };
-    let summary = tried.summary();
+    let summary = tried.summary("newest");
     if args.sample.is_some() {
         for line in &tried.lines {
             writeln!(report.out, "  {line}")?;
         }
     }
-    let absent = fields::absent(&source.mapping, &taken.records);
+    let values = taken.records.iter().filter_map(|record| record.value.as_deref());
+    let absent = fields::absent(&fields::wanted(&source.mapping), values);
     for field in &absent {
         // A field that only orders have is missed by nobody while there are no orders.
         let needed = tried.misses_fields() && field.required;
@@ -277,4 +295,30 @@ fn mapped(
     };
     let first = tried.first_reject.as_ref().map(|reject| format!("; the first reject is {reject}")).unwrap_or_default();
     report.line(verdict, &probe, &format!("{summary}{first}"))
+}
+
+fn tried(
+    args: &CheckArgs,
+    settings: &Settings,
+    source: &SourceSettings,
+    registry: Option<&Registry>,
+    taken: &Taken,
+) -> anyhow::Result<sample::Tried> {
+    let mapping = assembly::mapping(source)?;
+    let mut tried = sample::Tried::new(settings, Arc::new(mapping), args.show_users);
+    let topic = source.topic.as_deref().unwrap_or_default();
+    for record in &taken.records {
+        let headers: Vec<(&str, &[u8])> =
+            record.headers.iter().map(|(name, value)| (name.as_str(), value.as_slice())).collect();
+        let place = format!("{topic}-{}@{}", record.partition, record.offset);
+        let record = Record {
+            topic,
+            key: record.key.as_deref(),
+            value: record.value.as_deref(),
+            timestamp_ms: record.timestamp_ms,
+            headers: &headers,
+        };
+        tried.record(&place, &record, registry)?;
+    }
+    Ok(tried)
 }

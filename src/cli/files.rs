@@ -50,6 +50,8 @@ pub(super) struct FileFormat {
 /// A file of records, read front to back.
 pub(super) struct RecordFile {
     name: String,
+    /// How it is packed and written, for people.
+    what: String,
     records: Records,
     /// Where its records stand, if it is one document that is no event.
     page: Option<String>,
@@ -85,6 +87,18 @@ pub enum Place {
     },
     /// The index in an array, or of a document, from 0.
     Index(u64),
+}
+
+impl Place {
+    /// Whether it stands before `other` in one file.
+    pub(super) fn is_before(self, other: Self) -> bool {
+        let order = |place: Self| match place {
+            Self::Line(line) => line,
+            Self::Row { row, .. } => row,
+            Self::Index(index) => index,
+        };
+        order(self) < order(other)
+    }
 }
 
 impl fmt::Display for Place {
@@ -144,8 +158,7 @@ impl RecordFile {
         };
         let unreadable = || format!("{name}: cannot be read");
         let refused = |what: String| UsageError(format!("{name}: {what}"));
-        let reader = unpacked(&name, Counting { inner: source, bytes: Arc::clone(progress) })?;
-        let mut reader = reader;
+        let (mut reader, packing) = unpacked(&name, Counting { inner: source, bytes: Arc::clone(progress) })?;
         let (mut start, mut is_whole) = start_of(&mut reader, !is_stdin).with_context(unreadable)?;
         let told = format.form.encoding.as_ref().and_then(|label| Encoding::for_label(label.as_bytes()));
         let marked = Encoding::for_bom(&start).map(|(encoding, _)| encoding);
@@ -190,7 +203,14 @@ impl RecordFile {
                 Layout::Documents => documents(reader, None),
             }
         };
-        Ok(Self { name, records, page })
+        let written = encoding.map_or(String::new(), |encoding| format!(", in {}", encoding.name()));
+        let what = format!("{}{written}{packing}", records.what());
+        Ok(Self { name, what, records, page })
+    }
+
+    /// What it is, for people: how its records are written, and how it is packed.
+    pub(super) fn what(&self) -> &str {
+        &self.what
     }
 
     /// The file's name, for messages.
@@ -226,16 +246,30 @@ impl RecordFile {
     }
 }
 
-fn unpacked(name: &str, counted: Counting<Box<dyn Read>>) -> anyhow::Result<Box<dyn BufRead>> {
+impl Records {
+    fn what(&self) -> String {
+        match self {
+            Self::Lines(_) => "JSON lines".to_owned(),
+            Self::Documents(_) => "JSON documents".to_owned(),
+            Self::Rows(rows) => rows.what(),
+        }
+    }
+}
+
+/// What stands in a file that may be packed, and how it is.
+fn unpacked(name: &str, counted: Counting<Box<dyn Read>>) -> anyhow::Result<(Box<dyn BufRead>, &'static str)> {
     let mut plain = BufReader::with_capacity(BUFFER_BYTES, counted);
     let start = plain.fill_buf().with_context(|| format!("{name}: cannot be read"))?;
     Ok(if start.starts_with(GZIP) {
-        Box::new(BufReader::with_capacity(BUFFER_BYTES, flate2::bufread::MultiGzDecoder::new(plain)))
+        (
+            Box::new(BufReader::with_capacity(BUFFER_BYTES, flate2::bufread::MultiGzDecoder::new(plain))),
+            ", packed by gzip",
+        )
     } else if start.starts_with(ZSTD) {
         let decoder = zstd::Decoder::with_buffer(plain).with_context(|| format!("{name}: cannot be read as zstd"))?;
-        Box::new(BufReader::with_capacity(BUFFER_BYTES, decoder))
+        (Box::new(BufReader::with_capacity(BUFFER_BYTES, decoder)), ", packed by zstd")
     } else {
-        Box::new(plain)
+        (Box::new(plain), "")
     })
 }
 

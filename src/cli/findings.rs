@@ -1,18 +1,87 @@
 //! What of the input went unused, told on stderr: a line each, with what to do.
 
 use super::Outcome;
+use super::sources::EventFile;
 use crate::drive::{Pipeline, Sink};
-use crate::findings::{Counted, Finding, Source, find};
+use crate::findings::{At, Counted, Finding, Kind, Records, Source, find, of_records};
+use crate::intake::Reason;
 use crate::relation::Relation;
+use crate::rules::ListRules;
+use crate::stage::InputTally;
 
-/// What is found in what `pipeline` has read and counted. `lists`: how many there are of each relation, where they were made.
-/// `name` gives the name by which people know a source.
-pub(super) fn of_pipeline<S: Sink + 'static>(
+/// Files of one source that are named; of more the rest is a number.
+const NAMED_MAX: usize = 3;
+
+/// What is found in `files`, which `pipeline` has read and counted. `lists`: how many there are of each relation, where they
+/// were made.
+pub(super) fn of_files<S: Sink + 'static>(
     pipeline: &Pipeline<S>,
+    files: &[EventFile],
+    rules: &[ListRules],
     lists: Option<[u64; Relation::COUNT]>,
-    name: &dyn Fn(&str) -> String,
 ) -> Vec<Finding> {
-    let mut counted = Counted { lists, ..Counted::default() };
+    let mut found: Vec<Finding> = files
+        .iter()
+        .enumerate()
+        .filter_map(|(input, file)| of_records(&file.path.display().to_string(), records(&pipeline.input_tally(input))))
+        .collect();
+    let seen = &pipeline.intake_tally().seen;
+    let names: Vec<String> = seen.iter().map(|seen| name_of(&own(files, &seen.source))).collect();
+    let places: Vec<_> = seen
+        .iter()
+        .map(|seen| {
+            move |at: At| {
+                let own = own(files, &seen.source);
+                let file = own.into_iter().find(|file| file.input.source.partition == at.partition);
+                file.map_or_else(|| format!("record {}", at.record.0), |file| file.shown(at.record))
+            }
+        })
+        .collect();
+    let sources = seen.iter().zip(&names).zip(&places).map(|((seen, name), place)| seen.called(name, place));
+    let of_sources = find(&sources.collect::<Vec<Source<'_>>>(), Some(&counted(pipeline, rules, lists)));
+    found.extend(of_sources.into_iter().filter(|finding| !is_of_records(finding.kind)));
+    found
+}
+
+/// What became of the records of a file.
+pub(super) fn records(tally: &InputTally) -> Records {
+    let (accepted, rejected) = (tally.accepted.iter().sum(), tally.rejects.iter().sum());
+    let most = Reason::ALL.iter().max_by_key(|reason| tally.rejects[reason.index()]);
+    let reason = most.filter(|_| rejected > 0).map(|reason| reason.name());
+    // A record of which a program made several values is as many.
+    let all = tally.records.max(accepted + rejected + tally.skipped + tally.filtered);
+    Records { all, accepted, rejected, reason }
+}
+
+/// Whether it says what became of a file's records, rather than what they are.
+pub(super) fn is_of_records(kind: Kind) -> bool {
+    matches!(kind, Kind::Empty | Kind::NothingUsed | Kind::Rejected)
+}
+
+fn own<'a>(files: &'a [EventFile], source: &str) -> Vec<&'a EventFile> {
+    files.iter().filter(|file| *file.input.source.source == *source).collect()
+}
+
+/// The name by which people know a source: its files.
+fn name_of(files: &[&EventFile]) -> String {
+    let named: Vec<String> = files.iter().take(NAMED_MAX).map(|file| file.path.display().to_string()).collect();
+    let more = files.len().saturating_sub(NAMED_MAX);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("{}{more}", named.join(", "))
+}
+
+/// What counting made of the events. Of a list that is switched off it is not known whether there would be any.
+fn counted<S: Sink + 'static>(
+    pipeline: &Pipeline<S>,
+    rules: &[ListRules],
+    lists: Option<[u64; Relation::COUNT]>,
+) -> Counted {
+    let mut counted = Counted { lists: lists.map(|lists| lists.map(Some)), ..Counted::default() };
+    let mut is_made = [false; Relation::COUNT];
+    rules.iter().filter(|rules| rules.enabled).for_each(|rules| is_made[rules.relation.index()] = true);
+    for (lists, is_made) in counted.lists.iter_mut().flatten().zip(is_made) {
+        *lists = lists.filter(|_| is_made);
+    }
     for stage in pipeline.windows() {
         let fates = stage.work().tally().fates;
         for (all, part) in counted.fates.iter_mut().flatten().zip(fates.iter().flatten()) {
@@ -25,10 +94,7 @@ pub(super) fn of_pipeline<S: Sink + 'static>(
             *all += part.rows as u64;
         }
     }
-    let seen = &pipeline.intake_tally().seen;
-    let names: Vec<String> = seen.iter().map(|seen| name(&seen.source)).collect();
-    let sources: Vec<Source<'_>> = seen.iter().zip(&names).map(|(seen, name)| seen.called(name)).collect();
-    find(&sources, Some(&counted))
+    counted
 }
 
 /// Tells them.

@@ -11,12 +11,14 @@ mod check;
 mod config;
 mod demo;
 mod evaluate;
+mod fields;
 mod files;
 mod findings;
 mod inspect;
 pub mod output;
 mod replay;
 mod run;
+mod sample;
 mod serving;
 mod settings;
 mod signals;
@@ -90,7 +92,7 @@ enum Command {
     Evaluate(evaluate::EvaluateArgs),
     /// The row behind a list: every candidate, and the gate it failed
     Inspect(inspect::InspectArgs),
-    /// Whether a run could: settings, brokers, registry, topics, mappings
+    /// Whether a run could: settings, brokers, registry, topics, mappings; of files: what they become, what will disappoint
     Check(check::CheckArgs),
     /// The topics that samenloop needs, shown or made
     Topics(topics::TopicsArgs),

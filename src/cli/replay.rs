@@ -4,11 +4,13 @@
 //! `--changes` it is the events' own, without it lists stay silent until all has been read, as with any long backlog.
 
 use super::output::{RejectNotes, stdout};
+use super::sample::Tried;
 use super::sources::{EventFile, Order, Places, Read, Turns, event_files, out_of_order, read_all, sort};
-use super::{Outcome, Sets, apart, assembly, files, findings, settings, telemetry};
+use super::{Outcome, Sets, apart, assembly, files, findings, sample, settings, telemetry};
 use crate::config::{Flag, Settings};
 use crate::drive::{MemoryLog, Pipeline, Sink};
 use crate::event::{EventTime, EventType};
+use crate::findings::Kind;
 use crate::intake::{Reason, Reject};
 use crate::position::{NextOffset, SourcePartition};
 use crate::publish::Publication;
@@ -43,6 +45,7 @@ Examples:
   samenloop replay events.jsonl --lists lists.jsonl
   samenloop replay orders.jsonl.gz views.jsonl.zst --changes changes.jsonl
   samenloop --config shop.toml replay clicks=clicks.jsonl sales=sales.jsonl.gz
+  samenloop --config shop.toml replay orders.csv --sample 5
   zcat events.jsonl.gz | samenloop replay - --lists -";
 
 /// Counts the events of files and writes what comes of them.
@@ -64,6 +67,12 @@ pub(crate) struct ReplayArgs {
     /// Write the final counts
     #[arg(help_heading = "Output", long, value_name = "FILE")]
     pub(crate) counts: Option<PathBuf>,
+    /// Only show the first N records of each file, as the events or the rejects that they become; nothing is counted
+    #[arg(help_heading = "Reading", long, value_name = "N", value_parser = sample::count, conflicts_with_all = ["lists", "changes", "counts"])]
+    pub(crate) sample: Option<usize>,
+    /// Show user ids in the sample, not their fingerprints
+    #[arg(help_heading = "Reading", long, requires = "sample")]
+    pub(crate) show_users: bool,
     /// Partitions of both logs
     #[arg(help_heading = "Logs", long, value_name = "N")]
     pub(crate) partitions: Option<u32>,
@@ -102,6 +111,9 @@ impl ReplayArgs {
 
 pub(super) fn run(args: ReplayArgs, settings: Settings) -> anyhow::Result<Outcome> {
     let mut files = event_files(&args.files, &settings)?;
+    if let Some(count) = args.sample {
+        return show(&files, &settings, count, &args);
+    }
     let inputs: Vec<&Path> = files.iter().map(|file| &*file.path).collect();
     apart::check(&inputs, &args.outputs())?;
     let numbers = match args.order {
@@ -134,7 +146,7 @@ pub(super) fn run(args: ReplayArgs, settings: Settings) -> anyhow::Result<Outcom
             .with_context(|| format!("{}: the counts could not be written", path.display()))?;
     }
     summarise(&pipeline, lines, lists_held, seconds);
-    let found = findings::of_pipeline(&pipeline, lists_held, &|source| name_of(source, &files));
+    let found = findings::of_files(&pipeline, &files, &settings.lists, lists_held);
     findings::tell(&found);
     if args.outputs().is_empty() {
         tracing::info!(
@@ -147,20 +159,33 @@ pub(super) fn run(args: ReplayArgs, settings: Settings) -> anyhow::Result<Outcom
     Ok(findings::outcome(&found, rejected > 0, args.strict))
 }
 
+/// Shows the first `count` records of each file, and what they become.
+fn show(files: &[EventFile], settings: &Settings, count: usize, args: &ReplayArgs) -> anyhow::Result<Outcome> {
+    let mut out = stdout();
+    let (mut has_rejects, mut has_empty) = (false, false);
+    for file in files {
+        let tried = Tried::of_file(settings, file, count, args.show_users)?;
+        for line in &tried.lines {
+            writeln!(out, "{line}")?;
+        }
+        out.flush()?;
+        has_rejects |= tried.rejects > 0;
+        has_empty |= tried.lines.is_empty();
+        let file = file.path.display();
+        if tried.lines.is_empty() {
+            tracing::warn!("{file}: holds no record: {}", Kind::Empty.remedy());
+        } else {
+            tracing::info!("{file}: {}; nothing was counted", tried.summary("first"));
+        }
+    }
+    Ok(if has_rejects || (args.strict && has_empty) { Outcome::DoneWithRejects } else { Outcome::Done })
+}
+
 /// How many there are of each relation.
 fn by_relation(all: impl Iterator<Item = Relation>) -> [u64; Relation::COUNT] {
     let mut counts = [0; Relation::COUNT];
     all.for_each(|relation| counts[relation.index()] += 1);
     counts
-}
-
-/// The name of a source's file, where it has one.
-fn name_of(source: &str, files: &[EventFile]) -> String {
-    let mut own = files.iter().filter(|file| *file.input.source.source == *source);
-    match (own.next(), own.next()) {
-        (Some(only), None) => only.path.display().to_string(),
-        _ => source.to_owned(),
-    }
 }
 
 /// Counts all files, and begins anew where one is out of order.

@@ -8,9 +8,9 @@
 mod places;
 
 use super::UsageError;
-use super::check::fields;
-use super::files::{FileFormat, FileRecord, RecordFile, Sorted, SortedReader};
-use crate::config::{Settings, SourceSettings};
+use super::fields;
+use super::files::{FileFormat, FileRecord, Place, RecordFile, Sorted, SortedReader};
+use crate::config::{Header, Settings, SourceSettings};
 use crate::drive::{Pipeline, Sink};
 use crate::event::EventTime;
 use crate::intake::{Decoded, Format, Mapping, MappingSpec, Plans, Record, Reject};
@@ -21,7 +21,7 @@ use clap::ValueEnum;
 pub(super) use places::Places;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// How many lines are read of one file before the next is looked at.
 const TURN_LINES: u64 = 256;
@@ -61,9 +61,11 @@ pub(super) struct EventFile {
     pub(super) places: Places,
     format: FileFormat,
     /// The fields that its mapping reads, and whether an event may need them.
-    wanted: Vec<fields::Wanted>,
+    pub(super) wanted: Vec<fields::Wanted>,
     /// Its records by time, where they do not stand so.
     sorted: Option<Sorted>,
+    /// Whether it was told that it has one column only; it may be opened more than once.
+    is_doubted: AtomicBool,
 }
 
 /// What each argument stands for: `FILE`, or `SOURCE=FILE` to read it by the mapping of a configured source. A plain
@@ -93,9 +95,9 @@ pub(super) fn event_files(arguments: &[PathBuf], settings: &Settings) -> anyhow:
             path,
             input: IntakeInput { source, mapping: Arc::new(mapping) },
             format: FileFormat { format: spec.format, form },
-            // What a program gives is not in the file.
-            wanted: if spec.transform.is_some() { Vec::new() } else { fields::wanted(&spec) },
+            wanted: fields::wanted(&spec),
             sorted: None,
+            is_doubted: AtomicBool::new(false),
         });
     }
     Ok(files)
@@ -130,6 +132,12 @@ impl EventFile {
     pub(super) fn open(&self, progress: &Arc<AtomicU64>) -> anyhow::Result<RecordFile> {
         let file = RecordFile::open(&self.path, &self.format, progress)?;
         if let Some((names, shown)) = file.columns() {
+            if let ([column], Header::Row) = (names, &self.format.form.header)
+                && !self.is_doubted.swap(true, Ordering::Relaxed)
+            {
+                let file = file.name();
+                tracing::warn!(file, column, "one column: is it separated by something else? Set delimiter");
+            }
             for wanted in &self.wanted {
                 let is_there = |pointer: &String| {
                     let name = pointer.strip_prefix('/').map(|name| name.replace("~1", "/").replace("~0", "~"));
@@ -148,7 +156,36 @@ impl EventFile {
         Ok(file)
     }
 
-    fn is_stdin(&self) -> bool {
+    /// Where the record stands that is counted under `offset`, for people. The file is read up to there.
+    pub(super) fn shown(&self, offset: NextOffset) -> String {
+        let place = if self.is_stdin() { None } else { self.place(offset).ok().flatten() };
+        format!("{}{}", self.path.display(), place.unwrap_or_else(|| self.places.at(offset)))
+    }
+
+    fn place(&self, offset: NextOffset) -> anyhow::Result<Option<Place>> {
+        if let Some(sorted) = &self.sorted {
+            let mut records = sorted.reader()?;
+            for _before in 0..offset.0 {
+                records.next()?;
+            }
+            return Ok(records.next()?.map(|record| record.place));
+        }
+        let mut records = self.open(&Arc::default())?;
+        while let Some(FileRecord { number, place, .. }) = records.next()? {
+            if number >= offset.0 {
+                return Ok(Some(place));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether its records do not stand in the order of time, and have been sorted.
+    pub(super) fn is_sorted(&self) -> bool {
+        self.sorted.is_some()
+    }
+
+    /// Whether it can be read once only.
+    pub(super) fn is_stdin(&self) -> bool {
         self.path == Path::new("-")
     }
 }

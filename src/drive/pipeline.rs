@@ -25,7 +25,9 @@ use crate::serve::http::{Limits, State};
 use crate::serve::query::{Query, queries};
 use crate::serve::view::ListView;
 use crate::serve::{Asked, Look};
-use crate::stage::{Disorder, Fact, IntakeInput, IntakeTally, IntakeWork, Log, RowsWork, Stage, WindowsWork};
+use crate::stage::{
+    Disorder, Fact, InputTally, IntakeInput, IntakeTally, IntakeWork, Log, RowsWork, Stage, WindowsWork,
+};
 use crate::watch::health::{HEARTBEAT_AGE_MAX, Health};
 use crate::watch::metrics::{DelayTally, Metrics};
 use crate::wire::Lag;
@@ -401,6 +403,12 @@ impl<S: Sink + 'static> Pipeline<S> {
     #[must_use]
     pub fn disorder(&self, input: usize) -> Disorder {
         self.intake().and_then(|stage| stage.work().disorder(&self.inputs[input].source)).unwrap_or_default()
+    }
+
+    /// What became of the records of an input.
+    #[must_use]
+    pub fn input_tally(&self, input: usize) -> InputTally {
+        self.intake().and_then(|stage| stage.work().input_tally(&self.inputs[input].source)).unwrap_or_default()
     }
 
     /// How far behind an input is, as the log is told; none before its group has spoken.

@@ -6,9 +6,22 @@
 //! Absent: where the events come from (stage), and who is told (cli, watch).
 
 mod heavy;
+mod kind;
 mod profile;
 mod sample;
 mod weigh;
 
+pub use self::kind::Kind;
 pub use self::profile::Profile;
-pub use self::weigh::{Counted, Finding, Kind, Source, find};
+pub use self::weigh::{Counted, Finding, Records, Source, find, of_records};
+
+use crate::position::{NextOffset, Partition};
+
+/// Where a record was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct At {
+    /// The partition of its source.
+    pub partition: Partition,
+    /// Its offset there.
+    pub record: NextOffset,
+}

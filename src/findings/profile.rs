@@ -1,12 +1,13 @@
 //! What a source looks like: bounded, whatever comes.
 
+use super::At;
 use super::heavy::Heavy;
 use super::sample::Sample;
 use crate::event::{Action, Event, EventTime, EventType, OrderStep, UserKey};
 use crate::rules::DAY_MS;
 use std::borrow::Cow;
 use std::fmt;
-use xxhash_rust::xxh3::xxh3_64_with_seed;
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 /// So many events are looked at one by one, and then one in so many: of a long stream that tells as much.
 const LOOKED_AT_FIRST: u64 = 1 << 16;
@@ -26,20 +27,35 @@ pub(super) const STEP_MS: i64 = 60_000;
 
 const TYPES: usize = EventType::ALL.len();
 
+/// Most shops that are told apart.
+const SHOPS_MAX: usize = 64;
+
+/// By type of event, whether something was met.
+pub(super) type Met = [bool; TYPES];
+
+/// The forms in which an id was met: of each its hash as written, and in which types of event.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Forms(pub(super) Vec<(u64, Met)>);
+
+impl Forms {
+    fn meet(&mut self, written: u64, kind: usize) {
+        if let Some((_, met)) = self.0.iter_mut().find(|(form, _)| *form == written) {
+            met[kind] = true;
+        } else if self.0.len() < FORMS_MAX {
+            let mut met = [false; TYPES];
+            met[kind] = true;
+            self.0.push((written, met));
+        }
+    }
+}
+
 /// What is kept of a user in the sample.
 #[derive(Clone, Debug, Default)]
 pub(super) struct UserSeen {
     /// By type: whether met at all.
-    pub(super) types: [bool; TYPES],
+    pub(super) types: Met,
     pub(super) view_times: Vec<i64>,
     pub(super) order_times: Vec<i64>,
-}
-
-/// What is kept of an item in the sample: of every form of its id, by type whether it was met.
-#[derive(Clone, Debug, Default)]
-pub(super) struct ItemSeen {
-    /// Hash of the form as written.
-    pub(super) forms: Vec<(u64, [bool; TYPES])>,
 }
 
 /// The accepted events of a source, or of all its partitions that one worker reads.
@@ -59,7 +75,9 @@ pub struct Profile {
     pub(super) forwards: u64,
     pub(super) backwards: u64,
     pub(super) users: Sample<UserSeen>,
-    pub(super) items: Sample<ItemSeen>,
+    pub(super) user_forms: Sample<Forms>,
+    pub(super) items: Sample<Forms>,
+    pub(super) shops: Sample<Met>,
     pub(super) heavy: [Heavy; TYPES],
 }
 
@@ -82,16 +100,17 @@ impl Default for Profile {
             forwards: 0,
             backwards: 0,
             users: Sample::new(USERS_MAX),
+            user_forms: Sample::new(USERS_MAX),
             items: Sample::new(ITEMS_MAX),
+            shops: Sample::new(SHOPS_MAX),
             heavy: Default::default(),
         }
     }
 }
 
 impl Profile {
-    /// Takes in an event of `user`, read at `place` (an offset, or the number of a line). `before`: the time of the event read before
-    /// it in the same partition.
-    pub fn observe(&mut self, event: &Event<'_>, user: UserKey, place: u64, before: Option<EventTime>) {
+    /// Takes in an event of `user`, read at `place`. `before`: the time of the event read before it in the same partition.
+    pub fn observe(&mut self, event: &Event<'_>, user: UserKey, place: At, before: Option<EventTime>) {
         let event_type = event.action.event_type();
         let kind = event_type as usize;
         let time = event.time;
@@ -104,7 +123,7 @@ impl Profile {
             seen.types[kind] = true;
             let times = match event_type {
                 EventType::View => Some(&mut seen.view_times),
-                EventType::Order => Some(&mut seen.order_times),
+                EventType::Order | EventType::Add => Some(&mut seen.order_times),
                 _ => None,
             };
             if let Some(times) = times.filter(|times| times.len() < TIMES_MAX) {
@@ -124,43 +143,51 @@ impl Profile {
         self.looked_at[kind] += 1;
         self.heavy[kind].add(user, place);
         self.times_of_day[kind].add(time.0.rem_euclid(DAY_MS).cast_unsigned(), place);
+        let shop = xxh3_64(event.shop.as_bytes());
+        if let Some(met) = self.shops.entry(shop) {
+            met[kind] = true;
+        }
+        let (plain, written) = hashes(&event.user, shop);
+        if let Some(forms) = self.user_forms.entry(plain) {
+            forms.meet(written, kind);
+        }
         match &event.action {
-            Action::View { item, .. } | Action::Cart { item } => self.item(&event.shop, item, kind),
-            Action::Order { items, .. } => items.iter().for_each(|item| self.item(&event.shop, item, kind)),
+            Action::View { item, .. } | Action::Cart { item } => self.item(shop, item, kind),
+            Action::Order { items, .. } => items.iter().for_each(|item| self.item(shop, item, kind)),
             Action::Erase => {}
         }
     }
 
-    fn item(&mut self, shop: &str, item: &str, kind: usize) {
-        // Shops are name spaces: equal ids of two are two.
-        let seed = shop.len() as u64 ^ u64::from(shop.as_bytes().first().copied().unwrap_or(0)) << 32;
-        let written = xxh3_64_with_seed(item.as_bytes(), seed);
-        let plain = match plain_form(item) {
-            Cow::Borrowed(same) if same.len() == item.len() => written,
-            plain => xxh3_64_with_seed(plain.as_bytes(), seed),
-        };
-        let Some(seen) = self.items.entry(plain) else { return };
-        if let Some((_, types)) = seen.forms.iter_mut().find(|(form, _)| *form == written) {
-            types[kind] = true;
-        } else if seen.forms.len() < FORMS_MAX {
-            let mut types = [false; TYPES];
-            types[kind] = true;
-            seen.forms.push((written, types));
+    fn item(&mut self, shop: u64, item: &str, kind: usize) {
+        let (plain, written) = hashes(item, shop);
+        if let Some(forms) = self.items.entry(plain) {
+            forms.meet(written, kind);
         }
     }
 
     /// Most bytes that a profile takes: it is the same from a few thousand events on.
     #[must_use]
     pub fn bytes_max() -> usize {
-        let user = size_of::<UserSeen>() + 2 * TIMES_MAX * size_of::<i64>();
-        let item = size_of::<ItemSeen>() + FORMS_MAX * size_of::<(u64, [bool; TYPES])>();
-        size_of::<Self>() + USERS_MAX * (user + NODE_BYTES) + ITEMS_MAX * (item + NODE_BYTES)
+        let forms = FORMS_MAX * size_of::<(u64, Met)>();
+        let user = size_of::<UserSeen>() + 2 * TIMES_MAX * size_of::<i64>() + size_of::<Forms>() + forms + NODE_BYTES;
+        let item = size_of::<Forms>() + forms;
+        let shops = SHOPS_MAX * (size_of::<Met>() + NODE_BYTES);
+        size_of::<Self>() + USERS_MAX * (user + NODE_BYTES) + ITEMS_MAX * (item + NODE_BYTES) + shops
     }
 
     /// All events.
     #[must_use]
     pub fn accepted(&self) -> u64 {
         self.events.iter().sum()
+    }
+}
+
+/// The hashes of an id in its plain form, and as it is written. Shops are name spaces: equal ids of two are two.
+fn hashes(id: &str, shop: u64) -> (u64, u64) {
+    let written = xxh3_64_with_seed(id.as_bytes(), shop);
+    match plain_form(id) {
+        Cow::Borrowed(same) if same.len() == id.len() => (written, written),
+        plain => (xxh3_64_with_seed(plain.as_bytes(), shop), written),
     }
 }
 

@@ -37,6 +37,12 @@ impl<T: Default> Sample<T> {
         self.entries.iter().map(|(&hash, entry)| (hash, entry))
     }
 
+    /// About how many there were that `counts`, whether or not they are in the sample.
+    pub(super) fn estimate(&self, counts: impl Fn(&T) -> bool) -> f64 {
+        let counted = self.entries.values().filter(|entry| counts(entry)).count() as f64;
+        if self.end == u64::MAX { counted } else { counted / (self.end as f64 / u64::MAX as f64) }
+    }
+
     /// Where what this sample tells ends: hashes below are in it if they were met at all.
     pub(super) fn end(&self) -> u64 {
         self.end
@@ -63,6 +69,7 @@ mod tests {
         let held = |sample: &Sample<u32>| sample.iter().map(|(hash, _)| hash).collect::<Vec<_>>();
         assert_eq!((held(&forwards), held(&backwards)), (expected[..10].to_vec(), expected[..10].to_vec()));
         assert_eq!((forwards.end(), backwards.end()), (expected[9] + 1, expected[9] + 1));
+        assert!((500.0..2000.0).contains(&forwards.estimate(|_| true)), "{}", forwards.estimate(|_| true));
         assert!(forwards.iter().all(|(_, &times)| times == 1));
     }
 }

@@ -1,9 +1,12 @@
 //! From what was seen to what is told.
 
-use super::profile::{Profile, UserSeen};
+use super::At;
+use super::kind::Kind;
+use super::profile::{Forms, Met, Profile, UserSeen};
+use super::sample::Sample;
 use crate::event::EventType;
 use crate::relation::{Fate, Relation};
-use crate::rules::HOUR_MS;
+use crate::rules::{DAY_MS, HOUR_MS};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Fewer events of a kind say nothing.
@@ -12,10 +15,18 @@ const EVENTS_MIN: u64 = 10;
 const SHARE_MAX: f64 = 0.05;
 /// A share of the records that may be refused without a word beyond those of the rejects.
 const REJECTED_MAX: f64 = 0.2;
-/// One user's share of the events of a type.
+/// One user's share of the events of a type, and how many times as many these are as others have on average: of two users one may
+/// well have half. Who has so much more than others stands out with a smaller share.
 const USER_SHARE_MAX: f64 = 0.3;
+const USER_TIMES_MAX: f64 = 3.0;
+const OUTSTANDING_SHARE_MAX: f64 = 0.1;
+const OUTSTANDING_TIMES_MAX: f64 = 50.0;
+/// The share from which one user is as good as all.
+const ALL_BUT_ALONE: f64 = 0.8;
 /// A share of users, or of items, below which two kinds of event have next to nothing in common.
-const SHARED_MIN: f64 = 0.02;
+const SHARED_MIN: f64 = 0.05;
+/// A share of orders of two items and more below which orders are cut into lines.
+const BASKETS_MIN: f64 = 0.01;
 /// A share of items that are written in more than one way.
 const FORMS_SHARE_MAX: f64 = 0.02;
 /// The share of the most frequent time of the day from which times are days.
@@ -26,138 +37,8 @@ const SHIFT_TIMES_MIN: usize = 4;
 /// How far clocks are compared: no two zones differ by more.
 const SHIFT_HOURS_MAX: i64 = 14;
 
-const TYPES: usize = EventType::ALL.len();
-
 /// The types that are looked at one by one.
 const LOOKED_AT: [EventType; 3] = [EventType::View, EventType::Cart, EventType::Order];
-
-/// What is found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Kind {
-    /// A source held nothing.
-    Empty,
-    /// No record became an event.
-    NothingUsed,
-    /// A large part of the records is refused.
-    Rejected,
-    /// No order has two items.
-    NoBaskets,
-    /// Orders are bulk.
-    Bulk,
-    /// Events are late.
-    Late,
-    /// Sessions or carts are full.
-    Overlong,
-    /// Events are copies.
-    Duplicate,
-    /// Views and orders share no users.
-    UsersApart,
-    /// Views and orders share no items.
-    ItemsApart,
-    /// Ids differ by form only.
-    IdForms,
-    /// One user makes a large share.
-    OneUser,
-    /// Times run backwards.
-    Backwards,
-    /// Orders lie hours from the views of their users.
-    Shifted,
-    /// Times are days.
-    Days,
-    /// A relation stays empty.
-    NoPairs,
-    /// No list of a relation passes its gates.
-    NoLists,
-}
-
-impl Kind {
-    /// All of them.
-    pub const ALL: [Self; 17] = [
-        Self::Empty,
-        Self::NothingUsed,
-        Self::Rejected,
-        Self::NoBaskets,
-        Self::Bulk,
-        Self::Late,
-        Self::Overlong,
-        Self::Duplicate,
-        Self::UsersApart,
-        Self::ItemsApart,
-        Self::IdForms,
-        Self::OneUser,
-        Self::Backwards,
-        Self::Shifted,
-        Self::Days,
-        Self::NoPairs,
-        Self::NoLists,
-    ];
-
-    /// The name in logs and metrics.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Empty => "empty",
-            Self::NothingUsed => "nothing_used",
-            Self::Rejected => "rejected",
-            Self::NoBaskets => "no_baskets",
-            Self::Bulk => "bulk",
-            Self::Late => "late",
-            Self::Overlong => "overlong",
-            Self::Duplicate => "duplicate",
-            Self::UsersApart => "users_apart",
-            Self::ItemsApart => "items_apart",
-            Self::IdForms => "id_forms",
-            Self::OneUser => "one_user",
-            Self::Backwards => "backwards",
-            Self::Shifted => "shifted",
-            Self::Days => "days",
-            Self::NoPairs => "no_pairs",
-            Self::NoLists => "no_lists",
-        }
-    }
-
-    /// What to do about it.
-    #[must_use]
-    pub fn remedy(self) -> &'static str {
-        match self {
-            Self::Empty => "name another file, or see why its export is empty",
-            Self::NothingUsed => {
-                "see the reasons of the rejects, and what types are skipped; --sample 5 shows what records become"
-            }
-            Self::Rejected => "see their reasons above, and mend the mapping or the producer",
-            Self::NoBaskets => {
-                "if a record is a line of an order, not an order, map its order number and send it as type \"add\"; else map the array of \
-                 its lines (lines and line_item)"
-            }
-            Self::Bulk => {
-                "raise counting.basket_max if these are usual orders; see that lines of several orders are not sent as one"
-            }
-            Self::Late => "send each user's events in the order of their times; files are sorted with --sort",
-            Self::Overlong => {
-                "see whether sessions never end (a session id or user id that is shared, a crawler); else raise \
-                 counting.session_max_items or counting.cart_max"
-            }
-            Self::Duplicate => {
-                "if these are no copies, map an event id that differs, or none: then the contents tell copies"
-            }
-            Self::UsersApart => "map the same id in both, such as the customer number of those who are logged in",
-            Self::ItemsApart => "map the same id in both: an SKU in one and a product number in the other never meet",
-            Self::IdForms => "set trim, or write ids in one way at the producer or in a transform",
-            Self::OneUser => {
-                "if it stands for guests or for nobody, name its value under missing of the field user; see also user_missing"
-            }
-            Self::Backwards => "sort it by time, oldest first, or count it with --order time",
-            Self::Shifted => "a time without a zone is read as UTC: set zone of the field time",
-            Self::Days => {
-                "map a field that has the time too; where there is none, write dates (2026-11-27), which count at the end of their day"
-            }
-            Self::NoPairs => "see the findings above; docs/mapping.md says what each relation needs",
-            Self::NoLists => {
-                "samenloop inspect ITEM says which gate its candidates fail; with few events lower min_support of the list"
-            }
-        }
-    }
-}
 
 /// Something to be told.
 #[derive(Clone, Debug, PartialEq)]
@@ -180,6 +61,45 @@ pub struct Source<'a> {
     pub rejected: u64,
     /// The most frequent reason among them.
     pub reason: Option<&'static str>,
+    /// Says where a record stands.
+    pub place: &'a dyn Fn(At) -> String,
+}
+
+/// What became of the records of a source, or of a file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Records {
+    /// All of them. Where a program makes several values of one, these.
+    pub all: u64,
+    /// Those that became events.
+    pub accepted: u64,
+    /// Those refused.
+    pub rejected: u64,
+    /// The most frequent reason among them.
+    pub reason: Option<&'static str>,
+}
+
+/// Whether what is called `name` holds nothing, nothing of use, or much that is refused.
+#[must_use]
+pub fn of_records(name: &str, records: Records) -> Option<Finding> {
+    let Records { all, accepted, rejected, reason } = records;
+    let found = |kind, what: String| Some(Finding { kind, what: format!("{name}: {what}") });
+    let most = reason.map_or_else(String::new, |reason| format!(", mostly {reason}"));
+    if all == 0 {
+        return found(Kind::Empty, "holds no record".to_owned());
+    }
+    if accepted == 0 {
+        let passed = match all.saturating_sub(rejected) {
+            0 => String::new(),
+            passed => format!("; {passed} were passed over"),
+        };
+        let what = format!("none of its {all} records became an event; {rejected} were rejected{most}{passed}");
+        return found(Kind::NothingUsed, what);
+    }
+    if share(rejected, all) > REJECTED_MAX && rejected >= EVENTS_MIN {
+        let part = percent(share(rejected, all));
+        return found(Kind::Rejected, format!("{part} of its {all} records were rejected{most}"));
+    }
+    None
 }
 
 /// What counting made of the events.
@@ -189,8 +109,8 @@ pub struct Counted {
     pub fates: [[u64; Fate::COUNT]; EventType::ALL.len()],
     /// Rows with at least one pair, by relation.
     pub rows: [u64; Relation::COUNT],
-    /// Lists with at least one entry, by relation, where lists were made.
-    pub lists: Option<[u64; Relation::COUNT]>,
+    /// Lists with at least one entry, by relation, where lists were made; none of a list that is switched off.
+    pub lists: Option<[Option<u64>; Relation::COUNT]>,
 }
 
 /// What will disappoint. `counted`: once everything has been.
@@ -225,24 +145,10 @@ fn plural(event_type: EventType) -> &'static str {
 }
 
 fn of_source(source: &Source<'_>, found: &mut Vec<Finding>) {
-    let Source { name, profile, records, rejected, reason } = source;
+    let Source { name, profile, records, rejected, reason, place: said } = source;
+    let accepted = profile.accepted();
+    found.extend(of_records(name, Records { all: *records, accepted, rejected: *rejected, reason: *reason }));
     let mut tell = |kind, what: String| found.push(Finding { kind, what: format!("{name}: {what}") });
-    if *records == 0 {
-        tell(Kind::Empty, "holds no record".to_owned());
-        return;
-    }
-    let most = reason.map_or_else(String::new, |reason| format!(", mostly {reason}"));
-    if profile.accepted() == 0 {
-        tell(
-            Kind::NothingUsed,
-            format!("none of its {records} records became an event; {rejected} were rejected{most}"),
-        );
-        return;
-    }
-    if share(*rejected, *records) > REJECTED_MAX && *rejected >= EVENTS_MIN {
-        let part = percent(share(*rejected, *records));
-        tell(Kind::Rejected, format!("{part} of its {records} records were rejected{most}"));
-    }
     for event_type in LOOKED_AT {
         let (events, what) = (profile.events[event_type as usize], plural(event_type));
         let looked_at = profile.looked_at[event_type as usize];
@@ -251,28 +157,44 @@ fn of_source(source: &Source<'_>, found: &mut Vec<Finding>) {
         }
         if let Some((_, count, place)) = profile.heavy[event_type as usize].largest() {
             let part = share(count, looked_at);
-            if part > USER_SHARE_MAX {
+            let users = profile.users.estimate(|seen| seen.types[event_type as usize]);
+            if is_large(part, users) {
                 let part = percent(part);
                 tell(
                     Kind::OneUser,
-                    format!("one user has at least {part} of its {events} {what} (met at record {})", place + 1),
+                    format!("one user has at least {part} of its {events} {what} (first met at {})", said(place)),
                 );
             }
         }
-        if let Some((time_ms, count, _)) = profile.times_of_day[event_type as usize].largest() {
-            let is_end_of_day = time_ms >= DAY_END_MS;
+        let times = &profile.times_of_day[event_type as usize];
+        if let Some((time_ms, most, _)) = times.largest() {
+            // Midnight of a zone with summer time is two times of the day.
+            let hour_ms = HOUR_MS.unsigned_abs();
+            let shifted = [(time_ms + hour_ms) % DAY_MS_U, (time_ms + DAY_MS_U - hour_ms) % DAY_MS_U];
+            let beside = shifted.into_iter().map(|time_ms| times.count_of(time_ms)).max().unwrap_or(0);
+            let count = most + beside;
+            let is_end_of_day = time_ms % QUARTER_MS >= LAST_SECOND_MS;
             if share(count, looked_at) > DAYS_SHARE_MIN && !is_end_of_day {
                 let part = percent(share(count, looked_at));
                 let time = format!("{:02}:{:02} UTC", time_ms / 3_600_000, time_ms / 60_000 % 60);
-                tell(Kind::Days, format!("{part} of its {events} {what} have the same time of the day, {time}"));
+                let summer = if beside > 0 { ", or an hour beside it" } else { "" };
+                tell(
+                    Kind::Days,
+                    format!("{part} of its {events} {what} have the same time of the day, {time}{summer}"),
+                );
             }
         }
     }
     let orders = profile.events[EventType::Order as usize];
     // Lines that join are records of their own: orders grow by them.
     let joins = profile.events[EventType::Add as usize] > 0;
-    if orders >= EVENTS_MIN && profile.single == orders && !joins {
-        tell(Kind::NoBaskets, format!("none of its {orders} orders has two items"));
+    let baskets = orders.saturating_sub(profile.single);
+    if orders >= EVENTS_MIN && share(baskets, orders) < BASKETS_MIN && !joins {
+        let what = match baskets {
+            0 => format!("none of its {orders} orders has two items"),
+            _ => format!("next to none of its {orders} orders has two items ({baskets})"),
+        };
+        tell(Kind::NoBaskets, what);
     }
     if profile.backwards >= EVENTS_MIN && profile.backwards > 2 * profile.forwards {
         let steps = profile.backwards + profile.forwards;
@@ -283,52 +205,108 @@ fn of_source(source: &Source<'_>, found: &mut Vec<Finding>) {
     }
 }
 
-/// What a day's end is: dates count there.
-const DAY_END_MS: u64 = 86_400_000 - 1_000;
+const DAY_MS_U: u64 = DAY_MS.unsigned_abs();
+/// No zone is set to other than whole quarters of an hour: the last second of one may be a day's end, where dates count.
+const QUARTER_MS: u64 = 15 * 60_000;
+const LAST_SECOND_MS: u64 = QUARTER_MS - 1_000;
+
+/// Whether `part` of all events is much for one of so many users.
+fn is_large(part: f64, users: f64) -> bool {
+    let times = part * users;
+    part > ALL_BUT_ALONE
+        || (part > USER_SHARE_MAX && times > USER_TIMES_MAX)
+        || (part > OUTSTANDING_SHARE_MAX && times > OUTSTANDING_TIMES_MAX)
+}
 
 /// Views and orders, whichever sources they come from.
 fn across(sources: &[Source<'_>], found: &mut Vec<Finding>) {
-    let mut tell = |kind, what: String| found.push(Finding { kind, what });
-    let users = users(sources);
-    let has = |seen: &UserSeen, event_type: EventType| seen.types[event_type as usize];
-    let viewers = users.values().filter(|seen| has(seen, EventType::View)).count();
-    let buyers = users.values().filter(|seen| has(seen, EventType::Order)).count();
-    let both = users.values().filter(|seen| has(seen, EventType::View) && has(seen, EventType::Order)).count();
-    let least = viewers.min(buyers) as u64;
-    if least >= EVENTS_MIN && share(both as u64, least) < SHARED_MIN {
-        let what =
-            if both == 0 { "no user of those sampled has both" } else { "next to no user of those sampled has both" };
-        tell(
-            Kind::UsersApart,
-            format!("views and orders share {both} users of {viewers} who viewed and {buyers} who ordered: {what}"),
-        );
-    } else if let Some((hours, part)) = shifted(&users) {
+    let shops = joined(sources, |profile| &profile.shops, |all: &mut Met, one| join(all, one));
+    let Shared { viewed, bought, both } = Shared::of(shops.values());
+    if viewed > 0 && bought > 0 && both == 0 {
+        let what = format!("views and orders share no shop ({viewed} with views, {bought} with orders)");
+        return found.push(Finding { kind: Kind::ShopsApart, what });
+    }
+    let users = joined(
+        sources,
+        |profile| &profile.users,
+        |all: &mut UserSeen, one| {
+            join(&mut all.types, &one.types);
+            all.view_times.extend(&one.view_times);
+            all.order_times.extend(&one.order_times);
+        },
+    );
+    let forms = joined(sources, |profile| &profile.user_forms, join_forms);
+    let shared = Shared::of(users.values().map(|seen| &seen.types));
+    let is_apart = ids_across("users", shared, forms.values(), Kind::UsersApart, found);
+    if let Some((hours, part)) = shifted(&users).filter(|_| !is_apart) {
         let direction = if hours > 0 { "after" } else { "before" };
         let (from, to) = (hours.abs(), hours.abs() + 1);
         let part = percent(part);
-        tell(
-            Kind::Shifted,
-            format!(
+        found.push(Finding {
+            kind: Kind::Shifted,
+            what: format!(
                 "orders lie {from} to {to} hours {direction} the views of their users ({part}), next to none within the hour"
             ),
-        );
+        });
     }
-    items_across(sources, found);
+    let items = joined(sources, |profile| &profile.items, join_forms);
+    let shared = Shared::of(items.values().flat_map(|forms| &forms.0).map(|(_, met)| met));
+    ids_across("items", shared, items.values(), Kind::ItemsApart, found);
 }
 
-/// The samples of users, joined as far as all of them reach.
-fn users(sources: &[Source<'_>]) -> BTreeMap<u64, UserSeen> {
-    let end = sources.iter().map(|source| source.profile.users.end()).min().unwrap_or(0);
-    let mut joined: BTreeMap<u64, UserSeen> = BTreeMap::new();
-    for source in sources {
-        for (user, seen) in source.profile.users.iter().take_while(|&(user, _)| user < end) {
-            let all = joined.entry(user).or_default();
-            all.types.iter_mut().zip(seen.types).for_each(|(all, one)| *all |= one);
-            all.view_times.extend(&seen.view_times);
-            all.order_times.extend(&seen.order_times);
+/// How many were met in views, in orders, in both.
+struct Shared {
+    viewed: usize,
+    bought: usize,
+    both: usize,
+}
+
+impl Shared {
+    fn of<'a>(all: impl Iterator<Item = &'a Met> + Clone) -> Self {
+        Self {
+            viewed: all.clone().filter(|met| views(met)).count(),
+            bought: all.clone().filter(|met| orders(met)).count(),
+            both: all.filter(|met| views(met) && orders(met)).count(),
         }
     }
-    joined
+}
+
+fn views(met: &Met) -> bool {
+    met[EventType::View as usize]
+}
+
+/// An order, or a line of one.
+fn orders(met: &Met) -> bool {
+    met[EventType::Order as usize] || met[EventType::Add as usize]
+}
+
+/// The samples of all sources, joined as far as all of them reach.
+fn joined<T: Default>(
+    sources: &[Source<'_>],
+    sample: impl Fn(&Profile) -> &Sample<T>,
+    join: impl Fn(&mut T, &T),
+) -> BTreeMap<u64, T> {
+    let end = sources.iter().map(|source| sample(source.profile).end()).min().unwrap_or(0);
+    let mut all: BTreeMap<u64, T> = BTreeMap::new();
+    for source in sources {
+        for (id, seen) in sample(source.profile).iter().take_while(|&(id, _)| id < end) {
+            join(all.entry(id).or_default(), seen);
+        }
+    }
+    all
+}
+
+fn join(all: &mut Met, one: &Met) {
+    all.iter_mut().zip(one).for_each(|(all, one)| *all |= one);
+}
+
+fn join_forms(all: &mut Forms, one: &Forms) {
+    for (form, met) in &one.0 {
+        match all.0.iter_mut().find(|(known, _)| known == form) {
+            Some((_, all)) => join(all, met),
+            None => all.0.push((*form, *met)),
+        }
+    }
 }
 
 /// By how many whole hours most orders lie from the views of their users, where they should lie within the hour: the share
@@ -353,52 +331,40 @@ fn shifted(users: &BTreeMap<u64, UserSeen>) -> Option<(i64, f64)> {
     is_shifted.then_some((if hour < 0 { hour + 1 } else { hour }, part))
 }
 
-fn items_across(sources: &[Source<'_>], found: &mut Vec<Finding>) {
-    let end = sources.iter().map(|source| source.profile.items.end()).min().unwrap_or(0);
-    let mut joined: BTreeMap<u64, BTreeMap<u64, [bool; TYPES]>> = BTreeMap::new();
-    for source in sources {
-        for (item, seen) in source.profile.items.iter().take_while(|&(item, _)| item < end) {
-            let forms = joined.entry(item).or_default();
-            for (form, types) in &seen.forms {
-                forms.entry(*form).or_default().iter_mut().zip(types).for_each(|(all, one)| *all |= one);
-            }
-        }
-    }
-    let (view, order) = (EventType::View as usize, EventType::Order as usize);
-    let forms = || joined.values().flat_map(BTreeMap::values);
-    let viewed = forms().filter(|types| types[view]).count();
-    let bought = forms().filter(|types| types[order]).count();
-    let both = forms().filter(|types| types[view] && types[order]).count();
-    let several = joined.values().filter(|forms| forms.len() > 1).count() as u64;
+/// Whether views and orders have ids in common, and whether `ids` are written in one way. Says whether they have next to none.
+fn ids_across<'a>(
+    what: &str,
+    Shared { viewed, bought, both }: Shared,
+    ids: impl Iterator<Item = &'a Forms> + Clone,
+    apart: Kind,
+    found: &mut Vec<Finding>,
+) -> bool {
     let least = viewed.min(bought) as u64;
-    let mut tell = |kind, what: String| found.push(Finding { kind, what });
     if least >= EVENTS_MIN && share(both as u64, least) < SHARED_MIN {
-        let alike = joined.values().filter(|forms| {
-            let has = |event: usize| forms.values().any(|types| types[event]);
-            has(view) && has(order)
-        });
-        let alike = alike.count();
-        if alike > both {
-            tell(
-                Kind::IdForms,
-                format!(
-                    "views and orders share {both} items of {viewed} viewed and {bought} ordered, but {alike} if blanks, case and leading zeros did not count"
-                ),
-            );
-            return;
-        }
-        tell(Kind::ItemsApart, format!("views and orders share {both} items of {viewed} viewed and {bought} ordered"));
+        let shared = format!("views and orders share {both} {what} of {viewed} with views and {bought} with orders");
+        let met = |forms: &&Forms, is: fn(&Met) -> bool| forms.0.iter().any(|(_, met)| is(met));
+        let alike = ids
+            .filter(|forms| met(forms, views) && met(forms, orders) && !met(forms, |met| views(met) && orders(met)))
+            .count();
+        let finding = if alike > both {
+            let what = format!("{shared}, and {alike} more if blanks, case and leading zeros did not count");
+            Finding { kind: Kind::IdForms, what }
+        } else {
+            Finding { kind: apart, what: shared }
+        };
+        found.push(finding);
+        return true;
     }
-    let items = joined.len() as u64;
-    if several >= EVENTS_MIN / 2 && share(several, items) > FORMS_SHARE_MAX {
-        let part = percent(share(several, items));
-        tell(
-            Kind::IdForms,
-            format!(
-                "{part} of the items are written in more than one way (blanks, case, leading zeros), and each way counts by itself"
-            ),
+    let all = ids.clone().count() as u64;
+    let several = ids.filter(|forms| forms.0.len() > 1).count() as u64;
+    if several >= EVENTS_MIN / 2 && share(several, all) > FORMS_SHARE_MAX {
+        let part = percent(share(several, all));
+        let what = format!(
+            "{part} of the {what} are written in more than one way (blanks, case, leading zeros), and each way counts by itself"
         );
+        found.push(Finding { kind: Kind::IdForms, what });
     }
+    false
 }
 
 fn of_counts(counted: &Counted, found: &mut Vec<Finding>) {
@@ -421,6 +387,9 @@ fn of_counts(counted: &Counted, found: &mut Vec<Finding>) {
             }
         }
     }
+    // Where there are lists, a few candidates of another one that came to nothing are no surprise.
+    let has_lists = counted.lists.is_some_and(|lists| lists.into_iter().flatten().any(|lists| lists > 0));
+    let rows_min = if has_lists { EVENTS_MIN } else { 1 };
     let counts = |event_type: EventType| counted.fates[event_type as usize][Fate::Counted as usize] >= EVENTS_MIN;
     for relation in Relation::ALL {
         let (rows, name) = (counted.rows[relation.index()], relation.list_name());
@@ -433,13 +402,19 @@ fn of_counts(counted: &Counted, found: &mut Vec<Finding>) {
         if events && rows == 0 {
             let met = match relation {
                 Relation::BoughtTogether => "no order that counts has two items",
-                Relation::AlsoBought => "no user ordered one item and later another",
-                Relation::ViewedTogether => "no session has two items",
-                Relation::ViewedThenBought => "no user viewed one item and then ordered another",
-                Relation::CartedTogether => "no cart has two items",
+                Relation::AlsoBought => {
+                    "no user ordered one item and later another (a customer number stays from order to order, a session does not)"
+                }
+                Relation::ViewedTogether => {
+                    "no session has two items (a visitor's views need one user id, and times less than a session apart)"
+                }
+                Relation::ViewedThenBought => {
+                    "no user viewed one item and then ordered another (the views need the user id of the order, and times before it)"
+                }
+                Relation::CartedTogether => "no cart has two items (its additions need one user id)",
             };
             tell(Kind::NoPairs, format!("{name} stays empty: its events are there, but {met}"));
-        } else if rows > 0 && counted.lists.is_some_and(|lists| lists[relation.index()] == 0) {
+        } else if rows >= rows_min && counted.lists.is_some_and(|lists| lists[relation.index()] == Some(0)) {
             tell(Kind::NoLists, format!("{name}: {rows} items have candidates, and none passes the gates of the list"));
         }
     }

@@ -14,7 +14,7 @@ mod seen;
 pub use self::seen::Seen;
 
 use self::reading::Reading;
-pub use self::reading::{BEHIND_MS, Disorder};
+pub use self::reading::{BEHIND_MS, Disorder, InputTally};
 use super::checkpoints::{Checkpoints, refused};
 use super::effect::{Effects, Log, StageError};
 use super::lag::LagWatch;
@@ -223,6 +223,12 @@ impl IntakeWork {
         self.number_of(source).map(|input| self.inputs[input].disorder)
     }
 
+    /// What became of the records that were read of `source`.
+    #[must_use]
+    pub fn input_tally(&self, source: &SourcePartition) -> Option<InputTally> {
+        self.number_of(source).map(|input| self.inputs[input].tally)
+    }
+
     /// How far behind `input` is.
     #[must_use]
     pub fn lag(&self, input: usize) -> Lag {
@@ -385,6 +391,7 @@ impl Work for IntakeWork {
         checkpoints.pass(offset, || checksum).map_err(refused(source, offset))?;
         let (mapping, plans) = (Arc::clone(mapping), Arc::clone(plans));
         self.tally.seen[self.inputs[input].seen].records += 1;
+        self.inputs[input].tally.records += 1;
         let end = Position::start_of(offset.after());
         if mapping.transforms() {
             self.outputs(input, offset, record, &mapping, &plans, effects);
@@ -394,7 +401,7 @@ impl Work for IntakeWork {
                     let span = Span { from: Position::start_of(offset), to: end };
                     self.event(input, span, record, &admitted, effects);
                 }
-                Ok(None) => self.tally.skipped += 1,
+                Ok(None) => self.skip(input),
                 Err(reject) => self.reject(input, offset, reject, effects),
             }
         }

@@ -21,7 +21,7 @@ mod windows;
 
 pub use effect::{Effect, Effects, Log, StageError};
 pub use input::{EventsInput, Input, RowsInput, SourceInput};
-pub use intake::{BEHIND_MS, Disorder, IntakeInput, IntakeTally, IntakeWork, Seen, SourceRecord};
+pub use intake::{BEHIND_MS, Disorder, InputTally, IntakeInput, IntakeTally, IntakeWork, Seen, SourceRecord};
 pub use lag::SOURCE_WAIT_MAX_MS;
 pub use rows::{Clocked, Landed, LandedValue, RowsRecord, RowsSetup, RowsTally, RowsWork};
 pub use windows::{WindowsTally, WindowsWork};

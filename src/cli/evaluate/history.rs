@@ -8,9 +8,10 @@ use crate::cli::output::RejectNotes;
 use crate::cli::sources::{EventFile, is_out_of_order};
 use crate::config::LogFormat;
 use crate::event::{Action, EventTime, LinkKey, OrderStep, UserKey};
-use crate::findings::{Finding, Kind, Profile, Source, find};
+use crate::findings::{At, Finding, Kind, Profile, Source, find};
 use crate::intake::{Admitted, Intake, Now, Plans, Record};
 use crate::items::{ItemId, Items};
+use crate::position::{NextOffset, Partition};
 use crate::stage::Disorder;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -111,7 +112,8 @@ impl History {
                         read_to = read_to.max(Some(time));
                     }
                     if let Ok(Some(Admitted { event, user, .. })) = &taken {
-                        profile.observe(event, *user, number, before.replace(event.time));
+                        let at = At { partition: Partition(0), record: NextOffset(number) };
+                        profile.observe(event, *user, at, before.replace(event.time));
                     }
                     match taken {
                         Ok(Some(admitted)) if seen.insert((admitted.user, admitted.event.key)) => {
@@ -127,9 +129,10 @@ impl History {
                 history.out_of_order.push(input);
             }
         }
-        let sources = profiles.iter().map(|(name, profile, records, rejected)| {
+        let places: Vec<_> = files.iter().map(|file| |at: At| file.shown(at.record)).collect();
+        let sources = profiles.iter().zip(&places).map(|((name, profile, records, rejected), place)| {
             let (records, rejected) = (*records, *rejected);
-            Source { name, profile, records, rejected, reason: None }
+            Source { name, profile, records, rejected, reason: None, place }
         });
         history.findings = find(&sources.collect::<Vec<_>>(), None);
         // They are sorted before they are counted.

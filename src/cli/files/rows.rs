@@ -25,6 +25,7 @@ const COLUMNS_MAX: usize = 16_384;
 pub(super) struct Rows {
     reader: csv::Reader<Bounded<Box<dyn BufRead>>>,
     left: Rc<Cell<u64>>,
+    delimiter: u8,
     row: ByteRecord,
     /// The names of the columns.
     pub names: Vec<String>,
@@ -86,6 +87,7 @@ impl Rows {
         let mut rows = Self {
             reader,
             left,
+            delimiter,
             row,
             names: Vec::new(),
             keys: Vec::new(),
@@ -102,13 +104,6 @@ impl Rows {
                     format!("{name}: its header is not UTF-8: set encoding, such as encoding = \"windows-1252\"")
                 })?;
                 anyhow::ensure!(rows.names.len() <= COLUMNS_MAX, "{name}: more than {COLUMNS_MAX} columns");
-                if let [only] = &rows.names[..] {
-                    tracing::warn!(
-                        file = name,
-                        column = only,
-                        "one column: is it separated by something else? Set delimiter"
-                    );
-                }
             }
             Header::Row | Header::Numbers => {}
             Header::Names(names) => rows.names = names.clone(),
@@ -122,6 +117,20 @@ impl Rows {
         let more = if self.names.len() > SHOWN_MAX { ", …" } else { "" };
         let shown: Vec<&str> = self.names.iter().take(SHOWN_MAX).map(String::as_str).collect();
         format!("{}{more}", shown.join(", "))
+    }
+
+    /// What they are, for people.
+    pub(super) fn what(&self) -> String {
+        let delimiter = match self.delimiter {
+            b'\t' => "tab".to_owned(),
+            byte => format!("{:?}", char::from(byte)),
+        };
+        let columns = if self.names.is_empty() {
+            "numbered columns".to_owned()
+        } else {
+            format!("columns {}", self.shown_names())
+        };
+        format!("rows separated by {delimiter}, {columns}")
     }
 
     fn advance(&mut self, name: &str) -> anyhow::Result<bool> {

@@ -41,8 +41,13 @@ impl Places {
 
     /// Tells of a record that was refused.
     pub(in crate::cli) fn note(&self, notes: &mut RejectNotes, offset: NextOffset, reject: &Reject) {
+        notes.note(&self.name, self.at(offset), reject);
+    }
+
+    /// Where the record stands that was fed last, or not long ago, under `offset`.
+    pub(in crate::cli) fn at(&self, offset: NextOffset) -> Place {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let known = kept.binary_search_by_key(&offset.0, |(offset, _)| *offset).ok().map(|at| kept[at].1);
-        notes.note(&self.name, known.unwrap_or(Place::Line(offset.0 + 1)), reject);
+        known.unwrap_or(Place::Line(offset.0 + 1))
     }
 }

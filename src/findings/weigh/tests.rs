@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::event::{Action, Event, EventKey, EventTime, OrderStep, UserKeys};
+use crate::position::{NextOffset, Partition};
 use crate::rules::DAY_MS;
 
 /// 2026-01-05 08:00 UTC.
@@ -18,9 +19,12 @@ struct Made {
 
 impl Made {
     fn add(&mut self, user: &str, ts: i64, action: Action<'_>) {
-        let event = Event { shop: "main".into(), user: user.into(), time: EventTime(ts), key: EventKey(0), action };
-        let key = UserKeys::new([0; 16]).key("main", user);
-        self.profile.observe(&event, key, self.records, self.before);
+        // A shop may stand before the user.
+        let (shop, user) = user.split_once('/').unwrap_or(("main", user));
+        let event = Event { shop: shop.into(), user: user.into(), time: EventTime(ts), key: EventKey(0), action };
+        let key = UserKeys::new([0; 16]).key(shop, user);
+        let at = At { partition: Partition(0), record: NextOffset(self.records) };
+        self.profile.observe(&event, key, at, self.before);
         self.before = Some(event.time);
         self.records += 1;
     }
@@ -41,6 +45,7 @@ impl Made {
             records: self.records,
             rejected: self.rejected,
             reason: Some("missing_field"),
+            place: &|at| format!("record {}", at.record.0),
         }
     }
 }
@@ -84,7 +89,10 @@ fn a_source_that_holds_nothing_or_of_which_nothing_is_used_says_so() {
     (made.records, made.rejected) = (40, 30);
     let found = find(&[made.source("a")], None);
     assert_eq!(found[0].kind, Kind::NothingUsed);
-    assert_eq!(found[0].what, "a: none of its 40 records became an event; 30 were rejected, mostly missing_field");
+    assert_eq!(
+        found[0].what,
+        "a: none of its 40 records became an event; 30 were rejected, mostly missing_field; 10 were passed over"
+    );
     let mut made = shop(30, usual);
     (made.records, made.rejected) = (120, 30);
     assert_eq!(
@@ -109,6 +117,9 @@ fn orders_of_one_item_each_are_told_and_one_of_two_is_enough() {
     assert_eq!(alone(&joined), [], "lines that join make baskets");
     made.order("u", START_MS, &["item-1", "item-2"]);
     assert_eq!(alone(&made), []);
+    let mut many = shop(300, lines);
+    many.order("u", START_MS, &["item-1", "item-2"]);
+    assert_eq!(alone(&many)[0].what, "shop.jsonl: next to none of its 601 orders has two items (1)");
 }
 
 #[test]
@@ -122,7 +133,7 @@ fn a_guest_is_told_with_a_place_and_without_a_name() {
     assert_eq!(found.len(), 1, "{found:?}");
     assert_eq!(found[0].kind, Kind::OneUser);
     assert!(found[0].what.starts_with("shop.jsonl: one user has at least 4"), "{}", found[0].what);
-    assert!(found[0].what.ends_with("of its 100 orders (met at record 4)"), "{}", found[0].what);
+    assert!(found[0].what.ends_with("of its 100 orders (first met at record 3)"), "{}", found[0].what);
     assert!(!found[0].what.contains("guest"));
 }
 
@@ -136,6 +147,54 @@ fn a_guest_in_a_long_stream_has_the_share_that_he_has() {
     assert_eq!(found.len(), 1, "{found:?}");
     assert!(found[0].what.contains("at least 3") || found[0].what.contains("at least 40 %"), "{}", found[0].what);
     assert!(found[0].what.contains("of its 200000 orders"), "{}", found[0].what);
+}
+
+#[test]
+fn how_much_is_much_for_one_user_depends_on_how_many_there_are() {
+    let told = |customers: u32, share_of_one: u32| {
+        let mut made = Made::default();
+        for n in 0..2000 {
+            let user = if n % 100 < share_of_one { "guest".to_owned() } else { format!("u{}", n % customers) };
+            made.order(&user, START_MS + i64::from(n) * 17 * MINUTE_MS, &["a", "b"]);
+        }
+        alone(&made).into_iter().map(|finding| finding.kind).collect::<Vec<_>>()
+    };
+    assert_eq!(told(1700, 20), [Kind::OneUser], "a fifth of the orders of a shop with many customers: guests");
+    assert_eq!(told(150, 20), [], "the largest customer of a wholesaler");
+    assert_eq!(told(150, 40), [Kind::OneUser]);
+    assert_eq!(told(2, 33), [], "three customers have a third each");
+    assert_eq!(told(1, 10), [Kind::OneUser], "and of two one may be all but alone");
+}
+
+#[test]
+fn shops_that_differ_are_told_and_not_what_comes_of_it() {
+    let apart = |made: &mut Made, user: &str, ts: i64, items: [&str; 2]| {
+        made.view(&format!("nl/{user}"), ts, items[0]);
+        made.view(&format!("be/{user}"), ts, items[1]);
+        made.order(user, ts + MINUTE_MS, &items);
+    };
+    let found = alone(&shop(200, apart));
+    assert_eq!(found.iter().map(|finding| finding.kind).collect::<Vec<_>>(), [Kind::ShopsApart], "{found:?}");
+    assert_eq!(found[0].what, "views and orders share no shop (2 with views, 1 with orders)");
+    let tenants = |made: &mut Made, user: &str, ts: i64, items: [&str; 2]| {
+        usual(made, &format!("nl/{user}"), ts, items);
+        usual(made, &format!("be/{user}"), ts, items);
+    };
+    assert_eq!(alone(&shop(200, tenants)), []);
+}
+
+#[test]
+fn user_ids_that_differ_by_form_only_are_told_as_such() {
+    let shouted = |made: &mut Made, user: &str, ts: i64, items: [&str; 2]| {
+        made.view(user, ts, items[0]);
+        made.order(&format!("{} ", user.to_uppercase()), ts + MINUTE_MS, &items);
+    };
+    let found = alone(&shop(300, shouted));
+    assert_eq!(found.iter().map(|finding| finding.kind).collect::<Vec<_>>(), [Kind::IdForms], "{found:?}");
+    assert!(
+        found[0].what.contains("share 0 users of 300 with views and 300 with orders, and 300 more if"),
+        "{found:?}"
+    );
 }
 
 #[test]
@@ -169,7 +228,11 @@ fn users_and_items_that_never_meet_are_told_across_sources() {
     });
     let found = find(&[views.source("views"), orders.source("orders")], None);
     assert_eq!(found[0].kind, Kind::IdForms);
-    assert!(found[0].what.contains("share 0 items of 30 viewed and 30 ordered, but 30 if"), "{}", found[0].what);
+    assert!(
+        found[0].what.contains("share 0 items of 30 with views and 30 with orders, and 30 more if"),
+        "{}",
+        found[0].what
+    );
 }
 
 #[test]
@@ -210,6 +273,15 @@ fn days_instead_of_times_and_files_that_run_backwards_are_told() {
     let found = alone(&shop(200, days(22 * HOUR_MS)));
     assert_eq!(found[0].what, "shop.jsonl: 100 % of its 200 orders have the same time of the day, 22:00 UTC");
     assert_eq!(alone(&shop(200, days(DAY_MS - 1))), [], "dates count at the end of their day");
+    assert_eq!(alone(&shop(200, days(22 * HOUR_MS - 1))), [], "also where a zone is set");
+    let summer = |made: &mut Made, user: &str, ts: i64, items: [&str; 2]| {
+        let hours = if user.len() > 3 { 22 } else { 23 };
+        made.order(user, ts.div_euclid(DAY_MS) * DAY_MS + hours * HOUR_MS, &items);
+    };
+    assert!(
+        alone(&shop(200, summer))[0].what.contains("100 % of its 200 orders have the same time"),
+        "midnight of a zone with summer time"
+    );
     let mut events = Vec::new();
     let _all = shop(200, |_, user, ts, items| events.push((user.to_owned(), ts, items.map(str::to_owned))));
     let mut made = Made::default();
@@ -240,7 +312,7 @@ fn a_relation_without_pairs_and_a_list_behind_closed_gates_are_told() {
     counted.fates[EventType::View as usize][Fate::Counted as usize] = 50;
     counted.fates[EventType::Order as usize][Fate::Counted as usize] = 50;
     counted.rows[Relation::ViewedTogether.index()] = 9;
-    counted.rows[Relation::BoughtTogether.index()] = 9;
+    counted.rows[Relation::BoughtTogether.index()] = 10;
     let told = |counted: &Counted| {
         find(&[], Some(counted)).into_iter().map(|finding| (finding.kind, finding.what)).collect::<Vec<_>>()
     };
@@ -248,18 +320,30 @@ fn a_relation_without_pairs_and_a_list_behind_closed_gates_are_told() {
     assert_eq!(
         told(&counted),
         [
-            empty("also-bought stays empty: its events are there, but no user ordered one item and later another"),
             empty(
-                "bought-after-viewing stays empty: its events are there, but no user viewed one item and then ordered another"
+                "also-bought stays empty: its events are there, but no user ordered one item and later another (a customer number \
+                 stays from order to order, a session does not)"
+            ),
+            empty(
+                "bought-after-viewing stays empty: its events are there, but no user viewed one item and then ordered another \
+                 (the views need the user id of the order, and times before it)"
             ),
         ]
     );
-    let mut lists = [0; Relation::COUNT];
-    lists[Relation::ViewedTogether.index()] = 9;
+    let mut lists = [Some(0); Relation::COUNT];
+    lists[Relation::ViewedTogether.index()] = Some(9);
     counted.lists = Some(lists);
     let closed =
-        (Kind::NoLists, "bought-together: 9 items have candidates, and none passes the gates of the list".to_owned());
+        (Kind::NoLists, "bought-together: 10 items have candidates, and none passes the gates of the list".to_owned());
     assert_eq!(told(&counted)[0], closed);
+    counted.rows[Relation::BoughtTogether.index()] = 9;
+    assert_eq!(told(&counted).len(), 2, "a few candidates beside lists");
+    counted.lists = Some([Some(0); Relation::COUNT]);
+    assert_eq!(told(&counted).len(), 4, "where there is no list at all each is told");
+    counted.rows[Relation::BoughtTogether.index()] = 10;
+    lists[Relation::BoughtTogether.index()] = None;
+    counted.lists = Some(lists);
+    assert_eq!(told(&counted).len(), 2, "a list that is switched off has no entries to miss");
 }
 
 #[test]
@@ -267,4 +351,8 @@ fn every_kind_has_a_name_of_its_own_and_a_remedy() {
     let names: BTreeSet<&str> = Kind::ALL.iter().map(|kind| kind.name()).collect();
     assert_eq!(names.len(), Kind::ALL.len());
     assert!(Kind::ALL.iter().all(|kind| kind.remedy().len() > 20));
+    let told = include_str!("../../../docs/mapping.md");
+    for name in names {
+        assert!(told.lines().any(|line| line.starts_with("| `") && line.contains(&format!("`{name}`"))), "{name}");
+    }
 }

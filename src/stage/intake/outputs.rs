@@ -6,6 +6,7 @@
 
 use super::{IntakeWork, SourceRecord};
 use crate::event::{Action, LinkKey};
+use crate::findings::At;
 use crate::intake::{Admitted, Mapping, Now, Plans, Reject, checksum_of_record};
 use crate::position::{NextOffset, Position, Span};
 use crate::stage::effect::Effects;
@@ -33,9 +34,11 @@ impl IntakeWork {
         self.tally.skewed += u64::from(*skewed);
         let reading = &mut self.inputs[input];
         let before = reading.latest.replace(event.time);
-        self.tally.seen[reading.seen].profile.observe(event, *user, position.offset.0, before);
+        let at = At { partition: reading.input.source.partition, record: position.offset };
+        self.tally.seen[reading.seen].profile.observe(event, *user, at, before);
         let event_type = event.action.event_type();
         self.tally.accepted[event_type as usize] += 1;
+        reading.tally.accepted[event_type as usize] += 1;
         let shop = self.items.shop(&event.shop);
         self.event_items.clear();
         let (mut link, mut version) = (None, None);
@@ -86,6 +89,13 @@ impl IntakeWork {
         reading.highest = reading.highest.max(reject.time);
         self.tally.rejects[reject.reason.index()] += 1;
         self.tally.seen[reading.seen].rejects[reject.reason.index()] += 1;
+        reading.tally.rejects[reject.reason.index()] += 1;
+    }
+
+    /// A record, or a value that the transform gave, is passed over.
+    pub(super) fn skip(&mut self, input: usize) {
+        self.tally.skipped += 1;
+        self.inputs[input].tally.skipped += 1;
     }
 
     /// Takes what the transform gives for `record`.
@@ -99,14 +109,14 @@ impl IntakeWork {
         effects: &mut dyn Effects,
     ) {
         if record.value.is_none() {
-            self.tally.skipped += 1;
-            return;
+            return self.skip(input);
         }
         let outputs = match mapping.transform(plans, record) {
             Ok(outputs) => outputs,
             Err(reject) => return self.reject(input, offset, reject, effects),
         };
         self.tally.filtered += u64::from(outputs.is_empty());
+        self.inputs[input].tally.filtered += u64::from(outputs.is_empty());
         // What is refused is weighed against what there was: values, not records.
         self.tally.seen[self.inputs[input].seen].records += (outputs.len() as u64).saturating_sub(1);
         let checksum = checksum_of_record(record);
@@ -119,7 +129,7 @@ impl IntakeWork {
             let span = Span { from: position, to: position.after() };
             match self.intake.admit_output(mapping, plans, record, output, self.now(input)) {
                 Ok(Some(admitted)) => self.event(input, span, record, &admitted, effects),
-                Ok(None) => self.tally.skipped += 1,
+                Ok(None) => self.skip(input),
                 Err(reject) => {
                     self.count(input, &reject);
                     refused.add(position, reject);

@@ -1,8 +1,8 @@
 //! How far one source partition has been read.
 
 use super::IntakeInput;
-use crate::event::EventTime;
-use crate::intake::Plans;
+use crate::event::{EventTime, EventType};
+use crate::intake::{Plans, Reason};
 use crate::position::{Checkpoint, Position};
 use crate::stage::checkpoints::Checkpoints;
 use crate::stage::lag::LagWatch;
@@ -41,6 +41,21 @@ impl Disorder {
     }
 }
 
+/// What became of the records of one source partition.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct InputTally {
+    /// Its records.
+    pub records: u64,
+    /// Events accepted, by `EventType as usize`.
+    pub accepted: [u64; EventType::ALL.len()],
+    /// Records, or values that the source's transform gave, that were refused, by [`Reason::index`].
+    pub rejects: [u64; Reason::ALL.len()],
+    /// Null values and skipped types.
+    pub skipped: u64,
+    /// Records of which the source's transform gave nothing.
+    pub filtered: u64,
+}
+
 /// A source partition as it is read.
 pub(super) struct Reading {
     pub(super) input: IntakeInput,
@@ -59,6 +74,7 @@ pub(super) struct Reading {
     /// Its source among those seen.
     pub(super) seen: usize,
     pub(super) disorder: Disorder,
+    pub(super) tally: InputTally,
     pub(super) lag: LagWatch,
 }
 
@@ -75,6 +91,7 @@ impl Reading {
             latest: None,
             seen: 0,
             disorder: Disorder::default(),
+            tally: InputTally::default(),
             lag: LagWatch::new(history_ms),
         }
     }

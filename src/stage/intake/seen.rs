@@ -1,6 +1,6 @@
 //! What intake has seen of each source, whichever partitions it reads of it.
 
-use crate::findings::{Finding, Kind, Profile, Source, find};
+use crate::findings::{At, Finding, Kind, Profile, Source, find};
 use crate::intake::Reason;
 use std::sync::Arc;
 
@@ -22,13 +22,13 @@ impl Seen {
         Self { source, profile: Box::default(), records: 0, rejects: [0; Reason::ALL.len()] }
     }
 
-    /// The same, called `name`, to be weighed.
+    /// The same, called `name`, to be weighed. `place` says where a record stands.
     #[must_use]
-    pub fn called<'a>(&'a self, name: &'a str) -> Source<'a> {
+    pub fn called<'a>(&'a self, name: &'a str, place: &'a dyn Fn(At) -> String) -> Source<'a> {
         let most = Reason::ALL.iter().max_by_key(|reason| self.rejects[reason.index()]);
         let reason = most.filter(|reason| self.rejects[reason.index()] > 0).map(|reason| reason.name());
         let rejected = self.rejects.iter().sum();
-        Source { name, profile: &self.profile, records: self.records, rejected, reason }
+        Source { name, profile: &self.profile, records: self.records, rejected, reason, place }
     }
 }
 
@@ -43,7 +43,8 @@ pub(super) fn number_of(seen: &mut Vec<Seen>, source: &Arc<str>) -> usize {
 
 /// See [`super::IntakeWork::findings`]. A source that has sent nothing yet is no finding: there is a metric for lag.
 pub(super) fn findings(seen: &[Seen], reads_all: bool) -> Vec<Finding> {
-    let sources = || seen.iter().filter(|seen| seen.records > 0).map(|seen| seen.called(&seen.source));
+    let offset = |at: At| format!("partition {}, offset {}", at.partition.0, at.record.0);
+    let sources = || seen.iter().filter(|seen| seen.records > 0).map(|seen| seen.called(&seen.source, &offset));
     if reads_all {
         return find(&sources().collect::<Vec<_>>(), None);
     }
@@ -56,6 +57,7 @@ pub(super) fn findings(seen: &[Seen], reads_all: bool) -> Vec<Finding> {
 mod tests {
     use super::*;
     use crate::event::{Action, Event, EventKey, EventTime, OrderStep, UserKeys};
+    use crate::position::{NextOffset, Partition};
 
     #[test]
     fn what_sources_share_is_told_by_who_reads_all_of_them() {
@@ -65,7 +67,8 @@ mod tests {
                 let key = UserKeys::new([0; 16]).key("main", &user);
                 let event = Event { shop: "main".into(), user: user.into(), time, key: EventKey(0), action };
                 seen.records += 1;
-                seen.profile.observe(&event, key, seen.records, None);
+                let at = At { partition: Partition(0), record: NextOffset(seen.records) };
+                seen.profile.observe(&event, key, at, None);
             };
             let (time, item) = (EventTime(1_700_000_000_000 + n * 7_000_123), format!("i{}", n % 20));
             add(&mut views, format!("u{n}"), time, Action::View { item: item.clone().into(), session: None });

@@ -1,7 +1,6 @@
 //! Fields of a mapping that are in no record of a sample, and what is there instead.
 
 use crate::intake::{FieldsSpec, Format, MappingSpec, OneOrMore, OriginSpec, TimeOriginSpec, TypeSpec};
-use crate::kafka::probe::SourceRecord;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -19,14 +18,10 @@ pub(super) struct Absent {
     pub(super) text: String,
 }
 
-/// The fields of `mapping` that are looked for in the value only, and found in no value of `records`.
-pub(super) fn absent(mapping: &MappingSpec, records: &[SourceRecord]) -> Vec<Absent> {
-    // What a program gives is not in the records.
-    if mapping.format != Format::Json || mapping.transform.is_some() {
-        return Vec::new();
-    }
-    let parse = |record: &SourceRecord| serde_json::from_slice::<Value>(record.value.as_deref()?).ok();
-    let values: Vec<Value> = records.iter().filter_map(parse).filter(Value::is_object).collect();
+/// Those of `wanted` that are found in no value of `records`.
+pub(super) fn absent<'a>(wanted: &[Wanted], records: impl Iterator<Item = &'a [u8]>) -> Vec<Absent> {
+    let parse = |record: &[u8]| serde_json::from_slice::<Value>(record).ok();
+    let values: Vec<Value> = records.filter_map(parse).filter(Value::is_object).collect();
     if values.is_empty() {
         return Vec::new(); // each is a reject of its own kind
     }
@@ -37,10 +32,10 @@ pub(super) fn absent(mapping: &MappingSpec, records: &[SourceRecord]) -> Vec<Abs
     let nowhere = |pointers: &Vec<String>| {
         !pointers.iter().any(|pointer| values.iter().any(|value| value.pointer(pointer).is_some()))
     };
-    let missed = wanted(mapping).into_iter().filter(|wanted| nowhere(&wanted.pointers));
+    let missed = wanted.iter().filter(|wanted| nowhere(&wanted.pointers));
     missed
         .map(|Wanted { field, required, pointers }| Absent {
-            required,
+            required: *required,
             text: format!(
                 "{field}: {} is in none of {} records; fields that are there: {}{more}. Correct it in [source.fields]",
                 pointers.join(" and "),
@@ -53,18 +48,22 @@ pub(super) fn absent(mapping: &MappingSpec, records: &[SourceRecord]) -> Vec<Abs
 
 /// A field that is looked for in the value of a record.
 #[derive(Clone, Debug)]
-pub(in crate::cli) struct Wanted {
+pub(super) struct Wanted {
     /// Its name.
-    pub(in crate::cli) field: &'static str,
+    pub(super) field: &'static str,
     /// Whether an event may need it.
-    pub(in crate::cli) required: bool,
+    pub(super) required: bool,
     /// The places where it is looked for.
-    pub(in crate::cli) pointers: Vec<String>,
+    pub(super) pointers: Vec<String>,
 }
 
 /// Each field with whether an event may need it, and the places in the value where it is looked for. Not those that can
-/// come from elsewhere too, nor those that an event can do without and nobody asked for.
-pub(in crate::cli) fn wanted(mapping: &MappingSpec) -> Vec<Wanted> {
+/// come from elsewhere too, nor those that an event can do without and nobody asked for. None where a program makes the values
+/// that are read, or an Avro schema says what there is.
+pub(super) fn wanted(mapping: &MappingSpec) -> Vec<Wanted> {
+    if mapping.format == Format::Avro || mapping.transform.is_some() {
+        return Vec::new();
+    }
     let (fields, usual) = (&mapping.fields, FieldsSpec::default());
     let mut found = Vec::new();
     let mut add = |field, required, places: Option<Vec<String>>| {
@@ -132,9 +131,8 @@ fn list(above: &str, value: &Value, depth: usize, into: &mut BTreeSet<String>) {
 mod tests {
     use super::*;
 
-    fn records(values: &[&str]) -> Vec<SourceRecord> {
-        let record = |value: &&str| SourceRecord { value: Some(value.as_bytes().to_vec()), ..SourceRecord::default() };
-        values.iter().map(record).collect()
+    fn missed(mapping: &MappingSpec, values: &[&str]) -> Vec<Absent> {
+        absent(&wanted(mapping), values.iter().map(|value| value.as_bytes()))
     }
 
     fn view(fields: FieldsSpec) -> MappingSpec {
@@ -145,8 +143,7 @@ mod tests {
     fn a_field_that_is_nowhere_is_named_with_those_that_are_there() {
         let item = OneOrMore(vec![OriginSpec::Field("/skuu".to_owned())]);
         let mapping = view(FieldsSpec { item, ..FieldsSpec::default() });
-        let found =
-            absent(&mapping, &records(&["{\"sku\":1,\"user\":2,\"ts\":3}", "{\"a/b\":{\"c\":[{\"d\":1}]}}", "[1]"]));
+        let found = missed(&mapping, &["{\"sku\":1,\"user\":2,\"ts\":3}", "{\"a/b\":{\"c\":[{\"d\":1}]}}", "[1]"]);
         let text = "item: /skuu is in none of 2 records; fields that are there: /a~1b/c, /a~1b/c/0, /sku, /ts, /user. \
                     Correct it in [source.fields]";
         assert_eq!(found, [Absent { required: true, text: text.to_owned() }]);
@@ -156,9 +153,9 @@ mod tests {
     fn a_field_that_one_record_has_or_that_can_come_from_elsewhere_is_not_missed() {
         let user = OneOrMore(vec![OriginSpec::Field("/nowhere".to_owned()), OriginSpec::Key(String::new())]);
         let mapping = view(FieldsSpec { user, ..FieldsSpec::default() });
-        assert_eq!(absent(&mapping, &records(&["{\"item\":1}", "{\"ts\":1}"])), []);
-        assert_eq!(absent(&view(FieldsSpec::default()), &records(&["no json", "[]"])), []);
-        let missed = absent(&MappingSpec::default(), &records(&["{\"type\":\"view\",\"user\":1,\"ts\":2,\"item\":3}"]));
+        assert_eq!(missed(&mapping, &["{\"item\":1}", "{\"ts\":1}"]), []);
+        assert_eq!(missed(&view(FieldsSpec::default()), &["no json", "[]"]), []);
+        let missed = missed(&MappingSpec::default(), &["{\"type\":\"view\",\"user\":1,\"ts\":2,\"item\":3}"]);
         assert_eq!(missed.len(), 1, "no order is among them: {missed:?}");
     }
 }
