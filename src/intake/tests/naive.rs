@@ -91,7 +91,8 @@ impl Naive<'_> {
                 let found = self.pick(&from.0);
                 let text = found.as_ref().map(|found| match found {
                     Value::String(text) => Ok(text.clone()),
-                    Value::Number(number) if !number.is_f64() => Ok(number.to_string()),
+                    Value::Number(number) => Ok(number.to_string()),
+                    Value::Bool(truth) => Ok(truth.to_string()),
                     _ => Err(Reason::BadType),
                 });
                 match text {
