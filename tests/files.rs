@@ -92,6 +92,32 @@ fn a_table_of_an_erp_counts_as_the_same_records_in_the_own_form() {
 }
 
 #[test]
+fn a_table_needs_the_columns_that_its_types_need() {
+    let folder = Folder::new();
+    let own = folder.write(
+        "own.csv",
+        "type,user,ts,item\nview,a,1709542800000,x\nview,a,1709542860000,y\ncart,a,1709542860000,y\n",
+    );
+    let ended = replay(&folder, "[[source]]\nname = \"s\"\nformat = \"csv\"\n", &[&own]);
+    assert_eq!(ended.code, Some(0), "the own form, without orders: {}", ended.stderr);
+    let rows = folder.write("rows.csv", "kind,at,sku,no\nR,2024-03-04,x,1\nR,2024-03-04,y,1\nC,2024-03-05,y,1\n");
+    let settings = |event_type: &str, order_id: &str| {
+        format!(
+            "[[source]]\nname = \"s\"\nformat = \"csv\"\ntype = {event_type}\n[source.fields]\nuser_missing = \"anonymous\"\n\
+             time = {{ field = \"/at\", unit = \"iso8601\" }}\nitem = \"/sku\"\norder_id = \"{order_id}\"\n"
+        )
+    };
+    let by_kind = "{ field = \"/kind\", values = { R = \"add\", C = \"return\" } }";
+    let (counts, _, ended) = outcome(&folder, &settings(by_kind, "/no"), &rows, &[]);
+    assert_eq!(ended.code, Some(0), "lines that join and leave: {}", ended.stderr);
+    assert!(counts.contains("contexts\tmain\tbought_together\t*\t*\t1\t") && !counts.contains("pair\t"), "{counts}");
+    let ended = replay(&folder, &settings("\"add\"", "/number"), &[&rows]);
+    assert!(ended.code == Some(2) && ended.stderr.contains("order_id: there is no column /number"), "{}", ended.stderr);
+    let ended = replay(&folder, &settings("\"order\"", "/no"), &[&rows]);
+    assert!(ended.code == Some(2) && ended.stderr.contains("its type is \"add\""), "{}", ended.stderr);
+}
+
+#[test]
 fn a_page_an_array_and_documents_count_as_lines_and_rejects_name_the_index() {
     let folder = Folder::new();
     let text = lines(&views(40));
