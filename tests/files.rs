@@ -312,10 +312,28 @@ fn the_recipes_for_files_read_their_examples() {
         let ts = 1_772_438_400_000 + minute * 60_000; // 09:00 in Amsterdam
         format!("{{\"type\":\"view\",\"user\":\"{user}\",\"item\":\"{item}\",\"ts\":{ts}}}")
     };
+    const DAY_END: i64 = 1_772_492_399_999; // of 2 March 2026 in Amsterdam
+    let line = |kind: &str, user: &str, order: &str, ts: i64, item: &str| {
+        format!("{{\"type\":\"{kind}\",\"user\":{user},\"order_id\":\"{order}\",\"ts\":{ts},\"item\":\"{item}\"}}")
+    };
     let wanted = [
         own(&[&view("v1", "drill", 0), &view("v1", "bits", 1), &view("17", "drill", 5), &view("17", "bits", 6)]),
         order("10000", "d1", 1_772_492_399_999, ["1901-S", "1902-S"]),
-        order("jo@shop.example", "7", 1_772_442_000_000, ["31", "saw"]),
+        order("jo@shop.example", "7", 1_772_442_000_000, ["31", "saw"])
+            + "{\"type\":\"cancel\",\"user\":\"5\",\"order_id\":\"8\",\"ts\":1772445600000}\n",
+        own(&[
+            &line("add", "\"00070\"", "2401", DAY_END, "drill"),
+            &line("add", "\"00070\"", "2401", DAY_END, "bits"),
+            &line("add", "\"00071\"", "2402", DAY_END, "drill"),
+            &line("add", "\"00071\"", "2402", DAY_END, "saw"),
+            &line("return", "\"00071\"", "2402", DAY_END + DAY_MS, "saw"),
+        ]),
+        own(&[
+            &line("add", "\"13085\"", "490001", DAY_END - 50_039_999, "85123A"),
+            &line("add", "\"13085\"", "490001", DAY_END - 50_039_999, "71053"),
+            &line("add", "\"g\"", "490003", DAY_END - 39_839_999, "22003"),
+            &line("add", "\"g\"", "490003", DAY_END - 39_839_999, "71053"),
+        ]),
     ];
     let recipes = recipes(include_str!("../docs/recipes.md"));
     assert_eq!(recipes.len(), wanted.len());
