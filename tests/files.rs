@@ -92,6 +92,32 @@ fn a_table_of_an_erp_counts_as_the_same_records_in_the_own_form() {
 }
 
 #[test]
+fn a_table_needs_the_columns_that_its_types_need() {
+    let folder = Folder::new();
+    let own = folder.write(
+        "own.csv",
+        "type,user,ts,item\nview,a,1709542800000,x\nview,a,1709542860000,y\ncart,a,1709542860000,y\n",
+    );
+    let ended = replay(&folder, "[[source]]\nname = \"s\"\nformat = \"csv\"\n", &[&own]);
+    assert_eq!(ended.code, Some(0), "the own form, without orders: {}", ended.stderr);
+    let rows = folder.write("rows.csv", "kind,at,sku,no\nR,2024-03-04,x,1\nR,2024-03-04,y,1\nC,2024-03-05,y,1\n");
+    let settings = |event_type: &str, order_id: &str| {
+        format!(
+            "[[source]]\nname = \"s\"\nformat = \"csv\"\ntype = {event_type}\n[source.fields]\nuser_missing = \"anonymous\"\n\
+             time = {{ field = \"/at\", unit = \"iso8601\" }}\nitem = \"/sku\"\norder_id = \"{order_id}\"\n"
+        )
+    };
+    let by_kind = "{ field = \"/kind\", values = { R = \"add\", C = \"return\" } }";
+    let (counts, _, ended) = outcome(&folder, &settings(by_kind, "/no"), &rows, &[]);
+    assert_eq!(ended.code, Some(0), "lines that join and leave: {}", ended.stderr);
+    assert!(counts.contains("contexts\tmain\tbought_together\t*\t*\t1\t") && !counts.contains("pair\t"), "{counts}");
+    let ended = replay(&folder, &settings("\"add\"", "/number"), &[&rows]);
+    assert!(ended.code == Some(2) && ended.stderr.contains("order_id: there is no column /number"), "{}", ended.stderr);
+    let ended = replay(&folder, &settings("\"order\"", "/no"), &[&rows]);
+    assert!(ended.code == Some(2) && ended.stderr.contains("its type is \"add\""), "{}", ended.stderr);
+}
+
+#[test]
 fn a_page_an_array_and_documents_count_as_lines_and_rejects_name_the_index() {
     let folder = Folder::new();
     let text = lines(&views(40));
@@ -286,10 +312,28 @@ fn the_recipes_for_files_read_their_examples() {
         let ts = 1_772_438_400_000 + minute * 60_000; // 09:00 in Amsterdam
         format!("{{\"type\":\"view\",\"user\":\"{user}\",\"item\":\"{item}\",\"ts\":{ts}}}")
     };
+    const DAY_END: i64 = 1_772_492_399_999; // of 2 March 2026 in Amsterdam
+    let line = |kind: &str, user: &str, order: &str, ts: i64, item: &str| {
+        format!("{{\"type\":\"{kind}\",\"user\":{user},\"order_id\":\"{order}\",\"ts\":{ts},\"item\":\"{item}\"}}")
+    };
     let wanted = [
         own(&[&view("v1", "drill", 0), &view("v1", "bits", 1), &view("17", "drill", 5), &view("17", "bits", 6)]),
         order("10000", "d1", 1_772_492_399_999, ["1901-S", "1902-S"]),
-        order("jo@shop.example", "7", 1_772_442_000_000, ["31", "saw"]),
+        order("jo@shop.example", "7", 1_772_442_000_000, ["31", "saw"])
+            + "{\"type\":\"cancel\",\"user\":\"5\",\"order_id\":\"8\",\"ts\":1772445600000}\n",
+        own(&[
+            &line("add", "\"00070\"", "2401", DAY_END, "drill"),
+            &line("add", "\"00070\"", "2401", DAY_END, "bits"),
+            &line("add", "\"00071\"", "2402", DAY_END, "drill"),
+            &line("add", "\"00071\"", "2402", DAY_END, "saw"),
+            &line("return", "\"00071\"", "2402", DAY_END + DAY_MS, "saw"),
+        ]),
+        own(&[
+            &line("add", "\"13085\"", "490001", DAY_END - 50_039_999, "85123A"),
+            &line("add", "\"13085\"", "490001", DAY_END - 50_039_999, "71053"),
+            &line("add", "\"g\"", "490003", DAY_END - 39_839_999, "22003"),
+            &line("add", "\"g\"", "490003", DAY_END - 39_839_999, "71053"),
+        ]),
     ];
     let recipes = recipes(include_str!("../docs/recipes.md"));
     assert_eq!(recipes.len(), wanted.len());

@@ -1,6 +1,6 @@
 //! Fields of a mapping that are in no record of a sample, and what is there instead.
 
-use crate::intake::{FieldsSpec, Format, MappingSpec, OneOrMore, OriginSpec, TimeOriginSpec, TypeSpec};
+use crate::intake::{FieldsSpec, Format, MappingSpec, OneOrMore, OriginSpec, TimeOriginSpec, TypeSpec, UserMissing};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -65,6 +65,7 @@ pub(super) fn wanted(mapping: &MappingSpec) -> Vec<Wanted> {
         return Vec::new();
     }
     let (fields, usual) = (&mapping.fields, FieldsSpec::default());
+    let types = Types::of(&mapping.event_type);
     let mut found = Vec::new();
     let mut add = |field, required, places: Option<Vec<String>>| {
         let pointers = places.filter(|places| !places.is_empty());
@@ -74,7 +75,11 @@ pub(super) fn wanted(mapping: &MappingSpec) -> Vec<Wanted> {
         add("type", true, in_value(from));
     }
     add("shop", false, in_value(&fields.shop));
-    add("user", true, in_value(&fields.user));
+    // Orders may be nobody's; a place that is named all the same is one that should be there.
+    let is_nobodys = fields.user_missing == UserMissing::Anonymous && fields.user == usual.user && !types.any(&SEEN);
+    if !is_nobodys {
+        add("user", true, in_value(&fields.user));
+    }
     let time: Option<Vec<String>> = fields
         .time
         .0
@@ -85,23 +90,66 @@ pub(super) fn wanted(mapping: &MappingSpec) -> Vec<Wanted> {
         })
         .collect();
     add("time", true, time);
-    let fixed = match &mapping.event_type {
-        TypeSpec::Fixed(name) => Some(name.as_str()),
-        TypeSpec::Read { .. } => None,
-    };
-    if matches!(fixed, None | Some("view" | "cart")) {
-        add("item", true, in_value(&fields.item));
+    let is_either = types.are_all(&JOINED);
+    if types.any(&SEEN) || is_either {
+        let mut places = in_value(&fields.item);
+        if let Some(places) = places.as_mut().filter(|_| is_either) {
+            places.push(fields.lines.clone());
+        }
+        add("item", true, places);
     }
-    if fixed.is_none_or(|name| name == "order") {
+    if types.any(&["order"]) {
         add("lines", true, Some(vec![fields.lines.clone()]));
     }
     if fields.id != usual.id {
         add("id", false, in_value(&fields.id));
     }
-    if fields.order_id != usual.order_id {
-        add("order_id", false, in_value(&fields.order_id));
+    let is_by_number = types.are_all(&["add", "return", "cancel"]);
+    if is_by_number || fields.order_id != usual.order_id {
+        add("order_id", is_by_number, in_value(&fields.order_id));
     }
     found
+}
+
+/// The same of a table, whose columns are the same for all records. Where a record may be of any type, a table without lines
+/// holds no orders, and one without items no views.
+pub(super) fn wanted_columns(mapping: &MappingSpec) -> Vec<Wanted> {
+    let mut found = wanted(mapping);
+    if mapping.event_type == TypeSpec::default() {
+        let lines = found.iter().position(|wanted| wanted.field == "lines").map(|place| found.remove(place));
+        let item = found.iter_mut().find(|wanted| wanted.field == "item");
+        if let (Some(item), Some(lines)) = (item, lines) {
+            item.pointers.extend(lines.pointers);
+        }
+    }
+    found
+}
+
+/// Types whose records hold an item each.
+const SEEN: [&str; 2] = ["view", "cart"];
+/// Types whose records hold lines, or one item.
+const JOINED: [&str; 2] = ["add", "return"];
+
+/// The types that the records of a source can be.
+struct Types<'a>(Vec<&'a str>);
+
+impl<'a> Types<'a> {
+    fn of(spec: &'a TypeSpec) -> Self {
+        Self(match spec {
+            TypeSpec::Fixed(name) => vec![name],
+            TypeSpec::Read { values, .. } => {
+                values.values().map(String::as_str).filter(|name| *name != "skip").collect()
+            }
+        })
+    }
+
+    fn any(&self, names: &[&str]) -> bool {
+        self.0.iter().any(|name| names.contains(name))
+    }
+
+    fn are_all(&self, names: &[&str]) -> bool {
+        !self.0.is_empty() && self.0.iter().all(|name| names.contains(name))
+    }
 }
 
 /// The places, when all are in the value.
@@ -157,5 +205,41 @@ mod tests {
         assert_eq!(missed(&view(FieldsSpec::default()), &["no json", "[]"]), []);
         let missed = missed(&MappingSpec::default(), &["{\"type\":\"view\",\"user\":1,\"ts\":2,\"item\":3}"]);
         assert_eq!(missed.len(), 1, "no order is among them: {missed:?}");
+    }
+
+    #[test]
+    fn what_a_source_needs_follows_from_the_types_that_its_records_can_be() {
+        let read = |values: &[(&str, &str)]| {
+            let own = |text: &&(&str, &str)| (text.0.to_owned(), text.1.to_owned());
+            let from = OneOrMore(vec![OriginSpec::Field("/kind".to_owned())]);
+            TypeSpec::Read { from, values: values.iter().map(|pair| own(&pair)).collect(), other: "skip".to_owned() }
+        };
+        let fixed = |name: &str| TypeSpec::Fixed(name.to_owned());
+        let needs = |event_type: TypeSpec, fields: FieldsSpec| {
+            let mapping = MappingSpec { event_type, fields, ..MappingSpec::default() };
+            let required = wanted_columns(&mapping).into_iter().filter(|wanted| wanted.required);
+            let named = required.map(|wanted| format!("{}={}", wanted.field, wanted.pointers.join("|")));
+            named.collect::<Vec<_>>().join(" ")
+        };
+        let usual = FieldsSpec::default;
+        let anonymous = || FieldsSpec { user_missing: UserMissing::Anonymous, ..FieldsSpec::default() };
+        for (event_type, fields, expected) in [
+            (fixed("view"), usual(), "user=/user time=/ts item=/item"),
+            (fixed("order"), usual(), "user=/user time=/ts lines=/lines"),
+            (fixed("add"), usual(), "user=/user time=/ts item=/item|/lines order_id=/order_id"),
+            (fixed("cancel"), usual(), "user=/user time=/ts order_id=/order_id"),
+            (read(&[("v", "view"), ("x", "skip")]), usual(), "type=/kind user=/user time=/ts item=/item"),
+            (
+                read(&[("r", "add"), ("c", "return")]),
+                usual(),
+                "type=/kind user=/user time=/ts item=/item|/lines order_id=/order_id",
+            ),
+            (read(&[("v", "view"), ("o", "order")]), usual(), "type=/kind user=/user time=/ts item=/item lines=/lines"),
+            (TypeSpec::default(), usual(), "type=/type user=/user time=/ts item=/item|/lines"),
+            (fixed("add"), anonymous(), "time=/ts item=/item|/lines order_id=/order_id"),
+            (fixed("view"), anonymous(), "user=/user time=/ts item=/item"),
+        ] {
+            assert_eq!(needs(event_type.clone(), fields), expected, "{event_type:?}");
+        }
     }
 }

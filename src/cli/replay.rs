@@ -317,6 +317,10 @@ fn summarise(pipeline: &Pipeline<ReplaySink>, lines: u64, lists: Option<[u64; Re
             tracing::info!(r#type = event_type.name(), events, "accepted");
         }
     }
+    let (stale, unchanged, unknown_order) = (events("stale"), events("unchanged"), events("unknown_order"));
+    if stale + unchanged + unknown_order > 0 {
+        tracing::info!(stale, unchanged, unknown_order, "records of orders that changed nothing");
+    }
     for relation in Relation::ALL {
         let each = |stats: &Stage<RowsWork>| stats.work().rows().stats().by_relation[relation.index()].rows as u64;
         let rows: u64 = pipeline.rows().into_iter().map(each).sum();

@@ -95,7 +95,10 @@ pub(super) fn event_files(arguments: &[PathBuf], settings: &Settings) -> anyhow:
             path,
             input: IntakeInput { source, mapping: Arc::new(mapping) },
             format: FileFormat { format: spec.format, form },
-            wanted: fields::wanted(&spec),
+            wanted: match spec.format {
+                Format::Csv | Format::Tsv => fields::wanted_columns(&spec),
+                Format::Json | Format::Avro => fields::wanted(&spec),
+            },
             sorted: None,
             is_doubted: AtomicBool::new(false),
         });
@@ -145,8 +148,15 @@ impl EventFile {
                 };
                 if wanted.required && !wanted.pointers.iter().any(is_there) {
                     let (field, pointers) = (wanted.field, wanted.pointers.join(" and "));
+                    // A row has no array.
+                    let remedy = match field {
+                        "lines" => {
+                            "Where a row is a line of an order, its type is \"add\"; else a transform makes the lines"
+                        }
+                        _ => "Correct [source.fields]",
+                    };
                     let message = format!(
-                        "{}: {field}: there is no column {pointers}; its columns are {shown}. Correct [source.fields]",
+                        "{}: {field}: there is no column {pointers}; its columns are {shown}. {remedy}",
                         file.name()
                     );
                     return Err(UsageError(message).into());

@@ -35,6 +35,8 @@ pub enum Kind {
     Shifted,
     /// Times are days.
     Days,
+    /// Returns and cancellations of orders that are not known.
+    UnknownOrder,
     /// A relation stays empty.
     NoPairs,
     /// No list of a relation passes its gates.
@@ -43,7 +45,7 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Empty,
         Self::NothingUsed,
         Self::Rejected,
@@ -60,6 +62,7 @@ impl Kind {
         Self::Backwards,
         Self::Shifted,
         Self::Days,
+        Self::UnknownOrder,
         Self::NoPairs,
         Self::NoLists,
     ];
@@ -84,6 +87,7 @@ impl Kind {
             Self::Backwards => "backwards",
             Self::Shifted => "shifted",
             Self::Days => "days",
+            Self::UnknownOrder => "unknown_order",
             Self::NoPairs => "no_pairs",
             Self::NoLists => "no_lists",
         }
@@ -129,7 +133,12 @@ impl Kind {
                  paid, sent or exported"
             }
             Self::Days => {
-                "map a field that has the time too; where there is none, write dates (2026-11-27), which count at the end of their day"
+                "map a field that has the time too; where there is none, write dates (2026-11-27), which count at the end of their day, or read \
+                 the day only (format = \"yyyy-mm-dd'T00:00:00'\")"
+            }
+            Self::UnknownOrder => {
+                "send them with the user and the number of the order, after it; an order may change for counting.order_open, while it is \
+                 among the counting.orders_max of its user that were touched last"
             }
             Self::NoPairs => "see the findings above, if any; docs/mapping.md says what each relation needs",
             Self::NoLists => {

@@ -140,6 +140,8 @@ fn plural(event_type: EventType) -> &'static str {
     match event_type {
         EventType::View => "views",
         EventType::Cart => "cart additions",
+        EventType::Return => "returns",
+        EventType::Cancel => "cancellations",
         _ => "orders",
     }
 }
@@ -314,7 +316,9 @@ fn join_forms(all: &mut Forms, one: &Forms) {
 fn shifted(users: &BTreeMap<u64, UserSeen>) -> Option<(i64, f64)> {
     let mut gaps: BTreeMap<i64, usize> = BTreeMap::new();
     for seen in users.values() {
-        for &order in &seen.order_times {
+        // Of an order by the day the hour is not known.
+        let timed = |time_ms: &&i64| time_ms.unsigned_abs() % QUARTER_MS != QUARTER_MS - 1;
+        for &order in seen.order_times.iter().filter(timed) {
             // An order has a session of views before it: each hour of it counts once.
             let hours = seen.view_times.iter().map(|view| order.saturating_sub(*view).div_euclid(HOUR_MS));
             let hours: BTreeSet<i64> = hours.filter(|hours| hours.abs() <= SHIFT_HOURS_MAX).collect();
@@ -392,6 +396,16 @@ fn of_counts(counted: &Counted, found: &mut Vec<Finding>) {
     // Where there are lists, a few candidates of another one that came to nothing are no surprise.
     let has_lists = counted.lists.is_some_and(|lists| lists.into_iter().flatten().any(|lists| lists > 0));
     let rows_min = if has_lists { EVENTS_MIN } else { 1 };
+    for event_type in [EventType::Return, EventType::Cancel] {
+        let (events, unknown) = (all(event_type), counted.fates[event_type as usize][Fate::UnknownOrder as usize]);
+        if events >= EVENTS_MIN && share(unknown, events) > SHARE_MAX {
+            let (part, what) = (percent(share(unknown, events)), plural(event_type));
+            tell(
+                Kind::UnknownOrder,
+                format!("{part} of the {events} {what} are of orders that are not known, and count for nothing"),
+            );
+        }
+    }
     let counts = |event_type: EventType| counted.fates[event_type as usize][Fate::Counted as usize] >= EVENTS_MIN;
     for relation in Relation::ALL {
         let (rows, name) = (counted.rows[relation.index()], relation.list_name());

@@ -165,6 +165,12 @@ fn a_message_says_the_field_what_was_found_where_and_what_to_do() {
              that holds it",
         ),
         (
+            r#"{"type":"view","customer_id":17.0,"ts":1700000000123,"item":"i"}"#,
+            "bad_type: user (/customer_id, to column 33): a number with a fraction or exponent, or beyond 64 bits; an id \
+             is text or a whole number: map the field that holds it, or make 17.0 whole in a transform: tostring | \
+             sub(\"\\\\.0+$\"; \"\")",
+        ),
+        (
             r#"{"type":"view","customer_id":"","cookie_id":null,"ts":1700000000123,"item":"i"}"#,
             "empty_id: user (/customer_id, /cookie_id): empty; an event needs it: do not send it without",
         ),

@@ -264,6 +264,32 @@ fn clocks_that_differ_by_hours_are_told_with_their_direction() {
 }
 
 #[test]
+fn orders_by_the_day_say_nothing_of_clocks() {
+    let by_day = |end_ms: i64| {
+        let made = shop(300, |made: &mut Made, user: &str, ts: i64, items: [&str; 2]| {
+            let day = ts.div_euclid(DAY_MS) * DAY_MS;
+            made.view(user, day + 12 * HOUR_MS, items[0]);
+            made.view(user, day + 12 * HOUR_MS + MINUTE_MS, items[1]);
+            made.order(user, day + end_ms, &items);
+        });
+        alone(&made).iter().map(|finding| finding.kind).collect::<Vec<_>>()
+    };
+    assert!(!by_day(23 * HOUR_MS - 1).contains(&Kind::Shifted));
+    assert!(by_day(23 * HOUR_MS - 2).contains(&Kind::Shifted), "that is a time");
+}
+
+#[test]
+fn returns_of_orders_that_are_not_known_are_told() {
+    let mut counted = Counted { rows: [1; Relation::COUNT], ..Counted::default() };
+    counted.fates[EventType::Return as usize][Fate::Counted as usize] = 95;
+    counted.fates[EventType::Return as usize][Fate::UnknownOrder as usize] = 5;
+    assert_eq!(kinds(&[], Some(&counted)), []);
+    counted.fates[EventType::Return as usize][Fate::UnknownOrder as usize] = 25;
+    let found = find(&[], Some(&counted));
+    assert_eq!(found[0].what, "21 % of the 120 returns are of orders that are not known, and count for nothing");
+}
+
+#[test]
 fn days_instead_of_times_and_files_that_run_backwards_are_told() {
     let days = |at_ms: i64| {
         move |made: &mut Made, user: &str, ts: i64, items: [&str; 2]| {
