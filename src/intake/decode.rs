@@ -484,12 +484,7 @@ fn scalar_text(value: Value<'_>) -> Result<Cow<'_, str>, String> {
         Value::Text(text) => Ok(text),
         Value::Signed(number) | Value::Time(number, _) => Ok(Cow::Owned(number.to_string())),
         Value::Unsigned(number) => Ok(Cow::Owned(number.to_string())),
-        number @ Value::Float(_) => Err(format!(
-            "{}; an id is text or a whole number: map the field that holds it, or make 17.0 whole in a transform: \
-             tostring | sub(\"\\\\.0+$\"; \"\")",
-            number.kind()
-        )),
-        other => Err(format!("{}; an id is text or a whole number: map the field that holds it", other.kind())),
+        other => Err(other.no_id()),
     }
 }
 

@@ -94,6 +94,15 @@ impl Value<'_> {
             Self::Object => "an object",
         }
     }
+
+    /// Why it is no id, and what to do.
+    pub fn no_id(&self) -> String {
+        let whole = match self {
+            Self::Float(_) => ", or make 17.0 whole in a transform: tostring | sub(\"\\\\.0+$\"; \"\")",
+            _ => "",
+        };
+        format!("{}; an id is text or a whole number: map the field that holds it{whole}", self.kind())
+    }
 }
 
 /// What a format's reader found in one record: a value per node of the mapping's paths.
