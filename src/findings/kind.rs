@@ -19,6 +19,12 @@ pub enum Kind {
     Overlong,
     /// Events are copies.
     Duplicate,
+    /// States of orders are older than what is known.
+    Stale,
+    /// Orders come again as they were.
+    Unchanged,
+    /// Returns and cancellations name orders that are not known.
+    UnknownOrder,
     /// Views and orders share no shop.
     ShopsApart,
     /// Views and orders share no users.
@@ -43,7 +49,7 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 21] = [
         Self::Empty,
         Self::NothingUsed,
         Self::Rejected,
@@ -52,6 +58,9 @@ impl Kind {
         Self::Late,
         Self::Overlong,
         Self::Duplicate,
+        Self::Stale,
+        Self::Unchanged,
+        Self::UnknownOrder,
         Self::ShopsApart,
         Self::UsersApart,
         Self::ItemsApart,
@@ -76,6 +85,9 @@ impl Kind {
             Self::Late => "late",
             Self::Overlong => "overlong",
             Self::Duplicate => "duplicate",
+            Self::Stale => "stale",
+            Self::Unchanged => "unchanged",
+            Self::UnknownOrder => "unknown_order",
             Self::ShopsApart => "shops_apart",
             Self::UsersApart => "users_apart",
             Self::ItemsApart => "items_apart",
@@ -114,6 +126,18 @@ impl Kind {
             }
             Self::Duplicate => {
                 "if these are no copies, map an event id that differs, or none: then the contents tell copies"
+            }
+            Self::Stale => {
+                "map version, where an order's records have a number or time that rises with each change; see that no two orders share a \
+                 number"
+            }
+            Self::Unchanged => {
+                "where each record of an order is one line of it, send it as type \"add\"; see that lines names all lines, and that returns \
+                 name products of their order"
+            }
+            Self::UnknownOrder => {
+                "see that an order and its returns name the same order number, user and shop, in the same form; else the orders came before \
+                 the start of what was read, or longer ago than counting.order_open"
             }
             Self::ShopsApart => "map the shop in both, with the same names, or in neither: nothing crosses a shop",
             Self::UsersApart => "map the same id in both, such as the customer number of those who are logged in",

@@ -307,6 +307,50 @@ fn a_type_of_which_a_part_counts_for_nothing_is_told_once_for_each_reason() {
 }
 
 #[test]
+fn records_of_orders_that_are_too_old_change_nothing_or_name_no_order_are_told() {
+    let told = |event_type: EventType, fate: Fate, part: u64| {
+        let mut counted = Counted { rows: [1; Relation::COUNT], ..Counted::default() };
+        counted.fates[event_type as usize][Fate::Counted as usize] = 100 - part;
+        counted.fates[event_type as usize][fate as usize] = part;
+        find(&[], Some(&counted))
+    };
+    for (event_type, fate, usual, much, kind, what) in [
+        (EventType::Order, Fate::Stale, 9, 30, Kind::Stale, "30 % of the 100 orders are older than what was known"),
+        (EventType::Cancel, Fate::Stale, 9, 30, Kind::Stale, "30 % of the 100 cancellations are older"),
+        (EventType::Order, Fate::Unchanged, 80, 95, Kind::Unchanged, "95 % of the 100 orders change nothing"),
+        (
+            EventType::Add,
+            Fate::Unchanged,
+            80,
+            95,
+            Kind::Unchanged,
+            "95 % of the 100 lines that join orders change nothing",
+        ),
+        (
+            EventType::Return,
+            Fate::UnknownOrder,
+            15,
+            40,
+            Kind::UnknownOrder,
+            "40 % of the 100 returns name an order that",
+        ),
+        (
+            EventType::Cancel,
+            Fate::UnknownOrder,
+            15,
+            100,
+            Kind::UnknownOrder,
+            "100 % of the 100 cancellations name an order",
+        ),
+    ] {
+        assert_eq!(told(event_type, fate, usual), [], "{event_type:?} {fate:?}");
+        let found = told(event_type, fate, much);
+        assert_eq!(found.iter().map(|finding| finding.kind).collect::<Vec<_>>(), [kind]);
+        assert!(found[0].what.starts_with(what), "{}", found[0].what);
+    }
+}
+
+#[test]
 fn a_relation_without_pairs_and_a_list_behind_closed_gates_are_told() {
     let mut counted = Counted::default();
     counted.fates[EventType::View as usize][Fate::Counted as usize] = 50;
