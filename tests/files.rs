@@ -444,3 +444,57 @@ fn a_file_that_moves_on_or_that_is_sparse_loses_nothing_and_off_sets_nothing_asi
     assert_eq!(outcome(&folder, "", &file, &["--set", "intake.max_jump=off"]).2.code, Some(0));
     assert_eq!(outcome(&folder, "", &file, &["--set", "intake.max_jump=500d"]).2.code, Some(0));
 }
+
+#[test]
+fn of_several_events_in_a_record_one_that_jumps_is_refused_alone_also_where_files_are_read_for_questions() {
+    let past = START_MS + 730 * DAY_MS;
+    let folder = Folder::new();
+    let settings = folder.write("shop.toml", "[[source]]\nname = \"t\"\nfile = \"x\"\ntransform = \".batch[]\"\n");
+    let batches = |strays: bool| -> String {
+        let of = |(n, batch): (usize, &[Event])| {
+            let mut events: Vec<String> = batch.iter().map(rig::line).collect();
+            if strays && n % 150 == 70 {
+                events.insert(1, rig::line(&Event { ts: past, ..batch[0].clone() }));
+            }
+            format!("{{\"batch\":[{}]}}\n", events.join(","))
+        };
+        views(400).chunks(3).enumerate().map(of).collect()
+    };
+    let (clean, strays) = (folder.write("clean", batches(false)), folder.write("strays", batches(true)));
+    let told = |file: &str, code: i32| {
+        let lists = folder.path("lists.jsonl").to_str().unwrap().to_owned();
+        let replayed = end(&mut samenloop(&["--config", &settings, "replay", file, "--lists", &lists]));
+        let evaluated = end(&mut samenloop(&["--config", &settings, "evaluate", file, "--json"]));
+        let row = end(&mut samenloop(&["--config", &settings, "inspect", "i1", file, "--json"]));
+        assert_eq!(
+            (replayed.code, evaluated.code, row.code),
+            (Some(code), Some(code), Some(code)),
+            "{}",
+            evaluated.stderr
+        );
+        for ended in [&replayed, &evaluated, &row] {
+            assert_eq!(ended.stderr.matches("time_jump: ").count(), if code == 3 { 3 } else { 0 }, "{}", ended.stderr);
+        }
+        (read(&folder, "lists.jsonl"), evaluated.stdout, row.stdout)
+    };
+    let (wanted, got) = (told(&clean, 0), told(&strays, 3));
+    assert!(got.0 == wanted.0, "lists");
+    assert_eq!(got.2, wanted.2);
+    let without_rejects =
+        |text: &str| text.lines().filter(|line| !line.contains("rejected")).map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(without_rejects(&got.1), without_rejects(&wanted.1));
+}
+
+#[test]
+fn a_refused_record_with_a_time_years_ahead_moves_no_clock() {
+    let folder = Folder::new();
+    let text = lines(&views(400));
+    let at = text.match_indices('\n').nth(700).unwrap().0 + 1;
+    let refused = format!("{{\"type\":\"view\",\"user\":\"u1\",\"ts\":{}}}\n", START_MS + 730 * DAY_MS);
+    let clean = folder.write("clean", &text);
+    let strays = folder.write("strays", format!("{}{refused}{}", &text[..at], &text[at..]));
+    let (_, wanted, _) = outcome(&folder, "", &clean, &[]);
+    let (_, lists, ended) = outcome(&folder, "", &strays, &[]);
+    assert!(ended.stderr.contains("strays:702: missing_field: "), "{}", ended.stderr);
+    assert!(lists == wanted);
+}

@@ -187,7 +187,6 @@ fn every_limit_refuses_what_is_beyond_it() {
         ("intake.max_ahead", "25h"),
         ("intake.align", "0s"),
         ("intake.max_jump", "0s"),
-        ("intake.max_jump", "on"),
         ("intake.merge_buffer", "1KiB"),
         ("intake.history", "0s"),
         ("intake.user_secret", "cafe"),
