@@ -416,10 +416,19 @@ fn one_record_with_a_time_years_ahead_changes_nothing_else_of_a_file() {
     assert!(read(&folder, "stdin.jsonl") == wanted);
     let changes = |file: &str| {
         let path = folder.path("changes.jsonl").to_str().unwrap().to_owned();
-        outcome(&folder, "", file, &["--changes", &path]);
+        outcome(&folder, "", file, &["--changes", &path, "--block-records", "50"]);
         read(&folder, "changes.jsonl")
     };
-    assert!(changes(&strays) == changes(&clean));
+    let wanted_changes = changes(&clean);
+    assert!(changes(&strays) == wanted_changes);
+    let at_end = folder.write("strays", with_strays(&events, &[(events.len(), past)], json));
+    assert!(changes(&at_end) == wanted_changes);
+    // At the start it makes all else look late, and still the file is in order.
+    let at_start = folder.write("strays", with_strays(&events, &[(0, past)], json));
+    let (_, lists, ended) = outcome(&folder, "", &at_start, &["--order", "file"]);
+    assert!(lists == wanted, "{}", ended.stderr);
+    let (_, lists, ended) = outcome(&folder, "", &at_start, &[]);
+    assert!(lists == wanted && !ended.stderr.contains("sorted"), "{}", ended.stderr);
 }
 
 #[test]
