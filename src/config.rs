@@ -141,6 +141,8 @@ pub struct IntakeSettings {
     pub max_ahead_ms: i64,
     /// An event before this is a reject.
     pub earliest_time: EventTime,
+    /// In a file, a time further ahead of those around it than this is set aside, if any is.
+    pub max_jump_ms: Option<i64>,
     /// Within an instance, a source this much event time ahead of the slowest one that is behind is paused.
     pub align_ms: i64,
     /// Bound of the buffers that merge a backlog.
@@ -403,6 +405,7 @@ impl Default for IntakeSettings {
         Self {
             max_ahead_ms: HOUR_MS / 12,
             earliest_time: EventTime(946_684_800_000), // 2000-01-01
+            max_jump_ms: Some(30 * DAY_MS),
             align_ms: HOUR_MS,
             merge_buffer_bytes: 256 << 20,
             history_ms: 6 * HOUR_MS,

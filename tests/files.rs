@@ -381,3 +381,173 @@ fn a_program_reads_the_rows_of_a_table_and_a_file_of_what_it_unpacks_is_sorted()
     let (counts, ..) = outcome(&folder, settings, &batches, &["--order", "file"]);
     assert_ne!(counts, want, "as the file stands, the newest come first");
 }
+
+fn iso(ms: i64) -> String {
+    jiff::Timestamp::from_millisecond(ms).unwrap().to_string()
+}
+
+/// A file of `events`, each as `write` writes it, with strays put in at these places, the last first.
+fn with_strays(events: &[Event], strays: &[(usize, i64)], write: impl Fn(&Event) -> String) -> String {
+    let mut events = events.to_vec();
+    for &(place, ts) in strays {
+        events.insert(place, Event { ts, user: "u1".to_owned(), ..events[0].clone() });
+    }
+    events.iter().map(|event| write(event) + "\n").collect()
+}
+
+fn item_of(event: &Event) -> String {
+    let line = rig::line(event);
+    let from = line.find("\"item\":\"").unwrap() + 8;
+    line[from..].split('"').next().unwrap().to_owned()
+}
+
+#[test]
+fn one_record_with_a_time_years_ahead_changes_nothing_else_of_a_file() {
+    const YEAR_MS: i64 = 365 * DAY_MS;
+    // Behind today, so that no clock corrects it; and ahead of it.
+    let (past, future) = (START_MS + 2 * YEAR_MS, START_MS + 7 * YEAR_MS);
+    let events = views(400);
+    let newest_first: Vec<Event> = events.iter().rev().cloned().collect();
+    let csv = |event: &Event| format!("view,{},{},{}", event.user, iso(event.ts), item_of(event));
+    let batch = |event: &Event| format!("{{\"batch\":[{}]}}", rig::line(event));
+    let json = |event: &Event| rig::line(event);
+    let csv_settings = "[[source]]\nname = \"t\"\nformat = \"csv\"\nfile = \"x\"\ntype = \"view\"\nheader = [\"type\", \"user\", \"at\", \"item\"]\n\
+         [source.fields]\ntime = { field = \"/at\", unit = \"iso8601\" }\n";
+    let transform = "[[source]]\nname = \"t\"\nfile = \"x\"\ntransform = \".batch[]\"\n";
+    let folder = Folder::new();
+    type Write<'a> = &'a dyn Fn(&Event) -> String;
+    let cases: [(&str, &[Event], &str, Write<'_>); 4] = [
+        ("own form", &events, "", &json),
+        ("newest first", &newest_first, "", &json),
+        ("csv", &events, csv_settings, &csv),
+        ("transform", &events, transform, &batch),
+    ];
+    for (name, events, settings, write) in cases {
+        let clean = folder.write("clean", with_strays(events, &[], write));
+        let wanted = outcome(&folder, settings, &clean, &[]);
+        assert!(wanted.1.len() > 1000, "{name}: no lists");
+        let end = events.len();
+        let single: &[&[(usize, i64)]] =
+            &[&[(0, past)], &[(600, past)], &[(end, past)], &[(600, future)], &[(end, future)]];
+        let two: &[&[(usize, i64)]] = &[&[(900, past), (300, past + 40 * DAY_MS)], &[(500, future), (500, past)]];
+        for strays in single.iter().chain(two) {
+            let file = folder.write("strays", with_strays(events, strays, write));
+            let (counts, lists, ended) = outcome(&folder, settings, &file, &[]);
+            let without_tally = |counts: &str| {
+                counts
+                    .lines()
+                    .filter(|line| !line.contains("rejected"))
+                    .map(|line| format!("{line}\n"))
+                    .collect::<String>()
+            };
+            assert!(without_tally(&counts) == without_tally(&wanted.0), "{name}, {strays:?}: {}", ended.stderr);
+            assert!(lists == wanted.1, "{name}, {strays:?}: lists differ");
+            assert_eq!(ended.stderr.matches("time_jump: ").count(), strays.len(), "{name}: {}", ended.stderr);
+            assert_eq!(ended.code, Some(3));
+            // The place is the one in the file.
+            let place = strays.last().unwrap().0 + 1;
+            assert!(ended.stderr.contains(&format!("strays:{place}")), "{name}, {strays:?}: {}", ended.stderr);
+        }
+    }
+    // Through stdin, and as changes, which can be read or written once only.
+    let clean = folder.write("clean", with_strays(&events, &[], json));
+    let strays = folder.write("strays", with_strays(&events, &[(700, past)], json));
+    let wanted = outcome(&folder, "", &clean, &[]).1;
+    let mut child = samenloop(&["replay", "-", "--lists", folder.path("stdin.jsonl").to_str().unwrap()]);
+    let mut child = child.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(&fs::read(&strays).unwrap()).unwrap();
+    assert_eq!(child.wait_with_output().unwrap().status.code(), Some(3));
+    assert!(read(&folder, "stdin.jsonl") == wanted);
+    let changes = |file: &str| {
+        let path = folder.path("changes.jsonl").to_str().unwrap().to_owned();
+        outcome(&folder, "", file, &["--changes", &path, "--block-records", "50"]);
+        read(&folder, "changes.jsonl")
+    };
+    let wanted_changes = changes(&clean);
+    assert!(changes(&strays) == wanted_changes);
+    let at_end = folder.write("strays", with_strays(&events, &[(events.len(), past)], json));
+    assert!(changes(&at_end) == wanted_changes);
+    // At the start it makes all else look late, and still the file is in order.
+    let at_start = folder.write("strays", with_strays(&events, &[(0, past)], json));
+    let (_, lists, ended) = outcome(&folder, "", &at_start, &["--order", "file"]);
+    assert!(lists == wanted, "{}", ended.stderr);
+    let (_, lists, ended) = outcome(&folder, "", &at_start, &[]);
+    assert!(lists == wanted && !ended.stderr.contains("sorted"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_file_that_moves_on_or_that_is_sparse_loses_nothing_and_off_sets_nothing_aside() {
+    let folder = Folder::new();
+    let events = views(40);
+    let shifted = |events: &[Event], ms: i64| -> Vec<Event> {
+        events.iter().map(|event| Event { ts: event.ts + ms, ..event.clone() }).collect()
+    };
+    let gap = [events.clone(), shifted(&events, 400 * DAY_MS)].concat();
+    let last = [events.clone(), shifted(&events[..1], 40 * DAY_MS)].concat();
+    let monthly = |n: usize| START_MS - 2000 * DAY_MS + i64::try_from(n).unwrap() * 33 * DAY_MS;
+    let monthly =
+        events.iter().enumerate().map(|(n, event)| Event { ts: monthly(n), ..event.clone() }).take(60).collect();
+    for (name, events) in [("gap", gap), ("last", last), ("monthly", monthly)] {
+        let file = folder.write("file", lines(&events));
+        let ended = outcome(&folder, "", &file, &[]).2;
+        assert_eq!(ended.code, Some(0), "{name}: {}", ended.stderr);
+    }
+    let file = folder.write("file", with_strays(&events, &[(60, START_MS + 400 * DAY_MS)], rig::line));
+    assert_eq!(outcome(&folder, "", &file, &[]).2.code, Some(3));
+    assert_eq!(outcome(&folder, "", &file, &["--set", "intake.max_jump=off"]).2.code, Some(0));
+    assert_eq!(outcome(&folder, "", &file, &["--set", "intake.max_jump=500d"]).2.code, Some(0));
+}
+
+#[test]
+fn of_several_events_in_a_record_one_that_jumps_is_refused_alone_also_where_files_are_read_for_questions() {
+    let past = START_MS + 730 * DAY_MS;
+    let folder = Folder::new();
+    let settings = folder.write("shop.toml", "[[source]]\nname = \"t\"\nfile = \"x\"\ntransform = \".batch[]\"\n");
+    let batches = |strays: bool| -> String {
+        let of = |(n, batch): (usize, &[Event])| {
+            let mut events: Vec<String> = batch.iter().map(rig::line).collect();
+            if strays && n % 150 == 70 {
+                events.insert(1, rig::line(&Event { ts: past, ..batch[0].clone() }));
+            }
+            format!("{{\"batch\":[{}]}}\n", events.join(","))
+        };
+        views(400).chunks(3).enumerate().map(of).collect()
+    };
+    let (clean, strays) = (folder.write("clean", batches(false)), folder.write("strays", batches(true)));
+    let told = |file: &str, code: i32| {
+        let lists = folder.path("lists.jsonl").to_str().unwrap().to_owned();
+        let replayed = end(&mut samenloop(&["--config", &settings, "replay", file, "--lists", &lists]));
+        let evaluated = end(&mut samenloop(&["--config", &settings, "evaluate", file, "--json"]));
+        let row = end(&mut samenloop(&["--config", &settings, "inspect", "i1", file, "--json"]));
+        assert_eq!(
+            (replayed.code, evaluated.code, row.code),
+            (Some(code), Some(code), Some(code)),
+            "{}",
+            evaluated.stderr
+        );
+        for ended in [&replayed, &evaluated, &row] {
+            assert_eq!(ended.stderr.matches("time_jump: ").count(), if code == 3 { 3 } else { 0 }, "{}", ended.stderr);
+        }
+        (read(&folder, "lists.jsonl"), evaluated.stdout, row.stdout)
+    };
+    let (wanted, got) = (told(&clean, 0), told(&strays, 3));
+    assert!(got.0 == wanted.0, "lists");
+    assert_eq!(got.2, wanted.2);
+    let without_rejects =
+        |text: &str| text.lines().filter(|line| !line.contains("rejected")).map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(without_rejects(&got.1), without_rejects(&wanted.1));
+}
+
+#[test]
+fn a_refused_record_with_a_time_years_ahead_moves_no_clock() {
+    let folder = Folder::new();
+    let text = lines(&views(400));
+    let at = text.match_indices('\n').nth(700).unwrap().0 + 1;
+    let refused = format!("{{\"type\":\"view\",\"user\":\"u1\",\"ts\":{}}}\n", START_MS + 730 * DAY_MS);
+    let clean = folder.write("clean", &text);
+    let strays = folder.write("strays", format!("{}{refused}{}", &text[..at], &text[at..]));
+    let (_, wanted, _) = outcome(&folder, "", &clean, &[]);
+    let (_, lists, ended) = outcome(&folder, "", &strays, &[]);
+    assert!(ended.stderr.contains("strays:702: missing_field: "), "{}", ended.stderr);
+    assert!(lists == wanted);
+}

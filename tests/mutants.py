@@ -422,8 +422,18 @@ MUTANTS = [
         ("outbox-distance", "let placed = (1_u32..).zip(neighbours)", "let placed = (0_u32..).zip(neighbours)", "distances start at 0"),
     ),
     *of(
+        "src/stage/intake/outputs.rs",
+        ("intake-block-end", "            self.passed(input, span.to, checksum_of_record(record));\n            self.flush_one(partition.index(), effects);\n        }\n", "            self.flush_one(partition.index(), effects);\n        }\n", "a full block does not cover its last event"),
+    ),
+    *of(
+        "src/cli/sources/jumps.rs",
+        ("jumps-median", "if !self.is_ahead(time_ms, median_ms) ||", "if", "a time is held against the spread alone"),
+        ("jumps-spread", "|| ahead_ms / SPREADS <= median(&mut distances)", "", "times in no order jump"),
+        ("jumps-back", "(goes_back || is_far).then_some(median_ms)", "is_far.then_some(median_ms)", "what goes back at once is no jump"),
+        ("jumps-far", "(goes_back || is_far).then_some(median_ms)", "goes_back.then_some(median_ms)", "the last record of a file never jumps"),
+    ),
+    *of(
         "src/stage/intake.rs",
-        ("intake-block-end", "            self.passed(input, offset, checksum_of_record(record));\n            self.flush_one(partition.index(), effects);\n        }\n", "            self.flush_one(partition.index(), effects);\n        }\n", "a full block does not cover its last event"),
         ("intake-resume", "self.sections.sent(input).reduce(Checkpoint::min)", "self.sections.sent(input).reduce(Checkpoint::max)", "an event that one partition lacks is not read again"),
         ("intake-lag-marks", "self.next_lag_marks_ms = now_ms.map_or(i64::MIN, |now_ms| now_ms.saturating_add(LAG_MARKS_MIN_MS));", "self.next_lag_marks_ms = i64::MIN;", "marks of lag have no bound in time"),
         ("intake-arrived", "(1..now_ms).contains(timestamp_ms)", "true", "a timestamp of the future counts as arrival"),

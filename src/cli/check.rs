@@ -317,6 +317,7 @@ fn tried(
             value: record.value.as_deref(),
             timestamp_ms: record.timestamp_ms,
             headers: &headers,
+            around: None,
         };
         tried.record(&place, &record, registry)?;
     }

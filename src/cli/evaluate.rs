@@ -13,7 +13,7 @@ mod next_view;
 mod report;
 
 use super::output::stdout;
-use super::sources::{EventFile, event_files, sort};
+use super::sources::{EventFile, event_files, sort, vet};
 use super::{Outcome, Sets, UsageError, assembly, findings};
 use crate::config::Settings;
 use crate::relation::Relation;
@@ -239,8 +239,13 @@ impl Evaluation {
         let mut files = event_files(&args.files, &settings)?;
         let intake = assembly::setup(&settings, Clocked::Wall).intake;
         let clock_ms = now_ms();
+        let all: Vec<usize> = (0..files.len()).collect();
+        vet(&mut files, &all, true);
         let history = History::read(&files, &intake, clock_ms, settings.log.format)?;
         sort(&mut files, &history.out_of_order)?;
+        // What jumps is no line that is counted, unless it is one of several events of a record.
+        vet(&mut files, &all, false);
+        vet(&mut files, &history.with_jumps, true);
         Ok(Self { args, settings, against, files, history, clock_ms })
     }
 

@@ -5,7 +5,7 @@
 
 use super::output::{RejectNotes, stdout};
 use super::sample::Tried;
-use super::sources::{EventFile, Order, Places, Read, Turns, event_files, out_of_order, read_all, sort};
+use super::sources::{EventFile, Order, Places, Read, Turns, event_files, out_of_order, read_all, sort, vet};
 use super::{Outcome, Sets, apart, assembly, files, findings, sample, settings, telemetry};
 use crate::config::{Flag, Settings};
 use crate::drive::{MemoryLog, Pipeline, Sink};
@@ -116,13 +116,20 @@ pub(super) fn run(args: ReplayArgs, settings: Settings) -> anyhow::Result<Outcom
     }
     let inputs: Vec<&Path> = files.iter().map(|file| &*file.path).collect();
     apart::check(&inputs, &args.outputs())?;
+    if args.changes.is_some() {
+        // What has been published as a change cannot be taken back.
+        let all: Vec<usize> = (0..files.len()).collect();
+        vet(&mut files, &all, true);
+    }
     let numbers = match args.order {
         Order::Time => (0..files.len()).collect(),
-        // What has been published as a change cannot be taken back.
         Order::Auto if args.changes.is_some() => out_of_order(&files)?,
         Order::Auto | Order::File => Vec::new(),
     };
     sort(&mut files, &numbers)?;
+    if args.changes.is_some() {
+        vet(&mut files, &numbers, true);
+    }
     let changes = args.changes.as_deref().map(create).transpose()?;
     let rejects = RejectNotes::new(settings.log.format, REJECTS_TOLD_MAX);
     let started = Instant::now();
@@ -188,7 +195,7 @@ fn by_relation(all: impl Iterator<Item = Relation>) -> [u64; Relation::COUNT] {
     counts
 }
 
-/// Counts all files, and begins anew where one is out of order.
+/// Counts all files, and begins anew where one is out of order, or leaps ahead.
 fn count(
     args: &ReplayArgs,
     files: &mut [EventFile],
@@ -213,12 +220,12 @@ fn count(
                 for file in numbers.iter().filter_map(|&number| files.get(number)) {
                     tracing::info!(file = %file.path.display(), "not in the order of time: is sorted first");
                 }
-                let mut sink = pipeline.sink();
-                (changes, rejects) = (sink.changes.take(), sink.rejects.take_again());
-                drop(sink);
                 sort(files, &numbers)?;
             }
+            Read::Leaps(numbers) => vet(files, &numbers, true),
         }
+        let mut sink = pipeline.sink();
+        (changes, rejects) = (sink.changes.take(), sink.rejects.take_again());
     }
 }
 

@@ -3,13 +3,16 @@
 //!
 //! A file is read as it stands, as long as it stands in the order of time. One that does not is found out while it is read
 //! ([`Read::OutOfOrder`]); the caller then [`sort`]s it and begins anew. So a file in order costs nothing more, and none is counted
-//! out of order.
+//! out of order. In the same way a file is read anew, with each time held against those around it ([`vet`]), once one leaps ahead.
+//! What can be read once only is vetted from the start.
 
+mod jumps;
 mod places;
+mod vetted;
 
 use super::UsageError;
 use super::fields;
-use super::files::{FileFormat, FileRecord, Place, RecordFile, Sorted, SortedReader};
+use super::files::{FileFormat, FileRecord, Place, RecordFile, Sorted};
 use crate::config::{Header, Settings, SourceSettings};
 use crate::drive::{Pipeline, Sink};
 use crate::event::EventTime;
@@ -22,6 +25,8 @@ pub(super) use places::Places;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+pub(super) use vetted::Reader;
+use vetted::{JumpRules, Records, Vetting};
 
 /// How many lines are read of one file before the next is looked at.
 const TURN_LINES: u64 = 256;
@@ -66,6 +71,10 @@ pub(super) struct EventFile {
     sorted: Option<Sorted>,
     /// Whether it was told that it has one column only; it may be opened more than once.
     is_doubted: AtomicBool,
+    /// Which times jump, where any are looked for.
+    jumps: Option<JumpRules>,
+    /// Whether each time is held against those around it.
+    vetted: bool,
 }
 
 /// What each argument stands for: `FILE`, or `SOURCE=FILE` to read it by the mapping of a configured source. A plain
@@ -90,7 +99,11 @@ pub(super) fn event_files(arguments: &[PathBuf], settings: &Settings) -> anyhow:
         let partition = files.iter().filter(|file| *file.input.source.source == *name).count();
         let partition = Partition(u32::try_from(partition).unwrap_or(u32::MAX));
         let source = SourcePartition { source: Arc::from(name), partition };
+        let earliest_ms = settings.intake.earliest_time.0;
+        let jumps = settings.intake.max_jump_ms.map(|max_jump_ms| JumpRules { max_jump_ms, earliest_ms });
         files.push(EventFile {
+            jumps,
+            vetted: path == Path::new("-"),
             places: Places::new(path.display().to_string()),
             path,
             input: IntakeInput { source, mapping: Arc::new(mapping) },
@@ -194,6 +207,32 @@ impl EventFile {
         self.sorted.is_some()
     }
 
+    /// Reads it, sorted where it has been, and vetted if it is to be.
+    pub(super) fn reader(&self, progress: &Arc<AtomicU64>) -> anyhow::Result<Reader> {
+        let records = match &self.sorted {
+            Some(sorted) => Records::Sorted(sorted.reader()?),
+            None => Records::Plain(self.open(progress)?),
+        };
+        let rules = self.jumps.filter(|_| self.vetted);
+        let mapping = || Arc::clone(&self.input.mapping);
+        let vetting = rules.map(|rules| Vetting::new(rules, mapping(), self.path.display().to_string()));
+        Ok(Reader { records, vetting })
+    }
+
+    /// Whether one of its times may be one that jumps, as far as it has been read; `start`: the latest time at its start.
+    fn may_jump(
+        &self,
+        disorder: Disorder,
+        start: Option<EventTime>,
+        highest: Option<EventTime>,
+        is_judged: bool,
+    ) -> bool {
+        let Some(rules) = self.jumps.filter(|_| !self.vetted) else { return false };
+        // Where all lies behind the start, that may be what jumps.
+        disorder.ahead_ms > rules.max_jump_ms
+            || (is_judged && is_out_of_order(disorder) && self.sorted.is_none() && start == highest)
+    }
+
     /// Whether it can be read once only.
     pub(super) fn is_stdin(&self) -> bool {
         self.path == Path::new("-")
@@ -209,22 +248,43 @@ pub(super) fn sort(files: &mut [EventFile], numbers: &[usize]) -> anyhow::Result
         let plans = Plans::default();
         let time_ms = |record: &FileRecord<'_>| Some(own_time(&mapping, &plans, &topic, record)?.0);
         file.sorted = Some(Sorted::read(opened, time_ms)?);
+        file.vetted = false; // what jumps has another place now
     }
     Ok(())
 }
 
+/// Whether from now on each time in the files of these numbers is held against those around it. That costs reading each twice.
+pub(super) fn vet(files: &mut [EventFile], numbers: &[usize], vetted: bool) {
+    for &number in numbers {
+        if let Some(file) = files.get_mut(number) {
+            file.vetted = vetted;
+        }
+    }
+}
+
 /// The time that a record says; of a record that a transform makes several events of, the earliest.
 fn own_time(mapping: &Mapping, plans: &Plans, topic: &str, record: &FileRecord<'_>) -> Option<EventTime> {
+    let mut earliest: Option<EventTime> = None;
+    own_times(mapping, plans, topic, record, |time| {
+        earliest = Some(earliest.map_or(time, |earliest| earliest.min(time)));
+    });
+    earliest
+}
+
+/// Gives `take` each time that a record says.
+fn own_times(mapping: &Mapping, plans: &Plans, topic: &str, record: &FileRecord<'_>, mut take: impl FnMut(EventTime)) {
     let record = Record { topic, value: Some(record.bytes), ..Record::default() };
     let said = |decoded: Result<Option<Decoded<'_>>, Reject>| match decoded {
         Ok(decoded) => decoded.map(|decoded| decoded.own_time),
         Err(reject) => reject.time,
     };
     if !mapping.transforms() {
-        return said(mapping.decode(plans, &record));
+        if let Some(time) = said(mapping.decode(plans, &record)) {
+            take(time);
+        }
+    } else if let Ok(outputs) = mapping.transform(plans, &record) {
+        outputs.iter().filter_map(|output| said(mapping.decode_output(plans, &record, output))).for_each(take);
     }
-    let outputs = mapping.transform(plans, &record).ok()?;
-    outputs.iter().filter_map(|output| said(mapping.decode_output(plans, &record, output))).min()
 }
 
 /// The numbers of the files that are out of order, of those that can be read twice. Each is read to its end.
@@ -232,11 +292,13 @@ pub(super) fn out_of_order(files: &[EventFile]) -> anyhow::Result<Vec<usize>> {
     let mut found = Vec::new();
     let plans = Plans::default();
     for (number, file) in files.iter().enumerate().filter(|(_, file)| !file.is_stdin()) {
-        let mut records = file.open(&Arc::default())?;
-        let topic = records.name().to_owned();
+        let mut records = file.reader(&Arc::default())?;
+        let topic = file.path.display().to_string();
         let (mut disorder, mut highest) = (Disorder::default(), None);
-        while let Some(record) = records.next()? {
-            if let Some(time) = own_time(&file.input.mapping, &plans, &topic, &record) {
+        while let Some((record, around)) = records.next()? {
+            if around.is_none()
+                && let Some(time) = own_time(&file.input.mapping, &plans, &topic, &record)
+            {
                 disorder.meet(time, highest);
                 highest = highest.max(Some(time));
             }
@@ -254,13 +316,8 @@ pub(super) fn is_out_of_order(disorder: Disorder) -> bool {
     longest_row >= ROW_MIN || (in_a_row >= ROW_EVENTS_MIN && in_a_row.saturating_mul(ROW_SHARE) > events)
 }
 
-enum Records {
-    Plain(RecordFile),
-    Sorted(SortedReader),
-}
-
 struct Reading {
-    records: Records,
+    records: Reader,
     topic: String,
     places: Places,
     /// The offset of the next record that is fed, where records do not have their own.
@@ -268,12 +325,14 @@ struct Reading {
     /// How many have been fed.
     fed: u64,
     ended: bool,
+    /// The latest time at its start.
+    start: Option<EventTime>,
 }
 
 impl Reading {
     /// A file of one document that could not be used: its records may stand within.
     fn tell_of_page(&self, rejected: u64) {
-        if let Records::Plain(file) = &self.records
+        if let Records::Plain(file) = &self.records.records
             && let (1, 1.., Some(pointer)) = (self.fed, rejected, file.page())
         {
             tracing::warn!(
@@ -295,12 +354,20 @@ pub(super) struct Turns<'a> {
     pub(super) is_wanted: &'a dyn Fn(usize, u64) -> bool,
     /// Whether reading ends where a file is found to be out of order.
     pub(super) minds_order: bool,
+    /// Whether reading ends where a time may jump in a file that is not vetted.
+    pub(super) minds_jumps: bool,
 }
 
 impl Turns<'_> {
     /// Every line.
     pub(super) fn of(settings: &Settings) -> Self {
-        Self { lines: TURN_LINES, align_ms: settings.intake.align_ms, is_wanted: &|_, _| true, minds_order: true }
+        Self {
+            lines: TURN_LINES,
+            align_ms: settings.intake.align_ms,
+            is_wanted: &|_, _| true,
+            minds_order: true,
+            minds_jumps: true,
+        }
     }
 }
 
@@ -311,6 +378,8 @@ pub(super) enum Read {
     Done(u64),
     /// These files are out of order: what was counted is to be thrown away, and they are to be [`sort`]ed.
     OutOfOrder(Vec<usize>),
+    /// The same where a time leaps ahead: these are to be [`vet`]ted.
+    Leaps(Vec<usize>),
 }
 
 /// Reads all files to their ends: on with the one at hand, until it is too far ahead of the one whose events are oldest.
@@ -325,12 +394,9 @@ pub(super) fn read_all<S: Sink + 'static>(
 ) -> anyhow::Result<Read> {
     let mut readings = Vec::with_capacity(files.len());
     for (input, file) in files.iter().enumerate() {
-        let (records, next) = match &file.sorted {
-            Some(sorted) => (Records::Sorted(sorted.reader()?), Some(0)),
-            None => (Records::Plain(file.open(progress)?), None),
-        };
+        let (records, next) = (file.reader(progress)?, file.sorted.as_ref().map(|_| 0));
         let topic = file.path.display().to_string();
-        readings.push(Reading { records, topic, places: file.places.clone(), next, fed: 0, ended: false });
+        readings.push(Reading { records, topic, places: file.places.clone(), next, fed: 0, ended: false, start: None });
         pipeline.set_stream(input, true);
     }
     pipeline.take_in()?;
@@ -342,8 +408,12 @@ pub(super) fn read_all<S: Sink + 'static>(
         if readings[input].ended {
             readings[input].tell_of_page(pipeline.intake_tally().rejected());
         }
-        let disorder = pipeline.disorder(input);
+        let (disorder, highest) = (pipeline.disorder(input), pipeline.highest(input));
+        let start = *readings[input].start.get_or_insert(highest.unwrap_or(EventTime::MIN));
         let is_judged = readings[input].ended || disorder.events >= JUDGED_EVENTS_MIN;
+        if turns.minds_jumps && file.may_jump(disorder, Some(start), highest, is_judged) {
+            return Ok(Read::Leaps(vec![input]));
+        }
         if is_judged && file.sorted.is_none() && is_out_of_order(disorder) {
             if turns.minds_order && !file.is_stdin() {
                 return Ok(Read::OutOfOrder(vec![input]));
@@ -395,11 +465,7 @@ fn read_turn<S: Sink + 'static>(
     pipeline: &mut Pipeline<S>,
 ) -> anyhow::Result<u64> {
     for turn in 0..turns.lines {
-        let record = match &mut reading.records {
-            Records::Plain(file) => file.next()?,
-            Records::Sorted(sorted) => sorted.next()?,
-        };
-        let Some(FileRecord { number, place, bytes }) = record else {
+        let Some((FileRecord { number, place, bytes }, around)) = reading.records.next()? else {
             reading.ended = true;
             pipeline.end_input(input)?;
             return Ok(turn);
@@ -416,7 +482,7 @@ fn read_turn<S: Sink + 'static>(
         };
         reading.fed += 1;
         reading.places.fed(offset, place);
-        let record = Record { topic: &reading.topic, value: Some(bytes), ..Record::default() };
+        let record = Record { topic: &reading.topic, value: Some(bytes), around, ..Record::default() };
         pipeline.feed(input, NextOffset(offset), &record)?;
     }
     pipeline.take_in()?;

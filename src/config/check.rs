@@ -44,6 +44,8 @@ const ROW: RangeInclusive<usize> = 16..=65_536;
 const MIN_WEIGHT: RangeInclusive<Decimal<6>> = Decimal(0)..=Decimal(1_000_000);
 /// Times that may be nothing, and are short otherwise.
 const SHORT: RangeInclusive<Duration> = Duration(0)..=Duration(DAY_MS);
+/// How far a time may lie ahead of those around it.
+const JUMP: RangeInclusive<Duration> = Duration(DAY_MS)..=Duration(3650 * DAY_MS);
 /// Times that must be something.
 const PERIOD: RangeInclusive<Duration> = Duration(1)..=Duration(30 * DAY_MS);
 /// The merge buffer.
@@ -205,6 +207,7 @@ impl Check<'_> {
         IntakeSettings {
             max_ahead_ms: self.within("intake.max_ahead", raw.max_ahead, &SHORT).0,
             earliest_time: raw.earliest_time.0,
+            max_jump_ms: raw.max_jump.0.map(|jump| self.within("intake.max_jump", jump, &JUMP).0),
             align_ms: self.within("intake.align", raw.align, &HORIZON).0,
             merge_buffer_bytes: self.within("intake.merge_buffer", raw.merge_buffer, &MERGE_BUFFER).0,
             history_ms: self.within("intake.history", raw.history, &HORIZON).0,

@@ -4,7 +4,7 @@
 //! Defaults are those of the checked settings. Absent: whether values make sense (`check`).
 
 use super::kafka::{HIDDEN, RawKafka};
-use super::units::{Bytes, Decimal, Duration, Moment, SecretText, Threshold};
+use super::units::{Bound, Bytes, Decimal, Duration, Moment, SecretText, Threshold};
 use super::{
     HttpSettings, IntakeSettings, LogFormat, LogLevel, LogSettings, LogsSettings, OutputFormat, RegistrySettings,
     Secret, Settings,
@@ -77,6 +77,7 @@ pub(super) struct RawHalfLives {
 pub(super) struct RawIntake {
     pub(super) max_ahead: Duration,
     pub(super) earliest_time: Moment,
+    pub(super) max_jump: Bound,
     pub(super) align: Duration,
     pub(super) merge_buffer: Bytes,
     pub(super) history: Duration,
@@ -282,6 +283,7 @@ impl From<&IntakeSettings> for RawIntake {
         Self {
             max_ahead: Duration(intake.max_ahead_ms),
             earliest_time: Moment(intake.earliest_time),
+            max_jump: Bound(intake.max_jump_ms.map(Duration)),
             align: Duration(intake.align_ms),
             merge_buffer: Bytes(intake.merge_buffer_bytes),
             history: Duration(intake.history_ms),

@@ -186,6 +186,7 @@ fn every_limit_refuses_what_is_beyond_it() {
         ("counting.half_life.carted_together", "59s"),
         ("intake.max_ahead", "25h"),
         ("intake.align", "0s"),
+        ("intake.max_jump", "0s"),
         ("intake.merge_buffer", "1KiB"),
         ("intake.history", "0s"),
         ("intake.user_secret", "cafe"),
@@ -292,6 +293,7 @@ fn printed_settings_load_to_the_same() {
         ("lists.bought-together.specificity", "1"),
         ("lists.also-bought.measure", "llr"),
         ("intake.earliest_time", "2010-05-01"),
+        ("intake.max_jump", "off"),
         ("intake.merge_buffer", "3000000B"),
         ("log.format", "json"),
     ]);

@@ -95,6 +95,30 @@ impl fmt::Display for Duration {
     }
 }
 
+/// A duration, or "off".
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Scalar", into = "String")]
+pub(super) struct Bound(pub(super) Option<Duration>);
+
+impl TryFrom<Scalar> for Bound {
+    type Error = String;
+
+    fn try_from(scalar: Scalar) -> Result<Self, String> {
+        match scalar {
+            Scalar::Text(text) if text == "off" => Ok(Self(None)),
+            scalar => Duration::try_from(scalar)
+                .map(|duration| Self(Some(duration)))
+                .map_err(|what| format!("{what}, or \"off\"")),
+        }
+    }
+}
+
+impl From<Bound> for String {
+    fn from(bound: Bound) -> Self {
+        bound.0.map_or_else(|| "off".to_owned(), |duration| duration.to_string())
+    }
+}
+
 /// A number of bytes, written with units: "256MiB".
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "Scalar", into = "String")]

@@ -5,7 +5,7 @@
 //! Invariants: who owns which partition is the group's business; from where a partition is read is its owner's. A change is
 //! told by [`Reader::change`], and the owner then calls [`Reader::assign`] or [`Reader::release`]; until it does, the group waits.
 
-use crate::intake::{Record, Reject};
+use crate::intake::{Around, Record, Reject};
 use crate::position::{NextOffset, Partition, SourcePartition};
 use crate::publish::Stamp;
 use crate::stage::Log;
@@ -83,6 +83,10 @@ pub trait Message {
     fn headers<'m>(&'m self, into: &mut Vec<(&'m str, &'m [u8])>);
     /// The topic as its owner calls it.
     fn topic(&self) -> &str;
+    /// What surrounds it, where that tells that a time in it is wrong: known of files only.
+    fn around(&self) -> Option<Around> {
+        None
+    }
 }
 
 /// Where a partition begins and ends.

@@ -19,6 +19,12 @@ pub enum Kind {
     Overlong,
     /// Events are copies.
     Duplicate,
+    /// States of orders are older than what is known.
+    Stale,
+    /// Orders come again as they were.
+    Unchanged,
+    /// Returns and cancellations name orders that are not known.
+    UnknownOrder,
     /// Views and orders share no shop.
     ShopsApart,
     /// Views and orders share no users.
@@ -35,8 +41,6 @@ pub enum Kind {
     Shifted,
     /// Times are days.
     Days,
-    /// Returns and cancellations of orders that are not known.
-    UnknownOrder,
     /// A relation stays empty.
     NoPairs,
     /// No list of a relation passes its gates.
@@ -45,7 +49,7 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 21] = [
         Self::Empty,
         Self::NothingUsed,
         Self::Rejected,
@@ -54,6 +58,9 @@ impl Kind {
         Self::Late,
         Self::Overlong,
         Self::Duplicate,
+        Self::Stale,
+        Self::Unchanged,
+        Self::UnknownOrder,
         Self::ShopsApart,
         Self::UsersApart,
         Self::ItemsApart,
@@ -62,7 +69,6 @@ impl Kind {
         Self::Backwards,
         Self::Shifted,
         Self::Days,
-        Self::UnknownOrder,
         Self::NoPairs,
         Self::NoLists,
     ];
@@ -79,6 +85,9 @@ impl Kind {
             Self::Late => "late",
             Self::Overlong => "overlong",
             Self::Duplicate => "duplicate",
+            Self::Stale => "stale",
+            Self::Unchanged => "unchanged",
+            Self::UnknownOrder => "unknown_order",
             Self::ShopsApart => "shops_apart",
             Self::UsersApart => "users_apart",
             Self::ItemsApart => "items_apart",
@@ -87,7 +96,6 @@ impl Kind {
             Self::Backwards => "backwards",
             Self::Shifted => "shifted",
             Self::Days => "days",
-            Self::UnknownOrder => "unknown_order",
             Self::NoPairs => "no_pairs",
             Self::NoLists => "no_lists",
         }
@@ -119,6 +127,18 @@ impl Kind {
             Self::Duplicate => {
                 "if these are no copies, map an event id that differs, or none: then the contents tell copies"
             }
+            Self::Stale => {
+                "map version, where an order's records have a number or time that rises with each change; see that no two orders share a \
+                 number"
+            }
+            Self::Unchanged => {
+                "where each record of an order is one line of it, send it as type \"add\"; see that lines names all lines, and that returns \
+                 name products of their order"
+            }
+            Self::UnknownOrder => {
+                "see that an order and its returns name the same order number, user and shop, in the same form; else the orders came before \
+                 the start of what was read, or longer ago than counting.order_open"
+            }
             Self::ShopsApart => "map the shop in both, with the same names, or in neither: nothing crosses a shop",
             Self::UsersApart => "map the same id in both, such as the customer number of those who are logged in",
             Self::ItemsApart => "map the same id in both: an SKU in one and a product number in the other never meet",
@@ -135,10 +155,6 @@ impl Kind {
             Self::Days => {
                 "map a field that has the time too; where there is none, write dates (2026-11-27), which count at the end of their day, or read \
                  the day only (format = \"yyyy-mm-dd'T00:00:00'\")"
-            }
-            Self::UnknownOrder => {
-                "send them with the user and the number of the order, after it; an order may change for counting.order_open, while it is \
-                 among the counting.orders_max of its user that were touched last"
             }
             Self::NoPairs => "see the findings above, if any; docs/mapping.md says what each relation needs",
             Self::NoLists => {

@@ -10,6 +10,7 @@ mod kind;
 mod profile;
 mod sample;
 mod weigh;
+mod changes;
 
 pub use self::kind::Kind;
 pub use self::profile::Profile;

@@ -1,6 +1,7 @@
 //! From what was seen to what is told.
 
 use super::At;
+use super::changes::of_changes;
 use super::kind::Kind;
 use super::profile::{Forms, Met, Profile, UserSeen};
 use super::sample::Sample;
@@ -10,7 +11,7 @@ use crate::rules::{DAY_MS, HOUR_MS};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Fewer events of a kind say nothing.
-const EVENTS_MIN: u64 = 10;
+pub(super) const EVENTS_MIN: u64 = 10;
 /// A share of the events of a type that is more than noise.
 const SHARE_MAX: f64 = 0.05;
 /// A share of the records that may be refused without a word beyond those of the rejects.
@@ -127,12 +128,12 @@ pub fn find(sources: &[Source<'_>], counted: Option<&Counted>) -> Vec<Finding> {
     found
 }
 
-fn share(part: u64, whole: u64) -> f64 {
+pub(super) fn share(part: u64, whole: u64) -> f64 {
     if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
 }
 
 /// A share for people.
-fn percent(share: f64) -> String {
+pub(super) fn percent(share: f64) -> String {
     if share < 0.1 { format!("{:.1} %", share * 100.0) } else { format!("{:.0} %", share * 100.0) }
 }
 
@@ -393,19 +394,10 @@ fn of_counts(counted: &Counted, found: &mut Vec<Finding>) {
             }
         }
     }
+    of_changes(counted, &mut tell);
     // Where there are lists, a few candidates of another one that came to nothing are no surprise.
     let has_lists = counted.lists.is_some_and(|lists| lists.into_iter().flatten().any(|lists| lists > 0));
     let rows_min = if has_lists { EVENTS_MIN } else { 1 };
-    for event_type in [EventType::Return, EventType::Cancel] {
-        let (events, unknown) = (all(event_type), counted.fates[event_type as usize][Fate::UnknownOrder as usize]);
-        if events >= EVENTS_MIN && share(unknown, events) > SHARE_MAX {
-            let (part, what) = (percent(share(unknown, events)), plural(event_type));
-            tell(
-                Kind::UnknownOrder,
-                format!("{part} of the {events} {what} are of orders that are not known, and count for nothing"),
-            );
-        }
-    }
     let counts = |event_type: EventType| counted.fates[event_type as usize][Fate::Counted as usize] >= EVENTS_MIN;
     for relation in Relation::ALL {
         let (rows, name) = (counted.rows[relation.index()], relation.list_name());

@@ -11,9 +11,10 @@ use super::mapping::Mapping;
 use super::reject::{Reason, Reject};
 use super::time::{self, TimeForm};
 use super::transform::Output;
-use super::{Record, TIME_MAX_MS};
+use super::{Around, Record, TIME_MAX_MS};
 use crate::event::{Event, EventTime, UserKey, UserKeys};
 use crate::position::Partition;
+use crate::rules::DAY_MS;
 
 /// Which times are accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,7 +87,7 @@ impl Intake {
         record: &Record<'a>,
         now: Now,
     ) -> Result<Option<Admitted<'a>>, Reject> {
-        self.admit_decoded(mapping.decode(plans, record), record.timestamp_ms, now)
+        self.admit_decoded(mapping.decode(plans, record), record, now)
     }
 
     /// The same of an output that the record's [`transform`](Mapping::transform) gave.
@@ -101,7 +102,7 @@ impl Intake {
         output: &'a Output,
         now: Now,
     ) -> Result<Option<Admitted<'a>>, Reject> {
-        self.admit_decoded(mapping.decode_output(plans, record, output), record.timestamp_ms, now)
+        self.admit_decoded(mapping.decode_output(plans, record, output), record, now)
     }
 
     /// All that `record` gives, one after the other, whether its source has a transform or not.
@@ -133,13 +134,20 @@ impl Intake {
     fn admit_decoded<'a>(
         &self,
         decoded: Result<Option<Decoded<'a>>, Reject>,
-        timestamp_ms: Option<i64>,
+        record: &Record<'_>,
         now: Now,
     ) -> Result<Option<Admitted<'a>>, Reject> {
+        let jumps = |own: EventTime| record.around.filter(|around| own.since(around.median) > around.max_jump_ms);
         match decoded {
             Ok(None) => Ok(None),
-            Ok(Some(decoded)) => self.admit(decoded, timestamp_ms, now).map(Some),
-            Err(reject) => Err(self.settle(reject, timestamp_ms, now)),
+            Ok(Some(decoded)) => match jumps(decoded.own_time) {
+                Some(around) => Err(jump(decoded.own_time, around)),
+                None => self.admit(decoded, record.timestamp_ms, now).map(Some),
+            },
+            Err(reject) => {
+                let reject = Reject { time: reject.time.filter(|own| jumps(*own).is_none()), ..reject };
+                Err(self.settle(reject, record.timestamp_ms, now))
+            }
         }
     }
 
@@ -202,4 +210,16 @@ impl Intake {
         let message = format!("time: {own_text}{from} lies before {earliest}, the earliest accepted{remedy}");
         Reject::new(Reason::TimeTooEarly, message)
     }
+}
+
+/// `own` lies too far ahead of what surrounds its record.
+fn jump(own: EventTime, around: Around) -> Reject {
+    let Around { median, max_jump_ms } = around;
+    let (days, max_days) = (own.since(median) / DAY_MS, max_jump_ms / DAY_MS);
+    let (own, median) = (time::written(own), time::written(median));
+    let message = format!(
+        "time: {own} lies {days} days ahead of {median}, the median of the records around it in the file; it is set aside: mend \
+         it, or, where it is right, set intake.max_jump ({max_days} days) or \"off\""
+    );
+    Reject::new(Reason::TimeJump, message)
 }

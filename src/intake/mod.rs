@@ -9,7 +9,7 @@
 //! then each of them is read as a record would be, by [`Mapping::decode_output`] or [`Intake::admit_output`].
 //!
 //! Invariants: every record, or output of one, is an event, a [`Reject`] or a skip, whatever its bytes; none of the three depends on the
-//! records around it. What a mapping does not name changes nothing. Nothing here keeps a copy: an event borrows from
+//! records around it, but for what is told of them ([`Record::around`]). What a mapping does not name changes nothing. Nothing here keeps a copy: an event borrows from
 //! its record, the mapping and the plans. A message never holds a user id.
 //! Absent: where records and schemas come from. The mapping knows nothing of the formats: each fills the same `Found`.
 
@@ -33,6 +33,7 @@ mod value;
 #[cfg(test)]
 mod tests;
 
+use crate::event::EventTime;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 pub use admit::{Admitted, Intake, Now, TimeRules};
@@ -72,6 +73,17 @@ pub struct Record<'a> {
     pub timestamp_ms: Option<i64>,
     /// Its headers, in order; of several with one name the last counts.
     pub headers: &'a [(&'a str, &'a [u8])],
+    /// What surrounds it, where that tells that a time in it is wrong: of a file, whose records have no timestamp.
+    pub around: Option<Around>,
+}
+
+/// The times around a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Around {
+    /// Their median.
+    pub median: EventTime,
+    /// A time further ahead of it than this, in ms, is refused.
+    pub max_jump_ms: i64,
 }
 
 /// What tells a record from another that stands where it stood: of its key, value and timestamp.

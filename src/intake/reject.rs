@@ -38,6 +38,8 @@ pub enum Reason {
     BadTime,
     /// The time lies before the earliest one accepted.
     TimeTooEarly,
+    /// The time lies far ahead of those around the record in its file.
+    TimeJump,
     /// An order without lines.
     EmptyOrder,
     /// An order of more than [`LINES_MAX`](crate::limits::LINES_MAX) lines.
@@ -46,7 +48,7 @@ pub enum Reason {
 
 impl Reason {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::BadJson,
         Self::BadAvro,
         Self::BadCsv,
@@ -62,6 +64,7 @@ impl Reason {
         Self::BadId,
         Self::BadTime,
         Self::TimeTooEarly,
+        Self::TimeJump,
         Self::EmptyOrder,
         Self::TooManyLines,
     ];
@@ -85,6 +88,7 @@ impl Reason {
             Self::BadId => "bad_id",
             Self::BadTime => "bad_time",
             Self::TimeTooEarly => "time_too_early",
+            Self::TimeJump => "time_jump",
             Self::EmptyOrder => "empty_order",
             Self::TooManyLines => "too_many_lines",
         }

@@ -140,11 +140,31 @@ fn each_reason_has_a_record_that_earns_it() {
         assert_eq!(found.reason, *reason, "{}\n{found}", &json[..json.len().min(200)]);
     }
     for reason in Reason::ALL {
-        let others = avro::reasons().into_iter().chain(transform::reasons()).chain([Reason::BadCsv]); // see `native`
+        let others = avro::reasons().into_iter().chain(transform::reasons()).chain([Reason::BadCsv, Reason::TimeJump]); // see `native`, and below
         let mut known = cases.iter().map(|(known, _)| *known).chain(others);
         assert!(known.any(|known| known == reason), "{} has no case", reason.name());
         assert_eq!(Reason::ALL[reason.index()], reason);
     }
+}
+
+#[test]
+fn a_time_too_far_ahead_of_those_around_its_record_is_refused_and_moves_no_clock() {
+    let mapping = mapping("");
+    let day_ms = 86_400_000;
+    let around = Some(Around { median: EventTime(MORNING_MS), max_jump_ms: 30 * day_ms });
+    let admitted = |json: &str| {
+        let record = Record { around, ..record(json) };
+        intake().admit_record(&mapping, &PLANS, &record, Now::default()).map(|admitted| admitted.unwrap().event.time)
+    };
+    let view = |ts: i64| format!(r#"{{"type":"view","user":"u","ts":{ts},"item":"i"}}"#);
+    let last = MORNING_MS + 30 * day_ms;
+    assert_eq!(admitted(&view(last)), Ok(EventTime(last)));
+    let found = admitted(&view(last + 1 + day_ms)).unwrap_err();
+    assert_eq!((found.reason, found.time), (Reason::TimeJump, None));
+    assert!(found.message.contains("lies 31 days ahead of ") && found.message.contains("(30 days)"), "{found}");
+    let without_item = |ts: i64| admitted(&format!(r#"{{"type":"view","user":"u","ts":{ts}}}"#)).unwrap_err();
+    assert_eq!(without_item(last).time, Some(EventTime(last)));
+    assert_eq!((without_item(last + 1).reason, without_item(last + 1).time), (Reason::MissingField, None));
 }
 
 #[test]

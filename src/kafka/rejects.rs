@@ -215,8 +215,14 @@ mod tests {
             [(small, small, small), (small, &large, small), (&large, small, small), (small, small, &large)];
         for (n, (key, value, header)) in (1..).zip(cases) {
             let headers = [("h", header)];
-            let record =
-                Record { topic: "t", key: Some(key), value: Some(value), timestamp_ms: None, headers: &headers };
+            let record = Record {
+                topic: "t",
+                key: Some(key),
+                value: Some(value),
+                timestamp_ms: None,
+                headers: &headers,
+                around: None,
+            };
             let rejected = Rejected { source: &source, offset: NextOffset(n), reject: &reject, record: &record };
             rejects.append(&rejected).unwrap();
             assert_eq!((rejects.sent, rejects.dropped), (n, 0));

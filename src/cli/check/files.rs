@@ -5,7 +5,7 @@ use super::{CheckArgs, Report, Verdict};
 use crate::cli::files::Place;
 use crate::cli::findings::{is_of_records, of_files, records};
 use crate::cli::sample::Tried;
-use crate::cli::sources::{EventFile, Places, Read, Turns, event_files, read_all, sort};
+use crate::cli::sources::{EventFile, Places, Read, Turns, event_files, read_all, sort, vet};
 use crate::cli::{UsageError, assembly, fields};
 use crate::config::Settings;
 use crate::drive::{MemoryLog, Pipeline, Sink};
@@ -129,6 +129,7 @@ fn count(files: &mut [EventFile], settings: &Settings) -> anyhow::Result<Pipelin
                 return Ok(pipeline);
             }
             Read::OutOfOrder(numbers) => sort(files, &numbers)?,
+            Read::Leaps(numbers) => vet(files, &numbers, true),
         }
     }
 }

@@ -37,7 +37,14 @@ fn served() -> Served {
     for n in 0..EVENTS {
         let event = shop.next_record();
         let timestamp_ms = Some(now_ms());
-        let record = Record { topic: "shop", key: Some(event.key), value: event.value, timestamp_ms, headers: &[] };
+        let record = Record {
+            topic: "shop",
+            key: Some(event.key),
+            value: event.value,
+            timestamp_ms,
+            headers: &[],
+            around: None,
+        };
         pipeline.feed(0, NextOffset(n), &record).unwrap();
         if n.is_multiple_of(5_000) {
             pipeline.clock(now_ms()).unwrap();

@@ -22,7 +22,7 @@ fn judged(without: Option<Gate>) -> Verdict {
     for n in 0..EVENTS {
         let event = shop.next_record();
         let (key, value) = (Some(event.key), event.value);
-        let record = Record { topic: "shop", key, value, timestamp_ms: Some(now_ms), headers: &[] };
+        let record = Record { topic: "shop", key, value, timestamp_ms: Some(now_ms), headers: &[], around: None };
         pipeline.feed(0, NextOffset(n), &record).unwrap();
     }
     pipeline.rest().unwrap();

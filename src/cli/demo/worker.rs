@@ -186,6 +186,7 @@ impl Worker<'_> {
                 value: event.value,
                 timestamp_ms: Some(arrived_ms),
                 headers: &[],
+                around: None,
             };
             self.pipeline.feed(0, NextOffset(progress.fed), &record)?;
             progress.fed += 1;
@@ -282,7 +283,7 @@ impl Worker<'_> {
             }
             let event = shop.next_record();
             let (key, value) = (Some(event.key), event.value);
-            let record = Record { topic: SOURCE, key, value, timestamp_ms: Some(now_ms), headers: &[] };
+            let record = Record { topic: SOURCE, key, value, timestamp_ms: Some(now_ms), headers: &[], around: None };
             pipeline.feed(0, NextOffset(n), &record)?;
         }
         pipeline.rest()?;

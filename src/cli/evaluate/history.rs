@@ -80,6 +80,8 @@ pub(super) struct History {
     pub(super) rejected: u64,
     /// What will disappoint.
     pub(super) findings: Vec<Finding>,
+    /// Numbers of the files that hold times that jump.
+    pub(super) with_jumps: Vec<usize>,
     /// Numbers of the files that are not in the order of time.
     pub(super) out_of_order: Vec<usize>,
 }
@@ -94,13 +96,16 @@ impl History {
         let plans = Plans::default();
         let mut profiles: Vec<(String, Profile, u64, u64)> = Vec::new();
         for (input, file) in files.iter().enumerate() {
-            let mut lines = file.open(&Arc::new(AtomicU64::new(0)))?;
-            let topic = lines.name().to_owned();
+            let mut lines = file.reader(&Arc::new(AtomicU64::new(0)))?;
+            let topic = file.path.display().to_string();
             let (mut read_to, mut disorder) = (None, Disorder::default());
             let (mut profile, mut records, mut before, rejected) = (Profile::default(), 0, None, notes.rejected());
-            while let Some(FileRecord { number, place, bytes }) = lines.next()? {
+            while let Some((FileRecord { number, place, bytes }, around)) = lines.next()? {
                 records += 1;
-                let record = Record { topic: &topic, value: Some(bytes), ..Record::default() };
+                if around.is_some() && history.with_jumps.last() != Some(&input) {
+                    history.with_jumps.push(input);
+                }
+                let record = Record { topic: &topic, value: Some(bytes), around, ..Record::default() };
                 let now = Now { clock_ms: Some(clock_ms), read_to };
                 intake.admit_each(&file.input.mapping, &plans, &record, now, |taken| {
                     let time = match &taken {

@@ -13,7 +13,7 @@ use crate::publish::{ListRecord, Publication};
 use crate::rules::ListRules;
 use crate::stage::Clocked;
 use anyhow::Context as _;
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
@@ -40,12 +40,14 @@ impl<'a> Trained<'a> {
         let inputs = files.iter().map(|file| file.input.clone()).collect();
         let setup = assembly::setup(&settings, Clocked::Wall);
         let log = MemoryLog::new(settings.logs.events_partitions, settings.logs.pairs_partitions);
-        let mut pipeline = Pipeline::open(setup, inputs, settings.intake.align_ms, log, Published::default())?;
+        let unpacked = files.iter().map(|file| &file.input).filter(|input| input.mapping.transforms());
+        let sink = Published { records: None, unpacked: unpacked.map(|input| input.source.clone()).collect() };
+        let mut pipeline = Pipeline::open(setup, inputs, settings.intake.align_ms, log, sink)?;
         pipeline.wall_clock(clock_ms);
         let progress = Arc::new(AtomicU64::new(0));
         let is_wanted = |input, number| lines.contains(&Line { input, number });
         // Files that are out of order have been sorted.
-        let turns = Turns { is_wanted: &is_wanted, minds_order: false, ..Turns::of(&settings) };
+        let turns = Turns { is_wanted: &is_wanted, minds_order: false, minds_jumps: false, ..Turns::of(&settings) };
         read_all(files, &mut pipeline, &progress, &turns, |_, _| Ok(true))?;
         pipeline.rest()?;
         Ok(Self { pipeline, rules: rules.clone(), history })
@@ -89,9 +91,10 @@ impl<'a> Trained<'a> {
 }
 
 /// Keeps what is published, while asked to.
-#[derive(Default)]
 struct Published {
     records: Option<Vec<Vec<u8>>>,
+    /// Sources whose records are several events: some of them may have been refused before.
+    unpacked: BTreeSet<SourcePartition>,
 }
 
 impl Sink for Published {
@@ -103,6 +106,9 @@ impl Sink for Published {
     }
 
     fn reject(&mut self, source: &SourcePartition, _offset: NextOffset, reject: &Reject) -> anyhow::Result<()> {
+        if self.unpacked.contains(source) {
+            return Ok(());
+        }
         anyhow::bail!("{}: a line that could be used before cannot be now: {reject}", source.source)
     }
 }

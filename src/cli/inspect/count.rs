@@ -2,7 +2,7 @@
 
 use super::{InspectArgs, nearest};
 use crate::cli::output::RejectNotes;
-use crate::cli::sources::{EventFile, Places, Read, Turns, event_files, read_all, sort};
+use crate::cli::sources::{EventFile, Places, Read, Turns, event_files, read_all, sort, vet};
 use crate::cli::{Outcome, assembly};
 use crate::config::Settings;
 use crate::drive::{MemoryLog, Pipeline, Sink};
@@ -37,6 +37,7 @@ pub(super) fn rows(
         match read_all(&files, &mut pipeline, &std::sync::Arc::default(), &Turns::of(settings), |_, _| Ok(true))? {
             Read::Done(_) => break pipeline,
             Read::OutOfOrder(numbers) => sort(&mut files, &numbers)?,
+            Read::Leaps(numbers) => vet(&mut files, &numbers, true),
         }
         notes = pipeline.sink().notes.take_again();
     };

@@ -8,7 +8,7 @@ use super::super::vigil::Vigil;
 use super::super::worker::Ties;
 use crate::config::Start;
 use crate::event::EventTime;
-use crate::intake::{Record, checksum_of_record};
+use crate::intake::{Around, Record, checksum_of_record};
 use crate::position::{Checkpoint, NextOffset, Partition, Position, SourcePartition};
 use crate::stage::{IntakeInput, Log, SourceInput};
 use crate::watch::health::StageName;
@@ -40,6 +40,7 @@ pub(super) struct WaitingRecord {
     key: Option<Box<[u8]>>,
     value: Option<Box<[u8]>>,
     headers: Box<[Header]>,
+    around: Option<Around>,
 }
 
 impl WaitingRecord {
@@ -52,6 +53,7 @@ impl WaitingRecord {
             key: record.key.map(Box::from),
             value: record.value.map(Box::from),
             headers: headers.collect(),
+            around: record.around,
         }
     }
 
@@ -63,6 +65,7 @@ impl WaitingRecord {
             value: self.value.as_deref(),
             timestamp_ms: self.timestamp_ms,
             headers: &headers,
+            around: self.around,
         })
     }
 
@@ -300,5 +303,6 @@ pub(super) fn with_record<M: Message, R>(message: &M, then: impl FnOnce(&Record<
         value: message.value(),
         timestamp_ms: message.timestamp_ms(),
         headers: &headers,
+        around: message.around(),
     })
 }

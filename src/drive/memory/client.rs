@@ -7,6 +7,7 @@ use super::super::transport::{
 use super::groups::Group;
 use super::{Kept, MemoryLog};
 use crate::drive::tail::Runs;
+use crate::intake::Around;
 use crate::position::{NextOffset, Partition};
 use crate::publish::Stamp;
 use crate::stage::Log;
@@ -46,6 +47,10 @@ impl Message for MemoryMessage {
 
     fn topic(&self) -> &str {
         &self.topic
+    }
+
+    fn around(&self) -> Option<Around> {
+        self.kept.around
     }
 }
 

@@ -12,7 +12,7 @@ pub use client::MemoryTransport;
 
 use self::groups::Group;
 use super::transport::{Appending, Bounds, LogFailure, Topic};
-use crate::intake::Record;
+use crate::intake::{Around, Record};
 use crate::position::{NextOffset, Partition};
 use crate::stage::Log;
 use std::cell::{RefCell, RefMut};
@@ -30,6 +30,8 @@ pub struct Kept {
     pub timestamp_ms: Option<i64>,
     /// Its headers.
     pub headers: Vec<(String, Vec<u8>)>,
+    /// What surrounds it.
+    pub around: Option<Around>,
 }
 
 impl Kept {
@@ -40,6 +42,7 @@ impl Kept {
             value: appending.value.map(<[u8]>::to_vec),
             timestamp_ms: None,
             headers: headers.collect(),
+            around: None,
         }
     }
 }
@@ -251,6 +254,7 @@ impl MemoryLog {
             value: record.value.map(<[u8]>::to_vec),
             timestamp_ms: record.timestamp_ms,
             headers: headers.collect(),
+            around: record.around,
         };
         self.with(topic, partition, |held| held.append(offset, kept));
     }

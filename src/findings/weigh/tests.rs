@@ -286,7 +286,7 @@ fn returns_of_orders_that_are_not_known_are_told() {
     assert_eq!(kinds(&[], Some(&counted)), []);
     counted.fates[EventType::Return as usize][Fate::UnknownOrder as usize] = 25;
     let found = find(&[], Some(&counted));
-    assert_eq!(found[0].what, "21 % of the 120 returns are of orders that are not known, and count for nothing");
+    assert_eq!(found[0].what, "21 % of the 120 returns name an order that is not known, and are ignored");
 }
 
 #[test]
@@ -330,6 +330,50 @@ fn a_type_of_which_a_part_counts_for_nothing_is_told_once_for_each_reason() {
     assert_eq!(kinds(&[], Some(&counted)), [Kind::Late, Kind::Duplicate, Kind::Bulk]);
     counted.fates[EventType::Cart as usize] = [1; Fate::COUNT];
     assert_eq!(kinds(&[], Some(&counted)), [Kind::Late, Kind::Duplicate, Kind::Bulk], "a handful says nothing");
+}
+
+#[test]
+fn records_of_orders_that_are_too_old_change_nothing_or_name_no_order_are_told() {
+    let told = |event_type: EventType, fate: Fate, part: u64| {
+        let mut counted = Counted { rows: [1; Relation::COUNT], ..Counted::default() };
+        counted.fates[event_type as usize][Fate::Counted as usize] = 100 - part;
+        counted.fates[event_type as usize][fate as usize] = part;
+        find(&[], Some(&counted))
+    };
+    for (event_type, fate, usual, much, kind, what) in [
+        (EventType::Order, Fate::Stale, 9, 30, Kind::Stale, "30 % of the 100 orders are older than what was known"),
+        (EventType::Cancel, Fate::Stale, 9, 30, Kind::Stale, "30 % of the 100 cancellations are older"),
+        (EventType::Order, Fate::Unchanged, 80, 95, Kind::Unchanged, "95 % of the 100 orders change nothing"),
+        (
+            EventType::Add,
+            Fate::Unchanged,
+            80,
+            95,
+            Kind::Unchanged,
+            "95 % of the 100 lines that join orders change nothing",
+        ),
+        (
+            EventType::Return,
+            Fate::UnknownOrder,
+            15,
+            40,
+            Kind::UnknownOrder,
+            "40 % of the 100 returns name an order that",
+        ),
+        (
+            EventType::Cancel,
+            Fate::UnknownOrder,
+            15,
+            100,
+            Kind::UnknownOrder,
+            "100 % of the 100 cancellations name an order",
+        ),
+    ] {
+        assert_eq!(told(event_type, fate, usual), [], "{event_type:?} {fate:?}");
+        let found = told(event_type, fate, much);
+        assert_eq!(found.iter().map(|finding| finding.kind).collect::<Vec<_>>(), [kind]);
+        assert!(found[0].what.starts_with(what), "{}", found[0].what);
+    }
 }
 
 #[test]

@@ -101,8 +101,14 @@ fn a_calculated_whole_number_is_an_id_and_a_time() {
 #[test]
 fn a_program_sees_key_headers_topic_and_timestamp() {
     let headers = [("kind", &b"old"[..]), ("kind", b"new"), ("raw", b"\xff")];
-    let whole =
-        Record { topic: "clicks", key: Some(b"k1"), value: Some(b"{}"), timestamp_ms: Some(5), headers: &headers };
+    let whole = Record {
+        topic: "clicks",
+        key: Some(b"k1"),
+        value: Some(b"{}"),
+        timestamp_ms: Some(5),
+        headers: &headers,
+        around: None,
+    };
     let program = "[$key, $headers.kind, ($headers.raw | length), $topic, $timestamp]";
     assert_eq!(gives(program, &whole).unwrap(), [r#"["k1","new",1,"clicks",5]"#]);
     let bare = Record { value: Some(b"{}"), ..Record::default() };

@@ -25,7 +25,7 @@ impl IntakeWork {
     ) {
         let arrived_ms = self.arrived_ms(record.timestamp_ms);
         let Admitted { event, user, partition, skewed } = admitted;
-        self.inputs[input].meet(event.time);
+        self.inputs[input].meet(event.time, *skewed);
         let position = span.from;
         if self.sections.holds(*partition, input, position) {
             self.tally.muted += 1;
@@ -86,7 +86,9 @@ impl IntakeWork {
 
     pub(super) fn count(&mut self, input: usize, reject: &Reject) {
         let reading = &mut self.inputs[input];
-        reading.highest = reading.highest.max(reject.time);
+        if let Some(time) = reject.time {
+            reading.meet_refused(time);
+        }
         self.tally.rejects[reject.reason.index()] += 1;
         self.tally.seen[reading.seen].rejects[reject.reason.index()] += 1;
         reading.tally.rejects[reject.reason.index()] += 1;

@@ -23,6 +23,8 @@ pub struct Disorder {
     pub in_a_row: u64,
     /// The most that followed one another.
     pub longest_row: u64,
+    /// How far, in ms, one lay ahead of the latest before it, the furthest; of one whose time was corrected as far as there is.
+    pub ahead_ms: i64,
     row: u64,
 }
 
@@ -30,6 +32,7 @@ impl Disorder {
     /// An event of this time is read; `highest` is the latest time before it.
     pub fn meet(&mut self, time: EventTime, highest: Option<EventTime>) {
         self.events += 1;
+        self.lead(time, highest);
         if highest.is_none_or(|highest| highest.since(time) <= BEHIND_MS) {
             self.row = 0;
             return;
@@ -38,6 +41,11 @@ impl Disorder {
         self.in_a_row += u64::from(self.row > 0);
         self.row += 1;
         self.longest_row = self.longest_row.max(self.row);
+    }
+
+    /// Something that is no event moves the latest time to this.
+    pub(super) fn lead(&mut self, time: EventTime, highest: Option<EventTime>) {
+        self.ahead_ms = self.ahead_ms.max(highest.map_or(0, |highest| time.since(highest)));
     }
 }
 
@@ -97,8 +105,17 @@ impl Reading {
     }
 
     /// An event was read.
-    pub(super) fn meet(&mut self, time: EventTime) {
+    pub(super) fn meet(&mut self, time: EventTime, skewed: bool) {
         self.disorder.meet(time, self.highest);
+        if skewed {
+            self.disorder.ahead_ms = i64::MAX;
+        }
+        self.highest = self.highest.max(Some(time));
+    }
+
+    /// A record of this time was refused.
+    pub(super) fn meet_refused(&mut self, time: EventTime) {
+        self.disorder.lead(time, self.highest);
         self.highest = self.highest.max(Some(time));
     }
 
