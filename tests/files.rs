@@ -531,6 +531,8 @@ fn of_several_events_in_a_record_one_that_jumps_is_refused_alone_also_where_file
         (read(&folder, "lists.jsonl"), evaluated.stdout, row.stdout)
     };
     let (wanted, got) = (told(&clean, 0), told(&strays, 3));
+    let checked = end(&mut samenloop(&["--config", &settings, "check", &strays]));
+    assert!(checked.stdout.contains("3 rejects (3 time_jump)"), "{}{}", checked.stdout, checked.stderr);
     assert!(got.0 == wanted.0, "lists");
     assert_eq!(got.2, wanted.2);
     let without_rejects =

@@ -427,7 +427,6 @@ MUTANTS = [
     ),
     *of(
         "src/cli/sources/jumps.rs",
-        ("jumps-median", "if !self.is_ahead(time_ms, median_ms) ||", "if", "a time is held against the spread alone"),
         ("jumps-spread", "|| ahead_ms / SPREADS <= median(&mut distances)", "", "times in no order jump"),
         ("jumps-back", "(goes_back || is_far).then_some(median_ms)", "is_far.then_some(median_ms)", "what goes back at once is no jump"),
         ("jumps-far", "(goes_back || is_far).then_some(median_ms)", "goes_back.then_some(median_ms)", "the last record of a file never jumps"),
