@@ -196,6 +196,7 @@ fn bump(slabs: &mut Slabs, head: Head, other: ItemId, increment: Increment) -> b
 
 /// Where `key` stands. Sixteen keys are compared at a time, and four of what is left, without a branch in between, so
 /// that the compiler uses vector instructions.
+#[inline]
 fn find(keys: &[u32], key: u32) -> Option<usize> {
     let (lines, rest) = keys.as_chunks::<16>();
     let (quads, last) = rest.as_chunks::<4>();
