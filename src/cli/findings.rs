@@ -46,8 +46,7 @@ pub(super) fn of_files<S: Sink + 'static>(
 /// What became of the records of a file.
 pub(super) fn records(tally: &InputTally) -> Records {
     let (accepted, rejected) = (tally.accepted.iter().sum(), tally.rejects.iter().sum());
-    let most = Reason::ALL.iter().max_by_key(|reason| tally.rejects[reason.index()]);
-    let reason = most.filter(|_| rejected > 0).map(|reason| reason.name());
+    let reason = Reason::most_frequent(&tally.rejects).map(Reason::name);
     // A record of which a program made several values is as many.
     let all = tally.records.max(accepted + rejected + tally.skipped + tally.filtered);
     Records { all, accepted, rejected, reason }
@@ -99,8 +98,8 @@ fn counted<S: Sink + 'static>(
 
 /// Tells them.
 pub(super) fn tell(findings: &[Finding]) {
-    for Finding { kind, what } in findings {
-        tracing::warn!(finding = kind.name(), "{what}: {}", kind.remedy());
+    for finding in findings {
+        tracing::warn!(finding = finding.kind.name(), "{finding}");
     }
 }
 

@@ -6,6 +6,7 @@
 //! out of order. In the same way a file is read anew, with each time held against those around it ([`vet`]), once one leaps ahead.
 //! What can be read once only is vetted from the start.
 
+mod counting;
 mod jumps;
 mod places;
 mod vetted;
@@ -21,6 +22,7 @@ use crate::position::{NextOffset, Partition, SourcePartition};
 use crate::stage::{BEHIND_MS, Disorder, IntakeInput};
 use anyhow::Context as _;
 use clap::ValueEnum;
+pub(super) use counting::counted;
 pub(super) use places::Places;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

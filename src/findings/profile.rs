@@ -67,8 +67,6 @@ pub struct Profile {
     pub(super) looked_at: [u64; TYPES],
     /// Orders with one item.
     pub(super) single: u64,
-    /// Most items of an order.
-    pub(super) largest: usize,
     /// By type: times of the day (ms since midnight, UTC).
     pub(super) times_of_day: [Heavy; TYPES],
     /// Steps in time by more than a minute from one event to the next.
@@ -95,7 +93,6 @@ impl Default for Profile {
             all: 0,
             looked_at: [0; TYPES],
             single: 0,
-            largest: 0,
             times_of_day: Default::default(),
             forwards: 0,
             backwards: 0,
@@ -134,7 +131,6 @@ impl Profile {
             // Two lines of one item are one item: no pair. Of records that change an order, one line says nothing.
             let is_single = items.iter().all(|item| *item == items[0]);
             self.single += u64::from(is_single);
-            self.largest = self.largest.max(items.len());
         }
         self.all += 1;
         if self.all > LOOKED_AT_FIRST && !self.all.is_multiple_of(LOOKED_AT_ONE_IN) {

@@ -9,6 +9,7 @@ use crate::event::EventType;
 use crate::relation::{Fate, Relation};
 use crate::rules::{DAY_MS, HOUR_MS};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 /// Fewer events of a kind say nothing.
 pub(super) const EVENTS_MIN: u64 = 10;
@@ -41,13 +42,19 @@ const SHIFT_HOURS_MAX: i64 = 14;
 /// The types that are looked at one by one.
 const LOOKED_AT: [EventType; 3] = [EventType::View, EventType::Cart, EventType::Order];
 
-/// Something to be told.
+/// Something to be told; as text with what to do about it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Finding {
     /// Its kind.
     pub kind: Kind,
     /// What is so, with figures, and where.
     pub what: String,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.what, self.kind.remedy())
+    }
 }
 
 /// A source as it was read.
@@ -141,8 +148,6 @@ fn plural(event_type: EventType) -> &'static str {
     match event_type {
         EventType::View => "views",
         EventType::Cart => "cart additions",
-        EventType::Return => "returns",
-        EventType::Cancel => "cancellations",
         _ => "orders",
     }
 }

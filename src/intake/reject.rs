@@ -108,6 +108,13 @@ impl Reason {
         )
     }
 
+    /// The reason of most of `rejects`, which are by [`Reason::index`]; none where nothing was refused.
+    #[must_use]
+    pub fn most_frequent(rejects: &[u64; Self::ALL.len()]) -> Option<Self> {
+        let most = Self::ALL.into_iter().max_by_key(|reason| rejects[reason.index()]);
+        most.filter(|reason| rejects[reason.index()] > 0)
+    }
+
     /// The reason as an index below [`Reason::ALL`]'s length.
     #[must_use]
     pub fn index(self) -> usize {

@@ -5,18 +5,17 @@ use super::{CheckArgs, Report, Verdict};
 use crate::cli::files::Place;
 use crate::cli::findings::{is_of_records, of_files, records};
 use crate::cli::sample::Tried;
-use crate::cli::sources::{EventFile, Places, Read, Turns, event_files, read_all, sort, vet};
-use crate::cli::{UsageError, assembly, fields};
+use crate::cli::sources::{EventFile, Places, counted, event_files};
+use crate::cli::{UsageError, fields};
 use crate::config::Settings;
-use crate::drive::{MemoryLog, Pipeline, Sink};
+use crate::drive::{Pipeline, Sink};
 use crate::event::EventType;
 use crate::findings::{Finding, Records, of_records};
 use crate::intake::{Reason, Reject};
 use crate::position::{NextOffset, SourcePartition};
 use crate::publish::Publication;
 use crate::relation::Relation;
-use crate::stage::{Clocked, InputTally};
-use crate::watch::now_ms;
+use crate::stage::InputTally;
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::sync::Arc;
@@ -113,25 +112,12 @@ fn read_through(file: &EventFile) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Counts them, sorted where they do not stand in the order of time.
+/// Counts them, and makes their lists.
 fn count(files: &mut [EventFile], settings: &Settings) -> anyhow::Result<Pipeline<Found>> {
-    loop {
-        let inputs = files.iter().map(|file| file.input.clone()).collect();
-        let log = MemoryLog::new(settings.logs.events_partitions, settings.logs.pairs_partitions);
-        let setup = assembly::setup(settings, Clocked::Wall);
-        let mut pipeline = Pipeline::open(setup, inputs, settings.intake.align_ms, log, Found::of(files))?;
-        pipeline.wall_clock(now_ms()); // future times are corrected by it
-        match read_all(files, &mut pipeline, &Arc::default(), &Turns::of(settings), |_, _| Ok(true))? {
-            Read::Done(_) => {
-                pipeline.rest()?;
-                pipeline.sink().lists = Some([0; Relation::COUNT]);
-                pipeline.publish_all()?;
-                return Ok(pipeline);
-            }
-            Read::OutOfOrder(numbers) => sort(files, &numbers)?,
-            Read::Leaps(numbers) => vet(files, &numbers, true),
-        }
-    }
+    let mut pipeline = counted(files, settings, |files, _| Found::of(files))?;
+    pipeline.sink().lists = Some([0; Relation::COUNT]);
+    pipeline.publish_all()?;
+    Ok(pipeline)
 }
 
 fn tell(
@@ -172,9 +158,9 @@ fn tell(
     if !nothing_at_all {
         lists_of(report, settings, &pipeline, &lists)?;
     }
-    for Finding { kind, what } in of_files(&pipeline, files, &settings.lists, Some(lists)) {
-        if !is_of_records(kind) {
-            report.line(Verdict::Warning, kind.name(), &format!("{what}: {}", kind.remedy()))?;
+    for finding in of_files(&pipeline, files, &settings.lists, Some(lists)) {
+        if !is_of_records(finding.kind) {
+            report.line(Verdict::Warning, finding.kind.name(), &finding.to_string())?;
         }
     }
     Ok(())

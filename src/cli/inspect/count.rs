@@ -1,19 +1,17 @@
 //! Rows from files: they are counted first, in this process, by the stages of the service.
 
 use super::{InspectArgs, nearest};
+use crate::cli::Outcome;
 use crate::cli::output::RejectNotes;
-use crate::cli::sources::{EventFile, Places, Read, Turns, event_files, read_all, sort, vet};
-use crate::cli::{Outcome, assembly};
+use crate::cli::sources::{EventFile, Places, counted, event_files};
 use crate::config::Settings;
-use crate::drive::{MemoryLog, Pipeline, Sink};
+use crate::drive::Sink;
 use crate::intake::Reject;
 use crate::position::{NextOffset, SourcePartition};
 use crate::publish::Publication;
 use crate::relation::Relation;
 use crate::serve::explain_row;
 use crate::serve::query::RowAnswer;
-use crate::stage::Clocked;
-use crate::watch::now_ms;
 use anyhow::bail;
 use std::collections::BTreeMap;
 
@@ -27,21 +25,10 @@ pub(super) fn rows(
     relations: &[Relation],
 ) -> anyhow::Result<(Vec<String>, Outcome)> {
     let mut files = event_files(&args.files, settings)?;
-    let mut notes = RejectNotes::new(settings.log.format, REJECTS_TOLD_MAX);
-    let mut pipeline = loop {
-        let inputs = files.iter().map(|file| file.input.clone()).collect();
-        let log = MemoryLog::new(settings.logs.events_partitions, settings.logs.pairs_partitions);
-        let setup = assembly::setup(settings, Clocked::Wall);
-        let mut pipeline = Pipeline::open(setup, inputs, settings.intake.align_ms, log, Rejects::of(&files, notes))?;
-        pipeline.wall_clock(now_ms()); // future times are corrected by it
-        match read_all(&files, &mut pipeline, &std::sync::Arc::default(), &Turns::of(settings), |_, _| Ok(true))? {
-            Read::Done(_) => break pipeline,
-            Read::OutOfOrder(numbers) => sort(&mut files, &numbers)?,
-            Read::Leaps(numbers) => vet(&mut files, &numbers, true),
-        }
-        notes = pipeline.sink().notes.take_again();
-    };
-    pipeline.rest()?; // totals are exact everywhere
+    let pipeline = counted(&mut files, settings, |files, before: Option<&mut Rejects>| {
+        let new = || RejectNotes::new(settings.log.format, REJECTS_TOLD_MAX);
+        Rejects::of(files, before.map_or_else(new, |before| before.notes.take_again()))
+    })?;
     let rejected = pipeline.intake_tally().rejected();
     pipeline.sink().notes.note_more();
     let mut rows = Vec::with_capacity(relations.len());

@@ -1,6 +1,6 @@
 //! Looking at what has been read: whether it will disappoint.
 
-use crate::findings::{Finding, Kind};
+use crate::findings::Kind;
 use crate::stage::IntakeWork;
 use std::collections::BTreeSet;
 
@@ -28,9 +28,9 @@ impl Weighing {
         }
         self.next_ms = now_ms.saturating_add(INTERVAL_MS);
         let found = work.findings();
-        for Finding { kind, what } in &found {
-            if self.told.insert(*kind) {
-                tracing::warn!(finding = kind.name(), "{what}: {}", kind.remedy());
+        for finding in &found {
+            if self.told.insert(finding.kind) {
+                tracing::warn!(finding = finding.kind.name(), "{finding}");
             }
         }
         self.found = found.into_iter().map(|finding| finding.kind).collect();

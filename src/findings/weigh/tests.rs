@@ -279,17 +279,6 @@ fn orders_by_the_day_say_nothing_of_clocks() {
 }
 
 #[test]
-fn returns_of_orders_that_are_not_known_are_told() {
-    let mut counted = Counted { rows: [1; Relation::COUNT], ..Counted::default() };
-    counted.fates[EventType::Return as usize][Fate::Counted as usize] = 95;
-    counted.fates[EventType::Return as usize][Fate::UnknownOrder as usize] = 5;
-    assert_eq!(kinds(&[], Some(&counted)), []);
-    counted.fates[EventType::Return as usize][Fate::UnknownOrder as usize] = 25;
-    let found = find(&[], Some(&counted));
-    assert_eq!(found[0].what, "21 % of the 120 returns name an order that is not known, and are ignored");
-}
-
-#[test]
 fn days_instead_of_times_and_files_that_run_backwards_are_told() {
     let days = |at_ms: i64| {
         move |made: &mut Made, user: &str, ts: i64, items: [&str; 2]| {

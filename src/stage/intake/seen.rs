@@ -25,8 +25,7 @@ impl Seen {
     /// The same, called `name`, to be weighed. `place` says where a record stands.
     #[must_use]
     pub fn called<'a>(&'a self, name: &'a str, place: &'a dyn Fn(At) -> String) -> Source<'a> {
-        let most = Reason::ALL.iter().max_by_key(|reason| self.rejects[reason.index()]);
-        let reason = most.filter(|reason| self.rejects[reason.index()] > 0).map(|reason| reason.name());
+        let reason = Reason::most_frequent(&self.rejects).map(Reason::name);
         let rejected = self.rejects.iter().sum();
         Source { name, profile: &self.profile, records: self.records, rejected, reason, place }
     }
