@@ -14,7 +14,7 @@ use xxhash_rust::xxh3::xxh3_64;
 pub const SHOP_DEFAULT: &str = "main";
 
 /// When an event happened: milliseconds since 1970-01-01T00:00:00Z.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub struct EventTime(pub i64);
 
 impl EventTime {
@@ -36,7 +36,7 @@ impl EventTime {
 
 /// The kinds of event, in the order in which equal times are merged: who viewed and bought in the same
 /// millisecond viewed first, and an order is there before it changes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub enum EventType {
     /// A product page was seen.
     View,
@@ -75,7 +75,7 @@ impl EventType {
 }
 
 /// What a record does to its order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum OrderStep {
     /// These are its lines now.
     State,
@@ -160,7 +160,7 @@ pub struct Event<'a> {
 
 /// A user of a shop, as a fingerprint of 128 bits (SipHash-2-4; Aumasson and Bernstein, 2012), keyed where a secret is
 /// configured. Two users share one with a chance of about n² / 2^129.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub struct UserKey(pub u128);
 
 /// Makes user fingerprints.
@@ -198,7 +198,7 @@ impl UserKey {
 
 /// What ties records of a user together: the id of a session, or the number of an order, as a fingerprint of 64 bits. Looked up
 /// among the few that a user has open only, so a false match has a chance of 2^-60 a record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub struct LinkKey(pub NonZeroU64);
 
 impl LinkKey {
@@ -212,7 +212,7 @@ impl LinkKey {
 /// What tells a re-sent event from a new one: 64 bits of (type, event id), or where there is none of (type, item or items of the
 /// lines, order number, version, own time). Looked up among a user's last 128 only, so a false match has a chance of 2^-57 an
 /// event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub struct EventKey(pub u64);
 
 /// Keeps keys of ids and of contents apart.

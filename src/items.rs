@@ -4,6 +4,10 @@
 //! (logs, lists, order of ties) may depend on them. Fingerprints are the same everywhere and for ever.
 //! Absent: forgetting single ones. A table grows with the catalogue, about 50 bytes an item, unless it is cleared.
 
+mod saved;
+
+pub use saved::ItemsSaving;
+
 use crate::memory::{allocated, of_vec};
 use crate::position::Partition;
 use hashbrown::HashTable;
@@ -13,11 +17,11 @@ use xxhash_rust::xxh3::xxh3_64;
 const FINGERPRINT_BYTES_MAX: usize = 2 * crate::limits::ID_BYTES_MAX + 1;
 
 /// Number of a shop in one [`Items`] table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub struct ShopId(pub u32);
 
 /// Number of an item (of one shop) in one [`Items`] table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub struct ItemId(pub u32);
 
 impl ShopId {

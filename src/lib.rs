@@ -11,6 +11,7 @@ pub mod position;
 pub mod relation;
 pub mod list_key;
 pub mod rules;
+pub mod saved;
 
 // The rooms, in the order of the flow.
 pub mod intake;

@@ -9,7 +9,7 @@ use std::fmt;
 use std::sync::Arc;
 
 /// The number of one partition of a log or topic.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub struct Partition(pub u32);
 
 impl Partition {
@@ -21,7 +21,7 @@ impl Partition {
 }
 
 /// The first offset of a partition that has not been read yet.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub struct NextOffset(pub u64);
 
 impl NextOffset {
@@ -40,7 +40,7 @@ impl NextOffset {
 
 /// A place within what a stage gives for its input: all that lies before it has been given. One input record may give
 /// more than fits one output record, so an offset alone would let the second half pass for a duplicate.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub struct Position {
     /// Offset of the input record.
     pub offset: NextOffset,
@@ -69,7 +69,7 @@ impl fmt::Display for Position {
 }
 
 /// How far a log holds an input, and which record of it was the last: what whoever goes on from there must find again.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Checkpoint {
     /// All before it is in the log.
     pub position: Position,
@@ -199,7 +199,7 @@ pub struct Span {
 }
 
 /// One partition of a named source: a user's topic (or file), or an internal log.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub struct SourcePartition {
     /// Name of the source, as configured.
     pub source: Arc<str>,
@@ -267,13 +267,13 @@ pub enum LedgerError {
     },
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, serde::Serialize, serde::Deserialize)]
 struct Line {
     next: Position,
 }
 
 /// The next position expected of every source partition. Part of a stage's state.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
 pub struct Ledger {
     lines: BTreeMap<SourcePartition, Line>,
 }

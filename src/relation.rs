@@ -103,7 +103,7 @@ pub struct Bought {
 
 /// Which earlier orders of its user held an item of an order: a bit each, as numbered for this delta. Only such as held several
 /// of its items matter.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct OrdersBefore(pub u128);
 
 impl OrdersBefore {

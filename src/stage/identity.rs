@@ -2,8 +2,10 @@
 //! positions. A writer looks before it appends anything: a mark of other rules in a log's midst could never be taken back.
 
 use super::effect::{Log, StageError};
+use super::facts::PartitionFacts;
 use crate::position::{Ledger, NextOffset, Partition, SourcePartition, Verdict};
 use crate::wire::{Opening, Origin, SectionHead, WireError};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -71,16 +73,23 @@ pub(super) struct Identity {
     log: Log,
     partition: Partition,
     own: u64,
+    pub(super) known: Known,
+}
+
+/// What has been read of it: part of a stage's state.
+#[derive(Default, Serialize, Deserialize)]
+pub(super) struct Known {
     log_id: Option<u128>,
     pub(super) ledger: Ledger,
     /// The highest generation of the writers of each source.
     generations: BTreeMap<SourcePartition, u64>,
+    pub(super) facts: PartitionFacts,
 }
 
 impl Identity {
     /// Nothing read yet; the log must have been written under `own`.
     pub(super) fn new(log: Log, partition: Partition, own: u64) -> Self {
-        Self { log, partition, own, log_id: None, ledger: Ledger::default(), generations: BTreeMap::new() }
+        Self { log, partition, own, known: Known::default() }
     }
 
     pub(super) fn wire(&self, offset: NextOffset, error: WireError) -> StageError {
@@ -90,27 +99,28 @@ impl Identity {
     /// Reads an opening mark and refuses it when it is another log's.
     pub(super) fn check(&mut self, offset: NextOffset, block: &[u8]) -> Result<Opening, StageError> {
         let opening = Opening::decode(block).map_err(|error| self.wire(offset, error))?;
-        check(self.log, self.partition, offset, &mut self.log_id, self.own, &opening)?;
+        check(self.log, self.partition, offset, &mut self.known.log_id, self.own, &opening)?;
+        self.known.facts.opening(offset, &opening);
         Ok(opening)
     }
 
     pub(super) fn open(&mut self, origin: &Origin) {
         if let Some(first) = origin.first {
-            self.ledger.open(&origin.source, first);
+            self.known.ledger.open(&origin.source, first);
         }
     }
 
     /// Whether what a writer of `generation` says of how `source` stands is the last word: not where it has been overtaken, and
     /// what it had to say lands late.
     pub(super) fn is_current(&mut self, generation: u64, source: &SourcePartition) -> bool {
-        match self.generations.get_mut(source) {
+        match self.known.generations.get_mut(source) {
             Some(newest) if *newest > generation => false,
             Some(newest) => {
                 *newest = generation;
                 true
             }
             None => {
-                self.generations.insert(source.clone(), generation);
+                self.known.generations.insert(source.clone(), generation);
                 true
             }
         }
@@ -118,7 +128,12 @@ impl Identity {
 
     pub(super) fn verdict(&self, offset: NextOffset, head: &SectionHead) -> Result<Verdict, StageError> {
         let (log, partition) = (self.log, self.partition);
-        self.ledger.check(&head.source, head.span).map_err(|error| StageError::Ledger { log, partition, offset, error })
+        self.known.ledger.check(&head.source, head.span).map_err(|error| StageError::Ledger {
+            log,
+            partition,
+            offset,
+            error,
+        })
     }
 }
 
@@ -249,7 +264,7 @@ mod tests {
         );
         identity.open(&Origin { source: source(), first: Some(at(5)) });
         assert_eq!(identity.verdict(AT, &head).unwrap(), Verdict::Apply { from: at(5) });
-        identity.ledger.advance(&source(), at(6));
+        identity.known.ledger.advance(&source(), at(6));
         assert_eq!(identity.verdict(AT, &head).unwrap(), Verdict::Duplicate);
     }
 

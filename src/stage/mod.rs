@@ -6,13 +6,15 @@
 //! a stage that starts again emits the same, and what its log already holds is muted, not appended again.
 //!
 //! Invariants: effects of a record are complete before the next fact (but for publishing, which takes several where much is due:
-//! [`Stage::is_busy`]); a clock moves marks, flushes and publishing, never a count. Absent: IO, threads, randomness, reading a clock; snapshots (a stage starts at its log's origin).
+//! [`Stage::is_busy`]); a clock moves marks, flushes and publishing, never a count. Absent: IO, threads, randomness, reading a clock.
 
 mod checkpoints;
 mod effect;
+mod facts;
 mod identity;
 mod input;
 mod intake;
+mod kept;
 mod lag;
 mod outbox;
 mod rows;
@@ -20,8 +22,10 @@ mod sections;
 mod windows;
 
 pub use effect::{Effect, Effects, Log, StageError};
+pub use facts::PartitionFacts;
 pub use input::{EventsInput, Input, RowsInput, SourceInput};
 pub use intake::{BEHIND_MS, Disorder, InputTally, IntakeInput, IntakeTally, IntakeWork, Seen, SourceRecord};
+pub use kept::{Kept, Moment};
 pub use lag::SOURCE_WAIT_MAX_MS;
 pub use rows::{Clocked, Landed, LandedValue, RowsRecord, RowsSetup, RowsTally, RowsWork};
 pub use windows::{WindowsTally, WindowsWork};

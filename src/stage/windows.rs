@@ -16,7 +16,7 @@ use crate::rules::CountingRules;
 use crate::windows::{Action, Input, Merge, OrderRecord, SourceIndex, Windows};
 use crate::wire::{
     EventEntry, EventItems, EventsBlock, Kind, Lag, Opening, Section, SectionHead, Translation, checksum_of_block,
-    kind_of,
+    founded, kind_of,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -193,7 +193,7 @@ impl WindowsWork {
             self.outbox.open(&self.authorship, effects);
         }
         for origin in &opening.origins {
-            if self.identity.ledger.next(&origin.source).is_none() {
+            if self.identity.known.ledger.next(&origin.source).is_none() {
                 self.behind.insert(origin.source.clone());
             }
             self.identity.open(origin);
@@ -208,6 +208,7 @@ impl WindowsWork {
 
     /// A proposal for the log's id says nothing to its reader; its position is covered like any other.
     fn founding(&mut self, offset: NextOffset, block: &[u8]) -> Result<(), StageError> {
+        self.identity.known.facts.founding(founded(block).map_err(|error| self.identity.wire(offset, error))?);
         self.start_record(offset, block)?;
         self.outbox.end_record();
         Ok(())
@@ -240,13 +241,14 @@ impl WindowsWork {
         for section in &block.sections {
             let head = &section.head;
             let verdict = self.identity.verdict(offset, head)?;
+            self.identity.known.facts.section(block.generation, head);
             let entries = &block.entries[section.entries.clone()];
             let is_current = self.identity.is_current(block.generation, &head.source);
             let source = self.merge.open(&head.source);
             let Verdict::Apply { from } = verdict else {
                 self.tally.ledger_duplicates += entries.len() as u64;
                 // Another writer has read as far, and said so first; but what this one says of the source counts.
-                if is_current && self.identity.ledger.next(&head.source) == Some(head.span.to) {
+                if is_current && self.identity.known.ledger.next(&head.source) == Some(head.span.to) {
                     self.heed_lag(source, head);
                 }
                 continue;
@@ -265,7 +267,7 @@ impl WindowsWork {
             if is_current {
                 self.heed_lag(source, head);
             }
-            self.identity.ledger.advance(&head.source, head.span.to);
+            self.identity.known.ledger.advance(&head.source, head.span.to);
         }
         self.release(effects);
         self.outbox.end_record();

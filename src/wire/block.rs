@@ -14,7 +14,7 @@ const ARRIVED: u8 = 8;
 const CHECKSUM: u8 = 16;
 
 /// How a source stands to the end of what there is to read of it (design section 2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub enum Lag {
     /// At its end, or near it: it holds nothing up.
     Live = 0,

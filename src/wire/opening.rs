@@ -12,7 +12,7 @@ use super::varint::{Reader, put, put_count, put_name};
 use crate::position::{Position, SourcePartition};
 
 /// A source partition and where it starts.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Origin {
     /// The source partition.
     pub source: SourcePartition,
@@ -21,7 +21,7 @@ pub struct Origin {
 }
 
 /// A writer's first word on a partition of a log.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Opening {
     /// Random, made with the log's first mark: another log under the same name has another.
     pub log_id: u128,

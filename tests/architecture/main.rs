@@ -13,7 +13,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What every room shares.
-const VOCABULARY: &[&str] = &["event", "items", "limits", "memory", "position", "relation", "list_key", "rules"];
+const VOCABULARY: &[&str] =
+    &["event", "items", "limits", "memory", "position", "relation", "list_key", "rules", "saved"];
 
 /// The arrows there may be, besides those to the vocabulary: from a room to the rooms it knows.
 const ARROWS: &[(&str, &[&str])] = &[
@@ -25,6 +26,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("relation", &[]),
     ("list_key", &[]),
     ("rules", &[]),
+    ("saved", &[]),
     ("intake", &[]),
     ("windows", &[]),
     ("wire", &[]),

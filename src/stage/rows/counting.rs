@@ -8,7 +8,7 @@ use crate::publish::ListNumber;
 use crate::relation::Relation;
 use crate::stage::checkpoints::refused;
 use crate::stage::effect::{Effects, StageError};
-use crate::wire::{Kind, Lag, PairEntry, PairsBlock, SectionHead, checksum_of_block, kind_of};
+use crate::wire::{Kind, Lag, PairEntry, PairsBlock, SectionHead, checksum_of_block, founded, kind_of};
 
 impl RowsWork {
     pub(super) fn pairs_record(
@@ -23,7 +23,10 @@ impl RowsWork {
         self.last_input_ms = self.clock_ms;
         match kind {
             Kind::Opening => self.opening(offset, record)?,
-            Kind::Founding => {}
+            Kind::Founding => {
+                let id = founded(record).map_err(|error| self.identity.wire(offset, error))?;
+                self.identity.known.facts.founding(id);
+            }
             _ => self.pairs_block(offset, record, effects)?,
         }
         self.read = Checkpoint { position: Position::start_of(offset.after()), checksum: Some(checksum) };
@@ -42,7 +45,9 @@ impl RowsWork {
         for section in &block.sections {
             let head = &section.head;
             let entries = &block.entries[section.entries.clone()];
-            let Verdict::Apply { from } = self.identity.verdict(offset, head)? else {
+            let verdict = self.identity.verdict(offset, head)?;
+            self.identity.known.facts.section(block.generation, head);
+            let Verdict::Apply { from } = verdict else {
                 self.tally.ledger_duplicates += entries.len() as u64;
                 continue;
             };
@@ -58,7 +63,7 @@ impl RowsWork {
                 }
             }
             self.close_section(head, is_current, effects);
-            self.identity.ledger.advance(&head.source, head.span.to);
+            self.identity.known.ledger.advance(&head.source, head.span.to);
         }
         self.tell_when_many(effects);
         Ok(())
