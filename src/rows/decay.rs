@@ -126,6 +126,16 @@ impl Decay {
         self.landmark.unwrap_or(0)
     }
 
+    /// The same; none before the first event.
+    pub(super) fn landmark_if_any(&self) -> Option<i64> {
+        self.landmark
+    }
+
+    /// Stands where it stood when it was kept.
+    pub(super) fn take_up(&mut self, landmark: Option<i64>) {
+        self.landmark = landmark;
+    }
+
     /// Makes sure that an event at `time` can be counted. Returns by how many half-lives the landmark moved: all that
     /// is stored must be multiplied by 2 to minus that power.
     #[must_use]

@@ -14,6 +14,7 @@ mod decay;
 mod owner;
 mod slab;
 mod row;
+mod saved;
 mod totals;
 mod travel;
 mod counts;
@@ -21,6 +22,7 @@ mod view;
 
 pub use counts::{Count, CountKind, CountsPlace, LINES_MAX};
 pub use decay::HALF_LIFE_MS_MAX;
+pub use saved::is_of_rows;
 pub use travel::{TotalKey, TotalUpdate};
 pub use view::{Neighbour, RowView};
 
@@ -32,6 +34,7 @@ use crate::rules::CountingRules;
 use decay::{Decay, ROUNDING_OF_TOTALS, left};
 use owner::Ownership;
 use row::{Increment, RowStore};
+use saved::{Loading, State};
 use totals::Totals;
 use travel::Travel;
 
@@ -46,6 +49,8 @@ pub struct Rows {
     min_weight: f64,
     now: EventTime,
     pair_updates: [u64; Relation::COUNT],
+    saving: State,
+    loading: Loading,
 }
 
 /// How much a partition holds and has done.
@@ -119,6 +124,8 @@ impl Rows {
             min_weight: f64::from(rules.min_weight_millionths) / 1e6,
             now: EventTime::MIN,
             pair_updates: [0; Relation::COUNT],
+            saving: State::default(),
+            loading: Loading::default(),
         }
     }
 
@@ -223,6 +230,7 @@ impl Rows {
 
     fn count_context(&mut self, unit: Unit, shop: ShopId) {
         assert!(self.owner.has_shop(shop), "contexts of a shop of another partition");
+        self.keep_shop(unit.relation, shop);
         let contexts = self.totals[unit.relation.index()].contexts_mut(shop.index());
         if unit.is_taken_back {
             contexts.support = contexts.support.saturating_sub(1);
@@ -302,6 +310,7 @@ impl Rows {
 
     fn count_pair(&mut self, unit: Unit, anchor: ItemId, other: ItemId, weight: f64, support: u32) {
         self.pair_updates[unit.relation.index()] += 1;
+        self.keep(unit.relation, anchor);
         let increment = unit.times(weight, support);
         if unit.is_taken_back {
             self.store.take_back(unit.relation, anchor, other, increment);
@@ -311,11 +320,13 @@ impl Rows {
     }
 
     fn count_anchor(&mut self, unit: Unit, item: ItemId, weight: f64, support: u32) {
+        self.keep(unit.relation, item);
         let total = self.totals[unit.relation.index()].anchor_mut(unit.relation, item);
         total.count(unit.weight * weight, support, unit.is_taken_back);
     }
 
     fn count_other(&mut self, unit: Unit, item: ItemId, weight: f64, support: u32) {
+        self.keep(unit.relation, item);
         let total = self.totals[unit.relation.index()].other_mut(item);
         total.count(unit.weight * weight, support, unit.is_taken_back);
         self.note_other(unit.relation, item);
@@ -338,6 +349,7 @@ impl Rows {
 
     fn rescale(&mut self, relation: Relation, half_lives: i64) {
         if half_lives != 0 {
+            self.make_void();
             self.store.rescale(relation, half_lives);
             self.totals[relation.index()].rescale(half_lives);
         }

@@ -10,7 +10,9 @@ use super::RelationStats;
 use super::decay::{accumulate, narrow, power_of_two, reduce, split};
 use super::slab::{Block, BlockMut, Place, ROW_PAIRS_MAX, Slabs};
 use crate::items::{ItemId, Items};
+use super::saved::PAIR_BYTES;
 use crate::relation::Relation;
+use crate::saved::SavedError;
 
 /// Where nothing has faded, this part of the bound makes room: a sixteenth.
 const PRUNED_SHARE: usize = 16;
@@ -139,13 +141,61 @@ impl RowStore {
             held.rows -= 1;
             self.slabs.give_back(head.place);
         }
-        head.length = u32::try_from(length).unwrap_or(0); // shorter than before
+        head.length = small(length);
     }
 
     /// The pairs of a row; empty where there is none.
     pub(super) fn row(&self, relation: Relation, anchor: ItemId) -> Option<Block<'_>> {
         let head = self.heads[relation.index()].get(anchor.index())?;
         (head.length > 0).then(|| self.slabs.block(head.place, head.length as usize))
+    }
+
+    /// Items that may have a row in the relation at `index`.
+    pub(super) fn heads_len(&self, index: usize) -> usize {
+        self.heads[index].len()
+    }
+
+    /// Takes up a row that was kept: `pairs` as they lay in memory, of items below `items`.
+    pub(super) fn load_row(
+        &mut self,
+        relation: Relation,
+        anchor: ItemId,
+        pairs: &[u8],
+        items: usize,
+    ) -> Result<(), SavedError> {
+        let length = pairs.len() / PAIR_BYTES;
+        let heads = &mut self.heads[relation.index()];
+        if heads.len() <= anchor.index() {
+            heads.resize(anchor.index() + 1, Head::default());
+        }
+        let is_free = heads[anchor.index()].length == 0;
+        let class = self.slabs.class_of(length).filter(|_| is_free && (1..=self.row_max).contains(&length));
+        let class = class.ok_or_else(|| SavedError::unfit(format!("a row of {length} pairs, or one twice")))?;
+        let place = self.slabs.take(class);
+        let block = self.slabs.block_mut(place);
+        let columns = [block.keys, block.weights, block.support, block.tails];
+        for (column, bytes) in columns.into_iter().zip(pairs.chunks_exact(length * 4)) {
+            for (word, bytes) in column.iter_mut().zip(bytes.as_chunks().0) {
+                *word = u32::from_le_bytes(*bytes);
+            }
+        }
+        let row = self.slabs.block(place, length);
+        let is_weight = |&bits: &u32| f32::from_bits(bits).is_finite() && bits > 0 && bits >> 31 == 0;
+        if row.keys.iter().any(|&key| key as usize >= items) || !row.weights.iter().all(is_weight) {
+            return Err(SavedError::unfit("a row with a neighbour or a weight that cannot be"));
+        }
+        self.heads[relation.index()][anchor.index()] = Head { length: small(length), place };
+        let held = &mut self.held[relation.index()];
+        held.rows += 1;
+        held.pairs += length;
+        Ok(())
+    }
+
+    /// What had been dropped and missed, by relation.
+    pub(super) fn take_up_tallies(&mut self, evictions: &[u64; Relation::COUNT], missed: &[u64; Relation::COUNT]) {
+        for ((held, &evictions), &missed) in self.held.iter_mut().zip(evictions).zip(missed) {
+            (held.evictions, held.missed) = (evictions, missed);
+        }
     }
 
     /// The items that have a row in `relation`, in the order of their numbers.
@@ -174,6 +224,11 @@ impl RowStore {
         let heads: usize = self.heads.iter().map(Vec::capacity).sum();
         self.slabs.bytes() + heads * size_of::<Head>()
     }
+}
+
+/// A row's length: at most [`ROW_PAIRS_MAX`].
+fn small(length: usize) -> u32 {
+    u32::try_from(length).unwrap_or(0)
 }
 
 /// Adds to a pair that the row holds; says whether it does.

@@ -98,6 +98,12 @@ impl Slabs {
         Place { class, slot }
     }
 
+    /// The class of blocks that hold `pairs`, and no more than they must.
+    pub(super) fn class_of(&self, pairs: usize) -> Option<u8> {
+        let class = self.classes.iter().position(|class| class.capacity >= pairs)?;
+        u8::try_from(class).ok()
+    }
+
     /// Gives a block back.
     pub(super) fn give_back(&mut self, place: Place) {
         self.classes[usize::from(place.class)].free.push(place.slot);
@@ -148,6 +154,11 @@ impl Block<'_> {
     pub(super) fn day(&self, index: usize) -> u16 {
         low(self.tails[index])
     }
+
+    /// Days, and what of weights does not fit an `f32`, as words.
+    pub(super) fn tails(&self) -> &[u32] {
+        &self.tails[..self.keys.len()]
+    }
 }
 
 /// Pairs of a row, to change.
@@ -155,7 +166,7 @@ pub(super) struct BlockMut<'a> {
     pub(super) keys: &'a mut [u32],
     pub(super) weights: &'a mut [u32],
     pub(super) support: &'a mut [u32],
-    tails: &'a mut [u32],
+    pub(super) tails: &'a mut [u32],
 }
 
 impl BlockMut<'_> {

@@ -87,6 +87,16 @@ impl Totals {
         self.contexts.get(shop).copied().unwrap_or_default()
     }
 
+    /// Items of which something may be held.
+    pub(super) fn items_len(&self) -> usize {
+        self.anchors.len().max(self.others.len()).max(self.sent_others.len())
+    }
+
+    /// Shops of which something may be held.
+    pub(super) fn shops_len(&self) -> usize {
+        self.contexts.len().max(self.sent_contexts.len())
+    }
+
     /// The landmark moved by `half_lives`: all weights shrink by that power of two. What was counted stays above zero.
     pub(super) fn rescale(&mut self, half_lives: i64) {
         let factor = power_of_two(-half_lives);

@@ -46,9 +46,9 @@ pub struct TotalUpdate {
 #[derive(Default)]
 pub(super) struct Travel {
     /// Totals that changed since the last round.
-    changed: Vec<TotalKey>,
+    pub(super) changed: Vec<TotalKey>,
     /// Totals that may differ from what was last told.
-    differs: Vec<TotalKey>,
+    pub(super) differs: Vec<TotalKey>,
 }
 
 impl Travel {
@@ -104,6 +104,7 @@ impl Rows {
     pub fn drain_differing(&mut self, looked_at_max: usize, out: &mut Vec<TotalUpdate>) -> bool {
         for _ in 0..looked_at_max {
             let Some(key) = self.travel.differs.pop() else { return false };
+            self.keep_total(key);
             self.tell_when_off(key, 0.0, out);
             match key {
                 TotalKey::Item(relation, item) => self.totals[relation.index()].other_mut(item).differs = false,
@@ -116,6 +117,7 @@ impl Rows {
     }
 
     fn tell_when_off(&mut self, key: TotalKey, step: f64, out: &mut Vec<TotalUpdate>) {
+        self.keep_total(key);
         let (weight, support, sent) = match key {
             TotalKey::Item(relation, item) => {
                 let totals = &mut self.totals[relation.index()];
@@ -146,6 +148,7 @@ impl Rows {
             return false;
         }
         let weight = self.aligned(update, landmark);
+        self.keep_total(update.key);
         match update.key {
             TotalKey::Item(relation, item) => {
                 let total = self.totals[relation.index()].other_mut(item);
@@ -170,6 +173,7 @@ impl Rows {
             return;
         }
         let weight = self.aligned(update, landmark);
+        self.keep_total(update.key);
         match update.key {
             TotalKey::Item(relation, item) => {
                 *slot(&mut self.totals[relation.index()].sent_others, item.index()) = weight;
@@ -177,6 +181,14 @@ impl Rows {
             TotalKey::Shop(relation, shop) => {
                 *slot(&mut self.totals[relation.index()].sent_contexts, shop.index()) = weight;
             }
+        }
+    }
+
+    /// A total, or what was told of it, is about to change.
+    fn keep_total(&mut self, key: TotalKey) {
+        match key {
+            TotalKey::Item(relation, item) => self.keep(relation, item),
+            TotalKey::Shop(relation, shop) => self.keep_shop(relation, shop),
         }
     }
 
