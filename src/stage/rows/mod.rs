@@ -9,6 +9,7 @@
 //! that nobody puts back; of two owners of a partition the one with the lower epoch stops.
 
 mod counting;
+mod keeping;
 mod publishing;
 mod record;
 mod silence;
@@ -115,6 +116,9 @@ pub struct RowsWork {
     /// Whether the end that the lists log had at the start has not been reached: what lands is what a predecessor published.
     wants_lists: bool,
     tally: RowsTally,
+    keeping: keeping::Keeping,
+    /// How many names the state that is taken up has.
+    items_expected: Option<u64>,
 }
 
 impl RowsWork {
@@ -160,6 +164,8 @@ impl RowsWork {
             epoch_above: None,
             wants_lists: true,
             tally: RowsTally::default(),
+            keeping: keeping::Keeping::default(),
+            items_expected: None,
         }
     }
 

@@ -3,6 +3,9 @@
 use crate::position::SourcePartition;
 use std::collections::BTreeSet;
 
+/// What is kept of it.
+pub(super) type Kept = Vec<SourcePartition>;
+
 /// What makes a partition silent.
 pub(super) struct Silence {
     is_live: bool,
@@ -14,6 +17,16 @@ impl Silence {
     /// Silent, as every partition starts.
     pub(super) fn new() -> Self {
         Self { is_live: false, history: BTreeSet::new() }
+    }
+
+    /// The sources that read history, to be kept.
+    pub(super) fn kept(&self) -> Kept {
+        self.history.iter().cloned().collect()
+    }
+
+    /// These read history when the state was kept.
+    pub(super) fn take_up(&mut self, history: Kept) {
+        self.history = history.into_iter().collect();
     }
 
     pub(super) fn is_on(&self) -> bool {

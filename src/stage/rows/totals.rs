@@ -74,6 +74,16 @@ impl Telling {
         of_vec(&self.updates) + of_vec(&self.heard)
     }
 
+    /// The newest that has been heard of each partition.
+    pub(super) fn heard_of_all(&self) -> &[(u64, u64)] {
+        &self.heard
+    }
+
+    /// This had been heard when the state was kept.
+    pub(super) fn take_up(&mut self, heard: Vec<(u64, u64)>) {
+        self.heard = heard;
+    }
+
     /// The newest that has been heard of `partition`.
     fn heard(&mut self, partition: Partition) -> &mut (u64, u64) {
         if self.heard.len() <= partition.index() {

@@ -1,0 +1,122 @@
+//! The state of a partition of rows as it is kept: what the pairs log and the other partitions have brought. Lists are not in it: what is
+//! published stands on the lists log, and is read there.
+
+use super::RowsWork;
+use crate::list_key::{About, ListKey, ListName};
+use crate::position::Checkpoint;
+use crate::relation::Relation;
+use crate::rows::is_of_rows;
+use crate::saved::{SavedError, Saving, frame, put, whole};
+use crate::stage::identity::Known;
+use crate::stage::{Kept, PartitionFacts};
+use serde::{Deserialize, Serialize};
+
+/// Kinds of frames.
+const STAGE: u8 = 1;
+const NAMES: u8 = 2;
+
+/// What is neither names nor counts.
+#[derive(Serialize, Deserialize)]
+struct StageState<K> {
+    known: K,
+    read: Checkpoint,
+    silence: super::silence::Kept,
+    heard: Vec<(u64, u64)>,
+    ledger_duplicates: u64,
+    /// How many names there are.
+    items: u64,
+}
+
+/// Where saving is.
+#[derive(Default)]
+pub(super) struct Keeping {
+    items: Option<crate::items::ItemsSaving>,
+    /// The frame of what is neither names nor counts.
+    stage: Vec<u8>,
+}
+
+impl Kept for RowsWork {
+    fn may_save(&self) -> bool {
+        true
+    }
+
+    fn begin_save(&mut self) {
+        let mut stage = Vec::new();
+        let state = StageState {
+            known: &self.identity.known,
+            read: self.read,
+            silence: self.silence.kept(),
+            heard: self.telling.heard_of_all().to_vec(),
+            ledger_duplicates: self.tally.ledger_duplicates,
+            items: self.rows.items().len() as u64,
+        };
+        frame(&mut stage, STAGE, |out| put(out, &state));
+        self.keeping = Keeping { items: Some(self.rows.items().begin_save()), stage };
+        self.rows.begin_save();
+    }
+
+    fn save(&mut self, bytes_max: usize, out: &mut Vec<u8>) -> Saving {
+        let full = out.len().saturating_add(bytes_max);
+        out.append(&mut self.keeping.stage);
+        while let Some(items) = &mut self.keeping.items {
+            if items.save(self.rows.items(), NAMES, out) == Saving::Done {
+                self.keeping.items = None;
+            } else if out.len() >= full {
+                // What is counted meanwhile may need room: what had to go early goes along, behind the names that it is of.
+                return Saving::More;
+            }
+        }
+        self.rows.save(full.saturating_sub(out.len()), out)
+    }
+
+    fn end_save(&mut self) {
+        self.keeping = Keeping::default();
+        self.rows.end_save();
+    }
+
+    fn load(&mut self, kind: u8, body: &[u8]) -> Result<(), SavedError> {
+        match kind {
+            STAGE => {
+                let state: StageState<Known> = whole(body, "the state of a stage")?;
+                self.identity.known = state.known;
+                self.read = state.read;
+                self.silence.take_up(state.silence);
+                self.telling.take_up(state.heard);
+                self.tally.ledger_duplicates = state.ledger_duplicates;
+                self.items_expected = Some(state.items);
+                Ok(())
+            }
+            NAMES => self.rows.items_mut().load(body),
+            kind if is_of_rows(kind) => self.rows.load(kind, body),
+            kind => Err(SavedError::Kind { kind }),
+        }
+    }
+
+    fn loaded(&mut self) -> Result<(), SavedError> {
+        let found = self.rows.items().len() as u64;
+        match self.items_expected.take() {
+            Some(expected) if expected == found => self.rows.loaded()?,
+            expected => return Err(SavedError::unfit(format!("{found} names of {expected:?}"))),
+        }
+        // Nothing is due before the stage has caught up; then everything is.
+        for relation in Relation::ALL {
+            let list = ListName::of(relation);
+            if self.rankers[list.index()].is_some() {
+                for item in self.rows.anchors(relation) {
+                    let shop = self.rows.items().shop_of(item);
+                    self.due.know(self.lists.meet(ListKey { shop, list, about: About::Item(item) }));
+                }
+            }
+        }
+        self.moved = true;
+        Ok(())
+    }
+
+    fn facts(&self) -> &PartitionFacts {
+        &self.identity.known.facts
+    }
+
+    fn read_to(&self) -> Checkpoint {
+        self.read
+    }
+}
