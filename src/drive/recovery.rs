@@ -4,7 +4,7 @@
 //! founded it, and up to where each input has been read into each of its partitions ([`Checkpoint`]s). From that and from the
 //! bounds of the input, [`start`] decides: where reading goes on, or a [`Refusal`] that says what is wrong and what to do.
 //!
-//! The rules: a log of ours is whole from its first record, or refused; an input that ends before what was read of it, or
+//! The rules: a log of ours is whole from its first record, or from the place that a snapshot of its reader covers, or refused; an input that ends before what was read of it, or
 //! holds another record there, is refused; a log that is empty although what was made of it is not is refused. Nothing is
 //! appended before the decision, not even a mark that founds a log or claims a partition. Refuse, never reset. (Other rules, and
 //! a claim that is lost, show only when reading goes on.)
@@ -12,19 +12,19 @@
 
 use super::transport::Bounds;
 use crate::position::{Checkpoint, CheckpointError, NextOffset, Partition, Position, SourcePartition};
-use crate::stage::{Left, Log, StageError};
-use crate::wire::{Kind, Lag, Opening, SectionEnd, founded, kind_of, section_ends};
+use crate::stage::{Left, Log, PartitionFacts, StageError};
+use crate::wire::{Lag, Opening};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Why a worker may not start. A person must decide.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// A log of ours has lost its first records.
+    /// A log of ours has lost records that are needed.
     #[error(
-        "{log}-{partition} starts at offset {low}: its first {low} records are gone (retention, or deleted by hand), and what \
-         was counted from them cannot be counted again. Bring them back, or start anew under another topics.prefix \
-         (docs/operations.md)",
-        log = log.name(), partition = partition.0, low = low.0
+        "{log}-{partition} starts at offset {low}, but is needed from {from} on: records are gone (retention, or deleted by hand) that \
+         no snapshot covers, and what was counted from them cannot be counted again. Bring them back, or the snapshots \
+         (snapshots.url), or start anew under another topics.prefix (docs/operations.md)",
+        log = log.name(), partition = partition.0, low = low.0, from = from.0
     )]
     StartLost {
         /// Which log.
@@ -33,6 +33,8 @@ pub enum Refusal {
         partition: Partition,
         /// The first offset that it still holds.
         low: NextOffset,
+        /// The first that is needed: behind the newest snapshot, or 0 where there is none.
+        from: NextOffset,
     },
     /// An input is not what it was when it was read.
     #[error("{input}, as the {log} log has it: {error}", log = log.name())]
@@ -66,26 +68,19 @@ pub struct LogFacts {
     partitions: u32,
     read_to: BTreeMap<Partition, NextOffset>,
     /// Partition 0 first: there it is settled who was first.
-    openings: BTreeMap<(Partition, NextOffset), Opening>,
-    checkpoints: BTreeMap<(usize, SourcePartition), Checkpoint>,
-    /// What each partition was told last of how far behind its inputs are, and by which generation of writers.
-    standings: BTreeMap<(SourcePartition, usize), (u64, Lag)>,
-    /// The first number proposed as the log's id, on partition 0.
-    founded: Option<u128>,
+    held: BTreeMap<Partition, PartitionFacts>,
 }
 
 impl LogFacts {
     /// Nothing known yet of `log`.
     #[must_use]
     pub fn new(log: Log, partitions: u32) -> Self {
+        let all = || (0..partitions).map(Partition);
         Self {
             log,
             partitions,
-            read_to: (0..partitions).map(|number| (Partition(number), NextOffset(0))).collect(),
-            openings: BTreeMap::new(),
-            checkpoints: BTreeMap::new(),
-            standings: BTreeMap::new(),
-            founded: None,
+            read_to: all().map(|partition| (partition, NextOffset(0))).collect(),
+            held: all().map(|partition| (partition, PartitionFacts::default())).collect(),
         }
     }
 
@@ -110,14 +105,22 @@ impl LogFacts {
     /// Takes note of where a partition begins and ends.
     ///
     /// # Errors
-    /// When it is not whole, or ends before what was seen of it.
+    /// When it starts behind what is known of it, or ends before that.
     pub fn bounds(&self, partition: Partition, bounds: Bounds) -> Result<(), Refusal> {
-        is_whole(self.log, partition, bounds)?;
         let Some(&seen) = self.read_to.get(&partition) else { return Ok(()) };
+        holds_from(self.log, partition, bounds, seen)?;
         let seen = Checkpoint::origin(Position::start_of(seen));
         let input = SourcePartition::new(self.log.name(), partition.0);
         let resumed = seen.resume(bounds.low, bounds.high, None);
         resumed.map(|_| ()).map_err(|error| Refusal::Input { input, log: self.log, error })
+    }
+
+    /// Takes over what a snapshot of the partition's reader says of all before `offset`, where that is more than is known.
+    pub fn take_up(&mut self, partition: Partition, offset: NextOffset, facts: PartitionFacts) {
+        if self.read_to.get(&partition).is_some_and(|&seen| seen < offset) {
+            self.read_to.insert(partition, offset);
+            self.held.insert(partition, facts);
+        }
     }
 
     /// Takes note of a record.
@@ -125,28 +128,7 @@ impl LogFacts {
     /// # Errors
     /// When it is no block of ours.
     pub fn record(&mut self, partition: Partition, offset: NextOffset, block: &[u8]) -> Result<(), StageError> {
-        let log = self.log;
-        let damaged = |error| StageError::Wire { log, partition, offset, error };
-        match kind_of(block).map_err(damaged)? {
-            Kind::Opening => {
-                let opening = Opening::decode(block).map_err(damaged)?;
-                self.openings.insert((partition, offset), opening);
-            }
-            Kind::Founding if partition == Partition(0) => {
-                self.founded.get_or_insert(founded(block).map_err(damaged)?);
-            }
-            _ => {}
-        }
-        for SectionEnd { source, checkpoint, standing } in section_ends(block).map_err(damaged)? {
-            if let Some((generation, lag)) = standing {
-                let told = self.standings.entry((source.clone(), partition.index())).or_insert((generation, lag));
-                if told.0 <= generation {
-                    *told = (generation, lag);
-                }
-            }
-            let known = self.checkpoints.entry((partition.index(), source)).or_default();
-            *known = known.max(checkpoint);
-        }
+        self.held.entry(partition).or_default().record(self.log, partition, offset, block)?;
         self.read_to.insert(partition, offset.after());
         Ok(())
     }
@@ -157,32 +139,36 @@ impl LogFacts {
         *read_to = to.max(*read_to);
     }
 
-    /// The log's id: that of its marks, else the first one proposed.
+    fn openings(&self) -> impl Iterator<Item = (Partition, NextOffset, &Opening)> {
+        self.held
+            .iter()
+            .flat_map(|(&partition, held)| held.openings().map(move |(offset, opening)| (partition, offset, opening)))
+    }
+
+    /// The log's id: that of its marks, else the first one proposed, on partition 0.
     #[must_use]
     pub fn id(&self) -> Option<u128> {
-        self.openings.values().next().map(|opening| opening.log_id).or(self.founded)
+        let founded = || self.held.get(&Partition(0)).and_then(PartitionFacts::founded);
+        self.openings().next().map(|(_, _, opening)| opening.log_id).or_else(founded)
     }
 
     /// Whether a writer has introduced itself on it, ever.
     #[must_use]
     pub fn is_opened(&self) -> bool {
-        !self.openings.is_empty()
+        self.openings().next().is_some()
     }
 
     /// The partitions of `source` that the first mark of it names; none while the log does not know the source. A later mark
     /// may name one that the topic has grown before anybody has read it.
     #[must_use]
     pub fn first_named(&self, source: &str) -> Option<BTreeSet<Partition>> {
-        let of_source = |opening: &Opening| -> BTreeSet<Partition> {
-            opening.origins.iter().filter(|o| &*o.source.source == source).map(|o| o.source.partition).collect()
-        };
-        self.openings.values().map(of_source).find(|named| !named.is_empty())
+        self.held.values().map(|held| held.first_named(source)).find(|named| !named.is_empty())
     }
 
     /// Where the log starts to hold `source`, if its reader has said so.
     #[must_use]
     pub fn origin(&self, source: &SourcePartition) -> Option<Position> {
-        let mut origins = self.openings.values().flat_map(|opening| &opening.origins);
+        let mut origins = self.openings().flat_map(|(_, _, opening)| &opening.origins);
         origins.find_map(|origin| if origin.source == *source { origin.first } else { None })
     }
 
@@ -190,28 +176,34 @@ impl LogFacts {
     /// be appended before.
     #[must_use]
     pub fn is_written_under(&self, identity: u64) -> bool {
-        self.openings.values().all(|opening| opening.identity == identity)
+        self.openings().all(|(_, _, opening)| opening.identity == identity)
     }
 
     /// How far `input` has been read, by the partition of the log that is furthest: what must still be there.
     #[must_use]
     pub fn furthest(&self, input: &SourcePartition) -> Option<Checkpoint> {
-        let own = self.checkpoints.iter().filter(|((_, source), _)| source == input);
-        own.map(|(_, &checkpoint)| checkpoint).reduce(Checkpoint::max)
+        self.held.values().filter_map(|held| held.read_of(input)).reduce(Checkpoint::max)
+    }
+
+    /// How far `input` has been read into every partition: all that follows from what lies before is there.
+    #[must_use]
+    pub fn nearest(&self, input: &SourcePartition) -> Position {
+        let nearest = self.held.values().map(|held| held.read_of(input).unwrap_or_default().position).min();
+        nearest.unwrap_or_default()
     }
 
     /// How far any input has been read at all.
     #[must_use]
     pub fn furthest_of_all(&self) -> Option<Position> {
-        self.checkpoints.values().map(|checkpoint| checkpoint.position).filter(|at| *at > Position::default()).max()
+        self.held.values().filter_map(PartitionFacts::furthest).max()
     }
 
     /// Inputs that waited for something outside for too long, and have not caught up since: the last word of every partition
     /// that has heard of them.
     fn given_up(&self) -> impl Iterator<Item = &SourcePartition> {
         let mut all: BTreeMap<&SourcePartition, bool> = BTreeMap::new();
-        for ((source, _), (_, lag)) in &self.standings {
-            *all.entry(source).or_insert(true) &= *lag == Lag::Waiting;
+        for (source, lag) in self.held.values().flat_map(PartitionFacts::standings) {
+            *all.entry(source).or_insert(true) &= lag == Lag::Waiting;
         }
         all.into_iter().filter_map(|(source, is_given_up)| is_given_up.then_some(source))
     }
@@ -226,11 +218,13 @@ impl LogFacts {
         is_its: impl Fn(&SourcePartition) -> bool,
         mut tell: impl FnMut(Left<'_>) -> Result<(), StageError>,
     ) -> Result<(), StageError> {
-        for (&(partition, offset), opening) in &self.openings {
+        for (partition, offset, opening) in self.openings() {
             tell(Left::Opening { partition, offset, opening })?;
         }
-        for ((output, source), &checkpoint) in self.checkpoints.iter().filter(|((_, source), _)| is_its(source)) {
-            tell(Left::Checkpoint { output: *output, source, checkpoint })?;
+        for (partition, held) in &self.held {
+            for (source, checkpoint) in held.checkpoints().filter(|(source, _)| is_its(source)) {
+                tell(Left::Checkpoint { output: partition.index(), source, checkpoint })?;
+            }
         }
         for source in self.given_up().filter(|source| is_its(source)) {
             tell(Left::GivenUp { source })?;
@@ -239,13 +233,13 @@ impl LogFacts {
     }
 }
 
-/// Whether a log of ours is whole from its first record on.
+/// Whether a log of ours still holds everything from `from` on.
 ///
 /// # Errors
-/// When it has lost its start, be it all that it held.
-pub fn is_whole(log: Log, partition: Partition, bounds: Bounds) -> Result<(), Refusal> {
-    if bounds.low > NextOffset(0) {
-        return Err(Refusal::StartLost { log, partition, low: bounds.low });
+/// When it has lost some of it, be it all that it held.
+pub fn holds_from(log: Log, partition: Partition, bounds: Bounds, from: NextOffset) -> Result<(), Refusal> {
+    if bounds.low > from {
+        return Err(Refusal::StartLost { log, partition, low: bounds.low, from });
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 //! Invariants: a scan ends at the end that each partition had when it began, or later; it belongs to no group and commits
 //! nothing. Absent: following a log, and what follows from what was found (`recovery`).
 
-use super::recovery::{LogFacts, is_whole};
+use super::recovery::{LogFacts, holds_from};
 use super::transport::{Appending, Follower, LogFailure, Message, Next, Topic, Transport, Writer};
 use super::vigil::Vigil;
 use crate::position::{Checkpoint, NextOffset, Partition};
@@ -130,7 +130,7 @@ pub(super) fn block_at<F: Follower + 'static>(
 pub(super) fn are_whole<T: Transport>(transport: &T, log: Log, partitions: u32) -> anyhow::Result<()> {
     let follower = transport.follow(&Topic::Log(log))?;
     for partition in (0..partitions).map(Partition) {
-        is_whole(log, partition, follower.bounds(partition)?)?;
+        holds_from(log, partition, follower.bounds(partition)?, NextOffset(0))?;
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! A windows worker: its partitions of the events log, a stage each, and what they append to the pairs log.
 
-use super::recovery::{is_whole, may_found, start};
+use super::recovery::{holds_from, may_found, start};
 use super::scan::{LogScan, are_whole, block_at};
 use super::transport::{Change, Message, Next, Reader, Topic, Transport, Writer};
 use super::worker::{Appends, Hands, Ties, Worker, age_ms};
@@ -103,7 +103,7 @@ impl<T: Transport> WindowsWorker<T> {
     fn take_over(&mut self, partition: Partition, log_id: u128) -> anyhow::Result<NextOffset> {
         let source = SourcePartition::new(Log::Events.name(), partition.0);
         let bounds = self.reader.bounds(partition)?;
-        is_whole(Log::Events, partition, bounds)?;
+        holds_from(Log::Events, partition, bounds, NextOffset(0))?;
         if let Some(checkpoint) = self.pairs.facts.furthest(&source) {
             start(&source, Log::Pairs, checkpoint, bounds, self.found_at(partition, checkpoint)?)?;
         }

@@ -8,9 +8,9 @@
 
 use super::RelationStats;
 use super::decay::{accumulate, narrow, power_of_two, reduce, split};
+use super::saved::PAIR_BYTES;
 use super::slab::{Block, BlockMut, Place, ROW_PAIRS_MAX, Slabs};
 use crate::items::{ItemId, Items};
-use super::saved::PAIR_BYTES;
 use crate::relation::Relation;
 use crate::saved::SavedError;
 

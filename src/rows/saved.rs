@@ -4,10 +4,10 @@
 //! Numbers of a row are copied as they lie in memory: bit for bit the same, and faster than any packing (the file is compressed).
 //! Where a landmark moves, all weights of its relation do: what has been given is void then, and saving begins anew.
 
+use super::Rows;
 use super::row::RowStore;
 use super::totals::{Contexts, Total, Totals, slot};
 use super::travel::{TotalKey, Travel};
-use super::Rows;
 use crate::event::EventTime;
 use crate::items::{ItemId, ShopId};
 use crate::relation::Relation;

@@ -215,7 +215,7 @@ fn a_log_that_has_lost_its_start_is_refused_before_anything_is_appended() {
         let before: Vec<_> = behind.iter().map(|&log| bounds(&rig, log)).collect();
         let low = bounds(&rig, log).low.0;
         let error = open_again(&shape, &mut rig).err().expect("refused");
-        let want = format!("{}-0 starts at offset {low}: its first {low} records are gone", log.name());
+        let want = format!("{}-0 starts at offset {low}, but is needed from 0 on: records are gone", log.name());
         assert!(error.starts_with(&want), "{error}");
         let after: Vec<_> = behind.iter().map(|&log| bounds(&rig, log)).collect();
         assert_eq!(after, before, "nothing is appended: {error}");
@@ -259,8 +259,8 @@ fn all_bounds(rig: &Rig, logs: &[Log]) -> Vec<Bounds> {
 fn an_empty_pairs_log_is_not_founded_where_events_lost_their_start_or_totals_know_of_pairs() {
     let all = [Log::Events, Log::Pairs, Log::Totals, Log::Lists];
     for (lost, want) in [
-        (Some(0), "events-0 starts at offset 1: its first 1 records are gone"),
-        (Some(1), "events-1 starts at offset 1: its first 1 records are gone"),
+        (Some(0), "events-0 starts at offset 1, but is needed from 0 on: records are gone"),
+        (Some(1), "events-1 starts at offset 1, but is needed from 0 on: records are gone"),
         (None, "the pairs log is empty, but the totals log holds what was made of it up to"),
     ] {
         let (rig, mut second) = about_to_take_over();

@@ -4,7 +4,7 @@
 //! Absent: what follows from what is found (`recovery`).
 
 use super::{Owned, RowsWorker};
-use crate::drive::recovery::{is_whole, start};
+use crate::drive::recovery::{holds_from, start};
 use crate::drive::scan::{are_whole, block_at, scan};
 use crate::drive::tail::Tail;
 use crate::drive::transport::{Appending, Bounds, Follower, Message, Reader, Topic, Transport, Writer};
@@ -44,7 +44,7 @@ impl<T: Transport> RowsWorker<T> {
         let checkpoint = self.read_before(partition, &source)?;
         // Only now: whoever had it may still read, and say how far.
         let bounds = self.reader.bounds(partition)?;
-        is_whole(Log::Pairs, partition, bounds)?;
+        holds_from(Log::Pairs, partition, bounds, NextOffset(0))?;
         if let Some(checkpoint) = checkpoint {
             start(&source, Log::Totals, checkpoint, bounds, self.found_at(partition, checkpoint)?)?;
         }
@@ -67,7 +67,7 @@ impl<T: Transport> RowsWorker<T> {
         let mut inputs = vec![(RowsInput::Pairs, bounds)];
         for number in 0..partitions {
             let bounds = self.totals.bounds(Partition(number))?;
-            is_whole(Log::Totals, Partition(number), bounds)?;
+            holds_from(Log::Totals, Partition(number), bounds, NextOffset(0))?;
             inputs.push((RowsInput::Totals(Partition(number)), bounds));
         }
         inputs.push((RowsInput::Lists, self.lists.bounds(partition)?));
@@ -108,7 +108,7 @@ impl<T: Transport> RowsWorker<T> {
         let topic = Topic::Log(Log::Totals);
         let follower = self.hands.transport.follow(&topic)?;
         let from = BTreeMap::from([(partition, NextOffset(0))]);
-        is_whole(Log::Totals, partition, follower.bounds(partition)?)?;
+        holds_from(Log::Totals, partition, follower.bounds(partition)?, NextOffset(0))?;
         scan(&follower, &topic, &from, &self.hands.ties.vigil, &mut |partition, offset, message| {
             let damaged = |error| StageError::Wire { log: Log::Totals, partition, offset, error };
             let ends = section_ends(message.value().unwrap_or_default()).map_err(damaged)?;
