@@ -141,6 +141,7 @@ fn prepare(settings: &Settings, sources: Vec<SourcePlan>, vigil: &Vigil) -> anyh
     counted.logs.events_partitions = partitions.events;
     counted.logs.pairs_partitions = partitions.pairs;
     let plan = Plan {
+        snapshots: None,
         setup: assembly::setup(&counted, Clocked::Wall),
         events_partitions: partitions.events,
         pairs_partitions: partitions.pairs,

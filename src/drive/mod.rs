@@ -14,6 +14,7 @@ mod plan;
 mod rows;
 mod scan;
 mod schemas;
+mod snapshots;
 mod tail;
 mod transport;
 mod vigil;
@@ -29,10 +30,11 @@ pub use pipeline::{Appended, Pipeline, Sink, plan};
 pub use plan::{Identities, Plan, Setup, SourcePlan};
 pub use rows::RowsWorker;
 pub use schemas::SchemaSource;
+pub use snapshots::Snapshots;
 pub use tail::Runs;
 pub use transport::{
     Appending, Bounds, Change, Follower, LogFailure, Message, Next, Reader, Rejected, Rejects, Run, Topic, Transport,
-    Writer,
+    Trim, Writer,
 };
 pub use vigil::{StopAsked, Vigil};
 pub use windows::WindowsWorker;

@@ -480,6 +480,7 @@ pub fn plan(setup: Setup, inputs: &[IntakeInput], align_ms: i64, log: &MemoryLog
         sources: sources.into_values().collect(),
         align_ms,
         codec: ListCodec::json()?,
+        snapshots: None,
         schemas: None,
     }))
 }

@@ -8,6 +8,7 @@ use crate::stage::{BlockLimits, RowsSetup, identity_of};
 use std::sync::Arc;
 
 use super::schemas::SchemaSource;
+use super::snapshots::Snapshots;
 
 /// All that stages are made of, besides their sources.
 #[derive(Clone)]
@@ -62,11 +63,20 @@ pub struct Plan {
     pub align_ms: i64,
     /// How lists are written.
     pub codec: ListCodec,
+    /// Where states of stages are kept; none where every start reads the logs from their beginning.
+    pub snapshots: Option<Snapshots>,
     /// Where the schemas of sources and of lists published before are.
     pub schemas: Option<Arc<dyn SchemaSource>>,
 }
 
 impl Plan {
+    /// What states of stages depend on besides the logs that they were made of.
+    #[must_use]
+    pub fn state_identity(&self) -> u64 {
+        let Identities { events, pairs } = self.identities();
+        identity_of(&[events, pairs])
+    }
+
     /// What the events log and the pairs log are written under. Where a merge is forced depends on the room that it has.
     #[must_use]
     pub fn identities(&self) -> Identities {

@@ -46,6 +46,24 @@ pub enum Refusal {
         /// What is wrong.
         error: CheckpointError,
     },
+    /// A snapshot cannot be of this log, or of this program as it is set.
+    #[error("the snapshot {name}: {what}. See docs/operations.md")]
+    Snapshot {
+        /// Its name in the store.
+        name: String,
+        /// What is wrong.
+        what: String,
+    },
+    /// A log is not the one that a snapshot was made of.
+    #[error("{input}, as the snapshot {name} has it: {error}")]
+    Ahead {
+        /// Its name in the store.
+        name: String,
+        /// The input.
+        input: SourcePartition,
+        /// What is wrong.
+        error: CheckpointError,
+    },
     /// A log is empty, but what was made of it is not.
     #[error(
         "the {log} log is empty, but the {behind} log holds what was made of it up to {position}: it was made anew or emptied. \

@@ -3,13 +3,16 @@
 //! Invariants: a scan ends at the end that each partition had when it began, or later; it belongs to no group and commits
 //! nothing. Absent: following a log, and what follows from what was found (`recovery`).
 
+use super::plan::Plan;
 use super::recovery::{LogFacts, holds_from};
+use super::snapshots::{Wanted, head_facts};
 use super::transport::{Appending, Follower, LogFailure, Message, Next, Topic, Transport, Writer};
 use super::vigil::Vigil;
 use crate::position::{Checkpoint, NextOffset, Partition};
 use crate::stage::{Log, StageError};
 use crate::wire::{Opening, checksum_of_block, founding};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How long a scan waits for the next record before it looks around.
@@ -139,11 +142,18 @@ pub(super) fn are_whole<T: Transport>(transport: &T, log: Log, partitions: u32) 
 pub(super) struct LogScan {
     pub(super) facts: LogFacts,
     topic: Topic,
+    plan: Option<Arc<Plan>>,
 }
 
 impl LogScan {
     pub(super) fn new(log: Log, partitions: u32) -> Self {
-        Self { facts: LogFacts::new(log, partitions), topic: Topic::Log(log) }
+        Self { facts: LogFacts::new(log, partitions), topic: Topic::Log(log), plan: None }
+    }
+
+    /// Of a log of `plan`, whose snapshots tell what lies before them.
+    pub(super) fn of(plan: &Arc<Plan>, log: Log) -> Self {
+        let partitions = if log == Log::Events { plan.events_partitions } else { plan.pairs_partitions };
+        Self { plan: Some(Arc::clone(plan)), ..Self::new(log, partitions) }
     }
 
     /// Reads on to the log's present end.
@@ -151,10 +161,23 @@ impl LogScan {
         let follower = transport.follow(&self.topic)?;
         for number in 0..self.facts.partitions() {
             let partition = Partition(number);
-            self.facts.bounds(partition, follower.bounds(partition)?)?;
+            let bounds = follower.bounds(partition)?;
+            let seen = self.facts.read_to().get(&partition).copied().unwrap_or_default();
+            // What lies before a snapshot of its reader need not be read, and may be gone.
+            if let Some(plan) = &self.plan
+                && let Some(snapshots) = &plan.snapshots
+                && (seen == NextOffset(0) || bounds.low > seen)
+            {
+                let wanted = Wanted::of(plan, self.facts.log(), partition, bounds);
+                let found_at = |checkpoint| block_at(&follower, self.facts.log(), partition, checkpoint, vigil);
+                if let Some((offset, facts)) = head_facts(snapshots, &wanted, vigil, &found_at)? {
+                    self.facts.take_up(partition, offset, facts);
+                }
+            }
+            self.facts.bounds(partition, bounds)?;
         }
         let from = self.facts.read_to().clone();
-        let Self { facts, topic } = self;
+        let Self { facts, topic, .. } = self;
         let read_to = scan(&follower, topic, &from, vigil, &mut |partition, offset, message| {
             let Some(block) = message.value() else { return Ok(()) };
             Ok(facts.record(partition, offset, block)?)

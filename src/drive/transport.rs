@@ -273,6 +273,17 @@ pub trait Rejects {
     fn flush(&mut self);
 }
 
+/// All of a log's partition before an offset, which nobody needs any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Trim {
+    /// Which log.
+    pub log: Log,
+    /// Its partition.
+    pub partition: Partition,
+    /// What lies before it may go.
+    pub to: NextOffset,
+}
+
 /// Makes what a worker works with. One for each worker, made in its thread.
 pub trait Transport {
     /// Members of groups.
@@ -304,4 +315,6 @@ pub trait Transport {
     /// # Errors
     /// When it cannot be made.
     fn rejects(&self) -> anyhow::Result<Self::Rejects>;
+    /// Deletes what our logs need not hold any more. Does not wait; what is not deleted stays until the next time.
+    fn trim(&self, trims: Vec<Trim>);
 }

@@ -40,7 +40,7 @@ impl<T: Transport> WindowsWorker<T> {
     /// When it cannot be made.
     pub fn new(hands: Hands<T>) -> anyhow::Result<Self> {
         let reader = hands.transport.join("windows", &Topic::Log(Log::Events))?;
-        let pairs = LogScan::new(Log::Pairs, hands.plan.pairs_partitions);
+        let pairs = LogScan::of(&hands.plan, Log::Pairs);
         Ok(Self { hands, reader, pairs, owned: BTreeMap::new() })
     }
 
@@ -86,7 +86,7 @@ impl<T: Transport> WindowsWorker<T> {
                     self.pairs.refresh(transport, &ties.vigil)?;
                     let log_id = self.pairs.settle_id(transport, writer, &ties.vigil, || {
                         are_whole(transport, Log::Events, plan.events_partitions)?;
-                        let mut totals = LogScan::new(Log::Totals, plan.pairs_partitions);
+                        let mut totals = LogScan::of(plan, Log::Totals);
                         totals.refresh(transport, &ties.vigil)?;
                         Ok(may_found(Log::Pairs, &totals.facts)?)
                     })?;

@@ -9,6 +9,7 @@
 
 use super::clock::Clocks;
 use super::plan::Plan;
+use super::snapshots::Outcome;
 use super::transport::{Appending, Transport, Writer};
 use super::vigil::Vigil;
 use crate::intake::Reject;
@@ -31,6 +32,32 @@ const TICK: Duration = Duration::from_millis(20);
 const SHOW: Duration = Duration::from_secs(1);
 /// The same, for who goes by the steady clock.
 pub(super) const SECOND_MS: i64 = 1_000;
+
+/// How long a worker that ends takes snapshots, so that the next start is a short one: well within what a stop may take.
+const LAST_SNAPSHOTS_MAX: Duration = Duration::from_secs(15);
+/// How long it waits at a time for the store.
+const LAST_SNAPSHOTS_PAUSE: Duration = Duration::from_millis(2);
+
+/// When something is to be over.
+pub(super) struct Deadline(Instant);
+
+impl Deadline {
+    /// Of the snapshots of a worker that ends.
+    pub(super) fn of_last_snapshots() -> Self {
+        Self(Instant::now() + LAST_SNAPSHOTS_MAX)
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        Instant::now() >= self.0
+    }
+
+    /// Waits a moment for others, unless there is something to do.
+    pub(super) fn pause(&self, is_busy: bool) {
+        if !is_busy {
+            std::thread::sleep(LAST_SNAPSHOTS_PAUSE);
+        }
+    }
+}
 
 /// Wakes a worker that sleeps because nothing was there.
 #[derive(Clone, Default)]
@@ -129,6 +156,21 @@ impl<T: Transport> Hands<T> {
     /// Now.
     pub(super) fn now(&self) -> Clock {
         self.ties.clock.now()
+    }
+
+    /// What came of a snapshot.
+    pub(super) fn heed(&self, outcome: Outcome) {
+        match outcome {
+            Outcome::Published { partition, published, seconds } => {
+                let (offset, bytes) = (published.offset, published.bytes);
+                let partition = partition.0;
+                tracing::info!(worker = self.ties.vigil.name(), partition, offset, bytes, seconds, "snapshot");
+                self.transport.trim(published.trims);
+            }
+            Outcome::Failed { partition, why } => {
+                tracing::warn!(worker = self.ties.vigil.name(), partition = partition.0, "no snapshot this time: {why}");
+            }
+        }
     }
 
     /// Appends to one of our logs.

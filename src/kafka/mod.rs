@@ -26,6 +26,7 @@ mod reader;
 mod rejects;
 mod service;
 mod transport;
+mod trimming;
 mod writer;
 
 pub use service::{Service, Standby};

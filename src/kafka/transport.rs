@@ -4,7 +4,7 @@ use super::follower::KafkaFollower;
 use super::reader::KafkaReader;
 use super::rejects::KafkaRejects;
 use super::writer::KafkaWriter;
-use crate::drive::{Topic, Transport, Vigil, Wake};
+use crate::drive::{Topic, Transport, Trim, Vigil, Wake};
 use crate::stage::Log;
 use rdkafka::ClientConfig;
 use std::collections::BTreeMap;
@@ -75,5 +75,10 @@ impl Transport for KafkaTransport {
 
     fn rejects(&self) -> anyhow::Result<KafkaRejects> {
         KafkaRejects::new(&self.names.client, &self.names.rejects, &self.vigil)
+    }
+
+    fn trim(&self, trims: Vec<Trim>) {
+        let topic_of = |trim: &Trim| self.names.topic(&Topic::Log(trim.log)).to_owned();
+        super::trimming::trim(&self.names.client, &trims, topic_of);
     }
 }

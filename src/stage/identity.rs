@@ -79,7 +79,7 @@ pub(super) struct Identity {
 /// What has been read of it: part of a stage's state.
 #[derive(Default, Serialize, Deserialize)]
 pub(super) struct Known {
-    log_id: Option<u128>,
+    pub(super) log_id: Option<u128>,
     pub(super) ledger: Ledger,
     /// The highest generation of the writers of each source.
     generations: BTreeMap<SourcePartition, u64>,

@@ -29,6 +29,8 @@ pub trait Kept: Work {
     /// # Errors
     /// When they are not a whole state.
     fn loaded(&mut self) -> Result<(), SavedError>;
+    /// The id of the log that it reads, once that is known.
+    fn log_id(&self) -> Option<u128>;
     /// What the partition of the log that it reads holds, as far as it has been read.
     fn facts(&self) -> &PartitionFacts;
     /// How far that is.
@@ -38,6 +40,8 @@ pub trait Kept: Work {
 /// The moment that a state is kept of.
 #[derive(Clone, Debug)]
 pub struct Moment {
+    /// The id of the log that is read.
+    pub log_id: u128,
     /// Where each input goes on, by [`Input::index`].
     pub next: Vec<NextOffset>,
     /// The last record of the first input that is in the state.
@@ -53,12 +57,13 @@ impl<W: Kept> Stage<W> {
         if !matches!(self.phase, Phase::CatchingUp | Phase::Live) || !self.work.may_save() {
             return None;
         }
+        let log_id = self.work.log_id()?;
         self.work.mark(effects);
         self.work.flush(effects);
         self.work.begin_save();
         let next = self.inputs.iter().map(|reading| reading.next).collect();
         debug_assert!(self.inputs.iter().enumerate().all(|(place, reading)| reading.input.index() == place));
-        Some(Moment { next, checkpoint: self.work.read_to(), facts: self.work.facts().clone() })
+        Some(Moment { log_id, next, checkpoint: self.work.read_to(), facts: self.work.facts().clone() })
     }
 
     /// The next portion of it: see [`Kept::save`].

@@ -72,7 +72,7 @@ impl<T: Transport> IntakeWorker<T> {
             let reader = hands.transport.join(&group, &Topic::Source(source.name.clone()))?;
             sources.push(OwnedSource::new(source.clone(), reader));
         }
-        let events = LogScan::new(Log::Events, plan.events_partitions);
+        let events = LogScan::of(&plan, Log::Events);
         let rejects = hands.transport.rejects()?;
         let schemas = Schemas::new(plan.schemas.clone());
         let (follower, muted) = (hands.ties.metrics.intake(), hands.ties.metrics.log(Log::Events.name()));
@@ -173,7 +173,7 @@ impl<T: Transport> IntakeWorker<T> {
         let Hands { transport, writer, ties, plan, .. } = &mut self.hands;
         self.events.refresh(transport, &ties.vigil)?;
         let log_id = self.events.settle_id(transport, writer, &ties.vigil, || {
-            let mut pairs = LogScan::new(Log::Pairs, plan.pairs_partitions);
+            let mut pairs = LogScan::of(plan, Log::Pairs);
             pairs.refresh(transport, &ties.vigil)?;
             Ok(may_found(Log::Events, &pairs.facts)?)
         })?;

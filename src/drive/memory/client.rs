@@ -2,7 +2,7 @@
 
 use super::super::transport::{
     Appending, Bounds, Change, Follower, LogFailure, Message, Next, Reader, Rejected, Rejects, Run, Topic, Transport,
-    Writer,
+    Trim, Writer,
 };
 use super::groups::Group;
 use super::{Kept, MemoryLog};
@@ -361,5 +361,11 @@ impl Transport for MemoryTransport {
 
     fn rejects(&self) -> anyhow::Result<MemoryRejects> {
         Ok(MemoryRejects)
+    }
+
+    fn trim(&self, trims: Vec<Trim>) {
+        for Trim { log, partition, to } in trims {
+            self.log.with(&Topic::Log(log), partition, |held| held.trim(to));
+        }
     }
 }

@@ -5,8 +5,10 @@
 //! paused former owner, it hears of and corrects. Its own lists it need not read back: see [`crate::drive::Runs`].
 
 mod effects;
+mod keeping;
 mod take_over;
 
+use crate::drive::snapshots::Saver;
 use crate::drive::tail::Tail;
 use crate::drive::transport::{Change, Follower, Message, Next, Reader, Topic, Transport, Writer};
 use crate::drive::vigil::Vigil;
@@ -80,6 +82,7 @@ pub struct RowsWorker<T: Transport> {
     foreign_keys: u64,
     /// When to look again which lists logs are read.
     next_second_ms: i64,
+    saver: Saver,
 }
 
 impl<T: Transport> RowsWorker<T> {
@@ -92,6 +95,7 @@ impl<T: Transport> RowsWorker<T> {
         let totals = hands.transport.follow(&Topic::Log(Log::Totals))?;
         let lists = hands.transport.follow(&Topic::Log(Log::Lists))?;
         let (owned, buffers) = (BTreeMap::new(), Buffers::default());
+        let saver = Saver::new(hands.plan.snapshots.clone(), Log::Pairs);
         Ok(Self {
             hands,
             reader,
@@ -103,6 +107,7 @@ impl<T: Transport> RowsWorker<T> {
             assignment: 0,
             foreign_keys: 0,
             next_second_ms: i64::MIN,
+            saver,
         })
     }
 
@@ -364,6 +369,7 @@ impl<T: Transport> RowsWorker<T> {
     }
 
     fn forget(&mut self, partition: Partition) {
+        self.saver.forget(partition);
         if self.owned.remove(&partition).is_none() {
             return;
         }
@@ -421,7 +427,8 @@ impl<T: Transport> Worker for RowsWorker<T> {
         if self.is_busy() {
             self.tell_all(|| Fact::Continue)?;
         }
-        Ok(no_totals && no_lists && no_pairs && !self.is_busy())
+        self.keep()?;
+        Ok(no_totals && no_lists && no_pairs && !self.is_busy() && !self.saver.is_busy())
     }
 
     fn tick(&mut self) -> anyhow::Result<()> {
@@ -461,6 +468,7 @@ impl<T: Transport> Worker for RowsWorker<T> {
     }
 
     fn finish(&mut self) -> anyhow::Result<()> {
+        self.keep_all()?;
         self.tell_all(|| Fact::Drain)?;
         for partition in self.owned.keys().copied().collect::<Vec<_>>() {
             self.forget(partition);

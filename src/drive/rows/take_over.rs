@@ -4,13 +4,15 @@
 //! Absent: what follows from what is found (`recovery`).
 
 use super::{Owned, RowsWorker};
-use crate::drive::recovery::{holds_from, start};
-use crate::drive::scan::{are_whole, block_at, scan};
+use crate::drive::recovery::{Refusal, holds_from, start};
+use crate::drive::scan::{block_at, scan};
+use crate::drive::snapshots::{Wanted, restore};
 use crate::drive::tail::Tail;
 use crate::drive::transport::{Appending, Bounds, Follower, Message, Reader, Topic, Transport, Writer};
 use crate::drive::worker::Ties;
 use crate::position::{Checkpoint, NextOffset, Partition, Position, SourcePartition};
 use crate::serve::view::ViewWriter;
+use crate::snapshot::Head;
 use crate::stage::{Fact, Left, Log, RowsInput, RowsWork, Stage, StageError};
 use crate::watch::health::{PartitionState, StageName};
 use crate::watch::metrics::DelayTally;
@@ -25,6 +27,21 @@ struct Before {
     /// How far owners before this one have read it.
     checkpoint: Option<Checkpoint>,
     bounds: Bounds,
+    /// The state to go on from.
+    restored: Option<(RowsWork, Head)>,
+}
+
+impl Before {
+    /// Where each partition of the totals log is read from: what lies before is in the state.
+    fn totals_from(&self, number: u32) -> NextOffset {
+        totals_from(self.restored.as_ref().map(|(_, head)| head), number)
+    }
+}
+
+fn totals_from(head: Option<&Head>, number: u32) -> NextOffset {
+    let inputs = head.map(|head| head.inputs.as_slice()).unwrap_or_default();
+    let found = inputs.iter().find(|(name, partition, _)| name == Log::Totals.name() && *partition == number);
+    NextOffset(found.map_or(0, |&(_, _, offset)| offset))
 }
 
 impl<T: Transport> RowsWorker<T> {
@@ -33,7 +50,6 @@ impl<T: Transport> RowsWorker<T> {
         if partitions.is_empty() {
             return Ok(Vec::new());
         }
-        are_whole(&self.hands.transport, Log::Totals, self.hands.plan.pairs_partitions)?;
         let all: anyhow::Result<Vec<Before>> = partitions.iter().map(|&partition| self.look_at(partition)).collect();
         all?.into_iter().map(|before| self.take_over(before)).collect()
     }
@@ -41,38 +57,61 @@ impl<T: Transport> RowsWorker<T> {
     /// The pairs of `partition`, and how far they have been read before: the log must be the one that was read.
     fn look_at(&self, partition: Partition) -> anyhow::Result<Before> {
         let source = SourcePartition::new(Log::Pairs.name(), partition.0);
-        let checkpoint = self.read_before(partition, &source)?;
+        let restored = self.restored(partition)?;
+        let head = restored.as_ref().map(|(_, head)| head);
+        for number in 0..self.hands.plan.pairs_partitions {
+            totals_hold(Partition(number), self.totals.bounds(Partition(number))?, totals_from(head, number))?;
+        }
+        let checkpoint = self.read_before(partition, &source, totals_from(head, partition.0))?;
         // Only now: whoever had it may still read, and say how far.
         let bounds = self.reader.bounds(partition)?;
-        holds_from(Log::Pairs, partition, bounds, NextOffset(0))?;
+        let next = NextOffset(head.map_or(0, |head| head.offset));
+        holds_from(Log::Pairs, partition, bounds, next)?;
         if let Some(checkpoint) = checkpoint {
             start(&source, Log::Totals, checkpoint, bounds, self.found_at(partition, checkpoint)?)?;
         }
-        Ok(Before { partition, source, checkpoint, bounds })
+        Ok(Before { partition, source, checkpoint, bounds, restored })
+    }
+
+    /// The newest state of `partition` that was kept and may be used.
+    fn restored(&self, partition: Partition) -> anyhow::Result<Option<(RowsWork, Head)>> {
+        let plan = &self.hands.plan;
+        let Some(snapshots) = &plan.snapshots else { return Ok(None) };
+        let wanted = Wanted::of(plan, Log::Pairs, partition, self.reader.bounds(partition)?);
+        let found_at = |checkpoint| self.found_at(partition, checkpoint);
+        restore(snapshots, &wanted, &self.hands.ties.vigil, &found_at, || self.work(partition))
+    }
+
+    /// Work that knows nothing yet.
+    fn work(&self, partition: Partition) -> RowsWork {
+        let plan = &self.hands.plan;
+        let identity = plan.identities().pairs;
+        RowsWork::new(partition, plan.pairs_partitions, &plan.setup.counting, identity, &plan.setup.rows)
     }
 
     /// A stage for `partition`, claimed. Returns where it reads pairs from.
     fn take_over(&mut self, before: Before) -> anyhow::Result<(Partition, NextOffset)> {
-        let Before { partition, source, checkpoint, bounds } = before;
-        let (plan, nonce) = (Arc::clone(&self.hands.plan), rand::random());
+        let (partitions, nonce) = (self.hands.plan.pairs_partitions, rand::random());
+        let totals: Vec<NextOffset> = (0..partitions).map(|number| before.totals_from(number)).collect();
+        let Before { partition, source, checkpoint, bounds, restored } = before;
         let mark = claim(nonce, partition);
         let appending = Appending { value: Some(&mark), ..Appending::default() };
         let epoch = self.hands.writer.append_at(Log::Totals, partition, appending)?;
         self.hands.ties.metrics.count_claim();
         // Again: looking at all of them takes its time, and lists stay silent up to where pairs end at the claim.
         let bounds = Bounds { high: bounds.high.max(self.reader.bounds(partition)?.high), ..bounds };
-        let identity = plan.identities().pairs;
-        let partitions = plan.pairs_partitions;
-        let work = RowsWork::new(partition, partitions, &plan.setup.counting, identity, &plan.setup.rows);
-        let mut inputs = vec![(RowsInput::Pairs, bounds)];
-        for number in 0..partitions {
+        let next = NextOffset(restored.as_ref().map_or(0, |(_, head)| head.offset));
+        let work = restored.map_or_else(|| self.work(partition), |(work, _)| work);
+        let mut inputs = vec![(RowsInput::Pairs, next, bounds)];
+        for (number, next) in (0..).zip(totals) {
             let bounds = self.totals.bounds(Partition(number))?;
-            holds_from(Log::Totals, Partition(number), bounds, NextOffset(0))?;
-            inputs.push((RowsInput::Totals(Partition(number)), bounds));
+            totals_hold(Partition(number), bounds, next)?;
+            inputs.push((RowsInput::Totals(Partition(number)), next, bounds));
         }
-        inputs.push((RowsInput::Lists, self.lists.bounds(partition)?));
+        let lists = self.lists.bounds(partition)?;
+        inputs.push((RowsInput::Lists, lists.low, lists));
         let Ties { metrics, health, .. } = &self.hands.ties;
-        let Bounds { low: next, high: to, .. } = bounds;
+        let to = bounds.high;
         tracing::info!(
             stage = "rows",
             partition = partition.0,
@@ -90,7 +129,7 @@ impl<T: Transport> RowsWorker<T> {
         let left =
             checkpoint.map(|checkpoint| Left::Checkpoint { output: partition.index(), source: &source, checkpoint });
         let opened =
-            inputs.into_iter().map(|(input, bounds)| Fact::Opened { input, next: bounds.low, until: bounds.until() });
+            inputs.into_iter().map(|(input, next, bounds)| Fact::Opened { input, next, until: bounds.until() });
         let facts = std::iter::once(Fact::Claimed { epoch: epoch.0 }).chain(left.map(Fact::Left)).chain(opened);
         for fact in facts {
             if !owned.tell(&mut self.hands, &mut self.buffers, fact)? {
@@ -99,16 +138,21 @@ impl<T: Transport> RowsWorker<T> {
             }
         }
         self.owned.insert(partition, owned);
+        self.saver.meet(partition, next.0, self.hands.now().monotonic_ms);
         Ok((partition, next))
     }
 
     /// How far owners before this one say that they have read the pairs log: on their partition of the totals log.
-    fn read_before(&self, partition: Partition, source: &SourcePartition) -> anyhow::Result<Option<Checkpoint>> {
+    fn read_before(
+        &self,
+        partition: Partition,
+        source: &SourcePartition,
+        from: NextOffset,
+    ) -> anyhow::Result<Option<Checkpoint>> {
         let mut newest: Option<Checkpoint> = None;
         let topic = Topic::Log(Log::Totals);
         let follower = self.hands.transport.follow(&topic)?;
-        let from = BTreeMap::from([(partition, NextOffset(0))]);
-        holds_from(Log::Totals, partition, follower.bounds(partition)?, NextOffset(0))?;
+        let from = BTreeMap::from([(partition, from)]);
         scan(&follower, &topic, &from, &self.hands.ties.vigil, &mut |partition, offset, message| {
             let damaged = |error| StageError::Wire { log: Log::Totals, partition, offset, error };
             let ends = section_ends(message.value().unwrap_or_default()).map_err(damaged)?;
@@ -125,4 +169,14 @@ impl<T: Transport> RowsWorker<T> {
         let follower = self.hands.transport.follow(&Topic::Log(Log::Pairs))?;
         block_at(&follower, Log::Pairs, partition, checkpoint, &self.hands.ties.vigil)
     }
+}
+
+/// Whether a partition of the totals log is there from `from` on, and has been as far: it may have lost neither its start nor its end.
+fn totals_hold(partition: Partition, bounds: Bounds, from: NextOffset) -> anyhow::Result<()> {
+    holds_from(Log::Totals, partition, bounds, from)?;
+    let read = Checkpoint::origin(Position::start_of(from));
+    let input = SourcePartition::new(Log::Totals.name(), partition.0);
+    let resumed = read.resume(bounds.low, bounds.high, None);
+    resumed.map_err(|error| Refusal::Input { input, log: Log::Totals, error })?;
+    Ok(())
 }

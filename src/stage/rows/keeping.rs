@@ -112,6 +112,10 @@ impl Kept for RowsWork {
         Ok(())
     }
 
+    fn log_id(&self) -> Option<u128> {
+        self.identity.known.log_id
+    }
+
     fn facts(&self) -> &PartitionFacts {
         &self.identity.known.facts
     }

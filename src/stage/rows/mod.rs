@@ -175,6 +175,12 @@ impl RowsWork {
         &self.rows
     }
 
+    /// The offset of its owner's claim.
+    #[must_use]
+    pub fn epoch(&self) -> Option<u64> {
+        self.epoch
+    }
+
     /// What the stage did so far.
     #[must_use]
     pub fn tally(&self) -> &RowsTally {

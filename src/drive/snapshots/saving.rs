@@ -1,0 +1,390 @@
+//! Taking snapshots, one partition at a time: portions of its stage's state, turn by turn, to whoever stores them.
+//!
+//! Invariants: a turn does one portion; a store that is slow holds up the snapshot, nothing else; nothing is published before all that was
+//! appended before its moment is acknowledged; a log is trimmed only before what has been read back whole.
+
+use super::{STATE_FORMAT, Snapshots, stage_of, trimmed_to};
+use crate::drive::transport::Trim;
+use crate::position::{NextOffset, Partition};
+use crate::saved::{Saving, put};
+use crate::snapshot::store::Writing;
+use crate::snapshot::{Encoder, Head, StoreError};
+use crate::stage::{Kept, Log, Moment, Stage};
+use std::collections::BTreeMap;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::time::Instant;
+
+/// Bytes of a portion: well under a millisecond.
+const PORTION_BYTES: usize = 256 << 10;
+/// Portions that wait for the store, at most.
+const WAITING_PORTIONS_MAX: usize = 8;
+/// A snapshot that takes longer than this to go out is given up: what changes meanwhile is held in memory.
+const TAKE_MS_MAX: i64 = 120_000;
+/// How soon after one that came to nothing the next is tried.
+const AGAIN_MS: i64 = 10_000;
+
+/// What is to be done with a snapshot.
+enum Order {
+    /// Store this.
+    Chunk(Vec<u8>),
+    /// That was all, and all that it needs is acknowledged.
+    Publish,
+}
+
+/// A snapshot that has been published.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::drive) struct Published {
+    pub(in crate::drive) offset: u64,
+    /// As it is stored.
+    pub(in crate::drive) bytes: u64,
+    /// What no log needs to hold any more.
+    pub(in crate::drive) trims: Vec<Trim>,
+}
+
+/// Stores one snapshot.
+struct Job {
+    snapshots: Snapshots,
+    log: Log,
+    partition: Partition,
+    head: Head,
+    writing: Option<(Encoder, Writing)>,
+    out: Vec<u8>,
+    /// Partitions of the totals log.
+    totals: u32,
+}
+
+impl Job {
+    fn chunk(&mut self, raw: &[u8]) -> Result<(), StoreError> {
+        let of_format = |error| StoreError::of_format("a snapshot", error);
+        let (encoder, writing) = match &mut self.writing {
+            Some(begun) => begun,
+            none => {
+                let (encoder, bytes) = Encoder::head(&self.head).map_err(of_format)?;
+                let Head { stage, partition, offset, .. } = &self.head;
+                let mut writing = self.snapshots.store.write(0, stage, *partition, *offset)?;
+                writing.put(&bytes)?;
+                none.insert((encoder, writing))
+            }
+        };
+        self.out.clear();
+        encoder.chunk(raw, &mut self.out).map_err(of_format)?;
+        writing.put(&self.out)
+    }
+
+    fn publish(&mut self) -> Result<Published, StoreError> {
+        self.chunk(&[])?; // the head, where there was nothing else
+        let Some((encoder, mut writing)) = self.writing.take() else {
+            return Err(StoreError::Abandoned { object: "a snapshot".to_owned() });
+        };
+        self.out.clear();
+        encoder.finish(&mut self.out);
+        writing.put(&self.out)?;
+        let name = writing.name().to_owned();
+        let bytes = writing.publish()?;
+        self.snapshots.store.verify(&name)?;
+        self.snapshots.prune(self.log, self.partition)?;
+        let trims = self.trims().unwrap_or_else(|error| {
+            tracing::warn!(log = self.log.name(), "a log is not trimmed this time: {error}");
+            Vec::new()
+        });
+        Ok(Published { offset: self.head.offset, bytes, trims })
+    }
+
+    /// What no snapshot that is kept needs.
+    fn trims(&self) -> Result<Vec<Trim>, StoreError> {
+        let (log, partition) = (self.log, self.partition);
+        let mut trims = Vec::new();
+        if let Some(head) = self.snapshots.needed_from(log, partition)? {
+            trims.push(Trim { log, partition, to: trimmed_to(head.offset) });
+        }
+        // All partitions of rows read all totals: one of them looks after what they need.
+        if log == Log::Pairs && partition == Partition(0) {
+            let mut needed: BTreeMap<u32, u64> = BTreeMap::new();
+            for partition in (0..self.totals).map(Partition) {
+                let Some(head) = self.snapshots.needed_from(Log::Pairs, partition)? else { return Ok(trims) };
+                for (name, number, offset) in head.inputs {
+                    if name == Log::Totals.name() {
+                        let least = needed.entry(number).or_insert(offset);
+                        *least = offset.min(*least);
+                    }
+                }
+            }
+            let of_totals = |(number, offset)| Trim { log: Log::Totals, partition: Partition(number), to: trimmed_to(offset) };
+            trims.extend(needed.into_iter().map(of_totals));
+        }
+        Ok(trims)
+    }
+}
+
+/// Who stores: a thread, or the worker itself.
+enum Hand {
+    Inline(Box<Job>),
+    Thread { orders: SyncSender<Order>, outcome: Receiver<Result<Published, StoreError>> },
+}
+
+/// A snapshot that is being taken.
+struct Taking {
+    partition: Partition,
+    offset: u64,
+    hand: Hand,
+    /// A portion that the store has no room for yet.
+    waiting: Option<Vec<u8>>,
+    is_encoded: bool,
+    is_asked: bool,
+    /// When these appends are acknowledged, it may be published.
+    era: u64,
+    began_ms: i64,
+    began: Instant,
+}
+
+/// Takes the snapshots of a worker.
+pub(in crate::drive) struct Saver {
+    snapshots: Option<Snapshots>,
+    log: Log,
+    taking: Option<Taking>,
+    /// When each partition is next.
+    next_ms: BTreeMap<Partition, i64>,
+    /// Up to where each partition has a snapshot.
+    saved: BTreeMap<Partition, u64>,
+}
+
+impl Saver {
+    /// Of a worker that reads `log`.
+    pub(in crate::drive) fn new(snapshots: Option<Snapshots>, log: Log) -> Self {
+        Self { snapshots, log, taking: None, next_ms: BTreeMap::new(), saved: BTreeMap::new() }
+    }
+
+    /// How snapshots are kept, if they are.
+    pub(in crate::drive) fn snapshots(&self) -> Option<&Snapshots> {
+        self.snapshots.as_ref()
+    }
+
+    /// A partition has been taken over, on a snapshot at `offset` (0 where there was none).
+    pub(in crate::drive) fn meet(&mut self, partition: Partition, offset: u64, now_ms: i64) {
+        let Some(snapshots) = &self.snapshots else { return };
+        // Partitions by turns: the first ones soon, so that a long log is not read twice.
+        let share = snapshots.interval_ms / 8 * i64::from(partition.0 % 8);
+        self.next_ms.insert(partition, now_ms.saturating_add(snapshots.interval_ms).saturating_sub(share));
+        self.saved.insert(partition, offset);
+    }
+
+    /// A partition is somebody else's now. What is out of its snapshot already needs it no more.
+    pub(in crate::drive) fn forget(&mut self, partition: Partition) {
+        self.next_ms.remove(&partition);
+        self.saved.remove(&partition);
+        self.taking.take_if(|taking| taking.partition == partition && !taking.is_encoded);
+    }
+
+    /// The partition whose turn it is, if none is being taken; `next` says how far each has read.
+    pub(in crate::drive) fn due(&self, now_ms: i64, next: impl Fn(Partition) -> Option<NextOffset>) -> Option<Partition> {
+        if self.taking.is_some() || self.snapshots.is_none() {
+            return None;
+        }
+        let is_due = |(&partition, &at_ms): (&Partition, &i64)| at_ms <= now_ms && self.has_news(partition, next(partition));
+        let due = self.next_ms.iter().filter(|&entry| is_due(entry));
+        due.min_by_key(|&(_, &at_ms)| at_ms).map(|(&partition, _)| partition)
+    }
+
+    fn has_news(&self, partition: Partition, next: Option<NextOffset>) -> bool {
+        next.is_some_and(|next| self.saved.get(&partition).is_none_or(|&saved| saved < next.0))
+    }
+
+    /// Partitions that have read something since their last snapshot.
+    pub(in crate::drive) fn unsaved(&self, next: impl Fn(Partition) -> Option<NextOffset>) -> Vec<Partition> {
+        let all = self.next_ms.keys().copied();
+        if self.snapshots.is_none() { Vec::new() } else { all.filter(|&partition| self.has_news(partition, next(partition))).collect() }
+    }
+
+    /// It cannot be taken now.
+    pub(in crate::drive) fn postpone(&mut self, partition: Partition, now_ms: i64) {
+        self.next_ms.insert(partition, now_ms.saturating_add(AGAIN_MS));
+    }
+
+    /// Begins the snapshot of `partition` at `moment`; it is published when the appends of `era` are acknowledged.
+    pub(in crate::drive) fn begin(
+        &mut self,
+        partition: Partition,
+        moment: Moment,
+        about: About,
+        era: u64,
+        now: crate::stage::Clock,
+    ) -> anyhow::Result<()> {
+        let (Some(snapshots), Some(stage)) = (&self.snapshots, stage_of(self.log)) else { return Ok(()) };
+        let offset = moment.next.first().copied().unwrap_or_default().0;
+        let mut facts = Vec::new();
+        put(&mut facts, &moment.facts);
+        let head = Head {
+            stage: stage.to_owned(),
+            partition: partition.0,
+            log_id: moment.log_id,
+            store_id: snapshots.store_id,
+            identity: about.identity,
+            partitions: about.partitions,
+            offset,
+            checksum: moment.checkpoint.checksum,
+            epoch: about.epoch,
+            inputs: about.inputs,
+            facts,
+            written_at_ms: now.wall_ms,
+            written_by: snapshots.instance.to_string(),
+            state_format: STATE_FORMAT,
+        };
+        let totals = about.partitions.1;
+        let job = Job { snapshots: snapshots.clone(), log: self.log, partition, head, writing: None, out: Vec::new(), totals };
+        let hand = if snapshots.is_inline { Hand::Inline(Box::new(job)) } else { in_thread(job)? };
+        let (began_ms, began) = (now.monotonic_ms, Instant::now());
+        self.taking = Some(Taking { partition, offset, hand, waiting: None, is_encoded: false, is_asked: false, era, began_ms, began });
+        Ok(())
+    }
+
+    /// Whether one is being taken.
+    pub(in crate::drive) fn at_work(&self) -> bool {
+        self.taking.is_some()
+    }
+
+    /// Whether it could go on at once.
+    pub(in crate::drive) fn is_busy(&self) -> bool {
+        self.taking.as_ref().is_some_and(|taking| !taking.is_encoded && taking.waiting.is_none())
+    }
+
+    /// One turn of the snapshot that is being taken. `stage_of` gives a partition's stage, while that is this worker's; `is_acknowledged`
+    /// says of an era. Gives what came of it, once.
+    pub(in crate::drive) fn go_on<'s, W: Kept + 's>(
+        &mut self,
+        stage_of: impl FnOnce(Partition) -> Option<&'s mut Stage<W>>,
+        is_acknowledged: impl FnOnce(u64) -> bool,
+        now_ms: i64,
+    ) -> Option<Outcome> {
+        let taking = self.taking.as_mut()?;
+        let (partition, offset, began) = (taking.partition, taking.offset, taking.began);
+        let came = taking.turn(stage_of(partition), is_acknowledged, now_ms)?;
+        self.taking = None;
+        let snapshots = self.snapshots.as_ref()?;
+        let (after_ms, outcome) = match came {
+            Ok(published) => {
+                self.saved.insert(partition, offset);
+                (snapshots.interval_ms, Outcome::Published { partition, published, seconds: began.elapsed().as_secs_f64() })
+            }
+            Err(why) => (AGAIN_MS.min(snapshots.interval_ms), Outcome::Failed { partition, why }),
+        };
+        if let Some(next_ms) = self.next_ms.get_mut(&partition) {
+            *next_ms = now_ms.saturating_add(after_ms);
+        }
+        Some(outcome)
+    }
+}
+
+/// What came of a snapshot.
+pub(in crate::drive) enum Outcome {
+    /// It can be started from.
+    Published { partition: Partition, published: Published, seconds: f64 },
+    /// Nothing. The next one is tried soon.
+    Failed { partition: Partition, why: String },
+}
+
+/// What a snapshot's head says besides the moment.
+pub(in crate::drive) struct About {
+    pub(in crate::drive) identity: u64,
+    pub(in crate::drive) partitions: (u32, u32),
+    pub(in crate::drive) epoch: Option<u64>,
+    pub(in crate::drive) inputs: Vec<(String, u32, u64)>,
+}
+
+type Came = Result<Published, String>;
+
+impl Taking {
+    fn turn<W: Kept>(
+        &mut self,
+        stage: Option<&mut Stage<W>>,
+        is_acknowledged: impl FnOnce(u64) -> bool,
+        now_ms: i64,
+    ) -> Option<Came> {
+        if !self.is_encoded {
+            let Some(stage) = stage else { return Some(Err("its partition is gone".to_owned())) };
+            let encoded = self.encode(stage, now_ms);
+            if self.is_encoded || encoded.is_some() {
+                stage.end_save();
+            }
+            if encoded.is_some() {
+                return encoded;
+            }
+        }
+        if self.is_encoded && self.waiting.is_none() && !self.is_asked && is_acknowledged(self.era) {
+            self.is_asked = true;
+            if let Hand::Inline(job) = &mut self.hand {
+                return Some(job.publish().map_err(|error| error.to_string()));
+            }
+            if let Some(came) = self.order(Order::Publish) {
+                return Some(came);
+            }
+        }
+        match &self.hand {
+            Hand::Thread { outcome, .. } => outcome.try_recv().ok().map(|came| came.map_err(|error| error.to_string())),
+            Hand::Inline(_) => None,
+        }
+    }
+
+    /// A portion, if there is room for it.
+    fn encode<W: Kept>(&mut self, stage: &mut Stage<W>, now_ms: i64) -> Option<Came> {
+        if let Some(chunk) = self.waiting.take() {
+            if let Some(came) = self.order(Order::Chunk(chunk)) {
+                return Some(came);
+            }
+            if self.waiting.is_some() {
+                let is_late = now_ms.saturating_sub(self.began_ms) > TAKE_MS_MAX;
+                return is_late.then(|| Err(format!("the store has not taken it within {} s", TAKE_MS_MAX / 1_000)));
+            }
+        }
+        let mut chunk = Vec::with_capacity(PORTION_BYTES + PORTION_BYTES / 4);
+        match stage.save(PORTION_BYTES, &mut chunk) {
+            Saving::More => {}
+            Saving::Done => self.is_encoded = true,
+            Saving::Void => return Some(Err("all weights of a relation were scaled anew meanwhile".to_owned())),
+        }
+        self.order(Order::Chunk(chunk))
+    }
+
+    /// Gives an order, or keeps the chunk until there is room. `Some` when that ends the snapshot.
+    fn order(&mut self, order: Order) -> Option<Came> {
+        match (&mut self.hand, order) {
+            (Hand::Inline(job), Order::Chunk(chunk)) => job.chunk(&chunk).err().map(|error| Err(error.to_string())),
+            (Hand::Inline(_), Order::Publish) => None,
+            (Hand::Thread { orders, outcome }, order) => match orders.try_send(order) {
+                Ok(()) => None,
+                Err(TrySendError::Full(Order::Chunk(chunk))) => {
+                    self.waiting = Some(chunk);
+                    None
+                }
+                Err(TrySendError::Full(Order::Publish)) => {
+                    self.is_asked = false;
+                    None
+                }
+                Err(TrySendError::Disconnected(_)) => Some(match outcome.try_recv() {
+                    Ok(came) => came.map_err(|error| error.to_string()),
+                    Err(_) => Err("its thread has ended".to_owned()),
+                }),
+            },
+        }
+    }
+}
+
+fn in_thread(mut job: Job) -> anyhow::Result<Hand> {
+    let (orders, taken) = sync_channel(WAITING_PORTIONS_MAX);
+    let (tell, outcome) = sync_channel(1);
+    let name = format!("snapshot-{}-{}", job.log.name(), job.partition.0);
+    std::thread::Builder::new().name(name).spawn(move || {
+        let came = loop {
+            match taken.recv() {
+                Ok(Order::Chunk(chunk)) => {
+                    if let Err(error) = job.chunk(&chunk) {
+                        break Err(error);
+                    }
+                }
+                Ok(Order::Publish) => break job.publish(),
+                Err(_) => return, // given up: what was stored of it goes with the job
+            }
+        };
+        let _nobody_waits = tell.send(came);
+    })?;
+    Ok(Hand::Thread { orders, outcome })
+}
