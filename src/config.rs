@@ -19,6 +19,7 @@ mod keys;
 mod layers;
 mod problem;
 mod raw;
+mod snapshots;
 mod source;
 mod units;
 
@@ -26,6 +27,7 @@ pub use file_form::{FileForm, Header, Quote};
 pub use kafka_names::PASSED_THROUGH;
 pub use layers::{CONFIG_FILE_VARIABLE, Flag, Layers};
 pub use problem::{ConfigError, Layer, Problem};
+pub use snapshots::SnapshotSettings;
 
 use crate::event::EventTime;
 use crate::intake::MappingSpec;
@@ -64,6 +66,8 @@ pub struct Settings {
     pub registry: RegistrySettings,
     /// What the lists topic holds.
     pub output: OutputSettings,
+    /// Where the state is kept, and how often.
+    pub snapshots: SnapshotSettings,
     /// Threads of `run`.
     pub workers: WorkersSettings,
     /// Where events come from.
@@ -342,6 +346,7 @@ impl Default for Settings {
             topics: TopicsSettings::default(),
             registry: RegistrySettings { register: true, ..RegistrySettings::default() },
             output: OutputSettings { format: OutputFormat::Avro },
+            snapshots: SnapshotSettings::default(),
             workers: WorkersSettings::default(),
             sources: Vec::new(),
         }

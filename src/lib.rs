@@ -27,6 +27,9 @@ pub mod findings;
 // What joins them.
 pub mod stage;
 
+// What keeps their state: the bytes of snapshots, and where they are kept.
+pub mod snapshot;
+
 // What touches the world: watching, serving, driving the stages, Kafka, and the commands.
 pub mod watch;
 pub mod serve;

@@ -87,6 +87,7 @@ pub(super) fn settings(merged: &Merged) -> Result<Settings, ConfigError> {
         topics: check.topics(raw),
         registry: check.registry(raw),
         output: OutputSettings { format: raw.output.format },
+        snapshots: check.snapshots(raw),
         workers: check.workers(raw),
         sources: check.sources(&raw.source, &raw.topics.prefix),
     };

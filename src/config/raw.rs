@@ -4,6 +4,7 @@
 //! Defaults are those of the checked settings. Absent: whether values make sense (`check`).
 
 use super::kafka::{HIDDEN, RawKafka};
+use super::snapshots::RawSnapshots;
 use super::units::{Bound, Bytes, Decimal, Duration, Moment, SecretText, Threshold};
 use super::{
     HttpSettings, IntakeSettings, LogFormat, LogLevel, LogSettings, LogsSettings, OutputFormat, RegistrySettings,
@@ -27,6 +28,7 @@ pub(super) struct RawSettings {
     pub(super) topics: RawTopics,
     pub(super) registry: RawRegistry,
     pub(super) output: RawOutput,
+    pub(super) snapshots: RawSnapshots,
     pub(super) workers: RawWorkers,
     /// Read one by one, by `source`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -229,6 +231,7 @@ impl From<&Settings> for RawSettings {
             },
             registry: RawRegistry::from(&settings.registry),
             output: RawOutput { format: settings.output.format },
+            snapshots: RawSnapshots::from(&settings.snapshots),
             workers: RawWorkers {
                 intake: settings.workers.intake,
                 windows: settings.workers.windows,

@@ -1,0 +1,270 @@
+//! The store: where snapshots are kept.
+//!
+//! An object is called `{log id, 32 hexadecimal digits}/{stage}-{partition}/{offset}.snapshot`, numbers with zeros in front, so that names sort
+//! as offsets do. Beside them lies `store-id`, made once, by which a snapshot is told from one of another store.
+//!
+//! Calls block: workers are plain threads. The requests run on one thread of the store's own ([`worker`]). Requests to the cloud are
+//! tried again for a while by the client itself; what comes out as an error after that is sorted by [`StoreError::is_transient`].
+//!
+//! Invariants: an object appears under its name whole, in place of its forerunner if there was one, or not at all; a
+//! reader that meets such a change stops. Memory: two pieces of [`READ_BYTES`] for each [`Reading`], two of [`PART_BYTES`] for
+//! each [`Writing`]. No message holds a credential, or the query of a URL. Absent: when snapshots are taken, which one may be used.
+
+mod error;
+mod location;
+mod names;
+mod reading;
+mod worker;
+mod writing;
+#[cfg(test)]
+mod tests;
+
+pub use error::StoreError;
+pub use names::Found;
+pub use reading::Reading;
+pub use writing::Writing;
+
+use super::{FormatError, Head, Reader};
+use error::Masks;
+use location::Location;
+use object_store::path::Path;
+use object_store::{GetOptions, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
+use std::fmt;
+use std::io::Read;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+use worker::Worker;
+
+/// Bytes that are fetched at once. One piece is fetched while the one before it is read.
+pub const READ_BYTES: u64 = 8 << 20;
+/// Bytes that are fetched at once where only the head is wanted.
+pub const HEAD_READ_BYTES: u64 = 64 << 10;
+/// Bytes of a part of an object that is written. Stores of the S3 kind want at least 5 MiB, all the same, and at most 10,000 of them.
+pub const PART_BYTES: usize = 8 << 20;
+/// A temporary file in a folder that nobody has written to for this long is of a process that is gone.
+pub const ABANDONED_AFTER: Duration = Duration::from_secs(3600);
+
+const ID_NAME: &str = "store-id";
+const ID_TEXT: &str = "samenloop snapshot store ";
+
+/// A folder or a bucket that holds snapshots. Clones are the same store.
+#[derive(Clone)]
+pub struct SnapshotStore {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    objects: Arc<dyn ObjectStore>,
+    /// Before every name.
+    prefix: Path,
+    /// Where the files are, if it is a folder.
+    folder: Option<PathBuf>,
+    masks: Masks,
+    worker: Worker,
+    id: OnceLock<u128>,
+}
+
+/// A snapshot whose every checksum is right.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verified {
+    /// What it is of.
+    pub head: Head,
+    /// Number of chunks.
+    pub chunks: u64,
+    /// Bytes of its state, before compression.
+    pub raw_bytes: u64,
+}
+
+impl SnapshotStore {
+    /// The store at `url`: `file:///path` or a plain path (the folder is made when it is missing), `memory:` (gone with the last
+    /// clone, for tests), or, in builds with the feature `cloud`, `s3://bucket/prefix`, `gs://bucket/prefix` and
+    /// `az://container/prefix`, with region, endpoint and credentials from the environment (`AWS_…`, `GOOGLE_…`, `AZURE_…`).
+    /// Nothing is asked of a cloud yet: [`SnapshotStore::id`] is the first request.
+    ///
+    /// # Errors
+    /// [`StoreError::Url`], [`StoreError::Feature`]; of a folder, that it cannot be made.
+    pub fn open(url: &str) -> Result<Self, StoreError> {
+        let worker = Worker::start()?;
+        let guard = worker.enter();
+        let opened = Location::parse(url)?.open();
+        drop(guard);
+        let (objects, prefix, folder, masks) = opened?;
+        Ok(Self { inner: Arc::new(Inner { objects, prefix, folder, masks, worker, id: OnceLock::new() }) })
+    }
+
+    /// The store's id, a random number: made by whoever asks first, also when several do at once. Asked for once; later calls
+    /// give what the first one got.
+    ///
+    /// # Errors
+    /// [`StoreError::NoId`] when something else stands in its place; what keeps it from being read or written.
+    pub fn id(&self) -> Result<u128, StoreError> {
+        if let Some(id) = self.inner.id.get() {
+            return Ok(*id);
+        }
+        let id = match self.read_id() {
+            Err(StoreError::Missing { .. }) => self.make_id()?,
+            found => found?,
+        };
+        Ok(*self.inner.id.get_or_init(|| id))
+    }
+
+    /// The snapshots of a partition, newest first, by their names: whether one is good is not looked at.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn newest(&self, log_id: u128, stage: &str, partition: u32) -> Result<Vec<Found>, StoreError> {
+        let folder = names::folder(log_id, stage, partition)?;
+        let (objects, path) = (Arc::clone(&self.inner.objects), self.path(&folder)?);
+        let listed = self.run(&folder, async move { objects.list_with_delimiter(Some(&path)).await });
+        let listed = match listed {
+            Err(StoreError::Missing { .. }) => return Ok(Vec::new()),
+            listed => listed?,
+        };
+        let files = listed.objects.iter().filter_map(|object| object.location.filename());
+        let mut found: Vec<Found> = files.filter_map(|file| names::found(&folder, file)).collect();
+        found.sort_by(|one, other| other.offset.cmp(&one.offset));
+        Ok(found)
+    }
+
+    /// The head of a snapshot. Fetches [`HEAD_READ_BYTES`] at a time, and no more than the head needs.
+    ///
+    /// # Errors
+    /// [`StoreError::Format`] when it is none; when it cannot be read.
+    pub fn head(&self, name: &str) -> Result<Head, StoreError> {
+        let reading = Reading::open(self, name, HEAD_READ_BYTES, false)?;
+        match Reader::open(reading) {
+            Ok((head, _)) => Ok(head),
+            Err(error) => Err(StoreError::of_format(name, error)),
+        }
+    }
+
+    /// The bytes of a snapshot, for [`Reader`]. Errors in reading come as [`std::io::Error`] around a [`StoreError`];
+    /// [`StoreError::of_format`] takes it out again.
+    ///
+    /// # Errors
+    /// When there is none, or it cannot be read.
+    pub fn read(&self, name: &str) -> Result<Reading, StoreError> {
+        Reading::open(self, name, READ_BYTES, true)
+    }
+
+    /// Begins a snapshot at `offset`. It takes the place of an earlier one at the same offset when it is published, not before.
+    ///
+    /// # Errors
+    /// [`StoreError::Name`] for a stage that no object can be called after.
+    pub fn write(&self, log_id: u128, stage: &str, partition: u32, offset: u64) -> Result<Writing, StoreError> {
+        let name = names::name(log_id, stage, partition, offset)?;
+        let path = self.path(&name)?;
+        Ok(Writing::new(self.clone(), name, path))
+    }
+
+    /// Reads a snapshot back, to its end.
+    ///
+    /// # Errors
+    /// [`StoreError::Format`] when it is damaged, torn or no snapshot; when it cannot be read.
+    pub fn verify(&self, name: &str) -> Result<Verified, StoreError> {
+        let bad = |error: FormatError| StoreError::of_format(name, error);
+        let (head, mut reader) = Reader::open(self.read(name)?).map_err(bad)?;
+        let mut chunk = Vec::new();
+        while reader.next_chunk(&mut chunk).map_err(bad)?.is_some() {}
+        let (chunks, raw_bytes) = reader.read_so_far();
+        Ok(Verified { head, chunks, raw_bytes })
+    }
+
+    /// Removes all but the newest `keep` snapshots of a partition (at least one stays), and temporary files in its folder that
+    /// nobody has written to for [`ABANDONED_AFTER`]. Gives what is kept, newest first. (In a bucket, what a crash leaves of
+    /// an upload is for a lifecycle rule of the bucket.)
+    ///
+    /// # Errors
+    /// When the store cannot be read, or an object not be removed; some may have been removed by then.
+    pub fn prune(&self, log_id: u128, stage: &str, partition: u32, keep: usize) -> Result<Vec<Found>, StoreError> {
+        let mut kept = self.newest(log_id, stage, partition)?;
+        for old in kept.split_off(keep.max(1).min(kept.len())) {
+            let (objects, path) = (Arc::clone(&self.inner.objects), self.path(&old.name)?);
+            match self.run(&old.name, async move { objects.delete(&path).await }) {
+                Ok(()) | Err(StoreError::Missing { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        if let Some(root) = &self.inner.folder {
+            let folder = names::folder(log_id, stage, partition)?;
+            names::remove_abandoned(&root.join(&folder), ABANDONED_AFTER)
+                .map_err(|error| StoreError::of_io(&folder, &error))?;
+        }
+        Ok(kept)
+    }
+
+    fn read_id(&self) -> Result<u128, StoreError> {
+        // No more than a good one has, whatever lies there.
+        let mut bytes = Vec::new();
+        let reading = Reading::open(self, ID_NAME, HEAD_READ_BYTES, false)?;
+        reading.take(HEAD_READ_BYTES).read_to_end(&mut bytes).map_err(|error| StoreError::of_read(ID_NAME, error))?;
+        let text = std::str::from_utf8(&bytes).unwrap_or_default().trim_end();
+        let digits = text.strip_prefix(ID_TEXT).filter(|digits| digits.len() == 32);
+        let id = digits.and_then(|digits| u128::from_str_radix(digits, 16).ok()).filter(|id| *id != 0);
+        id.ok_or_else(|| StoreError::NoId { object: ID_NAME.to_owned() })
+    }
+
+    /// Puts an id where there is none. Whoever comes second takes the first one's.
+    fn make_id(&self) -> Result<u128, StoreError> {
+        let id = rand::random::<u128>().max(1);
+        let text = format!("{ID_TEXT}{id:032x}\n");
+        let (objects, path) = (Arc::clone(&self.inner.objects), self.path(ID_NAME)?);
+        let options = PutOptions::from(PutMode::Create);
+        let put = async move { Ok(objects.put_opts(&path, PutPayload::from(text.into_bytes()), options).await) };
+        match self.run(ID_NAME, put)? {
+            Ok(_) => Ok(id),
+            // The second is what S3 says where two conditional writes meet, or one is sent again.
+            Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => self.read_id(),
+            Err(error) => Err(self.error(ID_NAME, &error)),
+        }
+    }
+
+    fn path(&self, name: &str) -> Result<Path, StoreError> {
+        let prefix = self.inner.prefix.as_ref();
+        let full = if prefix.is_empty() { name.to_owned() } else { format!("{prefix}/{name}") };
+        Path::parse(full).map_err(|error| StoreError::Name { name: name.to_owned(), reason: error.to_string() })
+    }
+
+    fn error(&self, object: &str, error: &object_store::Error) -> StoreError {
+        StoreError::of_store(object, error, &self.inner.masks)
+    }
+
+    /// Runs a request to its end.
+    fn run<T: Send + 'static>(
+        &self,
+        object: &str,
+        request: impl Future<Output = object_store::Result<T>> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.begin(request).wait(self, object)
+    }
+
+    /// Begins a request, and does not wait for it.
+    fn begin<T: Send + 'static>(
+        &self,
+        request: impl Future<Output = object_store::Result<T>> + Send + 'static,
+    ) -> worker::Pending<object_store::Result<T>> {
+        self.inner.worker.begin(request)
+    }
+}
+
+impl<T> worker::Pending<object_store::Result<T>> {
+    /// Waits for a request of `store` about `object`.
+    fn wait(self, store: &SnapshotStore, object: &str) -> Result<T, StoreError> {
+        let result = self.done(None).ok_or_else(|| StoreError::Stopped { object: object.to_owned() })?;
+        result.map_err(|error| store.error(object, &error))
+    }
+}
+
+impl fmt::Debug for SnapshotStore {
+    /// What it is, without its URL.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = if self.inner.folder.is_some() { "folder" } else { "objects" };
+        write!(formatter, "SnapshotStore({kind}, {})", self.inner.prefix)
+    }
+}
+
+/// A range of an object, as long as it is still the one with `e_tag`.
+fn piece(range: std::ops::Range<u64>, e_tag: Option<String>) -> GetOptions {
+    GetOptions { range: Some(range.into()), if_match: e_tag, ..GetOptions::default() }
+}
