@@ -133,7 +133,7 @@ struct Watched<'a> {
 }
 
 impl Read for Watched<'_> {
-    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         self.largest.set(self.largest.get().max(into.len()));
         self.bytes.read(into)
     }

@@ -18,8 +18,8 @@ pub struct Reading {
     /// Whether the next piece is fetched while this one is read.
     ahead: bool,
     /// Where the next piece begins that has not been asked for.
-    next: u64,
-    asked: Option<worker::Pending<object_store::Result<Bytes>>>,
+    pub(super) next: u64,
+    pub(super) asked: Option<worker::Pending<object_store::Result<Bytes>>>,
     /// What has come and has not been read.
     piece: Bytes,
 }

@@ -73,7 +73,7 @@ fn stores() -> Vec<(SnapshotStore, Option<tempfile::TempDir>)> {
 #[test]
 fn what_was_published_is_found_newest_first_and_reads_back() {
     for (store, _folder) in stores() {
-        assert_eq!(newest(&store), []);
+        assert_eq!(newest(&store), [0_u64; 0]);
         for offset in [9, 100, 20, 0, u64::MAX] {
             published(&store, offset, b"state");
         }
@@ -102,7 +102,7 @@ fn a_snapshot_of_several_pieces_streams_back_and_verifies() {
         }
         encoder.finish(&mut bytes);
         writing.put(&bytes).unwrap();
-        assert_eq!(newest(&store), [], "not before it is published");
+        assert_eq!(newest(&store), [0_u64; 0], "not before it is published");
         let name = writing.name().to_owned();
         let size = writing.publish().unwrap();
         assert!(size > 2 * READ_BYTES);
@@ -129,13 +129,13 @@ fn nothing_is_seen_of_what_was_not_published() {
                 writing.put(&noise(parts * PART_BYTES + 800)).unwrap();
                 let temporary = folder.as_ref().map_or(0, |folder| files(folder.path()));
                 assert_eq!(temporary, usize::from(folder.is_some() && parts > 0), "while it is written");
-                assert_eq!(newest(&store), []);
+                assert_eq!(newest(&store), [0_u64; 0]);
                 if way == "abandoned" {
                     writing.abandon()
                 } else {
                     drop(writing)
                 }
-                assert_eq!(newest(&store), [], "{way}, {parts} parts");
+                assert_eq!(newest(&store), [0_u64; 0], "{way}, {parts} parts");
                 assert_eq!(folder.as_ref().map_or(0, |folder| files(folder.path())), 0, "{way}, {parts} parts");
             }
         }
@@ -309,7 +309,7 @@ fn a_writing_that_has_failed_stays_failed() {
     fs::remove_file(folder.path().join(format!("{LOG:032x}"))).unwrap();
     assert!(matches!(writing.put(b"more"), Err(StoreError::Abandoned { .. })));
     assert!(matches!(writing.publish(), Err(StoreError::Abandoned { .. })));
-    assert_eq!(newest(&store), []);
+    assert_eq!(newest(&store), [0_u64; 0]);
 }
 
 /// `SAMENLOOP_FULL_DISK` names a folder on a file system of a few MiB (`mount -t tmpfs -o size=12m tmpfs …`).
