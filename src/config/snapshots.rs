@@ -98,7 +98,7 @@ impl Check<'_> {
 
 /// What is wrong with a URL, if anything. One without a scheme is a folder.
 fn url_fault(url: &str) -> Option<&'static str> {
-    let Some((scheme, rest)) = url.split_once("://") else { return None };
+    let (scheme, rest) = url.split_once("://")?;
     if !SCHEMES.contains(&scheme) {
         return Some("must be a folder (file:///var/lib/samenloop/snapshots), s3://, gs:// or az://");
     }

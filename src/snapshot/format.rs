@@ -37,7 +37,8 @@ pub const HEAD_BYTES_MAX: usize = 16 << 20;
 /// Largest chunk, before it is compressed.
 pub const CHUNK_BYTES_MAX: usize = 32 << 20;
 
-const _: () = assert!(CHUNK_BYTES_MAX <= u32::MAX as usize && HEAD_BYTES_MAX <= u32::MAX as usize);
+const _: () = assert!(CHUNK_BYTES_MAX <= u32::MAX as usize, "lengths are written as u32");
+const _: () = assert!(HEAD_BYTES_MAX <= CHUNK_BYTES_MAX, "lengths are written as u32");
 
 /// Why bytes are no whole snapshot, or cannot become one.
 #[derive(Debug, thiserror::Error)]

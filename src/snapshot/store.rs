@@ -29,6 +29,7 @@ use error::Masks;
 use location::Location;
 use object_store::path::Path;
 use object_store::{GetOptions, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
+use std::cmp::Reverse;
 use std::fmt;
 use std::io::Read;
 use std::path::PathBuf;
@@ -123,7 +124,7 @@ impl SnapshotStore {
         };
         let files = listed.objects.iter().filter_map(|object| object.location.filename());
         let mut found: Vec<Found> = files.filter_map(|file| names::found(&folder, file)).collect();
-        found.sort_by(|one, other| other.offset.cmp(&one.offset));
+        found.sort_by_key(|found| Reverse(found.offset));
         Ok(found)
     }
 

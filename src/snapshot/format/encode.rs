@@ -5,7 +5,9 @@ use crate::snapshot::Head;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64, xxh3_64_with_seed};
 use zstd::bulk::Compressor;
 
-/// zstd level: see the module.
+/// Of 64 MiB of made-up rows (ids, counts, weights) level 1 leaves 0.57 and takes 200 MB/s in and 780 MB/s out on one core; level 3
+/// leaves 0.48 at 114 MB/s; -5 leaves 0.85 (`what_packing_costs` prints it). Unpacked, a disk and its fsync, or a cloud's network, would carry
+/// nearly twice as much at less than 200 MB/s, and packing is off the hot path.
 const LEVEL: i32 = 1;
 
 /// Makes a snapshot's bytes, in the order of its calls: head, chunks, footer. They go wherever the caller puts them.
