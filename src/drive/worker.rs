@@ -33,32 +33,6 @@ const SHOW: Duration = Duration::from_secs(1);
 /// The same, for who goes by the steady clock.
 pub(super) const SECOND_MS: i64 = 1_000;
 
-/// How long a worker that ends takes snapshots, so that the next start is a short one: well within what a stop may take.
-const LAST_SNAPSHOTS_MAX: Duration = Duration::from_secs(15);
-/// How long it waits at a time for the store.
-const LAST_SNAPSHOTS_PAUSE: Duration = Duration::from_millis(2);
-
-/// When something is to be over.
-pub(super) struct Deadline(Instant);
-
-impl Deadline {
-    /// Of the snapshots of a worker that ends.
-    pub(super) fn of_last_snapshots() -> Self {
-        Self(Instant::now() + LAST_SNAPSHOTS_MAX)
-    }
-
-    pub(super) fn is_over(&self) -> bool {
-        Instant::now() >= self.0
-    }
-
-    /// Waits a moment for others, unless there is something to do.
-    pub(super) fn pause(&self, is_busy: bool) {
-        if !is_busy {
-            std::thread::sleep(LAST_SNAPSHOTS_PAUSE);
-        }
-    }
-}
-
 /// Wakes a worker that sleeps because nothing was there.
 #[derive(Clone, Default)]
 pub struct Wake(Arc<(Mutex<bool>, Condvar)>);

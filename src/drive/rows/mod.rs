@@ -8,7 +8,7 @@ mod effects;
 mod keeping;
 mod take_over;
 
-use crate::drive::snapshots::Saver;
+use crate::drive::snapshots::{Keeping as _, Saver};
 use crate::drive::tail::Tail;
 use crate::drive::transport::{Change, Follower, Message, Next, Reader, Topic, Transport, Writer};
 use crate::drive::vigil::Vigil;

@@ -7,9 +7,11 @@
 //! tells to whoever writes that log.
 //! Absent: what is in a state (`stage`), bytes and stores (`snapshot`).
 
+mod keeping;
 mod restoring;
 mod saving;
 
+pub(super) use keeping::Keeping;
 pub(super) use restoring::{Wanted, head_facts, restore};
 pub(super) use saving::{About, Outcome, Saver};
 

@@ -4,6 +4,7 @@
 //! appended before its moment is acknowledged; a log is trimmed only before what has been read back whole.
 
 use super::{STATE_FORMAT, Snapshots, stage_of, trimmed_to};
+use crate::drive::plan::Plan;
 use crate::drive::transport::Trim;
 use crate::position::{NextOffset, Partition};
 use crate::saved::{Saving, put};
@@ -154,11 +155,6 @@ impl Saver {
         Self { snapshots, log, taking: None, next_ms: BTreeMap::new(), saved: BTreeMap::new() }
     }
 
-    /// How snapshots are kept, if they are.
-    pub(in crate::drive) fn snapshots(&self) -> Option<&Snapshots> {
-        self.snapshots.as_ref()
-    }
-
     /// A partition has been taken over, on a snapshot at `offset` (0 where there was none).
     pub(in crate::drive) fn meet(&mut self, partition: Partition, offset: u64, now_ms: i64) {
         let Some(snapshots) = &self.snapshots else { return };
@@ -237,9 +233,9 @@ impl Saver {
         Ok(())
     }
 
-    /// Whether one is being taken.
-    pub(in crate::drive) fn at_work(&self) -> bool {
-        self.taking.is_some()
+    /// The partition whose snapshot is being taken, and the era that it waits for.
+    pub(in crate::drive) fn at_work(&self) -> Option<(Partition, u64)> {
+        self.taking.as_ref().map(|taking| (taking.partition, taking.era))
     }
 
     /// Whether it could go on at once.
@@ -247,17 +243,16 @@ impl Saver {
         self.taking.as_ref().is_some_and(|taking| !taking.is_encoded && taking.waiting.is_none())
     }
 
-    /// One turn of the snapshot that is being taken. `stage_of` gives a partition's stage, while that is this worker's; `is_acknowledged`
-    /// says of an era. Gives what came of it, once.
-    pub(in crate::drive) fn go_on<'s, W: Kept + 's>(
+    /// One turn of the snapshot that is being taken. `stage` is its partition's, while that is this worker's. Gives what came of it, once.
+    pub(in crate::drive) fn go_on<W: Kept>(
         &mut self,
-        stage_of: impl FnOnce(Partition) -> Option<&'s mut Stage<W>>,
-        is_acknowledged: impl FnOnce(u64) -> bool,
+        stage: Option<&mut Stage<W>>,
+        is_acknowledged: bool,
         now_ms: i64,
     ) -> Option<Outcome> {
         let taking = self.taking.as_mut()?;
         let (partition, offset, began) = (taking.partition, taking.offset, taking.began);
-        let came = taking.turn(stage_of(partition), is_acknowledged, now_ms)?;
+        let came = taking.turn(stage, is_acknowledged, now_ms)?;
         self.taking = None;
         let snapshots = self.snapshots.as_ref()?;
         let (after_ms, outcome) = match came {
@@ -290,13 +285,21 @@ pub(in crate::drive) struct About {
     pub(in crate::drive) inputs: Vec<(String, u32, u64)>,
 }
 
+impl About {
+    /// Of a stage that reads one log only, and does not claim.
+    pub(in crate::drive) fn of(plan: &Plan) -> Self {
+        let partitions = (plan.events_partitions, plan.pairs_partitions);
+        Self { identity: plan.state_identity(), partitions, epoch: None, inputs: Vec::new() }
+    }
+}
+
 type Came = Result<Published, String>;
 
 impl Taking {
     fn turn<W: Kept>(
         &mut self,
         stage: Option<&mut Stage<W>>,
-        is_acknowledged: impl FnOnce(u64) -> bool,
+        is_acknowledged: bool,
         now_ms: i64,
     ) -> Option<Came> {
         if !self.is_encoded {
@@ -309,7 +312,7 @@ impl Taking {
                 return encoded;
             }
         }
-        if self.is_encoded && self.waiting.is_none() && !self.is_asked && is_acknowledged(self.era) {
+        if self.is_encoded && self.waiting.is_none() && !self.is_asked && is_acknowledged {
             self.is_asked = true;
             if let Hand::Inline(job) = &mut self.hand {
                 return Some(job.publish().map_err(|error| error.to_string()));

@@ -1,11 +1,15 @@
 //! A windows worker: its partitions of the events log, a stage each, and what they append to the pairs log.
 
-use super::recovery::{holds_from, may_found, start};
-use super::scan::{LogScan, are_whole, block_at};
-use super::transport::{Change, Message, Next, Reader, Topic, Transport, Writer};
-use super::worker::{Appends, Hands, Ties, Worker, age_ms};
+mod keeping;
+
+use crate::drive::recovery::{holds_from, may_found, start};
+use crate::drive::scan::{LogScan, are_whole, block_at};
+use crate::drive::snapshots::{Keeping as _, Saver, Wanted, restore};
+use crate::drive::transport::{Bounds, Change, Message, Next, Reader, Topic, Transport, Writer};
+use crate::drive::worker::{Appends, Hands, Ties, Worker, age_ms};
 use crate::position::{Checkpoint, NextOffset, Partition, SourcePartition};
 use crate::serve::Asked;
+use crate::snapshot::Head;
 use crate::stage::{EventsInput, Fact, Log, Stage, WindowsWork};
 use crate::watch::health::{PartitionState, StageName};
 use crate::watch::metrics::{LagFollower, LogFollower, LogTallies, WindowsFollower};
@@ -31,6 +35,7 @@ pub struct WindowsWorker<T: Transport> {
     reader: T::Reader,
     pairs: LogScan,
     owned: BTreeMap<Partition, Owned>,
+    saver: Saver,
 }
 
 impl<T: Transport> WindowsWorker<T> {
@@ -41,7 +46,8 @@ impl<T: Transport> WindowsWorker<T> {
     pub fn new(hands: Hands<T>) -> anyhow::Result<Self> {
         let reader = hands.transport.join("windows", &Topic::Log(Log::Events))?;
         let pairs = LogScan::of(&hands.plan, Log::Pairs);
-        Ok(Self { hands, reader, pairs, owned: BTreeMap::new() })
+        let saver = Saver::new(hands.plan.snapshots.clone(), Log::Events);
+        Ok(Self { hands, reader, pairs, owned: BTreeMap::new(), saver })
     }
 
     /// Its stages, in the order of their partitions.
@@ -103,21 +109,14 @@ impl<T: Transport> WindowsWorker<T> {
     fn take_over(&mut self, partition: Partition, log_id: u128) -> anyhow::Result<NextOffset> {
         let source = SourcePartition::new(Log::Events.name(), partition.0);
         let bounds = self.reader.bounds(partition)?;
-        holds_from(Log::Events, partition, bounds, NextOffset(0))?;
+        let (work, next) = match self.restored(partition, bounds, &source)? {
+            Some((work, head)) => (work, NextOffset(head.offset)),
+            None => (self.work(partition), NextOffset(0)),
+        };
+        holds_from(Log::Events, partition, bounds, next)?;
         if let Some(checkpoint) = self.pairs.facts.furthest(&source) {
             start(&source, Log::Pairs, checkpoint, bounds, self.found_at(partition, checkpoint)?)?;
         }
-        let plan = &self.hands.plan;
-        let (identities, setup) = (plan.identities(), &plan.setup);
-        let work = WindowsWork::new(
-            partition,
-            plan.pairs_partitions,
-            &setup.counting,
-            identities.events,
-            identities.pairs,
-            setup.merge_bytes_max,
-            setup.limits,
-        );
         let mut stage = Stage::new(work, [EventsInput]);
         let mut effects = Appends::new(&mut self.hands);
         let told = self.pairs.facts.tell(
@@ -125,8 +124,8 @@ impl<T: Transport> WindowsWorker<T> {
             |known| *known == source,
             |left| stage.handle(Fact::Left(left), &mut effects),
         );
-        // Snapshots will say where to go on; until then the log is read from its start, and what is there is muted.
-        let (next, until) = (bounds.low, bounds.until());
+        // What lies behind the snapshot is read again; what the log written holds of it is muted.
+        let until = bounds.until();
         let opened = told.and_then(|()| stage.handle(Fact::Opened { input: EventsInput, next, until }, &mut effects));
         effects.end(opened)?;
         let Ties { metrics, health, .. } = &self.hands.ties;
@@ -141,7 +140,38 @@ impl<T: Transport> WindowsWorker<T> {
             muted: metrics.log(Log::Pairs.name()),
         };
         self.owned.insert(partition, owned);
+        self.saver.meet(partition, next.0, self.hands.now().monotonic_ms);
         Ok(next)
+    }
+
+    /// The newest state of `partition` that was kept and may be used.
+    fn restored(
+        &self,
+        partition: Partition,
+        bounds: Bounds,
+        source: &SourcePartition,
+    ) -> anyhow::Result<Option<(WindowsWork, Head)>> {
+        let plan = &self.hands.plan;
+        let Some(snapshots) = &plan.snapshots else { return Ok(None) };
+        let behind = Some(self.pairs.facts.nearest(source));
+        let wanted = Wanted { behind, ..Wanted::of(plan, Log::Events, partition, bounds) };
+        let found_at = |checkpoint| self.found_at(partition, checkpoint);
+        restore(snapshots, &wanted, &self.hands.ties.vigil, &found_at, || self.work(partition))
+    }
+
+    /// Work that knows nothing yet.
+    fn work(&self, partition: Partition) -> WindowsWork {
+        let plan = &self.hands.plan;
+        let (identities, setup) = (plan.identities(), &plan.setup);
+        WindowsWork::new(
+            partition,
+            plan.pairs_partitions,
+            &setup.counting,
+            identities.events,
+            identities.pairs,
+            setup.merge_bytes_max,
+            setup.limits,
+        )
     }
 
     /// The checksum of the block that a checkpoint was made at, as the log holds it now.
@@ -161,6 +191,7 @@ impl<T: Transport> WindowsWorker<T> {
     }
 
     fn forget(&mut self, partition: Partition) {
+        self.saver.forget(partition);
         if self.owned.remove(&partition).is_some() {
             self.hands.ties.health.remove(StageName::Windows, partition);
             tracing::info!(stage = "windows", partition = partition.0, "let go");
@@ -168,23 +199,9 @@ impl<T: Transport> WindowsWorker<T> {
     }
 }
 
-impl<T: Transport> Worker for WindowsWorker<T> {
-    fn ties(&self) -> &Ties {
-        &self.hands.ties
-    }
-
-    fn look(&mut self) -> anyhow::Result<()> {
-        self.hands.writer.look()
-    }
-
-    fn change(&mut self) -> anyhow::Result<()> {
-        while let Some(change) = self.reader.change() {
-            self.take_up(change)?;
-        }
-        Ok(())
-    }
-
-    fn read(&mut self) -> anyhow::Result<bool> {
+impl<T: Transport> WindowsWorker<T> {
+    /// Tells the stages the events that are at hand; says whether there were none.
+    fn read_events(&mut self) -> anyhow::Result<bool> {
         for _ in 0..BATCH_RECORDS {
             let mut effects = Appends::new(&mut self.hands);
             let handled = match self.reader.poll()? {
@@ -205,6 +222,29 @@ impl<T: Transport> Worker for WindowsWorker<T> {
             effects.end(handled)?;
         }
         Ok(false)
+    }
+}
+
+impl<T: Transport> Worker for WindowsWorker<T> {
+    fn ties(&self) -> &Ties {
+        &self.hands.ties
+    }
+
+    fn look(&mut self) -> anyhow::Result<()> {
+        self.hands.writer.look()
+    }
+
+    fn change(&mut self) -> anyhow::Result<()> {
+        while let Some(change) = self.reader.change() {
+            self.take_up(change)?;
+        }
+        Ok(())
+    }
+
+    fn read(&mut self) -> anyhow::Result<bool> {
+        let is_idle = self.read_events()?;
+        self.keep()?;
+        Ok(is_idle && !self.saver.is_busy())
     }
 
     fn tick(&mut self) -> anyhow::Result<()> {
@@ -242,6 +282,7 @@ impl<T: Transport> Worker for WindowsWorker<T> {
     }
 
     fn finish(&mut self) -> anyhow::Result<()> {
+        self.keep_all()?;
         for partition in self.owned.keys().copied().collect::<Vec<_>>() {
             self.let_go(partition)?;
         }
