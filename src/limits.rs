@@ -19,6 +19,9 @@ pub const RECORD_BYTES_MAX: usize = MESSAGE_BYTES_MAX - AROUND_BYTES_MAX;
 /// Longest shop, user, item, order or event id, and name of a source, in bytes of UTF-8.
 pub const ID_BYTES_MAX: usize = 256;
 
+/// Most bytes of held events at which a state of windows is kept: they are saved at once, in a few milliseconds.
+pub const KEPT_MERGE_BYTES_MAX: usize = 4 << 20;
+
 /// Most lines of one order; more is a mistake of the producer, not an order.
 pub const LINES_MAX: usize = 100_000;
 

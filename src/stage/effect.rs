@@ -1,7 +1,7 @@
 //! What a stage wants done, and why it may stop.
 
 use crate::intake::Reject;
-use crate::position::{CheckpointError, LedgerError, NextOffset, Partition, SourcePartition};
+use crate::position::{CheckpointError, LedgerError, NextOffset, Partition, Position, SourcePartition};
 use crate::publish::{ListRecord, Publication};
 use crate::wire::WireError;
 
@@ -131,6 +131,24 @@ pub enum StageError {
         offset: NextOffset,
         /// What was expected, and what is there.
         error: CheckpointError,
+    },
+    /// A kept state goes further than the log that was written along with it.
+    #[error(
+        "{log}-{partition} holds what was made of {input} up to {found} only, the snapshot that this starts from goes up to \
+         {expected}: the log has lost its end. Bring it back, or start from an older snapshot",
+        log = log.name(), partition = partition.0
+    )]
+    Ahead {
+        /// The log written.
+        log: Log,
+        /// Its partition.
+        partition: Partition,
+        /// What it is made of.
+        input: SourcePartition,
+        /// How far the state goes.
+        expected: Position,
+        /// How far the log goes.
+        found: Position,
     },
     /// A record that does not decode where only our own may stand.
     #[error("{log}: a record is not ours: {what}", log = log.name())]

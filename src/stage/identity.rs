@@ -86,6 +86,13 @@ pub(super) struct Known {
     pub(super) facts: PartitionFacts,
 }
 
+impl Known {
+    /// The log's id, once an opening mark has been read.
+    pub(super) fn log_id(&self) -> Option<u128> {
+        self.log_id
+    }
+}
+
 impl Identity {
     /// Nothing read yet; the log must have been written under `own`.
     pub(super) fn new(log: Log, partition: Partition, own: u64) -> Self {

@@ -6,7 +6,7 @@ use super::effect::{Effects, Log, StageError};
 use super::sections::{News, Progress};
 use crate::items::{ItemId, Items, fingerprint, spread};
 use crate::memory::of_vec;
-use crate::position::{Checkpoint, NextOffset, Partition, Position, SourcePartition, Span};
+use crate::position::{Checkpoint, CheckpointError, NextOffset, Partition, Position, SourcePartition, Span};
 use crate::relation::{Bought, Change, Delta};
 use crate::wire::{Origin, PairsWriter, SectionHead};
 
@@ -31,6 +31,8 @@ pub(super) struct Outbox {
     within: bool,
     /// Checksums of the record at hand and of the one before it.
     checksums: [Option<u32>; 2],
+    /// Whether a kept state was taken up, and nothing has been read since.
+    is_resumed: bool,
     /// What the log holds of records that have not been read again yet.
     checkpoints: Checkpoints,
     generation: u64,
@@ -61,6 +63,7 @@ impl Outbox {
             at: NextOffset(0),
             within: false,
             checksums: [None; 2],
+            is_resumed: false,
             checkpoints: Checkpoints::default(),
             generation: 0,
             arrived_ms: None,
@@ -82,9 +85,44 @@ impl Outbox {
 
     /// The input is read from `next`, and ended at `until` when looked.
     pub(super) fn start(&mut self, next: NextOffset, until: Option<NextOffset>) -> Result<(), StageError> {
+        let is_resumed = std::mem::take(&mut self.is_resumed);
+        let last = is_resumed.then(|| self.read_to()).and_then(|kept| Some((kept.record()?, kept.checksum?)));
+        if is_resumed {
+            self.check_resumed(next)?;
+        }
         let sent = self.channels.iter().map(|channel| channel.sent);
-        self.checkpoints = Checkpoints::open(sent, next, until).map_err(refused(&self.source, next))?;
+        let first = last.map_or(next, |(record, _)| record);
+        self.checkpoints = Checkpoints::open(sent, first, until).map_err(refused(&self.source, next))?;
+        // What the log holds up to just here was made of the record that the state has read last.
+        last.map_or(Ok(()), |(record, found)| self.checkpoints.pass(record, || found))
+            .map_err(refused(&self.source, next))
+    }
+
+    /// Where a kept state begins, nothing may be missing: neither of what is read from here on, nor of what was written before.
+    fn check_resumed(&self, next: NextOffset) -> Result<(), StageError> {
+        let expected = Position::start_of(self.at);
+        if next > self.at {
+            return Err(refused(&self.source, next)(CheckpointError::StartsBehind { position: expected, low: next }));
+        }
+        for (output, channel) in self.channels.iter().enumerate() {
+            let found = channel.sent.position;
+            if found < expected {
+                let (log, partition, input) = (Log::Pairs, partition_of(output), self.source.clone());
+                return Err(StageError::Ahead { log, partition, input, expected, found });
+            }
+        }
         Ok(())
+    }
+
+    /// The record read last. Asked between records only.
+    pub(super) fn read_to(&self) -> Checkpoint {
+        Checkpoint { position: Position::start_of(self.at), checksum: self.checksums[0] }
+    }
+
+    /// Goes on behind what a kept state has read. What was sent is told by [`Outbox::restore`], before or after.
+    pub(super) fn resume(&mut self, read_to: Checkpoint) {
+        (self.at, self.within, self.is_resumed) = (read_to.position.offset, false, true);
+        self.checksums = [read_to.checksum, None];
     }
 
     /// Bytes held.

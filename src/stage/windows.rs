@@ -3,6 +3,8 @@
 //! What a release emits stands at the position of the record whose reading caused it, so positions on the pairs log do
 //! not depend on how either log was cut into records elsewhere.
 
+mod keeping;
+
 use super::effect::{Effects, Log, StageError};
 use super::intake::LAG_MARKS_MIN_MS;
 use super::outbox::Outbox;
@@ -18,12 +20,15 @@ use crate::wire::{
     EventEntry, EventItems, EventsBlock, Kind, Lag, Opening, Section, SectionHead, Translation, checksum_of_block,
     founded, kind_of,
 };
+use keeping::{WorkLoading, WorkSaving};
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// About what one held event costs besides its order lines.
 const HELD_BYTES: usize = 96;
 
 /// An event that waits for its turn.
+#[derive(Serialize, Deserialize)]
 struct Buffered {
     user: UserKey,
     key: EventKey,
@@ -34,6 +39,7 @@ struct Buffered {
     given_up: Option<SourceIndex>,
 }
 
+#[derive(Serialize, Deserialize)]
 enum BufferedItems {
     View(ItemId, Option<LinkKey>),
     Cart(ItemId),
@@ -41,6 +47,7 @@ enum BufferedItems {
     Erase(ShopId),
 }
 
+#[derive(Serialize, Deserialize)]
 struct BufferedOrder {
     step: OrderStep,
     number: Option<LinkKey>,
@@ -50,7 +57,7 @@ struct BufferedOrder {
 }
 
 /// How many events of each type met each fate, and what else the stage saw.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub struct WindowsTally {
     /// By `EventType as usize`, then `Fate as usize`.
     pub fates: [[u64; Fate::COUNT]; EventType::ALL.len()],
@@ -86,6 +93,8 @@ pub struct WindowsWork {
     /// Whether the opening marks are out: once the log read has said which it is.
     announced: bool,
     tally: WindowsTally,
+    saving: Option<Box<WorkSaving>>,
+    loading: WorkLoading,
 }
 
 impl WindowsWork {
@@ -122,6 +131,8 @@ impl WindowsWork {
             next_repeat_ms: i64::MIN,
             announced: false,
             tally: WindowsTally::default(),
+            saving: None,
+            loading: WorkLoading::default(),
         }
     }
 
@@ -411,11 +422,19 @@ impl Work for WindowsWork {
     }
 
     fn opened(&mut self, _input: EventsInput, next: NextOffset, until: Option<NextOffset>) -> Result<(), StageError> {
-        self.outbox.start(next, until)
+        self.outbox.start(next, until)?;
+        match self.identity.known.log_id() {
+            Some(log_id) => self.authorship.check_input(&self.identity, next, log_id),
+            None => Ok(()),
+        }
     }
 
-    /// Nothing yet: the opening marks say which log is read, and its first record says that.
-    fn open(&mut self, _effects: &mut dyn Effects) {}
+    /// The opening marks say which log is read, and its first record says that: nothing yet, unless a kept state knows it.
+    fn open(&mut self, effects: &mut dyn Effects) {
+        if self.identity.known.log_id().is_some() && !std::mem::replace(&mut self.announced, true) {
+            self.outbox.open(&self.authorship, effects);
+        }
+    }
 
     fn record(
         &mut self,

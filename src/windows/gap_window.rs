@@ -2,10 +2,12 @@
 //! its words.)
 
 use super::exact;
+use super::saved::Met;
 use crate::event::EventTime;
 use crate::items::ItemId;
 
 /// The open window of a user. It has none until the first event.
+#[derive(serde::Serialize, serde::Deserialize)]
 pub(super) struct GapWindow {
     /// Distinct items, in order of first arrival.
     items: Box<[ItemId]>,
@@ -67,6 +69,11 @@ impl GapWindow {
 
     pub(super) fn push(&mut self, item: ItemId) {
         exact::push(&mut self.items, item);
+    }
+
+    /// Takes note of what it names.
+    pub(super) fn fits(&self, met: &mut Met) {
+        met.items(&self.items);
     }
 
     pub(super) fn items(&self) -> &[ItemId] {

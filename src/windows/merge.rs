@@ -16,6 +16,8 @@
 //! name, not by when they were opened.
 //! Absent: deciding who is behind (intake says so in its sections), and waiting.
 
+mod keeping;
+
 use crate::event::{EventTime, EventType};
 use crate::position::SourcePartition;
 use std::cmp::Reverse;
@@ -25,7 +27,7 @@ use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 const KEPT_EVENTS_MAX: usize = 1024;
 
 /// A source partition's number in one [`Merge`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub struct SourceIndex(u32);
 
 /// What the release order is by. `index` only says whose key it is: ranks are distinct already.

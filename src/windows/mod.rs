@@ -20,6 +20,7 @@ mod open_orders;
 mod orders;
 mod purchases;
 mod recent_ids;
+mod saved;
 mod sessions;
 mod tell;
 #[cfg(test)]
@@ -29,6 +30,7 @@ mod views;
 mod visitors;
 
 pub use merge::{Merge, SourceIndex};
+pub use saved::{COUNT_MAX, Met, WindowsHead};
 pub use visitors::WindowsBytes;
 
 use crate::event::{EventKey, EventTime, EventType, LinkKey, OrderStep, UserKey};
@@ -99,7 +101,7 @@ pub struct Input<'a> {
 }
 
 /// How many events met which [`Fate`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Tally {
     /// Everything applied, by [`EventType`] in its order; duplicates included.
     pub events: [u64; EventType::ALL.len()],

@@ -3,12 +3,14 @@
 //! Few and short: an order without a number is none of them, nor is one that has not been touched for long.
 
 use super::exact::of_list;
+use super::saved::Met;
 use crate::event::{EventTime, LinkKey};
 use crate::items::{ItemId, ShopId};
 use crate::relation::{Bought, OrdersBefore};
+use crate::saved::SavedError;
 
 /// An item of an order: 8 bytes.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, serde::Serialize, serde::Deserialize)]
 pub(super) struct Held {
     item: ItemId,
     /// The highest bit: whether the order is among those that the user's purchases have of the item.
@@ -37,7 +39,7 @@ impl Held {
 }
 
 /// What was counted of an order besides its items. Nothing of an order that is bulk, or has none.
-#[derive(Default)]
+#[derive(Default, serde::Serialize, serde::Deserialize)]
 pub(super) struct Counted {
     pub(super) before: Box<[OrdersBefore]>,
     /// What was bought before, and behind it what was viewed.
@@ -58,6 +60,7 @@ impl Counted {
 }
 
 /// An order that may still change.
+#[derive(serde::Serialize, serde::Deserialize)]
 pub(super) struct OpenOrder {
     pub(super) link: LinkKey,
     /// Of its first record.
@@ -74,7 +77,7 @@ pub(super) struct OpenOrder {
 }
 
 /// Those of one user; the one touched last is last.
-#[derive(Default)]
+#[derive(Default, serde::Serialize, serde::Deserialize)]
 pub(super) struct OpenOrders {
     orders: Box<[OpenOrder]>,
 }
@@ -116,6 +119,11 @@ impl OpenOrders {
         self.orders.iter_mut().for_each(|order| order.forget(item));
     }
 
+    /// Whether they are any; takes note of what they name.
+    pub(super) fn fits(&self, met: &mut Met) -> Result<(), SavedError> {
+        self.orders.iter().try_for_each(|order| order.fits(met))
+    }
+
     pub(super) fn bytes(&self) -> usize {
         let of_order = |order: &OpenOrder| {
             of_list(&order.items) + of_list(&order.counted.before) + of_list(&order.counted.anchors)
@@ -125,6 +133,23 @@ impl OpenOrders {
 }
 
 impl OpenOrder {
+    /// Whether it is one; takes note of what it names. To take back what was counted, an item is looked up once, and what there is of one
+    /// besides is found at its place.
+    fn fits(&self, met: &mut Met) -> Result<(), SavedError> {
+        let mut items: Vec<ItemId> = self.items.iter().map(|held| held.item).collect();
+        met.items(&items);
+        met.items(&self.counted.anchors);
+        met.shop(self.shop);
+        items.sort_unstable();
+        if items.windows(2).any(|pair| pair[0] == pair[1]) {
+            return Err(SavedError::unfit("an order that holds an item twice"));
+        }
+        if !self.counted.before.is_empty() && self.counted.before.len() != self.items.len() {
+            return Err(SavedError::unfit("an order with other items than were counted of it"));
+        }
+        Ok(())
+    }
+
     /// `item` is no purchase any more.
     pub(super) fn forget(&mut self, item: ItemId) {
         self.items.iter_mut().filter(|held| held.item == item).for_each(|held| held.repeats &= !RECORDED);

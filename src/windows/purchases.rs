@@ -8,14 +8,16 @@ use super::basket::Basket;
 use super::exact::of_list;
 use super::open_orders::OpenOrders;
 use super::recent_ids::RecentIds;
+use super::saved::Met;
 use super::together::OrderNumbers;
 use crate::event::EventTime;
 use crate::items::ItemId;
 use crate::memory::allocated;
 use crate::rules::CountingRules;
+use crate::saved::SavedError;
 
 /// What a visitor is once there has been an order.
-#[derive(Default)]
+#[derive(Default, serde::Serialize, serde::Deserialize)]
 pub(super) struct Customer {
     pub(super) order_ids: RecentIds,
     pub(super) purchases: Purchases,
@@ -25,6 +27,17 @@ pub(super) struct Customer {
 }
 
 impl Customer {
+    /// Whether it is one; takes note of what it names.
+    pub(super) fn fits(&self, met: &mut Met) -> Result<(), SavedError> {
+        for purchase in &self.purchases.bought {
+            let orders = purchase.orders;
+            orders.fits()?;
+            met.item(purchase.item);
+        }
+        self.order_ids.fits()?;
+        self.open.fits(met)
+    }
+
     /// What is held, but for the ids of orders.
     pub(super) fn bytes(&self) -> usize {
         allocated(size_of::<Self>()) + of_list(&self.purchases.bought) + self.open.bytes()
@@ -32,7 +45,7 @@ impl Customer {
 }
 
 /// Packed: 28 bytes instead of 32.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, serde::Serialize, serde::Deserialize)]
 #[repr(Rust, packed(4))]
 struct Purchase {
     item: ItemId,
@@ -47,7 +60,7 @@ struct Purchase {
 const IN_THIS_ORDER: u32 = 0;
 
 /// Distinct items bought, with how often and when last.
-#[derive(Default)]
+#[derive(Default, serde::Serialize, serde::Deserialize)]
 pub(super) struct Purchases {
     bought: Box<[Purchase]>,
 }

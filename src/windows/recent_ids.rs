@@ -2,9 +2,10 @@
 
 use super::exact;
 use crate::event::EventKey;
+use crate::saved::SavedError;
 
 /// A ring that grows as it is used, up to the bound it is given.
-#[derive(Default)]
+#[derive(Default, serde::Serialize, serde::Deserialize)]
 pub(super) struct RecentIds {
     keys: Box<[EventKey]>,
     oldest: u32,
@@ -25,6 +26,12 @@ impl RecentIds {
             self.oldest = if oldest + 1 < max { self.oldest + 1 } else { 0 };
         }
         true
+    }
+
+    /// Whether it is one: the oldest key is among its keys.
+    pub(super) fn fits(&self) -> Result<(), SavedError> {
+        let is_there = self.oldest == 0 || (self.oldest as usize) < self.keys.len();
+        if is_there { Ok(()) } else { Err(SavedError::unfit("the oldest key of a user is none of them")) }
     }
 
     pub(super) fn bytes(&self) -> usize {

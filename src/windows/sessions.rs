@@ -4,6 +4,7 @@
 
 use super::exact::{self, of_list};
 use super::gap_window::{Arrival, Place, place};
+use super::saved::Met;
 use crate::event::{EventTime, LinkKey};
 use crate::items::ItemId;
 use crate::memory::{allocated, of_vec};
@@ -12,6 +13,7 @@ use crate::rules::CountingRules;
 /// No event has this time: intake refuses all that lie before 1970.
 const NEVER: EventTime = EventTime::MIN;
 
+#[derive(serde::Serialize, serde::Deserialize)]
 struct Session {
     /// Distinct items, in order of first view.
     items: Box<[ItemId]>,
@@ -52,7 +54,7 @@ impl Session {
 }
 
 /// What tells sessions apart.
-#[derive(Default)]
+#[derive(Default, serde::Serialize, serde::Deserialize)]
 struct Apart {
     /// Whose the one at hand is.
     link: Option<LinkKey>,
@@ -61,7 +63,7 @@ struct Apart {
 }
 
 /// All of a user's. The one at hand was touched last.
-#[derive(Default)]
+#[derive(Default, serde::Serialize, serde::Deserialize)]
 pub(super) struct Sessions {
     at_hand: Session,
     /// None for who has never had a session id.
@@ -103,6 +105,13 @@ impl Sessions {
     /// The items of the session at hand.
     pub(super) fn items(&self) -> &[ItemId] {
         &self.at_hand.items
+    }
+
+    /// Takes note of what they name.
+    pub(super) fn fits(&self, met: &mut Met) {
+        met.items(&self.at_hand.items);
+        let others = self.apart.iter().flat_map(|apart| &apart.others);
+        others.for_each(|(_, session)| met.items(&session.items));
     }
 
     pub(super) fn bytes(&self) -> usize {

@@ -3,10 +3,11 @@
 
 use crate::limits::TOGETHER_ORDERS_MAX;
 use crate::relation::OrdersBefore;
+use crate::saved::SavedError;
 
 /// The numbers of the orders that held an item: the highest, and the 64 before it as bits. Numbers only rise, so what lies further
 /// back never matters again. Packed: 12 bytes instead of 16.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[repr(Rust, packed(4))]
 pub(super) struct OrderNumbers {
     /// 0: none.
@@ -44,6 +45,12 @@ impl OrderNumbers {
         } else if let Some(bit) = self.bit_of(number) {
             self.earlier &= !bit;
         }
+    }
+
+    /// Whether they are any: none is lower than 1.
+    pub(super) fn fits(self) -> Result<(), SavedError> {
+        let lowest_back = self.earlier.checked_ilog2().map_or(0, |bit| bit + 2);
+        if lowest_back <= self.highest { Ok(()) } else { Err(SavedError::unfit("an order before the first")) }
     }
 
     /// The bit of a number below the highest, where there is one.

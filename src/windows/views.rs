@@ -3,6 +3,7 @@
 use super::Input;
 use super::exact;
 use super::gap_window::{Arrival, Place};
+use super::saved::Met;
 use super::visitors::Known;
 use crate::event::{EventTime, LinkKey};
 use crate::items::ItemId;
@@ -39,7 +40,7 @@ pub(super) fn view(
 }
 
 /// Packed: 12 bytes instead of 16.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, serde::Serialize, serde::Deserialize)]
 #[repr(Rust, packed(4))]
 struct Seen {
     item: ItemId,
@@ -47,7 +48,7 @@ struct Seen {
 }
 
 /// The distinct items a user viewed last, over sessions; the newest stands last.
-#[derive(Default)]
+#[derive(Default, serde::Serialize, serde::Deserialize)]
 pub(super) struct RecentViews {
     views: Box<[Seen]>,
 }
@@ -71,6 +72,11 @@ impl RecentViews {
         if let Some(last) = self.views.last_mut() {
             *last = seen;
         }
+    }
+
+    /// Takes note of what they name.
+    pub(super) fn fits(&self, met: &mut Met) {
+        self.views.iter().for_each(|seen| met.item(seen.item));
     }
 
     pub(super) fn bytes(&self) -> usize {

@@ -8,16 +8,20 @@
 //! Nothing here is ever moved or read as a whole: the table grows by chunks, its index by shards, and reclaiming looks at a few
 //! visitors an event. So no single event takes long, and a table that is read again is as large as it was.
 
+mod keeping;
+
 use super::carts::Cart;
 use super::exact::of_list;
 use super::purchases::Customer;
 use super::recent_ids::RecentIds;
+use super::saved::Met;
 use super::sessions::Sessions;
 use super::views::RecentViews;
 use crate::event::{EventKey, EventTime, LinkKey, UserKey};
 use crate::items::ItemId;
 use crate::memory::allocated;
 use hashbrown::HashTable;
+use keeping::{TableLoading, TableSaving};
 
 /// Visitors of a chunk.
 const CHUNK: usize = 1 << CHUNK_BITS;
@@ -41,6 +45,7 @@ pub(super) struct Visitor {
 const _: () = assert!(size_of::<Visitor>() == 40, "there are millions of these");
 
 /// How much is remembered. Most users view one item and never come back.
+#[derive(serde::Serialize, serde::Deserialize)]
 pub(super) enum Memory {
     /// Nothing yet.
     Stranger,
@@ -53,6 +58,7 @@ pub(super) enum Memory {
 }
 
 /// A view that was counted.
+#[derive(serde::Serialize, serde::Deserialize)]
 pub(super) struct FirstView {
     pub(super) key: EventKey,
     pub(super) item: ItemId,
@@ -60,7 +66,7 @@ pub(super) struct FirstView {
 }
 
 /// What is remembered of a user who has done more than view one item. Carts and purchases are boxes, made when first used.
-#[derive(Default)]
+#[derive(Default, serde::Serialize, serde::Deserialize)]
 pub(super) struct Known {
     /// Views and carts share these.
     pub(super) click_ids: RecentIds,
@@ -168,12 +174,21 @@ pub(super) struct Visitors {
     hand: u32,
     /// What memories hold besides the table and its index.
     held: WindowsBytes,
+    saving: Option<Box<TableSaving>>,
+    loading: TableLoading,
 }
 
 impl Default for Visitors {
     fn default() -> Self {
         let index = std::array::from_fn(|_| HashTable::new());
-        Self { chunks: Vec::new(), index, hand: 0, held: WindowsBytes::default() }
+        Self {
+            chunks: Vec::new(),
+            index,
+            hand: 0,
+            held: WindowsBytes::default(),
+            saving: None,
+            loading: TableLoading::default(),
+        }
     }
 }
 
@@ -190,6 +205,9 @@ impl Visitors {
         let known = self.index[shard].find(hash, |&place| at(&self.chunks, place).user == halves(user)).copied();
         let place = known.unwrap_or_else(|| self.add(Visitor::new(user, time)));
         let visitor = at_mut(&mut self.chunks, place);
+        if let Some(saving) = &mut self.saving {
+            saving.goes_early(place, visitor);
+        }
         let before = visitor.memory.bytes();
         if horizon.is_silent(time, visitor, 1) {
             *visitor = Visitor::new(user, time);
@@ -203,6 +221,13 @@ impl Visitors {
 
     fn add(&mut self, visitor: Visitor) -> u32 {
         let (shard, hash) = place_of(whole(visitor.user));
+        let place = self.append(visitor);
+        let chunks = &self.chunks;
+        self.index[shard].insert_unique(hash, place, |&other| place_of(whole(at(chunks, other).user)).1);
+        place
+    }
+
+    fn append(&mut self, visitor: Visitor) -> u32 {
         let place = small(self.len());
         if self.chunks.last().is_none_or(|last| last.len() == CHUNK) {
             self.chunks.push(Vec::with_capacity(CHUNK));
@@ -210,8 +235,6 @@ impl Visitors {
         if let Some(last) = self.chunks.last_mut() {
             last.push(visitor);
         }
-        let chunks = &self.chunks;
-        self.index[shard].insert_unique(hash, place, |&other| place_of(whole(at(chunks, other).user)).1);
         place
     }
 
@@ -245,6 +268,10 @@ impl Visitors {
 
     /// Frees the visitor at `place`; the last one moves there.
     fn remove(&mut self, place: u32) {
+        if self.saving.is_some() {
+            self.goes_early(place);
+            self.goes_early(small(self.len().saturating_sub(1)));
+        }
         let (shard, hash) = place_of(whole(at(&self.chunks, place).user));
         if let Ok(entry) = self.index[shard].find_entry(hash, |&other| other == place) {
             entry.remove();
