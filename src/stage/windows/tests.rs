@@ -1,6 +1,8 @@
 //! A windows stage on its own, told blocks of events by hand: what it holds back, what it says of time and lag, and what it
 //! takes for known.
 
+mod keeping;
+
 use super::*;
 use crate::position::{Checkpoint, Position, Span};
 use crate::stage::{Effect, Fact, Stage};
