@@ -38,8 +38,8 @@ fn rules() -> CountingRules {
         order_open_ms: 250_000,
         orders_max: 2,
         together_orders: 3,
-        forget_after_ms: 300_000,
-        forget_customer_after_ms: 500_000,
+        forget_after_ms: 1_000_000,
+        forget_customer_after_ms: 2_000_000,
         half_life_ms: [500_000; Relation::COUNT],
         ..CountingRules::default()
     }
@@ -72,7 +72,13 @@ impl Log {
             generation: 1,
         };
         log.opening(&SOURCES);
-        let events = shop::events(seed, events, &shape());
+        let mut events = shop::events(seed, events, &shape());
+        // Most views are by users who come by now and then.
+        for event in events.iter_mut().filter(|event| matches!(event.kind, recount::Kind::View { .. })) {
+            if log.random.chance(60) {
+                event.user = format!("v{}", log.random.below(400));
+            }
+        }
         let mut rest = events.iter().filter(|event| !event.kind.is_refused()).peekable();
         while rest.peek().is_some() {
             match log.random.below(40) {
@@ -365,7 +371,6 @@ fn a_state_that_is_kept_in_portions_is_that_of_its_moment_and_goes_on_as_if_noth
         assert!(muted.state() == at_end, "{context}");
         tried += 1;
     }
-    eprintln!("{all_portions} portions, {fewer} shrank, {held} held");
     assert!(all_portions > 10 * tried, "{all_portions} portions of {tried} states");
     assert!(tried < 60 || (fewer > 5 && held > 5), "{fewer} tables shrank, {held} merges held something");
 }
