@@ -24,7 +24,7 @@ mod saved;
 mod sessions;
 mod tell;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod together;
 mod views;
 mod visitors;

@@ -3,10 +3,10 @@
 
 mod aggregate;
 #[path = "../../tests/support/recount.rs"]
-mod recount;
+pub(crate) mod recount;
 mod by_rule;
 #[path = "../../tests/support/shop.rs"]
-mod shop;
+pub(crate) mod shop;
 
 use crate::relation::Relation;
 use crate::rules::{CountingRules, DAY_MS};

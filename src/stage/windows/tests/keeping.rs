@@ -1,18 +1,13 @@
 //! A state that is kept while the stage goes on, and what goes on from it: the same as if nothing had stopped.
 
-#[path = "../../../../tests/support/recount.rs"]
-mod recount;
-#[path = "../../../../tests/support/shop.rs"]
-mod shop;
-
 use super::*;
 use crate::event::UserKeys;
 use crate::relation::Relation;
 use crate::saved::{SavedError, Saving, frames};
 use crate::stage::{Kept, Moment, PartitionFacts};
+use crate::windows::tests::recount::{self, Event, Step};
+use crate::windows::tests::shop::{self, Random, Shape};
 use crate::wire::DeltaScratch;
-use recount::{Event, Step};
-use shop::{Random, Shape};
 
 const OUTPUTS: u32 = 3;
 const SOURCES: [&str; 3] = ["a", "b", "c"];
@@ -50,6 +45,10 @@ fn shape() -> Shape {
     Shape { users: 400, items: 14, lines_max: 7, edges_ms, calm: false, lives: true }
 }
 
+fn small(random: &mut Random, bound: u64) -> usize {
+    usize::try_from(random.below(bound)).unwrap()
+}
+
 /// Writes events as intake would.
 struct Log {
     random: Random,
@@ -85,7 +84,7 @@ impl Log {
                 0 => log.records.push(founding(13)),
                 1 => {
                     log.generation += 1;
-                    let fewer = 2 + log.random.below(2) as usize;
+                    let fewer = 2 + small(&mut log.random, 2);
                     log.opening(&SOURCES[..fewer]);
                 }
                 _ => log.block(&mut rest),
@@ -105,10 +104,10 @@ impl Log {
     fn block<'e>(&mut self, events: &mut impl Iterator<Item = &'e Event>) {
         let mut writer = EventsWriter::default();
         for _ in 0..=self.random.below(2) {
-            let which = self.random.below(3) as usize;
+            let which = small(&mut self.random, 3);
             if self.random.chance(15) {
                 self.at[which].2 = [Lag::Live, Lag::Behind, Lag::History, Lag::Waiting, Lag::Live, Lag::Live]
-                    [self.random.below(6) as usize];
+                    [small(&mut self.random, 6)];
             }
             let (mut offset, mut highest, lag) = self.at[which];
             let from = Position::start_of(NextOffset(offset));
@@ -120,7 +119,7 @@ impl Log {
                 arrived_ms: Some(5),
                 checksum: None,
             });
-            for event in events.take(self.random.below(7) as usize) {
+            for event in events.take(small(&mut self.random, 7)) {
                 self.event(&mut writer, place, offset, event);
                 highest = highest.max(Some(EventTime(event.ts)));
                 offset += 1;
@@ -288,7 +287,7 @@ fn keep_while_reading(run: &mut Run, log: &[Vec<u8>], cut: usize, random: &mut R
     for offset in cut..log.len() {
         if !is_done && random.chance(30) {
             portions += 1;
-            is_done = run.stage.save(1 + random.below(200) as usize, &mut state) == Saving::Done;
+            is_done = run.stage.save(1 + small(random, 200), &mut state) == Saving::Done;
         }
         run.read(log, offset..offset + 1);
         match random.below(8) {
@@ -299,7 +298,7 @@ fn keep_while_reading(run: &mut Run, log: &[Vec<u8>], cut: usize, random: &mut R
     }
     while !is_done {
         portions += 1;
-        is_done = run.stage.save(1 + random.below(200) as usize, &mut state) == Saving::Done;
+        is_done = run.stage.save(1 + small(random, 200), &mut state) == Saving::Done;
     }
     (state, portions)
 }
@@ -311,8 +310,8 @@ fn a_state_that_is_kept_in_portions_is_that_of_its_moment_and_goes_on_as_if_noth
         let mut random = Random::new(seed);
         let log = Log::of(seed, 1_500);
         let merge_bytes_max = if random.chance(50) { UNBOUNDED } else { 20 * HELD_BYTES };
-        let entries_max = 1 + random.below(9) as usize;
-        let cut = 2 + random.below(log.len() as u64 * 2 / 3) as usize;
+        let entries_max = 1 + small(&mut random, 9);
+        let cut = 2 + small(&mut random, log.len() as u64 * 2 / 3);
         let fresh = || Run::new(merge_bytes_max, entries_max);
         let context = format!("seed {seed} (SAMENLOOP_SEED={seed}), cut at {cut} of {}", log.len());
 
@@ -375,8 +374,10 @@ fn a_state_that_is_kept_in_portions_is_that_of_its_moment_and_goes_on_as_if_noth
     assert!(tried < 60 || (fewer > 5 && held > 5), "{fewer} tables shrank, {held} merges held something");
 }
 
+type Blocks = Vec<Vec<u8>>;
+
 /// A small log, and the state behind its first half.
-fn small() -> (Vec<Vec<u8>>, usize, Vec<u8>, Vec<Vec<Vec<u8>>>) {
+fn small_state() -> (Blocks, usize, Vec<u8>, Vec<Blocks>) {
     let log = Log::of(5, 80);
     let cut = log.len() / 2;
     let mut run = Run::new(UNBOUNDED, 9);
@@ -388,7 +389,7 @@ fn small() -> (Vec<Vec<u8>>, usize, Vec<u8>, Vec<Vec<Vec<u8>>>) {
 
 #[test]
 fn a_damaged_state_is_refused_or_taken_up_but_nothing_fails() {
-    let (log, cut, state, pairs) = small();
+    let (log, cut, state, pairs) = small_state();
     let mut refused = 0;
     let mut take_up = |state: &[u8]| {
         let mut run = Run::new(UNBOUNDED, 9);
@@ -423,7 +424,7 @@ fn a_damaged_state_is_refused_or_taken_up_but_nothing_fails() {
 
 #[test]
 fn frames_that_come_twice_or_not_at_all_are_refused() {
-    let (.., state, _) = small();
+    let (.., state, _) = small_state();
     let all: Vec<(u8, &[u8])> = frames(&state).map(Result::unwrap).collect();
     assert_eq!(all.iter().map(|(kind, _)| *kind).collect::<Vec<_>>(), [1, 2, 3, 4]);
     for other in 0..all.len() {
@@ -445,7 +446,7 @@ fn frames_that_come_twice_or_not_at_all_are_refused() {
 
 #[test]
 fn a_state_does_not_go_on_where_something_is_missing_or_another() {
-    let (log, cut, state, pairs) = small();
+    let (log, cut, state, pairs) = small_state();
     let next = NextOffset(cut as u64);
     let start = |state: &[u8], pairs: &[Vec<Vec<u8>>], next| {
         let mut run = Run::new(UNBOUNDED, 9);
