@@ -173,7 +173,7 @@ impl Early {
     }
 
     /// The next place that is still to be saved, which the caller then does; `None` when all have been.
-    pub fn next(&mut self) -> Option<usize> {
+    pub fn next_to_go(&mut self) -> Option<usize> {
         while self.next < self.places {
             let place = self.next;
             self.next += 1;
@@ -211,10 +211,10 @@ mod tests {
     fn a_place_is_saved_once_whether_it_goes_early_or_in_its_turn() {
         let mut early = Early::new(130);
         assert!(early.is_to_go(129) && !early.is_to_go(129), "once");
-        assert_eq!(early.next(), Some(0));
+        assert_eq!(early.next_to_go(), Some(0));
         assert!(!early.is_to_go(0), "it has had its turn");
         assert!(early.is_to_go(1) && !early.is_to_go(130), "what was not there is not saved");
-        let rest: Vec<usize> = std::iter::from_fn(|| early.next()).collect();
+        let rest: Vec<usize> = std::iter::from_fn(|| early.next_to_go()).collect();
         assert_eq!(rest, (2..129).collect::<Vec<_>>());
         assert!(!early.is_to_go(5));
     }

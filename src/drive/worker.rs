@@ -142,7 +142,11 @@ impl<T: Transport> Hands<T> {
                 self.transport.trim(published.trims);
             }
             Outcome::Failed { partition, why } => {
-                tracing::warn!(worker = self.ties.vigil.name(), partition = partition.0, "no snapshot this time: {why}");
+                tracing::warn!(
+                    worker = self.ties.vigil.name(),
+                    partition = partition.0,
+                    "no snapshot this time: {why}"
+                );
             }
         }
     }

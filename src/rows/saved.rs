@@ -128,7 +128,7 @@ impl Rows {
             frame(out, UNITS, |out| {
                 out.push(small(index));
                 while out.len() < full && looked_at < LOOKED_AT_MAX {
-                    let Some(place) = saving.units[index].next() else { break };
+                    let Some(place) = saving.units[index].next_to_go() else { break };
                     looked_at += 1;
                     saving.given_units += u64::from(put_unit(store, &totals[index], relation, place, out));
                 }
@@ -136,7 +136,7 @@ impl Rows {
             frame(out, SHOPS, |out| {
                 out.push(small(index));
                 while out.len() < full && looked_at < LOOKED_AT_MAX {
-                    let Some(place) = saving.shops[index].next() else { break };
+                    let Some(place) = saving.shops[index].next_to_go() else { break };
                     looked_at += 1;
                     saving.given_shops += u64::from(put_shop(&totals[index], place, out));
                 }

@@ -1,7 +1,7 @@
 //! The store: where snapshots are kept.
 //!
-//! An object is called `{log id, 32 hexadecimal digits}/{stage}-{partition}/{offset}.snapshot`, numbers with zeros in front, so that names sort
-//! as offsets do. Beside them lies `store-id`, made once, by which a snapshot is told from one of another store.
+//! An object is called `{scope}/{stage}-{partition}/{offset}.snapshot`, numbers with zeros in front, so that names sort
+//! as offsets do; the scope is what the topics of our logs are called after. Beside them lies `store-id`, made once, by which a snapshot is told from one of another store.
 //!
 //! Calls block: workers are plain threads. The requests run on one thread of the store's own ([`worker`]). Requests to the cloud are
 //! tried again for a while by the client itself; what comes out as an error after that is sorted by [`StoreError::is_transient`].
@@ -114,8 +114,8 @@ impl SnapshotStore {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn newest(&self, log_id: u128, stage: &str, partition: u32) -> Result<Vec<Found>, StoreError> {
-        let folder = names::folder(log_id, stage, partition)?;
+    pub fn newest(&self, scope: &str, stage: &str, partition: u32) -> Result<Vec<Found>, StoreError> {
+        let folder = names::folder(scope, stage, partition)?;
         let (objects, path) = (Arc::clone(&self.inner.objects), self.path(&folder)?);
         let listed = self.run(&folder, async move { objects.list_with_delimiter(Some(&path)).await });
         let listed = match listed {
@@ -153,8 +153,8 @@ impl SnapshotStore {
     ///
     /// # Errors
     /// [`StoreError::Name`] for a stage that no object can be called after.
-    pub fn write(&self, log_id: u128, stage: &str, partition: u32, offset: u64) -> Result<Writing, StoreError> {
-        let name = names::name(log_id, stage, partition, offset)?;
+    pub fn write(&self, scope: &str, stage: &str, partition: u32, offset: u64) -> Result<Writing, StoreError> {
+        let name = names::name(scope, stage, partition, offset)?;
         let path = self.path(&name)?;
         Ok(Writing::new(self.clone(), name, path))
     }
@@ -178,8 +178,8 @@ impl SnapshotStore {
     ///
     /// # Errors
     /// When the store cannot be read, or an object not be removed; some may have been removed by then.
-    pub fn prune(&self, log_id: u128, stage: &str, partition: u32, keep: usize) -> Result<Vec<Found>, StoreError> {
-        let mut kept = self.newest(log_id, stage, partition)?;
+    pub fn prune(&self, scope: &str, stage: &str, partition: u32, keep: usize) -> Result<Vec<Found>, StoreError> {
+        let mut kept = self.newest(scope, stage, partition)?;
         for old in kept.split_off(keep.max(1).min(kept.len())) {
             let (objects, path) = (Arc::clone(&self.inner.objects), self.path(&old.name)?);
             match self.run(&old.name, async move { objects.delete(&path).await }) {
@@ -188,7 +188,7 @@ impl SnapshotStore {
             }
         }
         if let Some(root) = &self.inner.folder {
-            let folder = names::folder(log_id, stage, partition)?;
+            let folder = names::folder(scope, stage, partition)?;
             names::remove_abandoned(&root.join(&folder), ABANDONED_AFTER)
                 .map_err(|error| StoreError::of_io(&folder, &error))?;
         }

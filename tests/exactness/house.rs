@@ -9,13 +9,15 @@ use crate::recount::{self, Event, Recount, Row};
 use crate::rig::{self, Entries, Heard, Shape, counts, default_rules, difference, line, naive_rules, tiny_rules};
 use crate::shop::{self, Random};
 use samenloop::config::Start;
-use samenloop::drive::{Clocks as _, Faults, Kept, MemoryLog, Pipeline, Plan, SetClocks, Topic, plan};
+use samenloop::drive::{Clocks as _, Faults, Kept, MemoryLog, Pipeline, Plan, SetClocks, Snapshots, Topic, plan};
 use samenloop::position::{Partition, SourcePartition};
 use samenloop::publish::Stamp;
 use samenloop::publish::codec::ListHeaders;
 use samenloop::rules::PublishRules;
+use samenloop::snapshot::SnapshotStore;
 use samenloop::stage::{IntakeInput, Log};
 use std::collections::BTreeMap;
+use std::io::Read as _;
 use std::sync::Arc;
 
 /// After all events.
@@ -39,6 +41,7 @@ pub struct House {
     pub instances: Vec<Pipeline<Heard>>,
     is_paused: Vec<bool>,
     happened: BTreeMap<&'static str, usize>,
+    snapshots: Option<Snapshots>,
 }
 
 pub fn source() -> Topic {
@@ -58,12 +61,25 @@ impl House {
     }
 
     pub fn open_at(start: Start, shape: &Shape, instances: usize, apart: bool) -> Self {
+        Self::open_keeping(start, shape, instances, apart, None)
+    }
+
+    /// With snapshots, if any.
+    pub fn open_keeping(
+        start: Start,
+        shape: &Shape,
+        instances: usize,
+        apart: bool,
+        snapshots: Option<Snapshots>,
+    ) -> Self {
         let log = shape.log();
         let clocks = Arc::new(SetClocks::default());
         clocks.set(CLOCK_MS);
         let inputs = inputs(shape);
         let mut plan: Arc<Plan> = plan(shape.setup(), &inputs, i64::MAX, &log).unwrap();
-        Arc::get_mut(&mut plan).unwrap().sources[0].start = start;
+        let made = Arc::get_mut(&mut plan).unwrap();
+        made.sources[0].start = start;
+        made.snapshots.clone_from(&snapshots);
         let (mut views, mut opened) = (Vec::new(), Vec::new());
         for number in 0..instances {
             let view = if apart { log.apart(&format!("{number}.")) } else { log.clone() };
@@ -74,7 +90,7 @@ impl House {
             views.push(view);
         }
         let is_paused = vec![false; instances];
-        Self { log, clocks, views, instances: opened, is_paused, happened: BTreeMap::new() }
+        Self { log, clocks, views, instances: opened, is_paused, happened: BTreeMap::new(), snapshots }
     }
 
     /// Appends to the source's topic.
@@ -142,8 +158,46 @@ impl House {
                 self.clocks.put(self.clocks.now().wall_ms + step_ms);
                 self.note("clock put");
             }
+            20..24 => {
+                if let Some(what) = self.damage_snapshot(random) {
+                    self.note(what);
+                }
+            }
             _ => {}
         }
+    }
+
+    /// Damages the newest snapshot of some partition.
+    fn damage_snapshot(&self, random: &mut Random) -> Option<&'static str> {
+        let snapshots = self.snapshots.as_ref()?;
+        let stage = if random.chance(50) { "rows" } else { "windows" };
+        let partition = u32::try_from(random.below(u64::from(self.partitions()))).unwrap();
+        let found = snapshots.store.newest(&snapshots.scope, stage, partition).unwrap();
+        let newest = found.first()?;
+        if found.len() < snapshots.keep {
+            return None; // the log still has all, but not for sure what all are of
+        }
+        let mut bytes = Vec::new();
+        snapshots.store.read(&newest.name).unwrap().read_to_end(&mut bytes).unwrap();
+        let what = if random.chance(50) {
+            let place = usize::try_from(random.below(bytes.len() as u64)).unwrap();
+            bytes[place] ^= 1 << random.below(8);
+            "snapshot flipped"
+        } else {
+            bytes.truncate(usize::try_from(random.below(bytes.len() as u64)).unwrap());
+            "snapshot torn"
+        };
+        let mut writing = snapshots.store.write(&snapshots.scope, stage, partition, newest.offset).unwrap();
+        writing.put(&bytes).unwrap();
+        writing.publish().unwrap();
+        Some(what)
+    }
+
+    /// Partitions of our logs that have lost their start, because snapshots hold what was made of it.
+    fn trimmed(&self) -> usize {
+        let all = [Log::Events, Log::Pairs, Log::Totals].into_iter();
+        let all = all.flat_map(|log| (0..self.partitions()).map(move |n| (Topic::Log(log), Partition(n))));
+        all.filter(|(topic, n)| self.log.bounds(topic, *n).unwrap().low.0 > 0).count()
     }
 
     fn partitions(&self) -> u32 {
@@ -304,13 +358,29 @@ fn assert_owned_once(house: &House, context: &str) {
     assert_eq!(owned(|instance| instance.windows().len()), house.partitions() as usize, "{context}: owners of windows");
 }
 
-fn run(shape: &Shape, events: &[Event], instances: usize, apart: bool, random: Option<&mut Random>) -> House {
-    let mut house = House::open(shape, instances, apart);
+/// Snapshots in memory, taken often.
+fn snapshots(random: &mut Random) -> Snapshots {
+    let store = SnapshotStore::open("memory:").unwrap();
+    let store_id = store.id().unwrap();
+    let interval_ms = 1_000 + i64::try_from(random.below(20_000)).unwrap();
+    let keep = 2 + usize::try_from(random.below(2)).unwrap();
+    Snapshots { store, scope: "house".into(), store_id, interval_ms, keep, instance: "one".into(), is_inline: true }
+}
+
+fn run(
+    shape: &Shape,
+    events: &[Event],
+    (instances, apart, is_kept): (usize, bool, bool),
+    random: Option<&mut Random>,
+) -> House {
     let Some(random) = random else {
+        let mut house = House::open(shape, instances, apart);
         events.iter().for_each(|event| house.feed(event));
         house.rest(None, apart, false);
         return house;
     };
+    let kept = is_kept.then(|| snapshots(random));
+    let mut house = House::open_keeping(Start::Earliest, shape, instances, apart, kept);
     house.log.with_faults(|faults| {
         faults.slow_percent = [0, 10, 40][usize::try_from(random.below(3)).unwrap()];
     });
@@ -329,6 +399,8 @@ fn run(shape: &Shape, events: &[Event], instances: usize, apart: bool, random: O
 
 struct Case {
     apart: bool,
+    /// Whether states are kept, and logs trimmed.
+    is_kept: bool,
     seeds: u64,
 }
 
@@ -356,8 +428,8 @@ fn check(case: &Case, happened: &mut BTreeMap<&'static str, usize>) {
             "{instances} instances, apart: {}, {} partitions, {count} events, SAMENLOOP_SEED={seed}",
             case.apart, shape.partitions
         );
-        let calm = run(&calm, &events, 1, false, None);
-        let house = run(&shape, &events, instances, case.apart, Some(&mut random));
+        let calm = run(&calm, &events, (1, false, false), None);
+        let house = run(&shape, &events, (instances, case.apart, case.is_kept), Some(&mut random));
         for (what, times) in &house.happened {
             *happened.entry(what).or_default() += times;
         }
@@ -388,8 +460,12 @@ fn check(case: &Case, happened: &mut BTreeMap<&'static str, usize>) {
         }
         assert_eq!(difference(&want, &got), None, "{context}");
 
-        assert!(rig::event_entries(&calm.log).by_position == events_log.by_position, "{context}: other events");
-        assert!(sorted_texts(rig::pair_entries(&calm.log)) == sorted_texts(pairs_log), "{context}: other pairs");
+        if case.is_kept {
+            *happened.entry("logs trimmed").or_default() += house.trimmed();
+        } else {
+            assert!(rig::event_entries(&calm.log).by_position == events_log.by_position, "{context}: other events");
+            assert!(sorted_texts(rig::pair_entries(&calm.log)) == sorted_texts(pairs_log), "{context}: other pairs");
+        }
 
         let no_news = f64::from(min_score_step_milli) / 1_000.0;
         let rows = want;
@@ -426,7 +502,7 @@ const ALL: [&str; 11] = [
 #[test]
 fn whatever_happens_to_instances_that_share_the_work_counts_and_lists_end_as_in_a_calm_run() {
     let mut happened = BTreeMap::new();
-    check(&Case { apart: false, seeds: 8 }, &mut happened);
+    check(&Case { apart: false, is_kept: false, seeds: 8 }, &mut happened);
     assert_tried(&ALL, &happened);
 }
 
@@ -434,8 +510,18 @@ fn whatever_happens_to_instances_that_share_the_work_counts_and_lists_end_as_in_
 #[test]
 fn nor_does_anything_change_where_all_own_everything() {
     let mut happened = BTreeMap::new();
-    check(&Case { apart: true, seeds: 5 }, &mut happened);
+    check(&Case { apart: true, is_kept: false, seeds: 5 }, &mut happened);
     assert_tried(&ALL, &happened);
+}
+
+/// States are kept every few seconds, the logs before them trimmed, and the newest ones damaged: starts are from what is left.
+#[test]
+fn nor_where_states_are_kept_and_logs_trimmed() {
+    let mut happened = BTreeMap::new();
+    check(&Case { apart: false, is_kept: true, seeds: 8 }, &mut happened);
+    assert_tried(&ALL, &happened);
+    assert_tried(&["snapshot flipped", "snapshot torn", "logs trimmed"], &happened);
+    check(&Case { apart: true, is_kept: true, seeds: 5 }, &mut happened);
 }
 
 /// Brokers acknowledge hardly anything by themselves: what stands, stands because it was waited for.

@@ -28,6 +28,8 @@ pub const STATE_FORMAT: u16 = 1;
 pub struct Snapshots {
     /// Where.
     pub store: SnapshotStore,
+    /// What its objects are called after: the prefix of our topics.
+    pub scope: Arc<str>,
     /// Its id.
     pub store_id: u128,
     /// How long between two of a partition, in ms.
@@ -52,12 +54,12 @@ pub(super) fn stage_of(log: Log) -> Option<&'static str> {
 impl Snapshots {
     /// The snapshots of the reader of `log`, newest first.
     fn newest(&self, log: Log, partition: Partition) -> Result<Vec<Found>, StoreError> {
-        stage_of(log).map_or(Ok(Vec::new()), |stage| self.store.newest(0, stage, partition.0))
+        stage_of(log).map_or(Ok(Vec::new()), |stage| self.store.newest(&self.scope, stage, partition.0))
     }
 
     /// Removes the old ones. Gives what is kept, newest first.
     fn prune(&self, log: Log, partition: Partition) -> Result<Vec<Found>, StoreError> {
-        stage_of(log).map_or(Ok(Vec::new()), |stage| self.store.prune(0, stage, partition.0, self.keep))
+        stage_of(log).map_or(Ok(Vec::new()), |stage| self.store.prune(&self.scope, stage, partition.0, self.keep))
     }
 
     /// The snapshot before which nothing is needed any more: the oldest one that is kept, once there are as many as are wanted.

@@ -54,7 +54,10 @@ pub(in crate::drive) fn restore<W: Kept>(
     for found in asked(vigil, || snapshots.newest(wanted.log, wanted.partition))? {
         let Some(head) = usable(snapshots, wanted, &found, vigil, found_at)? else { continue };
         if wanted.behind.is_some_and(|behind| behind < Position::start_of(NextOffset(head.offset))) {
-            tracing::warn!(snapshot = found.name, "passed over: the log behind has not got all that was made before it");
+            tracing::warn!(
+                snapshot = found.name,
+                "passed over: the log behind has not got all that was made before it"
+            );
             continue;
         }
         let mut work = make();
@@ -107,14 +110,18 @@ fn usable(
     }
     if (head.identity, head.partitions) != (wanted.identity, wanted.partitions) {
         let (events, pairs) = head.partitions;
-        let what = format!("it was made by other counting rules, or with other numbers of partitions ({events} and {pairs})");
+        let what =
+            format!("it was made by other counting rules, or with other numbers of partitions ({events} and {pairs})");
         return Err(refuse(what).into());
     }
     let checkpoint = Checkpoint { position: Position::start_of(NextOffset(head.offset)), checksum: head.checksum };
     let input = SourcePartition::new(wanted.log.name(), wanted.partition.0);
     // The record before it stays when a log is trimmed: that is how the log is known to be the one that was read.
     let found_record = found_at(checkpoint)?;
-    if found_record.is_none() && checkpoint.record().is_some_and(|record| record >= wanted.bounds.low) && head.offset <= wanted.bounds.high.0 {
+    if found_record.is_none()
+        && checkpoint.record().is_some_and(|record| record >= wanted.bounds.low)
+        && head.offset <= wanted.bounds.high.0
+    {
         return Err(refuse("the record before its offset cannot be found in the log".to_owned()).into());
     }
     let resumed = checkpoint.resume(wanted.bounds.low, wanted.bounds.high, found_record);

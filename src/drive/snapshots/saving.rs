@@ -62,7 +62,7 @@ impl Job {
             none => {
                 let (encoder, bytes) = Encoder::head(&self.head).map_err(of_format)?;
                 let Head { stage, partition, offset, .. } = &self.head;
-                let mut writing = self.snapshots.store.write(0, stage, *partition, *offset)?;
+                let mut writing = self.snapshots.store.write(&self.snapshots.scope, stage, *partition, *offset)?;
                 writing.put(&bytes)?;
                 none.insert((encoder, writing))
             }
@@ -110,7 +110,8 @@ impl Job {
                     }
                 }
             }
-            let of_totals = |(number, offset)| Trim { log: Log::Totals, partition: Partition(number), to: trimmed_to(offset) };
+            let of_totals =
+                |(number, offset)| Trim { log: Log::Totals, partition: Partition(number), to: trimmed_to(offset) };
             trims.extend(needed.into_iter().map(of_totals));
         }
         Ok(trims)
@@ -172,11 +173,16 @@ impl Saver {
     }
 
     /// The partition whose turn it is, if none is being taken; `next` says how far each has read.
-    pub(in crate::drive) fn due(&self, now_ms: i64, next: impl Fn(Partition) -> Option<NextOffset>) -> Option<Partition> {
+    pub(in crate::drive) fn due(
+        &self,
+        now_ms: i64,
+        next: impl Fn(Partition) -> Option<NextOffset>,
+    ) -> Option<Partition> {
         if self.taking.is_some() || self.snapshots.is_none() {
             return None;
         }
-        let is_due = |(&partition, &at_ms): (&Partition, &i64)| at_ms <= now_ms && self.has_news(partition, next(partition));
+        let is_due =
+            |(&partition, &at_ms): (&Partition, &i64)| at_ms <= now_ms && self.has_news(partition, next(partition));
         let due = self.next_ms.iter().filter(|&entry| is_due(entry));
         due.min_by_key(|&(_, &at_ms)| at_ms).map(|(&partition, _)| partition)
     }
@@ -188,7 +194,11 @@ impl Saver {
     /// Partitions that have read something since their last snapshot.
     pub(in crate::drive) fn unsaved(&self, next: impl Fn(Partition) -> Option<NextOffset>) -> Vec<Partition> {
         let all = self.next_ms.keys().copied();
-        if self.snapshots.is_none() { Vec::new() } else { all.filter(|&partition| self.has_news(partition, next(partition))).collect() }
+        if self.snapshots.is_none() {
+            Vec::new()
+        } else {
+            all.filter(|&partition| self.has_news(partition, next(partition))).collect()
+        }
     }
 
     /// It cannot be taken now.
@@ -226,10 +236,28 @@ impl Saver {
             state_format: STATE_FORMAT,
         };
         let totals = about.partitions.1;
-        let job = Job { snapshots: snapshots.clone(), log: self.log, partition, head, writing: None, out: Vec::new(), totals };
+        let job = Job {
+            snapshots: snapshots.clone(),
+            log: self.log,
+            partition,
+            head,
+            writing: None,
+            out: Vec::new(),
+            totals,
+        };
         let hand = if snapshots.is_inline { Hand::Inline(Box::new(job)) } else { in_thread(job)? };
         let (began_ms, began) = (now.monotonic_ms, Instant::now());
-        self.taking = Some(Taking { partition, offset, hand, waiting: None, is_encoded: false, is_asked: false, era, began_ms, began });
+        self.taking = Some(Taking {
+            partition,
+            offset,
+            hand,
+            waiting: None,
+            is_encoded: false,
+            is_asked: false,
+            era,
+            began_ms,
+            began,
+        });
         Ok(())
     }
 
@@ -258,7 +286,10 @@ impl Saver {
         let (after_ms, outcome) = match came {
             Ok(published) => {
                 self.saved.insert(partition, offset);
-                (snapshots.interval_ms, Outcome::Published { partition, published, seconds: began.elapsed().as_secs_f64() })
+                (
+                    snapshots.interval_ms,
+                    Outcome::Published { partition, published, seconds: began.elapsed().as_secs_f64() },
+                )
             }
             Err(why) => (AGAIN_MS.min(snapshots.interval_ms), Outcome::Failed { partition, why }),
         };
@@ -296,12 +327,7 @@ impl About {
 type Came = Result<Published, String>;
 
 impl Taking {
-    fn turn<W: Kept>(
-        &mut self,
-        stage: Option<&mut Stage<W>>,
-        is_acknowledged: bool,
-        now_ms: i64,
-    ) -> Option<Came> {
+    fn turn<W: Kept>(&mut self, stage: Option<&mut Stage<W>>, is_acknowledged: bool, now_ms: i64) -> Option<Came> {
         if !self.is_encoded {
             let Some(stage) = stage else { return Some(Err("its partition is gone".to_owned())) };
             let encoded = self.encode(stage, now_ms);

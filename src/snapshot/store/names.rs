@@ -10,6 +10,8 @@ const SUFFIX: &str = ".snapshot";
 const OFFSET_DIGITS: usize = 20;
 /// Longest name of a stage.
 const STAGE_BYTES_MAX: usize = 64;
+/// Longest scope: as long as a topic's name may be.
+const SCOPE_BYTES_MAX: usize = 249;
 
 /// A snapshot, by its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,17 +23,22 @@ pub struct Found {
 }
 
 /// Where the snapshots of a partition are.
-pub(super) fn folder(log_id: u128, stage: &str, partition: u32) -> Result<String, StoreError> {
+pub(super) fn folder(scope: &str, stage: &str, partition: u32) -> Result<String, StoreError> {
     let legal = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     if stage.is_empty() || stage.len() > STAGE_BYTES_MAX || !stage.bytes().all(legal) {
         let reason = "a stage's name is made of small letters and digits".to_owned();
         return Err(StoreError::Name { name: stage.to_owned(), reason });
     }
-    Ok(format!("{log_id:032x}/{stage}-{partition:03}"))
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    if scope.is_empty() || scope.starts_with('.') || scope.len() > SCOPE_BYTES_MAX || !scope.bytes().all(legal) {
+        let reason = "a scope is made of what names of topics are made of, and does not begin with a dot".to_owned();
+        return Err(StoreError::Name { name: scope.to_owned(), reason });
+    }
+    Ok(format!("{scope}/{stage}-{partition:03}"))
 }
 
-pub(super) fn name(log_id: u128, stage: &str, partition: u32, offset: u64) -> Result<String, StoreError> {
-    let folder = folder(log_id, stage, partition)?;
+pub(super) fn name(scope: &str, stage: &str, partition: u32, offset: u64) -> Result<String, StoreError> {
+    let folder = folder(scope, stage, partition)?;
     Ok(format!("{folder}/{offset:0OFFSET_DIGITS$}{SUFFIX}"))
 }
 

@@ -7,6 +7,7 @@ use std::io::Write;
 use std::path::Path as FilePath;
 
 const LOG: u128 = 0xABC;
+const SCOPE: &str = "shop.";
 
 fn head(offset: u64, facts: usize) -> Head {
     // Facts that do not pack, though the head is not packed anyway.
@@ -43,7 +44,7 @@ fn snapshot(offset: u64, facts: usize, chunk: &[u8]) -> Vec<u8> {
 }
 
 fn published(store: &SnapshotStore, offset: u64, chunk: &[u8]) -> String {
-    let mut writing = store.write(LOG, "rows", 2, offset).unwrap();
+    let mut writing = store.write(SCOPE, "rows", 2, offset).unwrap();
     writing.put(&snapshot(offset, 0, chunk)).unwrap();
     let name = writing.name().to_owned();
     writing.publish().unwrap();
@@ -55,7 +56,7 @@ fn offsets(found: &[Found]) -> Vec<u64> {
 }
 
 fn newest(store: &SnapshotStore) -> Vec<u64> {
-    offsets(&store.newest(LOG, "rows", 2).unwrap())
+    offsets(&store.newest(SCOPE, "rows", 2).unwrap())
 }
 
 fn files(folder: &FilePath) -> usize {
@@ -78,11 +79,11 @@ fn what_was_published_is_found_newest_first_and_reads_back() {
             published(&store, offset, b"state");
         }
         assert_eq!(newest(&store), [u64::MAX, 100, 20, 9, 0]);
-        let found = store.newest(LOG, "rows", 2).unwrap();
+        let found = store.newest(SCOPE, "rows", 2).unwrap();
         assert_eq!(found[2].name, "00000000000000000000000000000abc/rows-002/00000000000000000020.snapshot");
         assert_eq!(store.head(&found[2].name).unwrap(), head(20, 0));
         // Other partitions, stages and logs are others.
-        for (log, stage, partition) in [(LOG, "rows", 1), (LOG, "windows", 2), (LOG + 1, "rows", 2)] {
+        for (log, stage, partition) in [(SCOPE, "rows", 1), (SCOPE, "windows", 2), ("other", "rows", 2)] {
             assert_eq!(store.newest(log, stage, partition).unwrap(), []);
         }
     }
@@ -94,7 +95,7 @@ fn a_snapshot_of_several_pieces_streams_back_and_verifies() {
         // More than two pieces, and no whole number of them.
         let chunks: Vec<Vec<u8>> = (0..5).map(|n| noise((4 << 20) + 8 * n)).collect();
         let (mut encoder, mut bytes) = Encoder::head(&head(7, 10)).unwrap();
-        let mut writing = store.write(LOG, "rows", 2, 7).unwrap();
+        let mut writing = store.write(SCOPE, "rows", 2, 7).unwrap();
         for chunk in &chunks {
             encoder.chunk(chunk, &mut bytes).unwrap();
             writing.put(&bytes).unwrap();
@@ -125,7 +126,7 @@ fn nothing_is_seen_of_what_was_not_published() {
     for (store, folder) in stores() {
         for way in ["abandoned", "dropped"] {
             for parts in [0, 1, 3] {
-                let mut writing = store.write(LOG, "rows", 2, 7).unwrap();
+                let mut writing = store.write(SCOPE, "rows", 2, 7).unwrap();
                 writing.put(&noise(parts * PART_BYTES + 800)).unwrap();
                 let temporary = folder.as_ref().map_or(0, |folder| files(folder.path()));
                 assert_eq!(temporary, usize::from(folder.is_some() && parts > 0), "while it is written");
@@ -147,7 +148,7 @@ fn the_same_offset_again_takes_the_place_of_the_first_when_it_is_published() {
     for (store, _folder) in stores() {
         let name = published(&store, 7, b"first");
         let raw = |store: &SnapshotStore| store.verify(&name).unwrap().raw_bytes;
-        let mut writing = store.write(LOG, "rows", 2, 7).unwrap();
+        let mut writing = store.write(SCOPE, "rows", 2, 7).unwrap();
         writing.put(&snapshot(7, 0, &noise(PART_BYTES + 800))).unwrap();
         assert_eq!(raw(&store), 5);
         writing.publish().unwrap();
@@ -174,7 +175,7 @@ fn a_head_is_read_without_the_rest_also_where_it_is_longer_than_a_range() {
     let store = SnapshotStore::open(folder.path().to_str().unwrap()).unwrap();
     for facts in [0, 100, usize::try_from(HEAD_READ_BYTES).unwrap() * 3 + 5] {
         let bytes = snapshot(7, facts, &noise(1 << 20));
-        let mut writing = store.write(LOG, "rows", 2, 7).unwrap();
+        let mut writing = store.write(SCOPE, "rows", 2, 7).unwrap();
         let name = writing.name().to_owned();
         // All behind the head is wrong, and nobody looks.
         let cut = bytes.len() - (1 << 20);
@@ -197,7 +198,7 @@ fn pruning_keeps_the_newest_and_removes_what_a_crash_has_left() {
         }
         let leftover = |name: &str, age: Duration| {
             let Some(folder) = &folder else { return };
-            let place = folder.path().join("deep/er").join(names::folder(LOG, "rows", 2).unwrap()).join(name);
+            let place = folder.path().join("deep/er").join(names::folder(SCOPE, "rows", 2).unwrap()).join(name);
             let file = fs::File::create(place).unwrap();
             (&file).write_all(b"half of a").unwrap();
             file.set_modified(std::time::SystemTime::now() - age).unwrap();
@@ -206,14 +207,14 @@ fn pruning_keeps_the_newest_and_removes_what_a_crash_has_left() {
         leftover("00000000000000000006.snapshot#2", Duration::from_secs(60));
         leftover("notes.txt", ABANDONED_AFTER * 2);
         assert_eq!(newest(&store), [5, 4, 3, 2, 1], "what is half is not found");
-        assert_eq!(offsets(&store.prune(LOG, "rows", 2, 9).unwrap()), [5, 4, 3, 2, 1]);
-        assert_eq!(offsets(&store.prune(LOG, "rows", 2, 3).unwrap()), [5, 4, 3]);
+        assert_eq!(offsets(&store.prune(SCOPE, "rows", 2, 9).unwrap()), [5, 4, 3, 2, 1]);
+        assert_eq!(offsets(&store.prune(SCOPE, "rows", 2, 3).unwrap()), [5, 4, 3]);
         assert_eq!(newest(&store), [5, 4, 3]);
         if let Some(folder) = &folder {
             assert_eq!(files(folder.path()), 3 + 2, "the young one and the notes stay");
         }
-        assert_eq!(offsets(&store.prune(LOG, "rows", 2, 0).unwrap()), [5], "one always stays");
-        assert_eq!(store.prune(LOG, "rows", 3, 1).unwrap(), []);
+        assert_eq!(offsets(&store.prune(SCOPE, "rows", 2, 0).unwrap()), [5], "one always stays");
+        assert_eq!(store.prune(SCOPE, "rows", 3, 1).unwrap(), []);
     }
 }
 
@@ -262,7 +263,7 @@ fn what_is_not_there_or_no_snapshot_is_told_apart() {
         for (bytes, expected) in
             [(&b""[..], "its end is missing"), (b"other bytes", "not a snapshot"), (b"smnl", "its end is missing")]
         {
-            let mut writing = store.write(LOG, "rows", 2, 7).unwrap();
+            let mut writing = store.write(SCOPE, "rows", 2, 7).unwrap();
             writing.put(bytes).unwrap();
             writing.publish().unwrap();
             for error in [store.head(&name).unwrap_err(), store.verify(&name).unwrap_err()] {
@@ -271,7 +272,7 @@ fn what_is_not_there_or_no_snapshot_is_told_apart() {
             }
         }
         for stage in ["", "a/b", "..", "Rows", "a-b"] {
-            assert!(matches!(store.write(LOG, stage, 0, 0).map(drop), Err(StoreError::Name { .. })), "{stage}");
+            assert!(matches!(store.write(SCOPE, stage, 0, 0).map(drop), Err(StoreError::Name { .. })), "{stage}");
         }
         assert!(matches!(store.head("../x"), Err(StoreError::Name { .. })));
     }
@@ -290,10 +291,10 @@ fn a_folder_that_cannot_be_one_is_told_with_what_to_do() {
     }
     // A file where the partition's folder should be: opened well, and refused when it is written to, small or large.
     let store = SnapshotStore::open(folder.path().to_str().unwrap()).unwrap();
-    fs::create_dir(folder.path().join(format!("{LOG:032x}"))).unwrap();
-    fs::write(folder.path().join(names::folder(LOG, "rows", 2).unwrap()), "").unwrap();
+    fs::create_dir(folder.path().join(SCOPE)).unwrap();
+    fs::write(folder.path().join(names::folder(SCOPE, "rows", 2).unwrap()), "").unwrap();
     for bytes in [10, PART_BYTES + 8] {
-        let mut writing = store.write(LOG, "rows", 2, 7).unwrap();
+        let mut writing = store.write(SCOPE, "rows", 2, 7).unwrap();
         let error = writing.put(&vec![0; bytes]).and_then(|()| writing.publish().map(drop)).unwrap_err();
         assert!(matches!(&error, StoreError::Refused { .. }) && error.to_string().contains("rows-002"), "{error}");
     }
@@ -303,10 +304,10 @@ fn a_folder_that_cannot_be_one_is_told_with_what_to_do() {
 fn a_writing_that_has_failed_stays_failed() {
     let folder = tempfile::tempdir().unwrap();
     let store = SnapshotStore::open(folder.path().to_str().unwrap()).unwrap();
-    fs::write(folder.path().join(format!("{LOG:032x}")), "").unwrap();
-    let mut writing = store.write(LOG, "rows", 2, 7).unwrap();
+    fs::write(folder.path().join(SCOPE), "").unwrap();
+    let mut writing = store.write(SCOPE, "rows", 2, 7).unwrap();
     assert!(writing.put(&vec![0; PART_BYTES]).is_err());
-    fs::remove_file(folder.path().join(format!("{LOG:032x}"))).unwrap();
+    fs::remove_file(folder.path().join(SCOPE)).unwrap();
     assert!(matches!(writing.put(b"more"), Err(StoreError::Abandoned { .. })));
     assert!(matches!(writing.publish(), Err(StoreError::Abandoned { .. })));
     assert_eq!(newest(&store), [0_u64; 0]);
@@ -319,14 +320,14 @@ fn a_full_disk_is_told_and_leaves_nothing() {
     let store = SnapshotStore::open(&std::env::var("SAMENLOOP_FULL_DISK").unwrap()).unwrap();
     published(&store, 1, b"state");
     for parts in [1, 2] {
-        let mut writing = store.write(LOG, "rows", 2, 7).unwrap();
+        let mut writing = store.write(SCOPE, "rows", 2, 7).unwrap();
         let error =
             writing.put(&noise(parts * PART_BYTES + (6 << 20))).and_then(|()| writing.publish().map(drop)).unwrap_err();
         assert!(matches!(&error, StoreError::Full { .. }) && error.is_transient(), "{error}");
         assert_eq!(newest(&store), [1]);
         published(&store, 2, b"there is room again");
-        store.prune(LOG, "rows", 2, 2).unwrap();
-        fs::remove_file(store.inner.folder.as_ref().unwrap().join(&store.newest(LOG, "rows", 2).unwrap()[0].name))
+        store.prune(SCOPE, "rows", 2, 2).unwrap();
+        fs::remove_file(store.inner.folder.as_ref().unwrap().join(&store.newest(SCOPE, "rows", 2).unwrap()[0].name))
             .unwrap();
     }
 }

@@ -175,6 +175,10 @@ impl Kept for WindowsWork {
         self.windows.loaded(windows)?.is_within(items, shops)
     }
 
+    fn log_id(&self) -> Option<u128> {
+        self.identity.known.log_id
+    }
+
     fn facts(&self) -> &PartitionFacts {
         &self.identity.known.facts
     }

@@ -101,7 +101,7 @@ impl Visitors {
             return Saving::More;
         }
         let full = out.len().saturating_add(bytes_max);
-        let mut next = saving.early.next();
+        let mut next = saving.early.next_to_go();
         if next.is_some() {
             frame(out, kind, |out| {
                 let mut expected = 0;
@@ -110,7 +110,7 @@ impl Visitors {
                     if out.len() >= full {
                         break;
                     }
-                    next = saving.early.next();
+                    next = saving.early.next_to_go();
                 }
             });
         }
