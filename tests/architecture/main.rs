@@ -38,7 +38,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("snapshot", &[]),
     ("watch", &["intake", "rows", "findings", "stage"]),
     ("serve", &["rows", "rank", "publish", "stage", "watch"]),
-    ("drive", &["intake", "wire", "publish", "findings", "stage", "watch", "serve", "config"]),
+    ("drive", &["intake", "wire", "publish", "findings", "stage", "watch", "serve", "snapshot", "config"]),
     ("kafka", &["intake", "wire", "rows", "rank", "publish", "stage", "watch", "serve", "drive", "config"]),
     ("config", &["intake"]),
     (

@@ -10,7 +10,7 @@ use zstd::bulk::Decompressor;
 pub struct Reader<R> {
     input: Counted<R>,
     decompressor: Decompressor<'static>,
-    stored: Vec<u8>,
+    pub(super) stored: Vec<u8>,
     chunks: u64,
     raw_bytes: u64,
     checksums: Xxh3,
