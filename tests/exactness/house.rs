@@ -100,10 +100,18 @@ impl House {
         self.log.with(&source(), Partition(partition), |held| held.push(kept));
     }
 
-    /// Those that run have a tick each.
+    /// Those that run have a tick each. Who was overtaken without a word, and asks for what its successors have trimmed, is ended by
+    /// that, and started again, as a process is.
     pub fn tick(&mut self) {
-        for (instance, _) in self.instances.iter_mut().zip(&self.is_paused).filter(|(_, is_paused)| !**is_paused) {
-            instance.flush().unwrap();
+        for number in 0..self.instances.len() {
+            if self.is_paused[number] {
+                continue;
+            }
+            if let Err(error) = self.instances[number].flush() {
+                assert!(self.snapshots.is_some() && error.to_string().contains("is asked for, but it starts at"), "{error:#}");
+                self.instances[number].restart().unwrap();
+                self.note("found its input trimmed");
+            }
         }
     }
 
@@ -174,8 +182,8 @@ impl House {
         let partition = u32::try_from(random.below(u64::from(self.partitions()))).unwrap();
         let found = snapshots.store.newest(&snapshots.scope, stage, partition).unwrap();
         let newest = found.first()?;
-        if found.len() < snapshots.keep {
-            return None; // the log still has all, but not for sure what all are of
+        if !found.iter().skip(1).any(|older| snapshots.store.verify(&older.name).is_ok()) {
+            return None; // it is the last one that is good, and the log before it may be gone
         }
         let mut bytes = Vec::new();
         snapshots.store.read(&newest.name).unwrap().read_to_end(&mut bytes).unwrap();
