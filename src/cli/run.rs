@@ -5,13 +5,14 @@
 
 use super::{Outcome, Sets, UsageError, assembly, serving, signals};
 use crate::config::{OutputFormat, Settings, SourceSettings};
-use crate::drive::{Plan, SchemaSource, SourcePlan, StopAsked, Vigil};
+use crate::drive::{Plan, Snapshots, SchemaSource, SourcePlan, StopAsked, Vigil};
 use crate::kafka::admin::{Admin, Inspection};
 use crate::kafka::lists::publish_schemas;
 use crate::kafka::registry::{Registry, RegistryError};
 use crate::kafka::topics::{LogPartitions, Severity, TopicKind, TopicNames, partitions_or_refuse};
 use crate::kafka::{Names, Standby, client};
 use crate::publish::codec::ListCodec;
+use crate::snapshot::SnapshotStore;
 use crate::stage::{Clocked, Log};
 use clap::Args;
 use std::collections::BTreeMap;
@@ -23,6 +24,10 @@ use std::time::Duration;
 /// How long between two tries of brokers that do not answer.
 const BROKERS_PAUSE: Duration = Duration::from_secs(1);
 /// How long between two tries of a registry that does not answer.
+/// How long between two tries to reach the snapshot store.
+const STORE_PAUSE: Duration = Duration::from_secs(1);
+/// What snapshots are called after where topics have no prefix.
+const UNNAMED: &str = "unnamed";
 const REGISTRY_PAUSE: Duration = Duration::from_secs(3);
 
 const HELP: &str = "\
@@ -141,7 +146,7 @@ fn prepare(settings: &Settings, sources: Vec<SourcePlan>, vigil: &Vigil) -> anyh
     counted.logs.events_partitions = partitions.events;
     counted.logs.pairs_partitions = partitions.pairs;
     let plan = Plan {
-        snapshots: None,
+        snapshots: snapshots(settings, vigil)?,
         setup: assembly::setup(&counted, Clocked::Wall),
         events_partitions: partitions.events,
         pairs_partitions: partitions.pairs,
@@ -151,6 +156,34 @@ fn prepare(settings: &Settings, sources: Vec<SourcePlan>, vigil: &Vigil) -> anyh
         schemas: registry.map(|registry| registry as Arc<dyn SchemaSource>),
     };
     Ok((plan, partitions))
+}
+
+/// Where states are kept, if anywhere. A store that does not answer is waited for.
+fn snapshots(settings: &Settings, vigil: &Vigil) -> anyhow::Result<Option<Snapshots>> {
+    let Some(url) = &settings.snapshots.url else {
+        tracing::warn!("snapshots.url is not set: every start reads the internal logs from their beginning, and they grow for ever");
+        return Ok(None);
+    };
+    let store = SnapshotStore::open(url)?;
+    let store_id = loop {
+        match store.id() {
+            Err(error) if error.is_transient() => vigil.wait(&error)?,
+            answered => {
+                vigil.note_answer();
+                break answered?;
+            }
+        }
+        thread::sleep(STORE_PAUSE);
+    };
+    Ok(Some(Snapshots {
+        store,
+        scope: Arc::from(if settings.topics.prefix.is_empty() { UNNAMED } else { &settings.topics.prefix }),
+        store_id,
+        interval_ms: settings.snapshots.interval_ms,
+        keep: settings.snapshots.keep,
+        instance: Arc::from(format!("process {} of {}", std::process::id(), std::env::var("HOSTNAME").unwrap_or_default())),
+        is_inline: false,
+    }))
 }
 
 /// What there is on the brokers. Brokers that are away are waited for.

@@ -44,7 +44,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "intake", "windows", "wire", "rows", "rank", "publish", "findings", "stage", "watch", "serve", "drive",
+            "intake", "windows", "wire", "rows", "rank", "publish", "findings", "stage", "snapshot", "watch", "serve", "drive",
             "kafka", "config",
         ],
     ),
