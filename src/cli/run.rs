@@ -5,7 +5,7 @@
 
 use super::{Outcome, Sets, UsageError, assembly, serving, signals};
 use crate::config::{OutputFormat, Settings, SourceSettings};
-use crate::drive::{Plan, Snapshots, SchemaSource, SourcePlan, StopAsked, Vigil};
+use crate::drive::{Plan, SchemaSource, Snapshots, SourcePlan, StopAsked, Vigil};
 use crate::kafka::admin::{Admin, Inspection};
 use crate::kafka::lists::publish_schemas;
 use crate::kafka::registry::{Registry, RegistryError};
@@ -161,7 +161,9 @@ fn prepare(settings: &Settings, sources: Vec<SourcePlan>, vigil: &Vigil) -> anyh
 /// Where states are kept, if anywhere. A store that does not answer is waited for.
 fn snapshots(settings: &Settings, vigil: &Vigil) -> anyhow::Result<Option<Snapshots>> {
     let Some(url) = &settings.snapshots.url else {
-        tracing::warn!("snapshots.url is not set: every start reads the internal logs from their beginning, and they grow for ever");
+        tracing::warn!(
+            "snapshots.url is not set: every start reads the internal logs from their beginning, and they grow for ever"
+        );
         return Ok(None);
     };
     let store = SnapshotStore::open(url)?;
@@ -181,7 +183,11 @@ fn snapshots(settings: &Settings, vigil: &Vigil) -> anyhow::Result<Option<Snapsh
         store_id,
         interval_ms: settings.snapshots.interval_ms,
         keep: settings.snapshots.keep,
-        instance: Arc::from(format!("process {} of {}", std::process::id(), std::env::var("HOSTNAME").unwrap_or_default())),
+        instance: Arc::from(format!(
+            "process {} of {}",
+            std::process::id(),
+            std::env::var("HOSTNAME").unwrap_or_default()
+        )),
         is_inline: false,
     }))
 }

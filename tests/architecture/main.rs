@@ -44,8 +44,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "intake", "windows", "wire", "rows", "rank", "publish", "findings", "stage", "snapshot", "watch", "serve", "drive",
-            "kafka", "config",
+            "intake", "windows", "wire", "rows", "rank", "publish", "findings", "stage", "snapshot", "watch", "serve",
+            "drive", "kafka", "config",
         ],
     ),
     ("main", &["cli"]),

@@ -108,7 +108,10 @@ impl House {
                 continue;
             }
             if let Err(error) = self.instances[number].flush() {
-                assert!(self.snapshots.is_some() && error.to_string().contains("is asked for, but it starts at"), "{error:#}");
+                assert!(
+                    self.snapshots.is_some() && error.to_string().contains("is asked for, but it starts at"),
+                    "{error:#}"
+                );
                 self.instances[number].restart().unwrap();
                 self.note("found its input trimmed");
             }
