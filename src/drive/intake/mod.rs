@@ -72,7 +72,7 @@ impl<T: Transport> IntakeWorker<T> {
             let reader = hands.transport.join(&group, &Topic::Source(source.name.clone()))?;
             sources.push(OwnedSource::new(source.clone(), reader));
         }
-        let events = LogScan::of(&plan, Log::Events);
+        let events = LogScan::of(plan, Log::Events);
         let rejects = hands.transport.rejects()?;
         let schemas = Schemas::new(plan.schemas.clone());
         let (follower, muted) = (hands.ties.metrics.intake(), hands.ties.metrics.log(Log::Events.name()));
