@@ -2,7 +2,7 @@
 //!
 //! A worker that is in a step answers nobody, not even the probe that would have it killed. So a step must be short, and must not
 //! grow with what the stage holds. The scenes are those in which everything is due at once: the end of silence, rest, the hourly
-//! sweep, totals of all partitions, and the restore of a successor.
+//! sweep, totals of all partitions, snapshots that are taken meanwhile, and the restore of a successor, from the logs and from a snapshot.
 //!
 //! ```sh
 //! cargo bench --bench steps                                   # 100,000 and 1,000,000 lists, on 1 and on 4 partitions
@@ -77,8 +77,17 @@ fn play(lists: usize, partitions: u32) -> Result<Vec<Phase>, Box<dyn Error>> {
     note(scene.work()?);
     note(scene.rest()?);
     note(scene.sweep()?);
-    let left = scene.leave();
-    note(left.take_over()?);
+    note(scene.keep()?);
+    let (pairs, raw, stored) = scene.kept_sizes()?;
+    let mut left = scene.leave();
+    note(left.take_over(false)?);
+    note(left.take_over(true)?);
+    let each = |bytes: usize| bytes as f64 / pairs.max(1) as f64;
+    println!(
+        "snapshots of {pairs} pairs: {raw} bytes ({:.1} a pair), stored {stored} ({:.1} a pair)",
+        each(raw),
+        each(stored)
+    );
     Ok(phases)
 }
 

@@ -8,7 +8,11 @@ use samenloop::event::EventTime;
 use samenloop::position::{NextOffset, Partition};
 use samenloop::publish::ListRecord;
 use samenloop::rules::{CountingRules, ListRules, PublishRules};
-use samenloop::stage::{Clock, Clocked, Fact, Landed, RowsInput, RowsRecord, RowsSetup, RowsWork, Stage};
+use samenloop::saved::{Saving, frames};
+use samenloop::snapshot::{Encoder, Head};
+use samenloop::stage::{
+    Clock, Clocked, Fact, Input as _, Kept as _, Landed, RowsInput, RowsRecord, RowsSetup, RowsWork, Stage, StageError,
+};
 use std::error::Error;
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Read, Seek, SeekFrom, Write};
@@ -27,6 +31,8 @@ const TO_REST_MS: i64 = 60 * SECOND_MS;
 /// Blocks of the scene of work, one a tick, and their stars: 5,000 events a second.
 const WORK_BLOCKS: usize = 50;
 const WORK_STARS: usize = 100;
+/// As the program has it.
+const PORTION_BYTES: usize = 256 << 10;
 
 /// What stands on the logs.
 struct Logs {
@@ -46,11 +52,21 @@ pub struct Scene {
     totals_taken: Vec<usize>,
     clock_ms: i64,
     wanted: Wanted,
+    kept: Vec<KeptState>,
 }
 
-/// What a scene left on its logs.
+/// The state of one partition as it was kept.
+#[derive(Default)]
+pub struct KeptState {
+    chunks: Vec<Vec<u8>>,
+    /// Where each input goes on.
+    next: Vec<NextOffset>,
+}
+
+/// What a scene left on its logs, and what it kept.
 pub struct LeftBehind {
     logs: Logs,
+    kept: Vec<KeptState>,
     partitions: u32,
     clock_ms: i64,
 }
@@ -68,6 +84,7 @@ impl Scene {
             logs,
             clock_ms: START_MS,
             wanted: Wanted::default(),
+            kept: Vec::new(),
         };
         let mut phase = Phase::new("opened");
         for partition in 0..scene.stages.len() {
@@ -135,10 +152,55 @@ impl Scene {
         Ok(phase.done())
     }
 
+    /// Of each partition a snapshot is taken, while events come in as on a busy day: one block behind each portion.
+    pub fn keep(&mut self) -> Outcome<Phase> {
+        let mut phase = Phase::new("snapshots");
+        for partition in 0..self.stages.len() {
+            let (stage, wanted) = (&mut self.stages[partition], &mut self.wanted);
+            let moment = phase.timed("begin save", || stage.begin_save(wanted).ok_or("not now"))?;
+            self.logs.carry_out(&mut phase, partition, &mut self.wanted)?;
+            let mut kept = KeptState { chunks: Vec::new(), next: moment.next };
+            loop {
+                let mut chunk = Vec::with_capacity(2 * PORTION_BYTES);
+                let stage = &mut self.stages[partition];
+                let saved = phase.timed("save", || Ok::<_, StageError>(stage.save(PORTION_BYTES, &mut chunk)))?;
+                kept.chunks.push(chunk);
+                if saved != Saving::More {
+                    assert_eq!(saved, Saving::Done, "no landmark moves here");
+                    break;
+                }
+                let mut blocks = Vec::new();
+                let time = EventTime(self.clock_ms);
+                self.shop.some_items(WORK_STARS, time, |partition, block| blocks.push((partition, block)));
+                self.append(&mut phase, blocks)?;
+                self.pass(&mut phase, TICK_MS)?;
+            }
+            self.stages[partition].end_save();
+            self.kept.push(kept);
+        }
+        Ok(phase.done())
+    }
+
+    /// Pairs held, and what their snapshots take: as they are saved, and as they are stored.
+    pub fn kept_sizes(&self) -> Outcome<(usize, usize, usize)> {
+        let pairs = self.stages.iter().map(|stage| stage.work().rows().stats().pairs).sum();
+        let (mut raw, mut stored) = (0, 0);
+        for kept in &self.kept {
+            let (mut encoder, mut out) = Encoder::head(&head())?;
+            for chunk in &kept.chunks {
+                raw += chunk.len();
+                encoder.chunk(chunk, &mut out)?;
+                stored += out.len();
+                out.clear();
+            }
+        }
+        Ok((pairs, raw, stored))
+    }
+
     /// The end of these stages.
     pub fn leave(self) -> LeftBehind {
         let partitions = u32::try_from(self.stages.len()).unwrap_or(u32::MAX);
-        LeftBehind { logs: self.logs, partitions, clock_ms: self.clock_ms }
+        LeftBehind { logs: self.logs, kept: self.kept, partitions, clock_ms: self.clock_ms }
     }
 
     /// So much time, tick by tick, for one stage after the other as a worker does.
@@ -218,13 +280,25 @@ impl Logs {
 }
 
 impl LeftBehind {
-    /// A successor restores what subscribers were told, and counts the log again until it is live.
-    pub fn take_over(mut self) -> Outcome<Phase> {
-        let mut phase = Phase::new("take-over");
+    /// A successor restores what subscribers were told, and counts the log again until it is live: all of it, or, `from_kept`, what has
+    /// come since the snapshots.
+    pub fn take_over(&mut self, from_kept: bool) -> Outcome<Phase> {
+        let mut phase = Phase::new(if from_kept { "with snapshots" } else { "take-over" });
+        let clock_ms = self.clock_ms;
         let mut stages: Vec<_> = (0..self.partitions).map(|partition| new_stage(partition, self.partitions)).collect();
         let mut wanted = Wanted::default();
         let counts = self.lists_by_partition()?;
+        let nothing = KeptState::default();
         for (partition, stage) in stages.iter_mut().enumerate() {
+            let kept = self.kept.get(partition).filter(|_| from_kept).unwrap_or(&nothing);
+            for chunk in &kept.chunks {
+                phase.timed("load", || {
+                    frames(chunk).try_for_each(|frame| frame.and_then(|(kind, body)| stage.work_mut().load(kind, body)))
+                })?;
+            }
+            if !kept.chunks.is_empty() {
+                phase.timed("loaded", || stage.work_mut().loaded())?;
+            }
             phase.step(stage, Fact::Claimed { epoch: 2 }, &mut wanted)?;
             for input in RowsInput::all(self.partitions) {
                 let end = match input {
@@ -233,7 +307,8 @@ impl LeftBehind {
                     RowsInput::Lists => counts[partition],
                 };
                 let until = Some(NextOffset(end));
-                phase.step(stage, Fact::Opened { input, next: NextOffset(0), until }, &mut wanted)?;
+                let next = kept.next.get(input.index()).copied().filter(|_| input != RowsInput::Lists);
+                phase.step(stage, Fact::Opened { input, next: next.unwrap_or_default(), until }, &mut wanted)?;
             }
         }
         self.restore(&mut phase, &mut stages, &mut wanted)?;
@@ -241,7 +316,8 @@ impl LeftBehind {
             let totals = (0..).map(Partition).map(RowsInput::Totals).zip(&self.logs.totals);
             let inputs = totals.chain([(RowsInput::Pairs, &self.logs.pairs[partition])]);
             for (input, records) in inputs {
-                for (offset, record) in (0..).map(NextOffset).zip(records) {
+                let next = stage.next(input);
+                for (offset, record) in (0..).map(NextOffset).zip(records).filter(|(offset, _)| *offset >= next) {
                     let record = RowsRecord::Block(record);
                     phase.step(stage, Fact::Record { input, offset, record }, &mut wanted)?;
                 }
@@ -249,14 +325,15 @@ impl LeftBehind {
         }
         for _ in 0..AFTER_SILENCE_MS / TICK_MS {
             self.clock_ms += TICK_MS;
-            for (partition, stage) in stages.iter_mut().enumerate() {
+            for stage in &mut stages {
                 phase.step(stage, Fact::Clock(Clock::at(self.clock_ms)), &mut wanted)?;
                 while stage.is_busy() {
                     phase.step(stage, Fact::Continue, &mut wanted)?;
                 }
-                self.logs.carry_out(&mut phase, partition, &mut wanted)?;
+                wanted.forget(); // another successor is to find the same
             }
         }
+        self.clock_ms = clock_ms;
         Ok(phase.done())
     }
 
@@ -300,6 +377,26 @@ impl LeftBehind {
             each(partition, &json)?;
         }
         Ok(())
+    }
+}
+
+/// A head, so that its bytes are counted.
+fn head() -> Head {
+    Head {
+        stage: "rows".to_owned(),
+        partition: 0,
+        log_id: 1,
+        store_id: 1,
+        identity: IDENTITY,
+        partitions: (1, 1),
+        offset: 1,
+        checksum: None,
+        epoch: Some(1),
+        inputs: Vec::new(),
+        facts: Vec::new(),
+        written_at_ms: START_MS,
+        written_by: String::new(),
+        state_format: 1,
     }
 }
 

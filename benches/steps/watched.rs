@@ -47,9 +47,13 @@ impl Phase {
         fact: Fact<'_, RowsWork>,
         effects: &mut Wanted,
     ) -> Result<(), StageError> {
-        let kind = kind_of(&fact);
+        self.timed(kind_of(&fact), || stage.handle(fact, effects))
+    }
+
+    /// Anything else that keeps the worker.
+    pub fn timed<R, E>(&mut self, kind: &'static str, step: impl FnOnce() -> Result<R, E>) -> Result<R, E> {
         let (before, began) = (ran(), Instant::now());
-        stage.handle(fact, effects)?;
+        let done = step()?;
         let wall = began.elapsed();
         self.steps += 1;
         self.all += wall;
@@ -60,7 +64,7 @@ impl Phase {
                 self.longest = Longest { run, wall, kind };
             }
         }
-        Ok(())
+        Ok(done)
     }
 
     /// The scene is over.
@@ -89,6 +93,15 @@ pub struct Wanted {
     /// How many.
     pub count: u64,
     json: Vec<u8>,
+}
+
+impl Wanted {
+    /// Nobody wants it.
+    pub fn forget(&mut self) {
+        self.totals.clear();
+        self.lists.clear();
+        self.count = 0;
+    }
 }
 
 impl Effects for Wanted {
