@@ -24,6 +24,7 @@ mod source;
 mod units;
 
 pub use file_form::{FileForm, Header, Quote};
+pub use kafka::INSTANCE;
 pub use kafka_names::PASSED_THROUGH;
 pub use layers::{CONFIG_FILE_VARIABLE, Flag, Layers};
 pub use problem::{ConfigError, Layer, Problem};

@@ -4,7 +4,7 @@
 //! without a registry.
 
 use super::{Outcome, Sets, UsageError, assembly, serving, signals};
-use crate::config::{OutputFormat, Settings, SourceSettings};
+use crate::config::{INSTANCE, OutputFormat, Settings, SourceSettings};
 use crate::drive::{Plan, SchemaSource, Snapshots, SourcePlan, StopAsked, Vigil};
 use crate::kafka::admin::{Admin, Inspection};
 use crate::kafka::lists::publish_schemas;
@@ -66,6 +66,7 @@ pub(super) fn run(_args: RunArgs, settings: Settings) -> anyhow::Result<Outcome>
     let name = |kind| own.name(kind);
     let names = Names {
         client,
+        instance: settings.kafka.properties.get(INSTANCE).cloned(),
         prefix: settings.topics.prefix.clone(),
         logs: [
             (Log::Events, name(TopicKind::Events)),

@@ -51,13 +51,7 @@ const OWNED: [(&[&str], &str); 20] = [
     ),
     (&["group.id"], "each stage has a group of its own, named after topics.prefix"),
     (
-        &[
-            "group.instance.id",
-            "group.protocol",
-            "group.protocol.type",
-            "group.remote.assignor",
-            "partition.assignment.strategy",
-        ],
+        &["group.protocol", "group.protocol.type", "group.remote.assignor", "partition.assignment.strategy"],
         "how instances share partitions is part of how they hand over their state",
     ),
     (
@@ -86,6 +80,9 @@ const OWNED: [(&[&str], &str); 20] = [
     ),
     (&["topic.blacklist", "consume.callback.max.messages", "builtin.features"], "it means nothing to samenloop"),
 ];
+
+/// The property by which a member of a group is known again: of the readers of groups alone.
+pub const INSTANCE: &str = "group.instance.id";
 
 /// The property that names the brokers.
 pub(super) const BOOTSTRAP: &str = "bootstrap.servers";

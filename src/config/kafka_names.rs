@@ -2,7 +2,7 @@
 //! function and those that samenloop sets itself are not among them.
 
 /// In the order of the alphabet. A test beside the clients asks librdkafka for each.
-pub const PASSED_THROUGH: [&str; 119] = [
+pub const PASSED_THROUGH: [&str; 120] = [
     "api.version.fallback.ms",
     "api.version.request",
     "api.version.request.timeout.ms",
@@ -32,6 +32,7 @@ pub const PASSED_THROUGH: [&str; 119] = [
     "fetch.min.bytes",
     "fetch.queue.backoff.ms",
     "fetch.wait.max.ms",
+    "group.instance.id",
     "heartbeat.interval.ms",
     "https.ca.location",
     "https.ca.pem",

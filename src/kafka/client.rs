@@ -4,7 +4,7 @@
 //! needs. A property that this build of librdkafka cannot follow is an error here, before anything is sent.
 //! Invariants: no value of a property is in an error or a log line: it may be a secret.
 
-use crate::config::{KafkaSettings, LogLevel};
+use crate::config::{INSTANCE, KafkaSettings, LogLevel};
 use rdkafka::ClientContext;
 use rdkafka::config::{ClientConfig, NativeClientConfig, RDKafkaLogLevel};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -58,7 +58,7 @@ pub fn base(settings: &KafkaSettings, level: LogLevel) -> Result<ClientConfig, C
     check(settings)?;
     let mut config = ClientConfig::new();
     config.set("client.id", CLIENT_ID);
-    for (name, value) in &settings.properties {
+    for (name, value) in settings.properties.iter().filter(|(name, _)| *name != INSTANCE) {
         config.set(name, value);
     }
     config.set_log_level(native_level(level));

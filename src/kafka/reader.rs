@@ -11,6 +11,7 @@
 use super::client::log_line;
 use super::errors::{is_refusal, patiently};
 use super::message::KafkaMessage;
+use crate::config::INSTANCE;
 use crate::drive::{Bounds, Change, LogFailure, Next, Reader, Vigil, Wake};
 use crate::position::{NextOffset, Partition};
 use rdkafka::client::ClientContext;
@@ -128,6 +129,7 @@ impl KafkaReader {
     pub(super) fn join(
         base: &ClientConfig,
         group: &str,
+        instance: Option<&str>,
         topic: &str,
         vigil: &Arc<Vigil>,
         wake: &Wake,
@@ -137,6 +139,9 @@ impl KafkaReader {
             .set("group.id", group)
             .set("partition.assignment.strategy", "cooperative-sticky")
             .set("statistics.interval.ms", STATISTICS_INTERVAL_MS);
+        if let Some(instance) = instance {
+            config.set(INSTANCE, instance);
+        }
         reading(&mut config);
         default(&mut config, "topic.metadata.refresh.interval.ms", METADATA_INTERVAL_MS);
         default(&mut config, "max.poll.interval.ms", POLL_INTERVAL_MAX_MS);

@@ -15,6 +15,8 @@ use std::sync::Arc;
 pub struct Names {
     /// The properties that all clients share.
     pub client: ClientConfig,
+    /// By which this instance is known again to its groups (static membership), if it is to be.
+    pub instance: Option<String>,
     /// Before the names of groups.
     pub prefix: String,
     /// The topics of the events, pairs, totals and lists logs.
@@ -61,7 +63,9 @@ impl Transport for KafkaTransport {
 
     fn join(&self, group: &str, topic: &Topic) -> anyhow::Result<KafkaReader> {
         let Self { names, vigil, wake } = self;
-        KafkaReader::join(&names.client, &names.group(group), names.topic(topic), vigil, wake)
+        // Each worker is a member: one id for all of a process would fence its own.
+        let instance = names.instance.as_ref().map(|instance| format!("{instance}.{}", vigil.name()));
+        KafkaReader::join(&names.client, &names.group(group), instance.as_deref(), names.topic(topic), vigil, wake)
     }
 
     fn follow(&self, topic: &Topic) -> anyhow::Result<KafkaFollower> {

@@ -27,6 +27,7 @@ mod batches;
 mod check;
 mod faults;
 mod house;
+mod members;
 mod poison;
 mod refusals;
 mod running;

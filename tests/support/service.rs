@@ -41,6 +41,8 @@ pub struct House {
     pub folder: command::Folder,
     /// Name and topic of each source, with more lines of its table.
     pub sources: Vec<(String, String, String)>,
+    /// More properties of `[kafka]`.
+    pub kafka: String,
     /// Lists as JSON, unless this says otherwise.
     pub output: String,
     /// Settings that this test changes, as `[section]` tables.
@@ -65,6 +67,7 @@ impl House {
             prefix: format!("{}.", broker.topic(purpose)),
             folder: command::Folder::new(),
             sources: Vec::new(),
+            kafka: String::new(),
             output: "[output]\nformat = \"json\"\n".to_owned(),
             more: String::new(),
             partitions: (3, 4),
@@ -86,10 +89,10 @@ impl House {
 
     /// Writes the settings; gives the file.
     pub fn settings(&self) -> String {
-        let Self { prefix, sources, output, more, partitions: (events, pairs), .. } = self;
+        let Self { prefix, sources, kafka, output, more, partitions: (events, pairs), .. } = self;
         let bootstrap = self.broker.bootstrap();
         let mut text = format!(
-            "[kafka]\nbootstrap.servers = \"{bootstrap}\"\nsession.timeout.ms = 6000\nheartbeat.interval.ms = 500\n\
+            "[kafka]\nbootstrap.servers = \"{bootstrap}\"\nsession.timeout.ms = 6000\nheartbeat.interval.ms = 500\n{kafka}\
              [topics]\nprefix = \"{prefix}\"\n\
              [logs]\nevents_partitions = {events}\npairs_partitions = {pairs}\nblock_records = 100\n\
              [counting]\nrow_max = 0\nforget_after = \"3650d\"\n\
