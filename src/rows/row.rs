@@ -39,8 +39,7 @@ pub(super) struct RowStore {
     heads: [Vec<Head>; Relation::COUNT],
     slabs: Slabs,
     row_max: usize,
-    /// Scratch of pruning: numbers of pairs.
-    order: Vec<u32>,
+    scratch: Scratch,
     held: [RelationStats; Relation::COUNT],
 }
 
@@ -48,7 +47,7 @@ impl RowStore {
     pub(super) fn new(row_max: Option<usize>) -> Self {
         let row_max = row_max.unwrap_or(ROW_PAIRS_MAX).clamp(1, ROW_PAIRS_MAX);
         let heads = std::array::from_fn(|_| Vec::new());
-        Self { heads, slabs: Slabs::new(), row_max, order: Vec::new(), held: Default::default() }
+        Self { heads, slabs: Slabs::new(), row_max, scratch: Scratch::default(), held: Default::default() }
     }
 
     /// Adds to the pair (anchor, other). What lies below `faded` (a stored weight) goes first when the row is full.
@@ -130,9 +129,9 @@ impl RowStore {
         let mut block = self.slabs.block_mut(head.place);
         let full = head.length as usize;
         let length = if f64::from(f32::from_bits(smallest(&block.weights[..full]))) < faded {
-            drop_faded(&mut block, full, faded)
+            drop_where(&mut block, full, |_, weight| f64::from(f32::from_bits(weight)) < faded)
         } else {
-            drop_lightest(&mut block, full, (self.row_max / PRUNED_SHARE).max(1), items, &mut self.order)
+            drop_lightest(&mut block, full, (self.row_max / PRUNED_SHARE).max(1), items, &mut self.scratch)
         };
         let held = &mut self.held[relation.index()];
         held.evictions += (full - length) as u64;
@@ -273,41 +272,54 @@ fn smallest(weights: &[u32]) -> u32 {
     weights.iter().fold(u32::MAX, |smallest, &bits| smallest.min(bits))
 }
 
-/// Drops every pair below `faded`. Returns how many are left.
-fn drop_faded(block: &mut BlockMut<'_>, full: usize, faded: f64) -> usize {
-    let (mut length, mut index) = (full, 0);
-    while index < length {
-        if f64::from(f32::from_bits(block.weights[index])) < faded {
+/// Drops every pair that `goes` says of its index and the bits of its weight, which is asked from the back. Returns how many are left.
+fn drop_where(block: &mut BlockMut<'_>, full: usize, mut goes: impl FnMut(usize, u32) -> bool) -> usize {
+    let mut length = full;
+    // From the back, so that what moves into a gap has been asked about.
+    for index in (0..full).rev() {
+        if goes(index, block.weights[index]) {
             length -= 1;
             block.copy_within(length, index);
-        } else {
-            index += 1;
         }
     }
     length
 }
 
+/// What pruning works on, kept from one time to the next.
+#[derive(Default)]
+struct Scratch {
+    weights: Vec<u32>,
+    /// Fingerprints and indices of the pairs that weigh as much as the heaviest which goes.
+    ties: Vec<(u64, usize)>,
+}
+
 /// Drops the `count` lightest pairs; among equals those whose items have the lowest fingerprints, then names. A rule on
 /// content only: two runs that counted the same drop the same. Returns how many are left.
-fn drop_lightest(block: &mut BlockMut<'_>, full: usize, count: usize, items: &Items, order: &mut Vec<u32>) -> usize {
-    let content = |index: u32| {
-        let item = ItemId(block.keys[index as usize]);
-        (items.fingerprint(item), items.name(item))
-    };
-    let weight = |index: u32| block.weights[index as usize];
-    order.clear();
-    order.extend((0_u32..).take(full));
-    if count < full {
-        order.select_nth_unstable_by(count, |&x, &y| {
-            weight(x).cmp(&weight(y)).then_with(|| content(x).cmp(&content(y)))
+///
+/// A wholesaler's rows are full most of the time, so this is hot: what is selected from is numbers, and only of equals
+/// is it asked what they are called.
+fn drop_lightest(block: &mut BlockMut<'_>, full: usize, count: usize, items: &Items, scratch: &mut Scratch) -> usize {
+    if count >= full {
+        return 0;
+    }
+    let Scratch { weights, ties } = scratch;
+    weights.clear();
+    weights.extend_from_slice(&block.weights[..full]);
+    let (lighter, &mut heaviest, _) = weights.select_nth_unstable(count - 1);
+    let of_equals = count - lighter.iter().filter(|&&weight| weight < heaviest).count();
+    let item = |index: usize| ItemId(block.keys[index]);
+    ties.clear();
+    let equals = block.weights[..full].iter().enumerate().filter(|&(_, &weight)| weight == heaviest);
+    ties.extend(equals.map(|(index, _)| (0, index)));
+    if of_equals < ties.len() {
+        ties.iter_mut().for_each(|(fingerprint, index)| *fingerprint = items.fingerprint(item(*index)));
+        ties.select_nth_unstable_by(of_equals - 1, |x, y| {
+            x.0.cmp(&y.0).then_with(|| items.name(item(x.1)).cmp(items.name(item(y.1))))
         });
-        order.truncate(count);
+        ties.truncate(of_equals);
+        ties.sort_unstable_by_key(|&(_, index)| index);
     }
-    order.sort_unstable(); // from the back, so that what moves into a gap is never itself to go
-    for (gone, &index) in order.iter().rev().enumerate() {
-        block.copy_within(full - 1 - gone, index as usize);
-    }
-    full - order.len()
+    drop_where(block, full, |index, weight| weight < heaviest || ties.pop_if(|tie| tie.1 == index).is_some())
 }
 
 #[cfg(test)]
