@@ -232,6 +232,7 @@ impl RecordFile {
     }
 
     /// The next record; `None` at the end.
+    #[inline]
     pub(super) fn next(&mut self) -> anyhow::Result<Option<FileRecord<'_>>> {
         let name = &self.name;
         Ok(match &mut self.records {

@@ -10,8 +10,8 @@ use std::fmt;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 /// So many events are looked at one by one, and then one in so many: of a long stream that tells as much.
-const LOOKED_AT_FIRST: u64 = 1 << 16;
-const LOOKED_AT_ONE_IN: u64 = 8;
+const LOOKED_AT_FIRST: u64 = 1 << 15;
+const LOOKED_AT_ONE_IN: u64 = 32;
 /// Most users of a sample.
 const USERS_MAX: usize = 2048;
 /// Most items of a sample.
@@ -133,9 +133,13 @@ impl Profile {
             self.single += u64::from(is_single);
         }
         self.all += 1;
-        if self.all > LOOKED_AT_FIRST && !self.all.is_multiple_of(LOOKED_AT_ONE_IN) {
-            return;
+        if self.all <= LOOKED_AT_FIRST || self.all.is_multiple_of(LOOKED_AT_ONE_IN) {
+            self.look_at(event, user, place);
         }
+    }
+
+    fn look_at(&mut self, event: &Event<'_>, user: u64, place: At) {
+        let (kind, time) = (event.action.event_type() as usize, event.time);
         self.looked_at[kind] += 1;
         self.heavy[kind].add(user, place);
         self.times_of_day[kind].add(time.0.rem_euclid(DAY_MS).cast_unsigned(), place);

@@ -18,6 +18,7 @@ pub(super) enum Records {
 }
 
 impl Records {
+    #[inline]
     fn next(&mut self) -> anyhow::Result<Option<FileRecord<'_>>> {
         match self {
             Self::Plain(file) => file.next(),
@@ -82,10 +83,16 @@ pub(in crate::cli) struct Reader {
 
 impl Reader {
     /// The next record; with what surrounds it where its time jumps.
+    #[inline]
     pub(in crate::cli) fn next(&mut self) -> anyhow::Result<Option<(FileRecord<'_>, Option<Around>)>> {
-        let Some(vetting) = &mut self.vetting else {
+        if self.vetting.is_none() {
             return Ok(self.records.next()?.map(|record| (record, None)));
-        };
+        }
+        self.next_vetted()
+    }
+
+    fn next_vetted(&mut self) -> anyhow::Result<Option<(FileRecord<'_>, Option<Around>)>> {
+        let Some(vetting) = &mut self.vetting else { return Ok(None) };
         vetting.at_hand = Vec::new(); // a long one is not kept beside the next
         while !vetting.ended && !vetting.jumps.is_ready() && vetting.held_bytes <= HELD_BYTES_MAX {
             match self.records.next()? {
