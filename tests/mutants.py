@@ -247,9 +247,15 @@ MUTANTS = [
         ("row-fine-push", "        block.set_fine(length, fine);\n", "", "a new pair has the fine bits of whatever was there before"),
         (
             "prune-tie",
-            "weight(x).cmp(&weight(y)).then_with(|| content(x).cmp(&content(y)))",
-            "weight(x).cmp(&weight(y))",
+            "*fingerprint = items.fingerprint(item(*index))",
+            "*fingerprint = *index as u64",
             "among equal weights the place in the row decides",
+        ),
+        (
+            "prune-ties-in-order",
+            "        ties.sort_unstable_by_key(|&(_, index)| index);\n",
+            "",
+            "of those that weigh the same some stay that should go",
         ),
         ("prune-share", "const PRUNED_SHARE: usize = 16;", "const PRUNED_SHARE: usize = 8;", "an eighth goes at once"),
         ("prune-early", "if head.length as usize >= self.row_max {", "if head.length as usize + 1 >= self.row_max {", "a row is full one pair early"),
