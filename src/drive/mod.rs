@@ -38,4 +38,4 @@ pub use transport::{
 };
 pub use vigil::{StopAsked, Vigil};
 pub use windows::WindowsWorker;
-pub use worker::{Hands, Nobody, Ties, Wake, Witness, Worker};
+pub use worker::{Desk, Hands, Nobody, Questions, Ties, Wake, Witness, Worker};

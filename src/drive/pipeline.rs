@@ -13,7 +13,7 @@ use super::rows::RowsWorker;
 use super::transport::Topic;
 use super::vigil::Vigil;
 use super::windows::WindowsWorker;
-use super::worker::{Hands, Ties, Wake, Witness, Worker};
+use super::worker::{Desk, Hands, Questions, Ties, Wake, Witness, Worker};
 use crate::config::Start;
 use crate::event::EventTime;
 use crate::intake::{Record, Reject};
@@ -153,10 +153,11 @@ impl<S: Sink + 'static> Pipeline<S> {
                 vigil: Arc::new(Vigil::new(name, Arc::default(), &health)),
                 wake: Wake::default(),
                 clock: Arc::clone(&clocks) as Arc<dyn Clocks>,
+                desk: Desk::new(Arc::clone(&health)),
                 health: Arc::clone(&health),
                 metrics: Arc::clone(&metrics),
                 view: Arc::clone(&view),
-                questions,
+                questions: Questions::new(questions),
                 witness: Box::new(Shared(Arc::clone(&sink))),
             };
             Hands::new(Arc::clone(&plan), ties, log.transport(instance))

@@ -31,7 +31,7 @@ impl fmt::Display for Topic {
     }
 }
 
-/// Why a log or topic cannot be used any more: a person must decide, or the process starts again from what the logs hold.
+/// Why a log or topic cannot be used any more: a person must decide, or the worker starts again from what the logs hold.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{topic}: {what}")]
 pub struct LogFailure {
@@ -39,12 +39,14 @@ pub struct LogFailure {
     pub topic: String,
     /// What is wrong, and what to do.
     pub what: String,
+    /// Whether a worker that starts again, with clients of its own, may find nothing wrong.
+    pub may_pass: bool,
 }
 
 impl LogFailure {
     /// `what` is wrong with `topic`.
     pub fn said(topic: &str, what: &str) -> Self {
-        Self { topic: topic.to_owned(), what: what.to_owned() }
+        Self { topic: topic.to_owned(), what: what.to_owned(), may_pass: false }
     }
 }
 

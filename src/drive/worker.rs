@@ -19,9 +19,9 @@ use crate::serve::query::Query;
 use crate::serve::view::ListView;
 use crate::serve::{Asked, Look};
 use crate::stage::{Clock, Effects, Log};
-use crate::watch::health::Health;
+use crate::watch::health::{Health, PartitionState, StageName};
 use crate::watch::metrics::{LogFollower, LogTallies, Metrics};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -82,6 +82,55 @@ pub struct Nobody;
 
 impl Witness for Nobody {}
 
+/// What a worker is asked: whoever does its work after it has started again goes on with it.
+#[derive(Clone)]
+pub struct Questions(Arc<Mutex<Receiver<Query>>>);
+
+impl Questions {
+    /// What comes by `receiver`.
+    #[must_use]
+    pub fn new(receiver: Receiver<Query>) -> Self {
+        Self(Arc::new(Mutex::new(receiver)))
+    }
+
+    fn next(&self) -> Option<Query> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).try_recv().ok()
+    }
+}
+
+/// What a worker says of its partitions. Dropped, it has none any more, however its worker ended.
+pub struct Desk {
+    health: Arc<Health>,
+    held: Mutex<BTreeSet<(StageName, Partition)>>,
+}
+
+impl Desk {
+    /// Of a worker that owns nothing yet.
+    #[must_use]
+    pub fn new(health: Arc<Health>) -> Self {
+        Self { health, held: Mutex::default() }
+    }
+
+    /// See [`Health::set`].
+    pub(super) fn set(&self, stage: StageName, partition: Partition, state: PartitionState) {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).insert((stage, partition));
+        self.health.set(stage, partition, state);
+    }
+
+    /// See [`Health::remove`].
+    pub(super) fn remove(&self, stage: StageName, partition: Partition) {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).remove(&(stage, partition));
+        self.health.remove(stage, partition);
+    }
+}
+
+impl Drop for Desk {
+    fn drop(&mut self) {
+        let held = self.held.get_mut().unwrap_or_else(PoisonError::into_inner);
+        held.iter().for_each(|&(stage, partition)| self.health.remove(stage, partition));
+    }
+}
+
 /// What ties a worker to the rest of the process.
 pub struct Ties {
     /// Among the workers of its kind.
@@ -93,13 +142,15 @@ pub struct Ties {
     /// Its clocks.
     pub clock: Arc<dyn Clocks>,
     /// Where it says how its partitions stand.
+    pub desk: Desk,
+    /// What is watched of the process.
     pub health: Arc<Health>,
     /// Where it shows what it did.
     pub metrics: Arc<Metrics>,
     /// What HTTP serves of lists.
     pub view: Arc<ListView>,
     /// What it is asked.
-    pub questions: Receiver<Query>,
+    pub questions: Questions,
     /// Who hears of lists and rejects.
     pub witness: Box<dyn Witness>,
 }
@@ -273,7 +324,7 @@ pub trait Worker {
     fn answer_some(&mut self) {
         let mut look = Look::default();
         while look.goes_on()
-            && let Ok(query) = self.ties().questions.try_recv()
+            && let Some(query) = self.ties().questions.next()
         {
             look.answer(&self.asked(), query);
         }

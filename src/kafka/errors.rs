@@ -45,6 +45,14 @@ pub(super) fn is_refusal(error: &KafkaError) -> bool {
     )
 }
 
+/// Whether a worker that drops all it has, and starts again with new clients, may get on: a writer whose producer has failed for good, or a
+/// reader that a successor's trimming has overtaken while it was paused. What a person must mend is found again, and ends it then.
+pub(super) fn may_pass_by_starting_again(error: &KafkaError) -> bool {
+    use RDKafkaErrorCode as Code;
+    let code = error.rdkafka_error_code();
+    matches!(code, Some(Code::OffsetOutOfRange | Code::AutoOffsetReset | Code::Fatal))
+}
+
 /// Asks until there is an answer: what passes by itself is waited for as long as it takes.
 pub(super) fn patiently<T>(
     vigil: &Vigil,

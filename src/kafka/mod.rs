@@ -39,6 +39,7 @@ use std::fmt::Display;
 impl LogFailure {
     /// An error of librdkafka, while `doing` something with `topic`.
     fn of(topic: &str, doing: &dyn Display, error: &KafkaError) -> Self {
-        Self::said(topic, &format!("{doing}: {error}"))
+        let may_pass = errors::may_pass_by_starting_again(error);
+        Self { may_pass, ..Self::said(topic, &format!("{doing}: {error}")) }
     }
 }

@@ -1,20 +1,22 @@
 //! A run on Kafka: the threads of its workers, and the end.
 //!
 //! Before the brokers have answered there is [`Standby`]: HTTP is served, and says what is waited for.
-//! Invariants: a worker that cannot go on ends the run, the others finish first; a stop is over within [`STOP_MAX`].
-//! Absent: restarts in place. What a worker held is dropped with the process, and the logs say where the next one goes on.
+//! Invariants: a worker that panicked, or whose clients have failed, starts again in its place, on the path of every take-over, a bounded
+//! number of times; the others go on. One that cannot go on ends the run, the others finish first. A stop is over within [`STOP_MAX`].
 
 use super::transport::{KafkaTransport, Names};
 use crate::config::WorkersSettings;
 use crate::drive::{
-    Clocks, Hands, IntakeWorker, Nobody, Plan, RowsWorker, StopAsked, SystemClocks, Ties, Vigil, Wake, WindowsWorker,
-    Worker,
+    Clocks, Desk, Hands, IntakeWorker, LogFailure, Nobody, Plan, Questions, RowsWorker, StopAsked, SystemClocks, Ties,
+    Vigil, Wake, WindowsWorker, Worker,
 };
 use crate::serve::http::{Limits, State};
 use crate::serve::query::{Query, queries};
 use crate::serve::view::ListView;
 use crate::watch::health::{HEARTBEAT_AGE_MAX, Health};
 use crate::watch::metrics::Metrics;
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
@@ -23,6 +25,10 @@ use std::time::{Duration, Instant};
 
 /// How long workers may take to finish what they have in hand, and to leave their groups.
 pub const STOP_MAX: Duration = Duration::from_secs(30);
+/// How often a worker may start again within [`RESTARTS_WITHIN`], and how long it waits before it does, doubled each time.
+const RESTARTS_MAX: usize = 5;
+const RESTARTS_WITHIN: Duration = Duration::from_secs(600);
+const RESTART_PAUSE: Duration = Duration::from_secs(1);
 /// How often the run looks whether it is to stop.
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -105,18 +111,21 @@ impl Standby {
                 let name = format!("{kind}-{number}");
                 health.announce(&name);
                 let Some(questions) = questions.next() else { anyhow::bail!("a queue for each worker") };
-                let ties = Ties {
+                let post = Post {
+                    name: name.clone(),
                     number,
+                    make,
+                    plan: Arc::clone(&plan),
+                    names: Arc::clone(&names),
                     vigil: Arc::new(Vigil::new(&name, Arc::clone(&service.stop), &health)),
                     wake: Wake::default(),
                     clock: Arc::clone(&clock) as Arc<dyn Clocks>,
                     health: Arc::clone(&health),
                     metrics: Arc::clone(&metrics),
                     view: Arc::clone(&view),
-                    questions,
-                    witness: Box::new(Nobody),
+                    questions: Questions::new(questions),
                 };
-                service.spawn(name, make, Arc::clone(&plan), Arc::clone(&names), ties, tell.clone())?;
+                service.spawn(name, post, tell.clone())?;
             }
         }
         vigil.finish();
@@ -136,26 +145,101 @@ pub struct Service {
 /// What a worker is made by, in its own thread.
 type Make = fn(Hands<KafkaTransport>) -> anyhow::Result<Box<dyn Worker>>;
 
+/// What a worker is made of, and made of again where it has to start again.
+struct Post {
+    name: String,
+    number: usize,
+    make: Make,
+    plan: Arc<Plan>,
+    names: Arc<Names>,
+    vigil: Arc<Vigil>,
+    wake: Wake,
+    clock: Arc<dyn Clocks>,
+    health: Arc<Health>,
+    metrics: Arc<Metrics>,
+    view: Arc<ListView>,
+    questions: Questions,
+}
+
+impl Post {
+    /// Makes the worker and lets it work to its end; all it had is dropped then.
+    fn work(&self) -> anyhow::Result<()> {
+        let ties = Ties {
+            number: self.number,
+            vigil: Arc::clone(&self.vigil),
+            wake: self.wake.clone(),
+            clock: Arc::clone(&self.clock),
+            desk: Desk::new(Arc::clone(&self.health)),
+            health: Arc::clone(&self.health),
+            metrics: Arc::clone(&self.metrics),
+            view: Arc::clone(&self.view),
+            questions: self.questions.clone(),
+            witness: Box::new(Nobody),
+        };
+        let transport = KafkaTransport::new(Arc::clone(&self.names), Arc::clone(&self.vigil), self.wake.clone());
+        let mut worker = Hands::new(Arc::clone(&self.plan), ties, transport).and_then(self.make)?;
+        worker.run() // and leaves its groups
+    }
+
+    /// The same, again and again where starting again may mend what ended it.
+    fn keep_working(&self) -> anyhow::Result<()> {
+        let mut restarts = Restarts::default();
+        loop {
+            let ran = catch_unwind(AssertUnwindSafe(|| self.work())).unwrap_or_else(|_| Err(Panicked.into()));
+            let Err(error) = ran else { return Ok(()) };
+            if self.vigil.is_stopping() || !may_pass(&error) {
+                return Err(error);
+            }
+            let Some(pause) = restarts.next(Instant::now()) else {
+                return Err(error.context(format!("started again {RESTARTS_MAX} times within {RESTARTS_WITHIN:?}")));
+            };
+            tracing::error!(worker = self.name, "{error:#}; it starts again, from what the logs hold");
+            self.metrics.count_restart();
+            self.health.announce(&self.name);
+            let until = Instant::now() + pause;
+            while Instant::now() < until && !self.vigil.is_stopping() {
+                self.vigil.beat();
+                thread::sleep(LOOK);
+            }
+        }
+    }
+}
+
+/// A worker panicked: a mistake in samenloop.
+#[derive(Debug, thiserror::Error)]
+#[error("it panicked, see above: a mistake in samenloop, please report it")]
+struct Panicked;
+
+/// Whether a worker that starts again may get on.
+fn may_pass(error: &anyhow::Error) -> bool {
+    error.is::<Panicked>() || error.downcast_ref::<LogFailure>().is_some_and(|failure| failure.may_pass)
+}
+
+/// When a worker has started again.
+#[derive(Default)]
+struct Restarts(VecDeque<Instant>);
+
+impl Restarts {
+    /// How long to wait before the next one; `None` where there have been too many.
+    fn next(&mut self, now: Instant) -> Option<Duration> {
+        while self.0.front().is_some_and(|first| now.duration_since(*first) > RESTARTS_WITHIN) {
+            self.0.pop_front();
+        }
+        if self.0.len() >= RESTARTS_MAX {
+            return None;
+        }
+        let doubled = u32::try_from(self.0.len()).map_or(u32::MAX, |times| 1 << times);
+        self.0.push_back(now);
+        Some(RESTART_PAUSE * doubled)
+    }
+}
+
 impl Service {
-    fn spawn(
-        &mut self,
-        name: String,
-        make: Make,
-        plan: Arc<Plan>,
-        names: Arc<Names>,
-        ties: Ties,
-        tell: mpsc::Sender<Ended>,
-    ) -> anyhow::Result<()> {
-        self.wakes.push(ties.wake.clone());
+    fn spawn(&mut self, name: String, post: Post, tell: mpsc::Sender<Ended>) -> anyhow::Result<()> {
+        self.wakes.push(post.wake.clone());
         let thread = thread::Builder::new().name(name.clone()).spawn(move || {
             let mut bell = Bell { name, tell, ran: None };
-            let transport = KafkaTransport::new(names, Arc::clone(&ties.vigil), ties.wake.clone());
-            let ran = Hands::new(plan, ties, transport).and_then(make).and_then(|mut worker| {
-                let ran = worker.run();
-                drop(worker); // leaves its groups
-                ran
-            });
-            bell.ran = Some(match ran {
+            bell.ran = Some(match post.keep_working() {
                 Err(error) if error.is::<StopAsked>() => Ok(()),
                 ran => ran,
             });
@@ -199,5 +283,29 @@ impl Service {
             }
         }
         first_failure.map_or(Ok(()), Err)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_worker_starts_again_later_each_time_and_not_for_ever() {
+        let (mut restarts, start) = (Restarts::default(), Instant::now());
+        let pauses: Vec<Option<u64>> = (0..7)
+            .map(|second| restarts.next(start + Duration::from_secs(second)).map(|pause| pause.as_secs()))
+            .collect();
+        assert_eq!(pauses, [Some(1), Some(2), Some(4), Some(8), Some(16), None, None]);
+        let later = start + RESTARTS_WITHIN + Duration::from_secs(10);
+        assert_eq!(restarts.next(later), Some(RESTART_PAUSE), "what was long ago is forgotten");
+    }
+
+    #[test]
+    fn what_a_person_must_decide_is_not_tried_again() {
+        let failure = LogFailure::said("pairs", "it is gone");
+        assert!(!may_pass(&failure.clone().into()));
+        assert!(may_pass(&LogFailure { may_pass: true, ..failure }.into()));
+        assert!(may_pass(&Panicked.into()) && !may_pass(&StopAsked.into()));
     }
 }

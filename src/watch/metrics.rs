@@ -40,6 +40,7 @@ pub struct Metrics {
     lag_records: GaugeVec,
     lag_seconds: GaugeVec,
     ledger_duplicates: IntCounterVec,
+    restarts: IntCounterVec,
     claims: IntCounterVec,
     state_bytes: GaugeVec,
     waits: WaitFamilies,
@@ -93,6 +94,11 @@ impl Metrics {
             "Partitions of lists claimed by this process: one for each taken over. Steadily rising: rebalances.",
             &[],
         )?;
+        let restarts = all.counter(
+            "samenloop_worker_restarts_total",
+            "Workers that panicked or lost their clients and started again, from what the logs hold. Should not rise.",
+            &[],
+        )?;
         let waits = WaitFamilies::new(all)?;
         let view_lists =
             all.gauge("samenloop_view_lists", "Lists that HTTP can serve: published and not withdrawn.", &[])?;
@@ -126,6 +132,7 @@ impl Metrics {
             lag_seconds,
             ledger_duplicates,
             claims,
+            restarts,
             state_bytes,
             waits,
             view_lists,
@@ -151,6 +158,12 @@ impl Metrics {
     /// Counts an HTTP request. `route` is one of few fixed names.
     pub fn count_http(&self, route: &'static str, status: u16) {
         self.http_requests.with_label_values(&[route, &status.to_string()]).inc();
+    }
+
+    /// Counts a worker that starts again.
+    pub fn count_restart(&self) {
+        let none: &[&str] = &[];
+        self.restarts.with_label_values(none).inc();
     }
 
     /// Counts a partition of lists that was claimed.

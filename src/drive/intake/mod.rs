@@ -154,7 +154,7 @@ impl<T: Transport> IntakeWorker<T> {
         if owned.is_paused() {
             self.sources[source].reader.resume(&[partition])?;
         }
-        self.hands.ties.health.remove(StageName::Intake, owned.number);
+        self.hands.ties.desk.remove(StageName::Intake, owned.number);
         let name = &*self.sources[source].plan.name;
         tracing::info!(stage = "intake", source = name, partition = partition.0, "let go");
         Ok(())
@@ -412,7 +412,7 @@ impl<T: Transport> Worker for IntakeWorker<T> {
                     (Phase::CatchingUp, false) => PartitionState::Live,
                     (phase, _) => state(phase, left),
                 };
-                self.hands.ties.health.set(StageName::Intake, owned.number, standing);
+                self.hands.ties.desk.set(StageName::Intake, owned.number, standing);
             }
         }
     }
@@ -437,7 +437,7 @@ impl<T: Transport> Worker for IntakeWorker<T> {
         self.committing = None;
         for source in &mut self.sources {
             for owned in source.owned.values_mut() {
-                self.hands.ties.health.remove(StageName::Intake, owned.number);
+                self.hands.ties.desk.remove(StageName::Intake, owned.number);
                 owned.next = stage.next(owned.input);
                 owned.highest = stage.work().highest(owned.input.0);
                 owned.waits_since_ms = stage.work().waits_since_ms(owned.input.0);

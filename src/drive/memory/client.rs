@@ -105,7 +105,7 @@ impl Cursors {
             let Some(held) = held.get_mut(partition.index()).filter(|_| !cursor.is_paused) else { continue };
             if cursor.next < held.low {
                 let what = format!("offset {} is asked for, but it starts at {}", cursor.next.0, held.low.0);
-                return Err(LogFailure::said(&self.name, &what).into());
+                return Err(LogFailure { may_pass: true, ..LogFailure::said(&self.name, &what) }.into());
             }
             if let Some((offset, kept)) = held.at(cursor.next) {
                 (cursor.next, cursor.has_told_end) = (offset.after(), false);

@@ -374,7 +374,7 @@ impl<T: Transport> RowsWorker<T> {
             return;
         }
         self.hands.ties.view.remove_partition(partition, self.hands.plan.pairs_partitions);
-        self.hands.ties.health.remove(StageName::Rows, partition);
+        self.hands.ties.desk.remove(StageName::Rows, partition);
         tracing::info!(stage = "rows", partition = partition.0, "let go");
     }
 }
@@ -453,7 +453,7 @@ impl<T: Transport> Worker for RowsWorker<T> {
             let left = self.reader.lag(partition, next, true);
             owned.follower.update(&rows_tallies(owned.stage.work(), &owned.delay));
             owned.lag.update(left, age_ms(left, owned.newest_ms, now));
-            self.hands.ties.health.set(StageName::Rows, partition, state(owned.stage.phase(), left));
+            self.hands.ties.desk.set(StageName::Rows, partition, state(owned.stage.phase(), left));
             offsets.push((partition, next));
         }
         self.reader.commit(&offsets, "", false);

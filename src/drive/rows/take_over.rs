@@ -110,7 +110,7 @@ impl<T: Transport> RowsWorker<T> {
         }
         let lists = self.lists.bounds(partition)?;
         inputs.push((RowsInput::Lists, lists.low, lists));
-        let Ties { metrics, health, .. } = &self.hands.ties;
+        let Ties { metrics, desk, .. } = &self.hands.ties;
         let to = bounds.high;
         tracing::info!(
             stage = "rows",
@@ -120,7 +120,7 @@ impl<T: Transport> RowsWorker<T> {
             to = to.0,
             "reading the pairs log"
         );
-        health.set(StageName::Rows, partition, PartitionState::CatchingUp { records_left: next.lag(to) });
+        desk.set(StageName::Rows, partition, PartitionState::CatchingUp { records_left: next.lag(to) });
         let (follower, lag) = (metrics.rows(partition), metrics.lag(StageName::Rows, &source));
         let view = ViewWriter::new(Arc::clone(&self.hands.ties.view));
         let stage = Stage::new(work, RowsInput::all(partitions));

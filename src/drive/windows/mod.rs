@@ -128,10 +128,10 @@ impl<T: Transport> WindowsWorker<T> {
         let until = bounds.until();
         let opened = told.and_then(|()| stage.handle(Fact::Opened { input: EventsInput, next, until }, &mut effects));
         effects.end(opened)?;
-        let Ties { metrics, health, .. } = &self.hands.ties;
+        let Ties { metrics, desk, .. } = &self.hands.ties;
         let to = until.unwrap_or(next);
         tracing::info!(stage = "windows", partition = partition.0, from = next.0, to = to.0, "reading the events log");
-        health.set(StageName::Windows, partition, PartitionState::CatchingUp { records_left: next.lag(to) });
+        desk.set(StageName::Windows, partition, PartitionState::CatchingUp { records_left: next.lag(to) });
         let owned = Owned {
             stage,
             newest_ms: None,
@@ -193,7 +193,7 @@ impl<T: Transport> WindowsWorker<T> {
     fn forget(&mut self, partition: Partition) {
         self.saver.forget(partition);
         if self.owned.remove(&partition).is_some() {
-            self.hands.ties.health.remove(StageName::Windows, partition);
+            self.hands.ties.desk.remove(StageName::Windows, partition);
             tracing::info!(stage = "windows", partition = partition.0, "let go");
         }
     }
@@ -267,7 +267,7 @@ impl<T: Transport> Worker for WindowsWorker<T> {
             owned.follower.update(&windows_tallies(owned.stage.work()));
             owned.lag.update(left, age_ms(left, owned.newest_ms, now));
             owned.muted.update(&LogTallies { muted: owned.stage.work().appended().1, ..LogTallies::default() });
-            self.hands.ties.health.set(StageName::Windows, partition, state(owned.stage.phase(), left));
+            self.hands.ties.desk.set(StageName::Windows, partition, state(owned.stage.phase(), left));
             offsets.push((partition, next));
         }
         self.reader.commit(&offsets, "", false);
