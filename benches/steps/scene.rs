@@ -330,7 +330,7 @@ impl LeftBehind {
                 while stage.is_busy() {
                     phase.step(stage, Fact::Continue, &mut wanted)?;
                 }
-                wanted.forget(); // another successor is to find the same
+                phase.lists += wanted.forget(); // another successor is to find the same
             }
         }
         self.clock_ms = clock_ms;

@@ -96,11 +96,11 @@ pub struct Wanted {
 }
 
 impl Wanted {
-    /// Nobody wants it.
-    pub fn forget(&mut self) {
+    /// Nobody wants it. Returns how many lists that were.
+    pub fn forget(&mut self) -> u64 {
         self.totals.clear();
-        self.lists.clear();
-        self.count = 0;
+        self.lists = Vec::new();
+        std::mem::take(&mut self.count)
     }
 }
 

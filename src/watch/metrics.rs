@@ -99,6 +99,8 @@ impl Metrics {
             "Workers that panicked or lost their clients and started again, from what the logs hold. Should not rise.",
             &[],
         )?;
+        let none: &[&str] = &[];
+        restarts.with_label_values(none); // there from the start: the first one is a rise
         let waits = WaitFamilies::new(all)?;
         let view_lists =
             all.gauge("samenloop_view_lists", "Lists that HTTP can serve: published and not withdrawn.", &[])?;

@@ -80,7 +80,7 @@ fn what_was_published_is_found_newest_first_and_reads_back() {
         }
         assert_eq!(newest(&store), [u64::MAX, 100, 20, 9, 0]);
         let found = store.newest(SCOPE, "rows", 2).unwrap();
-        assert_eq!(found[2].name, "00000000000000000000000000000abc/rows-002/00000000000000000020.snapshot");
+        assert_eq!(found[2].name, "shop./rows-002/00000000000000000020.snapshot");
         assert_eq!(store.head(&found[2].name).unwrap(), head(20, 0));
         // Other partitions, stages and logs are others.
         for (log, stage, partition) in [(SCOPE, "rows", 1), (SCOPE, "windows", 2), ("other", "rows", 2)] {

@@ -95,6 +95,7 @@ fn the_text_format_is_valid_and_every_family_appears() {
     let seen = check_text_format(&text);
     let registered: BTreeSet<String> = metrics.families().iter().map(|family| family.name.to_owned()).collect();
     assert_eq!(seen, registered);
+    assert!(text.contains("samenloop_worker_restarts_total 0"), "an alert goes by its first rise: {text}");
     assert!(text.contains(r#"samenloop_event_to_list_delay_seconds_bucket{le="1"} 0"#), "{text}");
     assert!(text.contains(r#"samenloop_event_to_list_delay_seconds_bucket{le="2"} 1"#), "{text}");
     assert!(text.contains(r#"samenloop_lag_records{partition="4",source="cl\"icks",stage="intake"} 12"#), "{text}");
