@@ -79,6 +79,7 @@ fn play(lists: usize, partitions: u32) -> Result<Vec<Phase>, Box<dyn Error>> {
     note(scene.sweep()?);
     note(scene.keep()?);
     let (pairs, raw, stored) = scene.kept_sizes()?;
+    note(scene.rest()?);
     let mut left = scene.leave();
     note(left.take_over(false)?);
     note(left.take_over(true)?);

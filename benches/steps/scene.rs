@@ -327,10 +327,11 @@ impl LeftBehind {
             self.clock_ms += TICK_MS;
             for stage in &mut stages {
                 phase.step(stage, Fact::Clock(Clock::at(self.clock_ms)), &mut wanted)?;
+                phase.lists += wanted.forget(); // another successor is to find the same
                 while stage.is_busy() {
                     phase.step(stage, Fact::Continue, &mut wanted)?;
+                    phase.lists += wanted.forget();
                 }
-                phase.lists += wanted.forget(); // another successor is to find the same
             }
         }
         self.clock_ms = clock_ms;

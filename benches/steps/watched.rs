@@ -99,7 +99,7 @@ impl Wanted {
     /// Nobody wants it. Returns how many lists that were.
     pub fn forget(&mut self) -> u64 {
         self.totals.clear();
-        self.lists = Vec::new();
+        self.lists.clear();
         std::mem::take(&mut self.count)
     }
 }
