@@ -16,6 +16,7 @@ mod number;
 mod figures;
 mod json;
 mod record;
+mod saved;
 mod publication;
 
 pub use due::{Due, DueList};

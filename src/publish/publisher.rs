@@ -4,6 +4,7 @@
 //! newer one of ours is still to land, is *stale*: subscribers and compaction would keep it, so the list is published again.
 
 use super::lists::ListNumber;
+use super::saved::PublisherSaving;
 use crate::items::ItemId;
 use crate::memory::{allocated, of_vec};
 use crate::rank::{Entry, List};
@@ -47,11 +48,11 @@ impl Shown {
 
 /// What subscribers have last been told of one key; nothing shown after a tombstone, or where there never was one.
 #[derive(Clone, Default)]
-struct Published {
-    shown: Box<[Shown]>,
-    stamp: Stamp,
+pub(super) struct Published {
+    pub(super) shown: Box<[Shown]>,
+    pub(super) stamp: Stamp,
     /// What stands on the log last is something else.
-    is_stale: bool,
+    pub(super) is_stale: bool,
 }
 
 /// Remembers what subscribers know: 8 bytes a shown entry.
@@ -60,15 +61,28 @@ pub struct Publisher {
     last: Stamp,
     /// The highest sequence of this epoch that has landed. Ours land in their order.
     landed: u64,
-    published: Vec<Published>,
-    shown_bytes: usize,
+    pub(super) published: Vec<Published>,
+    pub(super) shown_bytes: usize,
+    pub(super) saving: Option<Box<PublisherSaving>>,
+    /// How many lists have been taken up, and whether that was all.
+    pub(super) loaded: u64,
+    pub(super) is_loaded: bool,
 }
 
 impl Publisher {
     /// A publisher for which a score must move by more than `min_score_step_milli` thousandths to be news.
     #[must_use]
     pub fn new(min_score_step_milli: u32) -> Self {
-        Self { min_score_step_milli, last: Stamp::default(), landed: 0, published: Vec::new(), shown_bytes: 0 }
+        Self {
+            min_score_step_milli,
+            last: Stamp::default(),
+            landed: 0,
+            published: Vec::new(),
+            shown_bytes: 0,
+            saving: None,
+            loaded: 0,
+            is_loaded: false,
+        }
     }
 
     /// A new incarnation of the owner: its records count as newer than all before.
@@ -148,7 +162,21 @@ impl Publisher {
         of_vec(&self.published) + self.shown_bytes
     }
 
+    /// What was known of a list when the state was kept.
+    pub(super) fn take_up(&mut self, list: ListNumber, stamp: Stamp, shown: Vec<Shown>, is_stale: bool) {
+        self.put(list, stamp, shown.into_iter());
+        self.published(list).is_stale = is_stale;
+    }
+
+    /// Nothing that was known of any list counts: the lists log is another one.
+    pub fn forget_all(&mut self) {
+        (self.published, self.shown_bytes) = (Vec::new(), 0);
+    }
+
     fn published(&mut self, list: ListNumber) -> &mut Published {
+        if let Some(saving) = &mut self.saving {
+            saving.keep(list, &self.published);
+        }
         if self.published.len() <= list.index() {
             self.published.resize(list.index() + 1, Published::default());
         }

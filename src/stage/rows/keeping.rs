@@ -1,5 +1,5 @@
-//! The state of a partition of rows as it is kept: what the pairs log and the other partitions have brought. Lists are not in it: what is
-//! published stands on the lists log, and is read there.
+//! The state of a partition of rows as it is kept: what the pairs log and the other partitions have brought, and what subscribers know of its
+//! lists. What follows from it is not in it: what is due, how lists rank.
 
 use super::RowsWork;
 use crate::list_key::{About, ListKey, ListName};
@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 /// Kinds of frames.
 const STAGE: u8 = 1;
 const NAMES: u8 = 2;
+const PUBLISHED: u8 = 3;
 
 /// What is neither names nor counts.
 #[derive(Serialize, Deserialize)]
@@ -33,6 +34,8 @@ pub(super) struct Keeping {
     items: Option<crate::items::ItemsSaving>,
     /// The frame of what is neither names nor counts.
     stage: Vec<u8>,
+    /// Whether all counts are out.
+    is_counted: bool,
 }
 
 impl Kept for RowsWork {
@@ -51,8 +54,9 @@ impl Kept for RowsWork {
             items: self.rows.items().len() as u64,
         };
         frame(&mut stage, STAGE, |out| put(out, &state));
-        self.keeping = Keeping { items: Some(self.rows.items().begin_save()), stage };
+        self.keeping = Keeping { items: Some(self.rows.items().begin_save()), stage, is_counted: false };
         self.rows.begin_save();
+        self.publisher.begin_save();
     }
 
     fn save(&mut self, bytes_max: usize, out: &mut Vec<u8>) -> Saving {
@@ -66,12 +70,19 @@ impl Kept for RowsWork {
                 return Saving::More;
             }
         }
-        self.rows.save(full.saturating_sub(out.len()), out)
+        if !self.keeping.is_counted {
+            match self.rows.save(full.saturating_sub(out.len()), out) {
+                Saving::Done => self.keeping.is_counted = true,
+                unfinished => return unfinished,
+            }
+        }
+        self.publisher.save(&self.lists, PUBLISHED, full.saturating_sub(out.len()), out)
     }
 
     fn end_save(&mut self) {
         self.keeping = Keeping::default();
         self.rows.end_save();
+        self.publisher.end_save();
     }
 
     fn load(&mut self, kind: u8, body: &[u8]) -> Result<(), SavedError> {
@@ -87,6 +98,7 @@ impl Kept for RowsWork {
                 Ok(())
             }
             NAMES => self.rows.items_mut().load(body),
+            PUBLISHED => self.publisher.load(body, self.rows.items(), &mut self.lists),
             kind if is_of_rows(kind) => self.rows.load(kind, body),
             kind => Err(SavedError::Kind { kind }),
         }
@@ -95,7 +107,7 @@ impl Kept for RowsWork {
     fn loaded(&mut self) -> Result<(), SavedError> {
         let found = self.rows.items().len() as u64;
         match self.items_expected.take() {
-            Some(expected) if expected == found => self.rows.loaded()?,
+            Some(expected) if expected == found => self.rows.loaded().and_then(|()| self.publisher.loaded())?,
             expected => return Err(SavedError::unfit(format!("{found} names of {expected:?}"))),
         }
         // Nothing is due before the stage has caught up; then everything is.

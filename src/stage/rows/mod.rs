@@ -175,6 +175,11 @@ impl RowsWork {
         &self.rows
     }
 
+    /// What the state that was taken up knows of published lists does not count: the lists log is another one.
+    pub fn forget_published(&mut self) {
+        self.publisher.forget_all();
+    }
+
     /// The offset of its owner's claim.
     #[must_use]
     pub fn epoch(&self) -> Option<u64> {
