@@ -228,3 +228,29 @@ fn tell_damaged(found: &Found, error: anyhow::Error) -> anyhow::Result<PassedOve
         _ => Err(error),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::watch::health::Health;
+
+    /// Brokers that answer meanwhile are no answer of the store.
+    #[test]
+    fn a_store_that_does_not_answer_is_waited_for_and_told_by_its_name_until_it_does() {
+        let health = Health::new(1, Duration::from_secs(60));
+        let vigil = Vigil::new("rows-0", std::sync::Arc::default(), &health);
+        let waits = || health.waits().all().into_iter().map(|wait| (wait.who, wait.what)).collect::<Vec<_>>();
+        let away = || StoreError::Unavailable { object: "rows-000".to_owned(), said: "timed out".to_owned() };
+        let mut tries = 0;
+        let answer = asked(&vigil, || {
+            tries += 1;
+            assert!(tries < 10, "nothing tells that it waits");
+            vigil.note_answer();
+            if waits().is_empty() { Err(away()) } else { Ok(waits()) }
+        });
+        assert_eq!(answer.unwrap(), [("rows-0".to_owned(), "the snapshot store".to_owned())]);
+        assert_eq!(waits(), []);
+        let gone = asked::<()>(&vigil, || Err(StoreError::Missing { object: "rows-000".to_owned() })).unwrap_err();
+        assert!(gone.is::<StoreError>(), "{gone}");
+    }
+}
