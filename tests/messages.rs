@@ -94,7 +94,7 @@ fn refusals() -> Vec<Refusal> {
         Refusal::Emptied { log, behind: Log::Totals, position: Position::default() },
     ];
     for error in both {
-        all.push(Refusal::Input { input: input(), log: Log::Totals, error: error.clone() });
+        all.push(Refusal::Input { input: input(), log: Log::Totals, error });
         all.push(Refusal::Ahead { name: name(), input: input(), error });
     }
     all
