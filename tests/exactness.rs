@@ -35,3 +35,5 @@ mod shop;
 mod tails;
 #[path = "exactness/waiting.rs"]
 mod waiting;
+#[path = "exactness/watched.rs"]
+mod watched;

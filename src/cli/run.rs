@@ -14,6 +14,7 @@ use crate::kafka::{Names, Standby, client};
 use crate::publish::codec::ListCodec;
 use crate::snapshot::SnapshotStore;
 use crate::stage::{Clocked, Log};
+use crate::watch::waits::Outside;
 use clap::Args;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,11 +24,11 @@ use std::time::Duration;
 
 /// How long between two tries of brokers that do not answer.
 const BROKERS_PAUSE: Duration = Duration::from_secs(1);
-/// How long between two tries of a registry that does not answer.
 /// How long between two tries to reach the snapshot store.
 const STORE_PAUSE: Duration = Duration::from_secs(1);
 /// What snapshots are called after where topics have no prefix.
 const UNNAMED: &str = "unnamed";
+/// How long between two tries of a registry that does not answer.
 const REGISTRY_PAUSE: Duration = Duration::from_secs(3);
 
 const HELP: &str = "\
@@ -170,9 +171,9 @@ fn snapshots(settings: &Settings, vigil: &Vigil) -> anyhow::Result<Option<Snapsh
     let store = SnapshotStore::open(url)?;
     let store_id = loop {
         match store.id() {
-            Err(error) if error.is_transient() => vigil.wait(&error)?,
+            Err(error) if error.is_transient() => vigil.wait_for(Outside::Store, &error)?,
             answered => {
-                vigil.note_answer();
+                vigil.note_answer_of(Outside::Store);
                 break answered?;
             }
         }
@@ -213,12 +214,11 @@ fn registered(registry: &Registry, settings: &Settings, lists: &str, vigil: &Vig
     loop {
         match publish_schemas(registry, &settings.registry, lists) {
             Err(error) if is_transient(&error) => {
-                tracing::warn!("waiting for the schema registry, to register the lists' schemas: {error:#}");
-                vigil.wait(&format_args!("the schema registry, to register the lists' schemas: {error:#}"))?;
+                vigil.wait_for(Outside::Registry, &format_args!("to register the lists' schemas: {error:#}"))?;
                 thread::sleep(REGISTRY_PAUSE);
             }
             published => {
-                vigil.note_answer();
+                vigil.note_answer_of(Outside::Registry);
                 return published;
             }
         }

@@ -444,6 +444,11 @@ impl<S: Sink + 'static> Pipeline<S> {
         &self.view
     }
 
+    /// What is shown of it.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
     /// How its partitions stand.
     #[must_use]
     pub fn health(&self) -> &Health {

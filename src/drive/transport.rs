@@ -275,6 +275,9 @@ pub trait Rejects {
     fn flush(&mut self);
 }
 
+/// Who hears of a partition of a log whether it was trimmed.
+pub type TrimTold = Box<dyn Fn(Log, bool) + Send>;
+
 /// All of a log's partition before an offset, which nobody needs any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Trim {
@@ -317,6 +320,7 @@ pub trait Transport {
     /// # Errors
     /// When it cannot be made.
     fn rejects(&self) -> anyhow::Result<Self::Rejects>;
-    /// Deletes what our logs need not hold any more. Does not wait; what is not deleted stays until the next time.
-    fn trim(&self, trims: Vec<Trim>);
+    /// Deletes what our logs need not hold any more. Does not wait; what is not deleted stays until the next time. `told` hears of each
+    /// log whether it was, later and on any thread.
+    fn trim(&self, trims: Vec<Trim>, told: TrimTold);
 }

@@ -1,10 +1,11 @@
-//! A worker's sign of life while it waits for somebody: brokers that are away are waited for, and said so.
+//! A worker's sign of life while it waits for somebody: brokers, or a snapshot store, that are away are waited for, and said so.
 //!
 //! Invariants: whatever a worker waits for, it beats meanwhile, and it stops waiting when the process stops. Only a refusal
 //! ends a worker; what passes by itself is waited for as long as it takes.
 
 use crate::watch::health::{Health, Heartbeat};
-use crate::watch::waits::BrokerWait;
+use crate::watch::waits::{Outside, WorkerWait};
+use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,9 +16,9 @@ use std::time::{Duration, Instant};
 #[error("stopped while waiting")]
 pub struct StopAsked;
 
-/// After so long without an answer, brokers count as away: log, metric and readiness say so.
+/// After so long without an answer, whoever was asked counts as away: log, metric and readiness say so.
 const AWAY_AFTER: Duration = Duration::from_secs(2);
-/// How often the log repeats that brokers are waited for.
+/// How often the log repeats who is waited for.
 const SAY_AGAIN: Duration = Duration::from_secs(60);
 
 /// Since when something has been waited for, and when that was last said.
@@ -31,16 +32,16 @@ pub struct Vigil {
     name: Arc<str>,
     heartbeat: Heartbeat,
     stop: Arc<AtomicBool>,
-    brokers: BrokerWait,
-    waiting: Mutex<Option<Waiting>>,
+    waits: WorkerWait,
+    waiting: Mutex<BTreeMap<Outside, Waiting>>,
 }
 
 impl Vigil {
     /// Of the worker called `name`, which gives up waiting once `stop` is set.
     #[must_use]
     pub fn new(name: &str, stop: Arc<AtomicBool>, health: &Health) -> Self {
-        let (heartbeat, brokers) = (health.heartbeat(name), health.waits().worker(name));
-        Self { name: Arc::from(name), heartbeat, stop, brokers, waiting: Mutex::new(None) }
+        let (heartbeat, waits) = (health.heartbeat(name), health.waits().worker(name));
+        Self { name: Arc::from(name), heartbeat, stop, waits, waiting: Mutex::default() }
     }
 
     /// The worker's name.
@@ -60,41 +61,59 @@ impl Vigil {
         self.stop.load(Ordering::Relaxed)
     }
 
-    /// A sign of life of a worker that cannot go on until somebody answers: `why` says who and what. To be called again and
+    /// A sign of life of a worker that cannot go on until the brokers answer: `why` says who and what. To be called again and
     /// again.
     ///
     /// # Errors
     /// When the process stops.
     pub fn wait(&self, why: &dyn Display) -> Result<(), StopAsked> {
+        self.wait_for(Outside::Brokers, why)
+    }
+
+    /// The same, of whoever else is waited for.
+    ///
+    /// # Errors
+    /// When the process stops.
+    pub fn wait_for(&self, whom: Outside, why: &dyn Display) -> Result<(), StopAsked> {
         self.beat();
         if self.is_stopping() {
             return Err(StopAsked);
         }
-        self.note_away(why);
+        self.note_silence(whom, why);
         Ok(())
     }
 
-    /// Somebody whom the worker needs does not answer now.
+    /// Brokers that the worker needs do not answer now.
     pub fn note_away(&self, why: &dyn Display) {
+        self.note_silence(Outside::Brokers, why);
+    }
+
+    fn note_silence(&self, whom: Outside, why: &dyn Display) {
         let mut waiting = self.lock();
         let now = Instant::now();
-        let held = waiting.get_or_insert(Waiting { since: now, said: None });
+        let held = waiting.entry(whom).or_insert(Waiting { since: now, said: None });
         let waited = now.duration_since(held.since);
         if waited < AWAY_AFTER || held.said.is_some_and(|said| now.duration_since(said) < SAY_AGAIN) {
             return;
         }
         if held.said.replace(now).is_none() {
-            self.brokers.begin();
+            self.waits.begin(whom);
         }
-        tracing::warn!(worker = &*self.name, seconds = waited.as_secs(), "waiting: {why}");
+        tracing::warn!(worker = &*self.name, seconds = waited.as_secs(), "waiting for {}: {why}", whom.name());
     }
 
-    /// Who was waited for has answered.
+    /// The brokers have answered.
     pub fn note_answer(&self) {
-        let Some(held) = self.lock().take() else { return };
+        self.note_answer_of(Outside::Brokers);
+    }
+
+    /// Who was waited for has answered: says nothing of anybody else.
+    pub fn note_answer_of(&self, whom: Outside) {
+        let Some(held) = self.lock().remove(&whom) else { return };
         if held.said.is_some() {
-            self.brokers.end();
-            tracing::info!(worker = &*self.name, seconds = held.since.elapsed().as_secs(), "goes on");
+            self.waits.end(whom);
+            let seconds = held.since.elapsed().as_secs();
+            tracing::info!(worker = &*self.name, seconds, "goes on: {} answered", whom.name());
         }
     }
 
@@ -103,7 +122,7 @@ impl Vigil {
         self.heartbeat.finish();
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Waiting>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<Outside, Waiting>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -190,7 +190,8 @@ impl<T: Transport> Hands<T> {
                 let (offset, bytes) = (published.offset, published.bytes);
                 let partition = partition.0;
                 tracing::info!(worker = self.ties.vigil.name(), partition, offset, bytes, seconds, "snapshot");
-                self.transport.trim(published.trims);
+                let metrics = Arc::clone(&self.ties.metrics);
+                self.transport.trim(published.trims, Box::new(move |log, is_done| metrics.count_trim(log, is_done)));
             }
             Outcome::Failed { partition, why } => {
                 tracing::warn!(

@@ -4,7 +4,7 @@ use super::follower::KafkaFollower;
 use super::reader::KafkaReader;
 use super::rejects::KafkaRejects;
 use super::writer::KafkaWriter;
-use crate::drive::{Topic, Transport, Trim, Vigil, Wake};
+use crate::drive::{Topic, Transport, Trim, TrimTold, Vigil, Wake};
 use crate::stage::Log;
 use rdkafka::ClientConfig;
 use std::collections::BTreeMap;
@@ -81,8 +81,8 @@ impl Transport for KafkaTransport {
         KafkaRejects::new(&self.names.client, &self.names.rejects, &self.vigil)
     }
 
-    fn trim(&self, trims: Vec<Trim>) {
+    fn trim(&self, trims: Vec<Trim>, told: TrimTold) {
         let topic_of = |trim: &Trim| self.names.topic(&Topic::Log(trim.log)).to_owned();
-        super::trimming::trim(&self.names.client, &trims, topic_of);
+        super::trimming::trim(&self.names.client, trims, topic_of, told);
     }
 }

@@ -8,15 +8,18 @@
 mod delay;
 mod families;
 mod followers;
+mod snapshots;
 mod tallies;
 
 pub use delay::{DELAY_EDGES_US, DelayTally};
 pub use followers::{IntakeFollower, LagFollower, LogFollower, RowsFollower, WindowsFollower};
+pub use snapshots::{PassedOver, SnapshotFollower};
 pub use tallies::{FATES, IntakeTallies, LogTallies, RowsTallies, WindowsTallies};
 
 use super::health::Health;
 use families::{Catalogue, IntakeFamilies, LogFamilies, RowsFamilies, WaitFamilies, WindowsFamilies};
 use prometheus::{GaugeVec, IntCounterVec, Registry, TextEncoder};
+use snapshots::SnapshotFamilies;
 
 /// One metric as documented.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +47,7 @@ pub struct Metrics {
     claims: IntCounterVec,
     state_bytes: GaugeVec,
     waits: WaitFamilies,
+    snapshots: SnapshotFamilies,
     view_lists: GaugeVec,
     ready: GaugeVec,
     resident_bytes: GaugeVec,
@@ -102,6 +106,7 @@ impl Metrics {
         let none: &[&str] = &[];
         restarts.with_label_values(none); // there from the start: the first one is a rise
         let waits = WaitFamilies::new(all)?;
+        let snapshots = SnapshotFamilies::new(all)?;
         let view_lists =
             all.gauge("samenloop_view_lists", "Lists that HTTP can serve: published and not withdrawn.", &[])?;
         let http_requests = all.counter(
@@ -137,6 +142,7 @@ impl Metrics {
             restarts,
             state_bytes,
             waits,
+            snapshots,
             view_lists,
             ready,
             resident_bytes,

@@ -1,5 +1,5 @@
-//! Who waits for something outside this process: a worker for the brokers, a source for its registry, a topic's partition for
-//! a reader.
+//! Who waits for something outside this process: a worker for the brokers or the snapshot store, a source for its registry, a
+//! topic's partition for a reader.
 //!
 //! Whoever waits holds a handle and says so; dropping it ends that. Invariant: to wait is no fault of the process, so
 //! liveness knows nothing of this. Readiness names all of it, but only a partition without a reader makes an instance
@@ -10,6 +10,35 @@ use crate::position::{Partition, SourcePartition};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+/// What a worker waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Outside {
+    /// Kafka.
+    Brokers,
+    /// Where schemas are registered.
+    Registry,
+    /// Where states are kept.
+    Store,
+}
+
+impl Outside {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Brokers, Self::Registry, Self::Store];
+
+    /// As `/readyz` names it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Brokers => "the brokers",
+            Self::Registry => "the schema registry",
+            Self::Store => "the snapshot store",
+        }
+    }
+}
+
+/// A worker, and since how long it has been waiting.
+pub type WorkerWaits = (Arc<str>, Option<Duration>);
 
 /// One that waits, as `/readyz` names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,15 +63,15 @@ pub struct TopicStanding {
 /// All that wait.
 #[derive(Debug, Default)]
 pub struct Waits {
-    /// By name; who does not wait is there without a time.
-    workers: Mutex<BTreeMap<Arc<str>, Option<Instant>>>,
+    /// By name; who does not wait is there with none.
+    workers: Mutex<BTreeMap<Arc<str>, BTreeMap<Outside, Instant>>>,
     sources: Mutex<BTreeMap<SourcePartition, Option<(String, Instant)>>>,
     topics: Mutex<BTreeMap<Arc<str>, TopicStanding>>,
 }
 
-/// A worker's right to say that it waits for brokers.
+/// A worker's right to say what it waits for.
 #[derive(Debug)]
-pub struct BrokerWait {
+pub struct WorkerWait {
     waits: Arc<Waits>,
     worker: Arc<str>,
 }
@@ -57,10 +86,10 @@ pub struct SourceWait {
 impl Waits {
     /// The handle of a worker, which does not wait yet.
     #[must_use]
-    pub fn worker(self: &Arc<Self>, worker: &str) -> BrokerWait {
+    pub fn worker(self: &Arc<Self>, worker: &str) -> WorkerWait {
         let worker = Arc::<str>::from(worker);
-        lock(&self.workers).insert(Arc::clone(&worker), None);
-        BrokerWait { waits: Arc::clone(self), worker }
+        lock(&self.workers).insert(Arc::clone(&worker), BTreeMap::new());
+        WorkerWait { waits: Arc::clone(self), worker }
     }
 
     /// The handle of a source partition, which does not wait yet.
@@ -75,10 +104,11 @@ impl Waits {
         lock(&self.topics).insert(Arc::from(source), standing);
     }
 
-    /// Every worker, and since how long it has been waiting for brokers.
+    /// Every worker, and since how long it has been waiting for `what`.
     #[must_use]
-    pub fn workers(&self) -> Vec<(Arc<str>, Option<Duration>)> {
-        lock(&self.workers).iter().map(|(worker, since)| (Arc::clone(worker), since.map(|at| at.elapsed()))).collect()
+    pub fn workers(&self, what: Outside) -> Vec<WorkerWaits> {
+        let workers = lock(&self.workers);
+        workers.iter().map(|(worker, since)| (Arc::clone(worker), since.get(&what).map(Instant::elapsed))).collect()
     }
 
     /// Every source partition that is read here, and whether it waits.
@@ -96,10 +126,14 @@ impl Waits {
     /// All that wait now.
     #[must_use]
     pub fn all(&self) -> Vec<Wait> {
-        let of_worker = |(worker, lasts): (Arc<str>, Option<Duration>)| {
-            Some(Wait { who: worker.to_string(), what: "the brokers".to_owned(), lasts: lasts? })
-        };
-        let mut all: Vec<Wait> = self.workers().into_iter().filter_map(of_worker).collect();
+        let mut all = Vec::new();
+        for (worker, waits) in lock(&self.workers).iter() {
+            all.extend(waits.iter().map(|(what, since)| Wait {
+                who: worker.to_string(),
+                what: what.name().to_owned(),
+                lasts: since.elapsed(),
+            }));
+        }
         let sources = lock(&self.sources);
         all.extend(sources.iter().filter_map(|(source, wait)| {
             let (what, since) = wait.as_ref()?;
@@ -115,19 +149,22 @@ impl Waits {
     }
 }
 
-impl BrokerWait {
-    /// It waits, from now on, or still.
-    pub fn begin(&self) {
-        lock(&self.waits.workers).entry(Arc::clone(&self.worker)).or_default().get_or_insert_with(Instant::now);
+impl WorkerWait {
+    /// It waits for `what`, from now on, or still.
+    pub fn begin(&self, what: Outside) {
+        let mut workers = lock(&self.waits.workers);
+        workers.entry(Arc::clone(&self.worker)).or_default().entry(what).or_insert_with(Instant::now);
     }
 
-    /// The brokers have answered.
-    pub fn end(&self) {
-        lock(&self.waits.workers).insert(Arc::clone(&self.worker), None);
+    /// That has answered.
+    pub fn end(&self, what: Outside) {
+        if let Some(waits) = lock(&self.waits.workers).get_mut(&self.worker) {
+            waits.remove(&what);
+        }
     }
 }
 
-impl Drop for BrokerWait {
+impl Drop for WorkerWait {
     fn drop(&mut self) {
         lock(&self.waits.workers).remove(&self.worker);
     }
@@ -166,22 +203,31 @@ mod tests {
     fn who_waits_is_named_from_the_first_time_on_and_until_it_goes_on_or_ends() {
         let waits = Arc::<Waits>::default();
         let (worker, source) = (waits.worker("rows-0"), waits.source(&SourcePartition::new("shop", 3)));
-        assert_eq!((waits.all(), waits.workers()), (vec![], vec![(Arc::from("rows-0"), None)]));
-        worker.begin();
+        let of =
+            |what| waits.workers(what).into_iter().map(|(worker, lasts)| (worker, lasts.is_some())).collect::<Vec<_>>();
+        assert_eq!((waits.all(), of(Outside::Brokers)), (vec![], vec![(Arc::from("rows-0"), false)]));
+        worker.begin(Outside::Brokers);
         let first = waits.all()[0].clone();
         assert_eq!((&*first.who, &*first.what), ("rows-0", "the brokers"));
-        worker.begin();
+        worker.begin(Outside::Brokers);
+        worker.begin(Outside::Store);
         source.begin("its schema registry");
         let all = waits.all();
         assert!(all[0].lasts >= first.lasts, "it waits still, not anew");
-        assert_eq!((all.len(), &*all[1].who, &*all[1].what), (2, "shop-3", "its schema registry"));
+        let named: Vec<(&str, &str)> = all.iter().map(|wait| (&*wait.who, &*wait.what)).collect();
+        let store = ("rows-0", "the snapshot store");
+        assert_eq!(named, [("rows-0", "the brokers"), store, ("shop-3", "its schema registry")]);
         assert_eq!(waits.sources(), [(SourcePartition::new("shop", 3), true)]);
-        worker.end();
+        worker.end(Outside::Brokers);
         source.end();
+        let told = |what| (of(what)[0].1, waits.all().len());
+        assert_eq!(told(Outside::Brokers), (false, 1), "an answer of the brokers is none of the store");
+        assert_eq!((told(Outside::Store).0, told(Outside::Registry).0), (true, false));
+        worker.end(Outside::Store);
         assert_eq!((waits.all(), waits.sources()), (vec![], vec![(SourcePartition::new("shop", 3), false)]));
         source.begin("its schema registry");
         drop((worker, source));
-        assert_eq!((waits.all(), waits.workers(), waits.sources()), (vec![], vec![], vec![]));
+        assert_eq!((waits.all(), waits.workers(Outside::Store), waits.sources()), (vec![], vec![], vec![]));
     }
 
     #[test]

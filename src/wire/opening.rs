@@ -27,7 +27,7 @@ pub struct Opening {
     pub log_id: u128,
     /// Id of the log that the writer reads: positions here are positions of that one. 0 where it reads sources.
     pub input_log_id: u128,
-    /// Of the snapshot store, once there is one; 0 until then.
+    /// Of the snapshot store. Always 0 as yet: the heads of snapshots say which store they are of, the log does not.
     pub store_id: u128,
     /// Fingerprint of what the log's content depends on besides its input: rules, numbers of partitions, user secret.
     pub identity: u64,

@@ -2,7 +2,7 @@
 
 use super::super::transport::{
     Appending, Bounds, Change, Follower, LogFailure, Message, Next, Reader, Rejected, Rejects, Run, Topic, Transport,
-    Trim, Writer,
+    Trim, TrimTold, Writer,
 };
 use super::groups::Group;
 use super::{Kept, MemoryLog};
@@ -363,9 +363,10 @@ impl Transport for MemoryTransport {
         Ok(MemoryRejects)
     }
 
-    fn trim(&self, trims: Vec<Trim>) {
+    fn trim(&self, trims: Vec<Trim>, told: TrimTold) {
         for Trim { log, partition, to } in trims {
             self.log.with(&Topic::Log(log), partition, |held| held.trim(to));
+            told(log, true);
         }
     }
 }

@@ -22,6 +22,7 @@ use crate::serve::view::ViewWriter;
 use crate::stage::{Fact, Landed, LandedValue, Log, RowsInput, RowsRecord, RowsWork, Stage, StageError};
 use crate::watch::health::StageName;
 use crate::watch::metrics::{DelayTally, LagFollower, RowsFollower};
+use crate::watch::waits::Outside;
 use crate::watch::{rows_tallies, state};
 use anyhow::Context as _;
 use effects::{Buffers, RowsEffects};
@@ -95,7 +96,7 @@ impl<T: Transport> RowsWorker<T> {
         let totals = hands.transport.follow(&Topic::Log(Log::Totals))?;
         let lists = hands.transport.follow(&Topic::Log(Log::Lists))?;
         let (owned, buffers) = (BTreeMap::new(), Buffers::default());
-        let saver = Saver::new(hands.plan.snapshots.clone(), Log::Pairs);
+        let saver = Saver::new(hands.plan.snapshots.clone(), Log::Pairs, Arc::clone(&hands.ties.metrics));
         Ok(Self {
             hands,
             reader,
@@ -389,11 +390,14 @@ fn wait_for_schema<R>(vigil: &Vigil, mut decode: impl FnMut() -> Result<R, Codec
     loop {
         match decode() {
             Err(error) if error.is_transient() => {
-                vigil.wait(&format_args!("a list published before cannot be read yet: {error}"))?;
+                vigil.wait_for(
+                    Outside::Registry,
+                    &format_args!("a list published before cannot be read yet: {error}"),
+                )?;
                 std::thread::sleep(REGISTRY_PAUSE);
             }
             decoded => {
-                vigil.note_answer();
+                vigil.note_answer_of(Outside::Registry);
                 return Ok(decoded?);
             }
         }
@@ -453,6 +457,7 @@ impl<T: Transport> Worker for RowsWorker<T> {
             let left = self.reader.lag(partition, next, true);
             owned.follower.update(&rows_tallies(owned.stage.work(), &owned.delay));
             owned.lag.update(left, age_ms(left, owned.newest_ms, now));
+            self.saver.show(partition, next, now.monotonic_ms);
             self.hands.ties.desk.set(StageName::Rows, partition, state(owned.stage.phase(), left));
             offsets.push((partition, next));
         }

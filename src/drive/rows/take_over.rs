@@ -6,7 +6,7 @@
 use super::{Owned, RowsWorker};
 use crate::drive::recovery::{Refusal, holds_from, start};
 use crate::drive::scan::{block_at, scan};
-use crate::drive::snapshots::{Wanted, restore};
+use crate::drive::snapshots::{Begun, Restored, Wanted, restore};
 use crate::drive::tail::Tail;
 use crate::drive::transport::{Appending, Bounds, Follower, Message, Reader, Topic, Transport, Writer};
 use crate::drive::worker::Ties;
@@ -28,13 +28,13 @@ struct Before {
     checkpoint: Option<Checkpoint>,
     bounds: Bounds,
     /// The state to go on from.
-    restored: Option<(RowsWork, Head)>,
+    restored: Option<Restored<RowsWork>>,
 }
 
 impl Before {
     /// Where each partition of the totals log is read from: what lies before is in the state.
     fn totals_from(&self, number: u32) -> NextOffset {
-        totals_from(self.restored.as_ref().map(|(_, head)| head), number)
+        totals_from(self.restored.as_ref().map(|restored| &restored.head), number)
     }
 }
 
@@ -50,6 +50,9 @@ impl<T: Transport> RowsWorker<T> {
         if partitions.is_empty() {
             return Ok(Vec::new());
         }
+        for &partition in partitions {
+            self.hands.ties.desk.set(StageName::Rows, partition, PartitionState::Restoring);
+        }
         let all: anyhow::Result<Vec<Before>> = partitions.iter().map(|&partition| self.look_at(partition)).collect();
         all?.into_iter().map(|before| self.take_over(before)).collect()
     }
@@ -58,7 +61,7 @@ impl<T: Transport> RowsWorker<T> {
     fn look_at(&self, partition: Partition) -> anyhow::Result<Before> {
         let source = SourcePartition::new(Log::Pairs.name(), partition.0);
         let restored = self.restored(partition)?;
-        let head = restored.as_ref().map(|(_, head)| head);
+        let head = restored.as_ref().map(|restored| &restored.head);
         for number in 0..self.hands.plan.pairs_partitions {
             totals_hold(Partition(number), self.totals.bounds(Partition(number))?, totals_from(head, number))?;
         }
@@ -74,12 +77,12 @@ impl<T: Transport> RowsWorker<T> {
     }
 
     /// The newest state of `partition` that was kept and may be used.
-    fn restored(&self, partition: Partition) -> anyhow::Result<Option<(RowsWork, Head)>> {
+    fn restored(&self, partition: Partition) -> anyhow::Result<Option<Restored<RowsWork>>> {
         let plan = &self.hands.plan;
         let Some(snapshots) = &plan.snapshots else { return Ok(None) };
         let wanted = Wanted::of(plan, Log::Pairs, partition, self.reader.bounds(partition)?);
         let found_at = |checkpoint| self.found_at(partition, checkpoint);
-        restore(snapshots, &wanted, &self.hands.ties.vigil, &found_at, || self.work(partition))
+        restore(snapshots, &wanted, &self.hands.ties, &found_at, || self.work(partition))
     }
 
     /// Work that knows nothing yet.
@@ -100,8 +103,8 @@ impl<T: Transport> RowsWorker<T> {
         self.hands.ties.metrics.count_claim();
         // Again: looking at all of them takes its time, and lists stay silent up to where pairs end at the claim.
         let bounds = Bounds { high: bounds.high.max(self.reader.bounds(partition)?.high), ..bounds };
-        let next = NextOffset(restored.as_ref().map_or(0, |(_, head)| head.offset));
-        let work = restored.map_or_else(|| self.work(partition), |(work, _)| work);
+        let begun = Begun::of(restored.as_ref());
+        let (work, next) = (restored.map_or_else(|| self.work(partition), |restored| restored.work), begun.next);
         let mut inputs = vec![(RowsInput::Pairs, next, bounds)];
         for (number, next) in (0..).zip(totals) {
             let bounds = self.totals.bounds(Partition(number))?;
@@ -111,26 +114,27 @@ impl<T: Transport> RowsWorker<T> {
         let lists = self.lists.bounds(partition)?;
         inputs.push((RowsInput::Lists, lists.low, lists));
         let Ties { metrics, desk, .. } = &self.hands.ties;
-        let to = bounds.high;
+        let (to, left) = (bounds.high, next.lag(bounds.high));
         tracing::info!(
             stage = "rows",
             partition = partition.0,
             epoch = epoch.0,
             from = next.0,
             to = to.0,
+            records = left,
             "reading the pairs log"
         );
-        desk.set(StageName::Rows, partition, PartitionState::CatchingUp { records_left: next.lag(to) });
+        desk.set(StageName::Rows, partition, PartitionState::CatchingUp { records_left: left });
         let (follower, lag) = (metrics.rows(partition), metrics.lag(StageName::Rows, &source));
         let view = ViewWriter::new(Arc::clone(&self.hands.ties.view));
         let stage = Stage::new(work, RowsInput::all(partitions));
         let (delay, tail) = (DelayTally::default(), Tail::new(epoch.0));
         let mut owned = Owned { stage, newest_ms: None, delay, view, tail, follower, lag };
-        let left =
+        let known =
             checkpoint.map(|checkpoint| Left::Checkpoint { output: partition.index(), source: &source, checkpoint });
         let opened =
             inputs.into_iter().map(|(input, next, bounds)| Fact::Opened { input, next, until: bounds.until() });
-        let facts = std::iter::once(Fact::Claimed { epoch: epoch.0 }).chain(left.map(Fact::Left)).chain(opened);
+        let facts = std::iter::once(Fact::Claimed { epoch: epoch.0 }).chain(known.map(Fact::Left)).chain(opened);
         for fact in facts {
             if !owned.tell(&mut self.hands, &mut self.buffers, fact)? {
                 self.overtaken.push(partition); // somebody has claimed it already; the group will tell
@@ -138,7 +142,7 @@ impl<T: Transport> RowsWorker<T> {
             }
         }
         self.owned.insert(partition, owned);
-        self.saver.meet(partition, next.0, self.hands.now().monotonic_ms);
+        self.saver.meet(partition, &begun, left, self.hands.now());
         Ok((partition, next))
     }
 

@@ -10,10 +10,12 @@
 mod keeping;
 mod restoring;
 mod saving;
+mod watching;
 
 pub(super) use keeping::Keeping;
-pub(super) use restoring::{Wanted, head_facts, restore};
+pub(super) use restoring::{Restored, Wanted, head_facts, restore};
 pub(super) use saving::{About, Outcome, Saver};
+pub(super) use watching::Begun;
 
 use crate::position::{NextOffset, Partition};
 use crate::snapshot::{Found, Head, SnapshotStore, StoreError};

@@ -3,19 +3,25 @@
 //! The newest that is good counts; one that is damaged, torn or from a newer release is passed over, and said so. One that is good but cannot
 //! belong to the log that is there is a refusal, never passed over: the log, or the store, is another one.
 
+use super::watching::reader_of;
 use super::{STATE_FORMAT, Snapshots, facts_of};
 use crate::drive::plan::Plan;
 use crate::drive::recovery::Refusal;
 use crate::drive::transport::Bounds;
 use crate::drive::vigil::Vigil;
+use crate::drive::worker::Ties;
 use crate::position::{Checkpoint, NextOffset, Partition, Position, SourcePartition};
 use crate::saved::frames;
 use crate::snapshot::{Found, Head, Reader, StoreError};
 use crate::stage::{Kept, Log, PartitionFacts};
-use std::time::Duration;
+use crate::watch::metrics::PassedOver;
+use crate::watch::waits::Outside;
+use std::time::{Duration, Instant};
 
 /// How long between two tries to reach a store that does not answer.
 const STORE_PAUSE: Duration = Duration::from_secs(2);
+/// How often the log says how far a long restore is.
+const SAY_PROGRESS: Duration = Duration::from_secs(10);
 
 /// What a snapshot must be of.
 pub(in crate::drive) struct Wanted {
@@ -43,31 +49,69 @@ impl Wanted {
 /// The checksum of the record that a checkpoint was made at, as the log holds it now.
 pub(in crate::drive) type FoundAt<'a> = dyn Fn(Checkpoint) -> anyhow::Result<Option<u32>> + 'a;
 
+/// What a stage goes on from.
+pub(in crate::drive) struct Restored<W> {
+    pub(in crate::drive) work: W,
+    pub(in crate::drive) head: Head,
+    /// Of the snapshot, as stored.
+    pub(in crate::drive) bytes: u64,
+    /// What loading it took.
+    pub(in crate::drive) seconds: f64,
+}
+
 /// Work that `make` makes, with the state of the newest snapshot that may be used; `None` where there is none.
 pub(in crate::drive) fn restore<W: Kept>(
     snapshots: &Snapshots,
     wanted: &Wanted,
-    vigil: &Vigil,
+    ties: &Ties,
     found_at: &FoundAt<'_>,
     make: impl Fn() -> W,
-) -> anyhow::Result<Option<(W, Head)>> {
-    for found in asked(vigil, || snapshots.newest(wanted.log, wanted.partition))? {
-        let Some(head) = usable(snapshots, wanted, &found, vigil, found_at)? else { continue };
-        if wanted.behind.is_some_and(|behind| behind < Position::start_of(NextOffset(head.offset))) {
-            tracing::warn!(
-                snapshot = found.name,
-                "passed over: the log behind has not got all that was made before it"
-            );
-            continue;
-        }
-        let mut work = make();
-        match asked(vigil, || loaded(snapshots, &found, &mut work, vigil)) {
-            Ok(Ok(())) => return Ok(Some((work, head))),
-            Ok(Err(error)) => tracing::warn!(snapshot = found.name, "passed over: its state {error}"),
-            Err(error) => tell_damaged(&found, error)?,
-        }
+) -> anyhow::Result<Option<Restored<W>>> {
+    let (vigil, stage, partition) = (&*ties.vigil, reader_of(wanted.log), wanted.partition.0);
+    let found = asked(vigil, || snapshots.newest(wanted.log, wanted.partition))?;
+    for found in &found {
+        let passed_over = match load(snapshots, wanted, found, ties, found_at, &make)? {
+            Ok(restored) => return Ok(Some(restored)),
+            Err(passed_over) => passed_over,
+        };
+        ties.metrics.count_passed_over(stage, passed_over);
     }
+    let (stage, passed_over) = (stage.name(), found.len());
+    tracing::info!(stage, partition, passed_over, "no snapshot to start from: its log is read from the start");
     Ok(None)
+}
+
+/// The state of one snapshot, or why it is not started from.
+fn load<W: Kept>(
+    snapshots: &Snapshots,
+    wanted: &Wanted,
+    found: &Found,
+    ties: &Ties,
+    found_at: &FoundAt<'_>,
+    make: &impl Fn() -> W,
+) -> anyhow::Result<Result<Restored<W>, PassedOver>> {
+    let (vigil, snapshot, began) = (&*ties.vigil, &found.name, Instant::now());
+    let head = match usable(snapshots, wanted, found, vigil, found_at)? {
+        Ok(head) => head,
+        Err(passed_over) => return Ok(Err(passed_over)),
+    };
+    if wanted.behind.is_some_and(|behind| behind < Position::start_of(NextOffset(head.offset))) {
+        tracing::warn!(snapshot, "passed over: the log behind has not got all that was made before it");
+        return Ok(Err(PassedOver::Behind));
+    }
+    let (work, bytes) = match asked(vigil, || loaded(snapshots, found, make(), vigil)) {
+        Ok(Ok(loaded)) => loaded,
+        Ok(Err(error)) => {
+            tracing::warn!(snapshot, "passed over: its state {error}");
+            return Ok(Err(PassedOver::Damaged));
+        }
+        Err(error) => return tell_damaged(found, error).map(Err),
+    };
+    let seconds = began.elapsed().as_secs_f64();
+    let age_seconds = ties.clock.now().wall_ms.saturating_sub(head.written_at_ms) / 1_000;
+    let (offset, written_by) = (head.offset, &head.written_by);
+    tracing::info!(snapshot, offset, age_seconds, bytes, seconds, written_by, "restored");
+    Ok(Ok(Restored { work, head, bytes, seconds }))
 }
 
 /// What the newest snapshot that belongs to the partition says of the log, and up to which offset. Whether its state is good is not looked at.
@@ -78,7 +122,7 @@ pub(in crate::drive) fn head_facts(
     found_at: &FoundAt<'_>,
 ) -> anyhow::Result<Option<(NextOffset, PartitionFacts)>> {
     for found in asked(vigil, || snapshots.newest(wanted.log, wanted.partition))? {
-        let Some(head) = usable(snapshots, wanted, &found, vigil, found_at)? else { continue };
+        let Ok(head) = usable(snapshots, wanted, &found, vigil, found_at)? else { continue };
         match facts_of(&head) {
             Some(facts) => return Ok(Some((NextOffset(head.offset), facts))),
             None => tracing::warn!(snapshot = found.name, "passed over: its head does not read"),
@@ -94,15 +138,15 @@ fn usable(
     found: &Found,
     vigil: &Vigil,
     found_at: &FoundAt<'_>,
-) -> anyhow::Result<Option<Head>> {
+) -> anyhow::Result<Result<Head, PassedOver>> {
     let head = match asked(vigil, || snapshots.store.head(&found.name)) {
         Ok(head) => head,
-        Err(error) => return tell_damaged(found, error).map(|()| None),
+        Err(error) => return tell_damaged(found, error).map(Err),
     };
     if head.state_format != STATE_FORMAT {
         let format = head.state_format;
         tracing::warn!(snapshot = found.name, format, known = STATE_FORMAT, "passed over: a state of another release");
-        return Ok(None);
+        return Ok(Err(PassedOver::Format));
     }
     let refuse = |what: String| Refusal::Snapshot { name: found.name.clone(), what };
     if head.store_id != snapshots.store_id {
@@ -126,28 +170,35 @@ fn usable(
     }
     let resumed = checkpoint.resume(wanted.bounds.low, wanted.bounds.high, found_record);
     resumed.map_err(|error| Refusal::Ahead { name: found.name.clone(), input, error })?;
-    Ok(Some(head))
+    Ok(Ok(head))
 }
 
+/// `work`, new, with the state of a snapshot, and the snapshot's bytes.
 fn loaded<W: Kept>(
     snapshots: &Snapshots,
     found: &Found,
-    work: &mut W,
+    mut work: W,
     vigil: &Vigil,
-) -> Result<Result<(), crate::saved::SavedError>, StoreError> {
+) -> Result<Result<(W, u64), crate::saved::SavedError>, StoreError> {
     let bad = |error| StoreError::of_format(&found.name, error);
-    let (_, mut reader) = Reader::open(snapshots.store.read(&found.name)?).map_err(bad)?;
-    let mut chunk = Vec::new();
+    let reading = snapshots.store.read(&found.name)?;
+    let bytes = reading.size();
+    let (_, mut reader) = Reader::open(reading).map_err(bad)?;
+    let (mut chunk, mut said) = (Vec::new(), Instant::now());
     while reader.next_chunk(&mut chunk).map_err(bad)?.is_some() {
         vigil.beat();
+        if said.elapsed() >= SAY_PROGRESS {
+            said = Instant::now();
+            let (chunks, raw_bytes) = reader.read_so_far();
+            tracing::info!(snapshot = found.name, chunks, raw_bytes, bytes, "restoring");
+        }
         for frame in frames(&chunk) {
-            let taken_up = frame.and_then(|(kind, body)| work.load(kind, body));
-            if taken_up.is_err() {
-                return Ok(taken_up);
+            if let Err(error) = frame.and_then(|(kind, body)| work.load(kind, body)) {
+                return Ok(Err(error));
             }
         }
     }
-    Ok(work.loaded())
+    Ok(work.loaded().map(|()| (work, bytes)))
 }
 
 /// Asks the store until it answers.
@@ -156,11 +207,11 @@ fn asked<R>(vigil: &Vigil, ask: impl FnMut() -> Result<R, StoreError>) -> anyhow
     loop {
         match ask() {
             Err(error) if error.is_transient() => {
-                vigil.wait(&format_args!("the snapshot store: {error}"))?;
+                vigil.wait_for(Outside::Store, &error)?;
                 std::thread::sleep(STORE_PAUSE);
             }
             answer => {
-                vigil.note_answer();
+                vigil.note_answer_of(Outside::Store);
                 return Ok(answer?);
             }
         }
@@ -168,12 +219,38 @@ fn asked<R>(vigil: &Vigil, ask: impl FnMut() -> Result<R, StoreError>) -> anyhow
 }
 
 /// Says that a snapshot is passed over because it is damaged; any other error is one.
-fn tell_damaged(found: &Found, error: anyhow::Error) -> anyhow::Result<()> {
+fn tell_damaged(found: &Found, error: anyhow::Error) -> anyhow::Result<PassedOver> {
     match error.downcast_ref::<StoreError>() {
         Some(damaged) if matches!(damaged, StoreError::Format { .. } | StoreError::Missing { .. }) => {
             tracing::warn!(snapshot = found.name, "passed over: {damaged}");
-            Ok(())
+            Ok(PassedOver::Damaged)
         }
         _ => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::watch::health::Health;
+
+    /// Brokers that answer meanwhile are no answer of the store.
+    #[test]
+    fn a_store_that_does_not_answer_is_waited_for_and_told_by_its_name_until_it_does() {
+        let health = Health::new(1, Duration::from_secs(60));
+        let vigil = Vigil::new("rows-0", std::sync::Arc::default(), &health);
+        let waits = || health.waits().all().into_iter().map(|wait| (wait.who, wait.what)).collect::<Vec<_>>();
+        let away = || StoreError::Unavailable { object: "rows-000".to_owned(), said: "timed out".to_owned() };
+        let mut tries = 0;
+        let answer = asked(&vigil, || {
+            tries += 1;
+            assert!(tries < 10, "nothing tells that it waits");
+            vigil.note_answer();
+            if waits().is_empty() { Err(away()) } else { Ok(waits()) }
+        });
+        assert_eq!(answer.unwrap(), [("rows-0".to_owned(), "the snapshot store".to_owned())]);
+        assert_eq!(waits(), []);
+        let gone = asked::<()>(&vigil, || Err(StoreError::Missing { object: "rows-000".to_owned() })).unwrap_err();
+        assert!(gone.is::<StoreError>(), "{gone}");
     }
 }

@@ -3,6 +3,7 @@
 //! Invariants: a turn does one portion; a store that is slow holds up the snapshot, nothing else; nothing is published before all that was
 //! appended before its moment is acknowledged; a log is trimmed only before what has been read back whole.
 
+use super::watching::{Begun, Watched, reader_of};
 use super::{STATE_FORMAT, Snapshots, stage_of, trimmed_to};
 use crate::drive::plan::Plan;
 use crate::drive::transport::Trim;
@@ -11,7 +12,9 @@ use crate::saved::{Saving, put};
 use crate::snapshot::store::Writing;
 use crate::snapshot::{Encoder, Head, StoreError};
 use crate::stage::{Kept, Log, Moment, Stage};
+use crate::watch::metrics::Metrics;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::time::Instant;
 
@@ -148,27 +151,49 @@ pub(in crate::drive) struct Saver {
     next_ms: BTreeMap<Partition, i64>,
     /// Up to where each partition has a snapshot.
     saved: BTreeMap<Partition, u64>,
+    metrics: Arc<Metrics>,
+    watched: BTreeMap<Partition, Watched>,
 }
 
 impl Saver {
     /// Of a worker that reads `log`.
-    pub(in crate::drive) fn new(snapshots: Option<Snapshots>, log: Log) -> Self {
-        Self { snapshots, log, taking: None, next_ms: BTreeMap::new(), saved: BTreeMap::new() }
+    pub(in crate::drive) fn new(snapshots: Option<Snapshots>, log: Log, metrics: Arc<Metrics>) -> Self {
+        metrics.set_snapshot_interval(snapshots.as_ref().map_or(0, |snapshots| snapshots.interval_ms));
+        let (next_ms, saved, watched) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Self { snapshots, log, taking: None, next_ms, saved, metrics, watched }
     }
 
-    /// A partition has been taken over, on a snapshot at `offset` (0 where there was none).
-    pub(in crate::drive) fn meet(&mut self, partition: Partition, offset: u64, now_ms: i64) {
+    /// A partition has been taken over, and has `records` still to read.
+    pub(in crate::drive) fn meet(
+        &mut self,
+        partition: Partition,
+        begun: &Begun,
+        records: u64,
+        now: crate::stage::Clock,
+    ) {
         let Some(snapshots) = &self.snapshots else { return };
         // Partitions by turns: the first ones soon, so that a long log is not read twice.
         let share = snapshots.interval_ms / 8 * i64::from(partition.0 % 8);
-        self.next_ms.insert(partition, now_ms.saturating_add(snapshots.interval_ms).saturating_sub(share));
-        self.saved.insert(partition, offset);
+        self.next_ms.insert(partition, now.monotonic_ms.saturating_add(snapshots.interval_ms).saturating_sub(share));
+        self.saved.insert(partition, begun.next.0);
+        // The one before it goes first, and takes its gauges along.
+        self.watched.remove(&partition);
+        let watched = Watched::new(&self.metrics, self.log, partition, begun, records, now);
+        self.watched.insert(partition, watched);
+    }
+
+    /// Shows how the snapshots of a partition stand that has been read up to `next`.
+    pub(in crate::drive) fn show(&mut self, partition: Partition, next: NextOffset, now_ms: i64) {
+        if let (Some(watched), Some(&saved)) = (self.watched.get_mut(&partition), self.saved.get(&partition)) {
+            watched.show(NextOffset(saved).lag(next), now_ms);
+        }
     }
 
     /// A partition is somebody else's now. What is out of its snapshot already needs it no more.
     pub(in crate::drive) fn forget(&mut self, partition: Partition) {
         self.next_ms.remove(&partition);
         self.saved.remove(&partition);
+        self.watched.remove(&partition);
         self.taking.take_if(|taking| taking.partition == partition && !taking.is_encoded);
     }
 
@@ -279,17 +304,19 @@ impl Saver {
         now_ms: i64,
     ) -> Option<Outcome> {
         let taking = self.taking.as_mut()?;
-        let (partition, offset, began) = (taking.partition, taking.offset, taking.began);
+        let (partition, offset, began, began_ms) = (taking.partition, taking.offset, taking.began, taking.began_ms);
         let came = taking.turn(stage, is_acknowledged, now_ms)?;
         self.taking = None;
+        let seconds = began.elapsed().as_secs_f64();
+        self.metrics.count_snapshot(reader_of(self.log), came.is_ok());
+        if let (Some(watched), Ok(published)) = (self.watched.get_mut(&partition), &came) {
+            watched.published(published, seconds, began_ms);
+        }
         let snapshots = self.snapshots.as_ref()?;
         let (after_ms, outcome) = match came {
             Ok(published) => {
                 self.saved.insert(partition, offset);
-                (
-                    snapshots.interval_ms,
-                    Outcome::Published { partition, published, seconds: began.elapsed().as_secs_f64() },
-                )
+                (snapshots.interval_ms, Outcome::Published { partition, published, seconds })
             }
             Err(why) => (AGAIN_MS.min(snapshots.interval_ms), Outcome::Failed { partition, why }),
         };

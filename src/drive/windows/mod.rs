@@ -4,17 +4,17 @@ mod keeping;
 
 use crate::drive::recovery::{holds_from, may_found, start};
 use crate::drive::scan::{LogScan, are_whole, block_at};
-use crate::drive::snapshots::{Keeping as _, Saver, Wanted, restore};
+use crate::drive::snapshots::{Begun, Keeping as _, Restored, Saver, Wanted, restore};
 use crate::drive::transport::{Bounds, Change, Message, Next, Reader, Topic, Transport, Writer};
 use crate::drive::worker::{Appends, Hands, Ties, Worker, age_ms};
 use crate::position::{Checkpoint, NextOffset, Partition, SourcePartition};
 use crate::serve::Asked;
-use crate::snapshot::Head;
 use crate::stage::{EventsInput, Fact, Log, Stage, WindowsWork};
 use crate::watch::health::{PartitionState, StageName};
 use crate::watch::metrics::{LagFollower, LogFollower, LogTallies, WindowsFollower};
 use crate::watch::{state, windows_tallies};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Records taken between two looks at everything else.
 const BATCH_RECORDS: usize = 32;
@@ -46,7 +46,7 @@ impl<T: Transport> WindowsWorker<T> {
     pub fn new(hands: Hands<T>) -> anyhow::Result<Self> {
         let reader = hands.transport.join("windows", &Topic::Log(Log::Events))?;
         let pairs = LogScan::of(&hands.plan, Log::Pairs);
-        let saver = Saver::new(hands.plan.snapshots.clone(), Log::Events);
+        let saver = Saver::new(hands.plan.snapshots.clone(), Log::Events, Arc::clone(&hands.ties.metrics));
         Ok(Self { hands, reader, pairs, owned: BTreeMap::new(), saver })
     }
 
@@ -97,6 +97,9 @@ impl<T: Transport> WindowsWorker<T> {
                         Ok(may_found(Log::Pairs, &totals.facts)?)
                     })?;
                     for &partition in &partitions {
+                        self.hands.ties.desk.set(StageName::Windows, partition, PartitionState::Restoring);
+                    }
+                    for &partition in &partitions {
                         starts.push((partition, self.take_over(partition, log_id)?));
                     }
                 }
@@ -109,10 +112,9 @@ impl<T: Transport> WindowsWorker<T> {
     fn take_over(&mut self, partition: Partition, log_id: u128) -> anyhow::Result<NextOffset> {
         let source = SourcePartition::new(Log::Events.name(), partition.0);
         let bounds = self.reader.bounds(partition)?;
-        let (work, next) = match self.restored(partition, bounds, &source)? {
-            Some((work, head)) => (work, NextOffset(head.offset)),
-            None => (self.work(partition), NextOffset(0)),
-        };
+        let restored = self.restored(partition, bounds, &source)?;
+        let begun = Begun::of(restored.as_ref());
+        let (work, next) = (restored.map_or_else(|| self.work(partition), |restored| restored.work), begun.next);
         holds_from(Log::Events, partition, bounds, next)?;
         if let Some(checkpoint) = self.pairs.facts.furthest(&source) {
             start(&source, Log::Pairs, checkpoint, bounds, self.found_at(partition, checkpoint)?)?;
@@ -130,8 +132,16 @@ impl<T: Transport> WindowsWorker<T> {
         effects.end(opened)?;
         let Ties { metrics, desk, .. } = &self.hands.ties;
         let to = until.unwrap_or(next);
-        tracing::info!(stage = "windows", partition = partition.0, from = next.0, to = to.0, "reading the events log");
-        desk.set(StageName::Windows, partition, PartitionState::CatchingUp { records_left: next.lag(to) });
+        let left = next.lag(to);
+        tracing::info!(
+            stage = "windows",
+            partition = partition.0,
+            from = next.0,
+            to = to.0,
+            records = left,
+            "reading the events log"
+        );
+        desk.set(StageName::Windows, partition, PartitionState::CatchingUp { records_left: left });
         let owned = Owned {
             stage,
             newest_ms: None,
@@ -140,7 +150,7 @@ impl<T: Transport> WindowsWorker<T> {
             muted: metrics.log(Log::Pairs.name()),
         };
         self.owned.insert(partition, owned);
-        self.saver.meet(partition, next.0, self.hands.now().monotonic_ms);
+        self.saver.meet(partition, &begun, left, self.hands.now());
         Ok(next)
     }
 
@@ -150,13 +160,13 @@ impl<T: Transport> WindowsWorker<T> {
         partition: Partition,
         bounds: Bounds,
         source: &SourcePartition,
-    ) -> anyhow::Result<Option<(WindowsWork, Head)>> {
+    ) -> anyhow::Result<Option<Restored<WindowsWork>>> {
         let plan = &self.hands.plan;
         let Some(snapshots) = &plan.snapshots else { return Ok(None) };
         let behind = Some(self.pairs.facts.nearest(source));
         let wanted = Wanted { behind, ..Wanted::of(plan, Log::Events, partition, bounds) };
         let found_at = |checkpoint| self.found_at(partition, checkpoint);
-        restore(snapshots, &wanted, &self.hands.ties.vigil, &found_at, || self.work(partition))
+        restore(snapshots, &wanted, &self.hands.ties, &found_at, || self.work(partition))
     }
 
     /// Work that knows nothing yet.
@@ -266,6 +276,7 @@ impl<T: Transport> Worker for WindowsWorker<T> {
             let left = self.reader.lag(partition, next, true);
             owned.follower.update(&windows_tallies(owned.stage.work()));
             owned.lag.update(left, age_ms(left, owned.newest_ms, now));
+            self.saver.show(partition, next, now.monotonic_ms);
             owned.muted.update(&LogTallies { muted: owned.stage.work().appended().1, ..LogTallies::default() });
             self.hands.ties.desk.set(StageName::Windows, partition, state(owned.stage.phase(), left));
             offsets.push((partition, next));

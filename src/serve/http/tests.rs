@@ -8,7 +8,7 @@ use crate::serve::counts::{CountsFrom, CountsPortion, Moved, NextCounts, Rest};
 use crate::serve::query::{Query, Reply, RowAnswer, queries};
 use crate::watch::health::{HEARTBEAT_AGE_MAX, PartitionState, StageName};
 use crate::watch::metrics::check_text_format;
-use crate::watch::waits::TopicStanding;
+use crate::watch::waits::{Outside, TopicStanding};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read, Write};
@@ -357,7 +357,8 @@ fn who_waits_for_something_outside_is_named_and_does_not_make_an_instance_unread
     assert_eq!(shop.get("/readyz").json()["waits"], serde_json::json!([]));
     let brokers = shop.health.waits().worker("rows-0");
     let registry = shop.health.waits().source(&SourcePartition::new("club", 2));
-    brokers.begin();
+    brokers.begin(Outside::Brokers);
+    brokers.begin(Outside::Store);
     registry.begin("its schema registry");
     let ready = shop.get("/readyz");
     let mut waits = ready.json()["waits"].clone();
@@ -366,6 +367,7 @@ fn who_waits_for_something_outside_is_named_and_does_not_make_an_instance_unread
     }
     let expected = serde_json::json!([
         { "who": "rows-0", "for": "the brokers" },
+        { "who": "rows-0", "for": "the snapshot store" },
         { "who": "club-2", "for": "its schema registry" },
     ]);
     assert_eq!((ready.status, waits), (200, expected));

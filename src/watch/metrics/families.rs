@@ -4,6 +4,7 @@
 use super::delay::DelayHistogram;
 use super::{Family, Outcome};
 use crate::watch::health::Health;
+use crate::watch::waits::Outside;
 use prometheus::core::{Collector, Desc};
 use prometheus::{GaugeVec, IntCounterVec, Opts, Registry};
 use std::collections::HashMap;
@@ -47,7 +48,7 @@ pub(super) struct LogFamilies {
 
 /// Read off [`Health`] when they are asked for: who waits may be too busy waiting to say so.
 pub(super) struct WaitFamilies {
-    pub(super) brokers: GaugeVec,
+    pub(super) workers: [(Outside, GaugeVec); Outside::ALL.len()],
     pub(super) sources: GaugeVec,
     pub(super) partitions: GaugeVec,
     pub(super) unread: GaugeVec,
@@ -165,11 +166,23 @@ impl RowsFamilies {
 impl WaitFamilies {
     pub(super) fn new(all: &mut Catalogue) -> Outcome<Self> {
         Ok(Self {
-            brokers: all.gauge(
-                "samenloop_broker_wait_seconds",
-                "Since how long a worker has been waiting for the brokers to answer; 0 when it does not wait.",
-                &["worker"],
-            )?,
+            workers: [
+                (Outside::Brokers, all.gauge(
+                    "samenloop_broker_wait_seconds",
+                    "Since how long a worker has been waiting for the brokers to answer; 0 when it does not wait.",
+                    &["worker"],
+                )?),
+                (Outside::Registry, all.gauge(
+                    "samenloop_registry_wait_seconds",
+                    "Since how long a start has been waiting for the schema registry; 0 when it does not wait.",
+                    &["worker"],
+                )?),
+                (Outside::Store, all.gauge(
+                    "samenloop_store_wait_seconds",
+                    "Since how long a worker has been waiting for the snapshot store to answer; 0 when it does not wait.",
+                    &["worker"],
+                )?),
+            ],
             sources: all.gauge(
                 "samenloop_source_waiting",
                 "1 while a source partition waits for something outside, such as its schema registry, and holds nothing up.",
@@ -190,9 +203,12 @@ impl WaitFamilies {
 
     pub(super) fn show(&self, health: &Health) {
         let waits = health.waits();
-        [&self.brokers, &self.sources, &self.partitions, &self.unread].into_iter().for_each(GaugeVec::reset);
-        for (worker, lasts) in waits.workers() {
-            self.brokers.with_label_values(&[&*worker]).set(lasts.unwrap_or_default().as_secs_f64());
+        [&self.sources, &self.partitions, &self.unread].into_iter().for_each(GaugeVec::reset);
+        for (what, gauge) in &self.workers {
+            gauge.reset();
+            for (worker, lasts) in waits.workers(*what) {
+                gauge.with_label_values(&[&*worker]).set(lasts.unwrap_or_default().as_secs_f64());
+            }
         }
         for (place, is_waiting) in waits.sources() {
             let labels = [&*place.source, &place.partition.0.to_string()];

@@ -37,17 +37,17 @@ impl Followed {
 }
 
 /// Gauges of one partition, by their labels; taken out when dropped.
-struct Gauges {
+pub(super) struct Gauges {
     family: GaugeVec,
     held: BTreeMap<Vec<String>, prometheus::Gauge>,
 }
 
 impl Gauges {
-    fn new(family: &GaugeVec) -> Self {
+    pub(super) fn new(family: &GaugeVec) -> Self {
         Self { family: family.clone(), held: BTreeMap::new() }
     }
 
-    fn set(&mut self, labels: &[&str], value: f64) {
+    pub(super) fn set(&mut self, labels: &[&str], value: f64) {
         let labels: Vec<String> = labels.iter().map(|&label| label.to_owned()).collect();
         let family = &self.family;
         self.held.entry(labels).or_insert_with_key(|labels| family.with_label_values(labels)).set(value);

@@ -3,10 +3,11 @@
 use super::*;
 use crate::event::EventType;
 use crate::findings::Kind;
-use crate::position::{Partition, SourcePartition};
+use crate::position::{NextOffset, Partition, SourcePartition};
 use crate::relation::{Fate, Relation};
+use crate::stage::Log;
 use crate::watch::health::{HEARTBEAT_AGE_MAX, Health, StageName};
-use crate::watch::waits::TopicStanding;
+use crate::watch::waits::{Outside, TopicStanding};
 use std::collections::BTreeSet;
 
 /// Metrics in which every family has at least one series.
@@ -36,6 +37,12 @@ fn shown() -> (Metrics, String) {
     metrics.count_http("/metrics", 200);
     metrics.count_http_displaced();
     metrics.count_claim();
+    let mut snapshots = metrics.snapshots(StageName::Rows, Partition(1));
+    snapshots.restored(0.5, 1000, 3);
+    snapshots.published(900, 0.25);
+    snapshots.trimmed(Log::Totals, Partition(0), NextOffset(7));
+    snapshots.update(1, 1);
+    metrics.set_snapshot_interval(0);
     let health = Health::new(1, HEARTBEAT_AGE_MAX);
     let _waiting = (health.waits().worker("rows-0"), health.waits().source(&SourcePartition::new("club", 1)));
     health.waits().set_topic("club", TopicStanding { partitions: 2, unread: Vec::new() });
@@ -138,6 +145,7 @@ fn no_label_can_name_a_shop_a_user_or_an_item() {
         "log",
         "route",
         "finding",
+        "outcome",
     ];
     for family in Metrics::new().unwrap().families() {
         for label in family.labels {
@@ -287,20 +295,21 @@ fn who_waits_is_read_off_when_the_metrics_are() {
         let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '))?;
         Some(line.parse::<f64>().unwrap())
     };
-    let (seconds, waiting) = (
-        r#"samenloop_broker_wait_seconds{worker="rows-0"}"#,
-        r#"samenloop_source_waiting{partition="3",source="club"}"#,
-    );
-    assert_eq!((of(seconds), of(waiting)), (None, None));
+    let [brokers, registry, store] =
+        ["broker", "registry", "store"].map(|whom| format!("samenloop_{whom}_wait_seconds{{worker=\"rows-0\"}}"));
+    let waiting = r#"samenloop_source_waiting{partition="3",source="club"}"#;
+    assert_eq!((of(&brokers), of(waiting)), (None, None));
     let (worker, source) = (health.waits().worker("rows-0"), health.waits().source(&SourcePartition::new("club", 3)));
-    assert_eq!((of(seconds), of(waiting)), (Some(0.0), Some(0.0)));
-    worker.begin();
+    assert_eq!((of(&brokers), of(waiting)), (Some(0.0), Some(0.0)));
+    worker.begin(Outside::Brokers);
     source.begin("its schema registry");
-    assert!(of(seconds).unwrap() > 0.0);
-    assert_eq!(of(waiting), Some(1.0));
-    worker.end();
+    assert!(of(&brokers).unwrap() > 0.0);
+    assert_eq!((of(waiting), of(&store)), (Some(1.0), Some(0.0)));
+    worker.begin(Outside::Store);
+    worker.end(Outside::Brokers);
     drop(source);
-    assert_eq!((of(seconds), of(waiting)), (Some(0.0), None));
+    assert_eq!((of(&brokers), of(&registry), of(waiting)), (Some(0.0), Some(0.0), None));
+    assert!(of(&store).unwrap() > 0.0, "a store that is away is told apart");
     assert_eq!(of(r#"samenloop_state_bytes{kind="view",partition="all",stage="serve"}"#), Some(77.0));
 }
 
@@ -329,4 +338,46 @@ fn what_a_transform_passes_over_is_shown() {
     follower.update(&IntakeTallies { filtered: 3, ..IntakeTallies::default() });
     follower.update(&IntakeTallies { filtered: 5, ..IntakeTallies::default() });
     assert_eq!(value(&metrics, "samenloop_filtered_total"), Some(5.0));
+}
+
+#[test]
+fn the_snapshots_of_a_partition_are_shown_and_go_with_it_but_for_what_is_counted() {
+    let metrics = Metrics::new().unwrap();
+    let of = |series: &str| value(&metrics, &format!("samenloop_{series}"));
+    let failed = r#"snapshots_total{outcome="failed",stage="windows"}"#;
+    let damaged = r#"snapshots_passed_over_total{reason="damaged",stage="windows"}"#;
+    let undone = r#"log_trims_total{log="events",outcome="failed"}"#;
+    for series in [failed, damaged, undone] {
+        assert_eq!(of(series), Some(0.0), "{series} is there from the start");
+    }
+    let mut follower = metrics.snapshots(StageName::Windows, Partition(3));
+    let shown = |name: &str| of(&format!("{name}{{partition=\"3\",stage=\"windows\"}}"));
+    follower.restored(0.5, 1000, 12);
+    follower.update(90_500, 7);
+    assert_eq!((shown("restore_seconds"), shown("restore_records")), (Some(0.5), Some(12.0)));
+    assert_eq!((shown("snapshot_age_seconds"), shown("snapshot_unsaved_records")), (Some(90.5), Some(7.0)));
+    assert_eq!((shown("snapshot_bytes"), shown("snapshot_seconds")), (Some(1000.0), None));
+    follower.update(-5, 7);
+    assert_eq!(shown("snapshot_age_seconds"), Some(0.0), "of a writer whose clock was ahead");
+    follower.published(900, 0.25);
+    metrics.count_snapshot(StageName::Windows, true);
+    metrics.count_snapshot(StageName::Windows, false);
+    follower.trimmed(Log::Events, Partition(3), NextOffset(41));
+    assert_eq!((shown("snapshot_bytes"), shown("snapshot_seconds")), (Some(900.0), Some(0.25)));
+    assert_eq!(of(r#"log_trimmed_offset{log="events",partition="3"}"#), Some(41.0));
+    assert_eq!((of(failed), of(r#"snapshots_total{outcome="published",stage="windows"}"#)), (Some(1.0), Some(1.0)));
+    metrics.count_passed_over(StageName::Windows, PassedOver::Damaged);
+    metrics.count_passed_over(StageName::Windows, PassedOver::Behind);
+    metrics.count_trim(Log::Events, true);
+    metrics.count_trim(Log::Events, false);
+    assert_eq!((of(damaged), of(undone)), (Some(1.0), Some(1.0)));
+    assert_eq!(of(r#"log_trims_total{log="events",outcome="done"}"#), Some(1.0));
+    metrics.set_snapshot_interval(300_000);
+    assert_eq!(of("snapshot_interval_seconds"), Some(300.0));
+    drop(follower);
+    for name in ["snapshot_age_seconds", "snapshot_unsaved_records", "snapshot_bytes", "snapshot_seconds"] {
+        assert_eq!(shown(name), None, "{name}");
+    }
+    assert_eq!((shown("restore_seconds"), of(r#"log_trimmed_offset{log="events",partition="3"}"#)), (None, None));
+    assert_eq!(of(failed), Some(1.0));
 }
