@@ -194,6 +194,7 @@ impl Rows {
     /// # Errors
     /// When some are missing.
     pub fn loaded(&mut self) -> Result<(), SavedError> {
+        self.owner.meet(&self.items);
         let Loading { expected, units, shops, .. } = std::mem::take(&mut self.loading);
         match expected {
             Some(expected) if expected == (units, shops) => Ok(()),

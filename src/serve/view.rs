@@ -38,6 +38,8 @@ pub struct ListView {
     count: AtomicUsize,
     /// Bytes of what hangs on the table's entries.
     packed_bytes: AtomicUsize,
+    /// Rows partitions whose older lists are still being read.
+    loading: AtomicUsize,
 }
 
 /// What is held of a key.
@@ -78,11 +80,14 @@ impl ListView {
         Some(Published { record: record.into(), at })
     }
 
-    /// Takes in a record that was published before: a new owner reads what its predecessors left.
+    /// Takes in a record that was published before, or a tombstone: a new owner reads what its predecessors left.
     pub fn restore(&self, record: &ListRecord<'_>, at: EventTime) {
         let Some(list) = ListName::find(&record.list) else { return };
         let name = |item: &str| self.names.meet(&record.shop, item);
         let key = (list, name(&record.item));
+        if record.tombstone {
+            return self.put(key, record.stamp(), at, &[]);
+        }
         let entries = record.entries.iter().chain(&record.reserve);
         let mut packed = Vec::new();
         pack(
@@ -93,6 +98,22 @@ impl ListView {
             entries.map(|entry| (name(&entry.item), EntryFigures::of_record(entry))),
         );
         self.put(key, record.stamp(), at, &packed);
+    }
+
+    /// So many more rows partitions' older lists are to be read.
+    pub fn begin_loading(&self, partitions: usize) {
+        self.loading.fetch_add(partitions, Ordering::Relaxed);
+    }
+
+    /// So many have been.
+    pub fn end_loading(&self, partitions: usize) {
+        self.loading.fetch_sub(partitions, Ordering::Relaxed);
+    }
+
+    /// Whether a list that is not here may be published all the same.
+    #[must_use]
+    pub fn is_loading(&self) -> bool {
+        self.loading.load(Ordering::Relaxed) > 0
     }
 
     /// Removes the records of a rows partition, of `partitions`: they are another instance's now.

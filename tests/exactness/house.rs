@@ -190,12 +190,12 @@ impl House {
         }
         let mut bytes = Vec::new();
         snapshots.store.read(&newest.name).unwrap().read_to_end(&mut bytes).unwrap();
-        let what = if random.chance(50) {
+        let what = if random.chance(50) && !bytes.is_empty() {
             let place = usize::try_from(random.below(bytes.len() as u64)).unwrap();
             bytes[place] ^= 1 << random.below(8);
             "snapshot flipped"
         } else {
-            bytes.truncate(usize::try_from(random.below(bytes.len() as u64)).unwrap());
+            bytes.truncate(usize::try_from(random.below(bytes.len() as u64 + 1)).unwrap());
             "snapshot torn"
         };
         let mut writing = snapshots.store.write(&snapshots.scope, stage, partition, newest.offset).unwrap();

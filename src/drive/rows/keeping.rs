@@ -42,7 +42,9 @@ impl<T: Transport> Keeping<T> for RowsWorker<T> {
             let next = moment.next.get(RowsInput::Totals(Partition(number)).index()).copied().unwrap_or_default();
             (Log::Totals.name().to_owned(), number, next.0)
         });
-        let about = About { epoch, inputs: totals.collect(), ..About::of(plan) };
+        let lists = moment.next.get(RowsInput::Lists.index()).copied().unwrap_or_default();
+        let lists = (Log::Lists.name().to_owned(), partition.0, lists.0);
+        let about = About { epoch, inputs: totals.chain([lists]).collect(), ..About::of(plan) };
         let era = hands.writer.end_era();
         saver.begin(partition, moment, about, era, now)
     }

@@ -6,34 +6,28 @@
 
 mod effects;
 mod keeping;
+mod landed;
 mod take_over;
 
 use crate::drive::snapshots::{Keeping as _, Saver};
 use crate::drive::tail::Tail;
 use crate::drive::transport::{Change, Follower, Message, Next, Reader, Topic, Transport, Writer};
-use crate::drive::vigil::Vigil;
 use crate::drive::worker::{Hands, SECOND_MS, Ties, Worker, age_ms};
-use crate::event::EventTime;
 use crate::position::Partition;
-use crate::publish::ListRecord;
-use crate::publish::codec::{CodecError, ListHeaders, SchemaFailure};
 use crate::serve::Asked;
 use crate::serve::view::ViewWriter;
-use crate::stage::{Fact, Landed, LandedValue, Log, RowsInput, RowsRecord, RowsWork, Stage, StageError};
+use crate::stage::{Fact, Log, RowsInput, RowsRecord, RowsWork, Stage, StageError};
 use crate::watch::health::StageName;
 use crate::watch::metrics::{DelayTally, LagFollower, RowsFollower};
-use crate::watch::waits::Outside;
 use crate::watch::{rows_tallies, state};
-use anyhow::Context as _;
 use effects::{Buffers, RowsEffects};
+use landed::Older;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Records taken between two looks at everything else.
 const BATCH_RECORDS: usize = 32;
-/// How long between two tries to read a list published before, while the registry does not answer.
-const REGISTRY_PAUSE: Duration = Duration::from_secs(2);
 
 /// A partition of the pairs log that is this worker's.
 struct Owned {
@@ -45,6 +39,8 @@ struct Owned {
     view: ViewWriter,
     /// Its lists log.
     tail: Tail,
+    /// What of it the view has still to read: what the snapshot knew.
+    older: Option<Older>,
     follower: RowsFollower,
     lag: LagFollower,
 }
@@ -73,6 +69,8 @@ pub struct RowsWorker<T: Transport> {
     reader: T::Reader,
     totals: T::Follower,
     lists: T::Follower,
+    /// Reads what was published before the snapshots, for the view.
+    older: T::Follower,
     owned: BTreeMap<Partition, Owned>,
     buffers: Buffers,
     /// Partitions that others have claimed since; dropped before anything else is done.
@@ -95,6 +93,7 @@ impl<T: Transport> RowsWorker<T> {
         let reader = hands.transport.join("rows", &Topic::Log(Log::Pairs))?;
         let totals = hands.transport.follow(&Topic::Log(Log::Totals))?;
         let lists = hands.transport.follow(&Topic::Log(Log::Lists))?;
+        let older = hands.transport.follow(&Topic::Log(Log::Lists))?;
         let (owned, buffers) = (BTreeMap::new(), Buffers::default());
         let saver = Saver::new(hands.plan.snapshots.clone(), Log::Pairs, Arc::clone(&hands.ties.metrics));
         Ok(Self {
@@ -102,6 +101,7 @@ impl<T: Transport> RowsWorker<T> {
             reader,
             totals,
             lists,
+            older,
             owned,
             buffers,
             overtaken: Vec::new(),
@@ -222,56 +222,6 @@ impl<T: Transport> RowsWorker<T> {
     }
 
     /// Tells stages what has landed on their lists; says whether that was nothing.
-    fn read_lists(&mut self) -> anyhow::Result<bool> {
-        for _ in 0..BATCH_RECORDS {
-            let message = match self.lists.poll(Duration::ZERO)? {
-                Next::Nothing => return Ok(true),
-                Next::End(_) => continue,
-                Next::Record(message) => message,
-            };
-            let Some((partition, offset)) = message.place() else { continue };
-            let Some(owned) = self.owned.get_mut(&partition) else { continue };
-            if offset < owned.stage.next(RowsInput::Lists) {
-                continue; // its own
-            }
-            let plan = Arc::clone(&self.hands.plan);
-            let place = || format!("lists-{} at offset {}", partition.0, offset.0);
-            let (wants, vigil) = (owned.stage.work().wants_lists(), &self.hands.ties.vigil);
-            let (key, value) = (message.key().unwrap_or_default(), message.value());
-            let mut headers = Vec::new();
-            message.headers(&mut headers);
-            let headers = ListHeaders::read(headers.into_iter().map(|(name, value)| (name, Some(value))));
-            let stamp = headers.with_context(place)?.map(|headers| headers.stamp);
-            self.foreign_keys += u64::from(!plan.codec.owns_key(key));
-            // Decoding costs; what is its own is told by its stamp alone.
-            let record = wait_for_schema(vigil, || {
-                let schema_of = |id: u32| match &plan.schemas {
-                    Some(schemas) => schemas.schema(id),
-                    None => Err(SchemaFailure::NotFound(format!("schema {id}: the settings name no schema registry"))),
-                };
-                plan.codec.decode(key, value.filter(|_| wants), stamp, &schema_of)
-            });
-            let record: ListRecord<'_> = record.with_context(place)?;
-            let value = match value {
-                None => LandedValue::Tombstone,
-                Some(_) if wants => LandedValue::List(&record),
-                Some(_) => LandedValue::Undecoded,
-            };
-            let stamp = stamp.or_else(|| wants.then(|| record.stamp()));
-            let landed = Landed { shop: &record.shop, list: &record.list, item: &record.item, stamp, value };
-            if let LandedValue::List(record) = value {
-                let at = message.timestamp_ms().unwrap_or_default();
-                self.hands.ties.view.restore(record, EventTime(at));
-            }
-            let read = Fact::Record { input: RowsInput::Lists, offset, record: RowsRecord::List(landed) };
-            if !owned.tell(&mut self.hands, &mut self.buffers, read)? {
-                self.overtaken.push(partition);
-                break;
-            }
-        }
-        Ok(false)
-    }
-
     /// Tells stages where their own lists stand: these need not be read back.
     fn pass_own(&mut self) -> anyhow::Result<()> {
         let mut is_to_follow = false;
@@ -359,6 +309,7 @@ impl<T: Transport> RowsWorker<T> {
             totals.extend(next.map(|next| (Partition(number), next)));
         }
         self.totals.assign(&totals)?;
+        self.follow_older()?;
         self.follow_lists()
     }
 
@@ -371,9 +322,8 @@ impl<T: Transport> RowsWorker<T> {
 
     fn forget(&mut self, partition: Partition) {
         self.saver.forget(partition);
-        if self.owned.remove(&partition).is_none() {
-            return;
-        }
+        let Some(owned) = self.owned.remove(&partition) else { return };
+        self.hands.ties.view.end_loading(usize::from(owned.older.is_some()));
         self.hands.ties.view.remove_partition(partition, self.hands.plan.pairs_partitions);
         self.hands.ties.desk.remove(StageName::Rows, partition);
         tracing::info!(stage = "rows", partition = partition.0, "let go");
@@ -383,25 +333,6 @@ impl<T: Transport> RowsWorker<T> {
 /// Whether a stage says that another owner has claimed its partition since.
 fn is_overtaken(handled: &Result<(), StageError>) -> bool {
     matches!(handled, Err(StageError::Overtaken { .. }))
-}
-
-/// Asks again while the registry does not answer: it is waited for as long as it takes.
-fn wait_for_schema<R>(vigil: &Vigil, mut decode: impl FnMut() -> Result<R, CodecError>) -> anyhow::Result<R> {
-    loop {
-        match decode() {
-            Err(error) if error.is_transient() => {
-                vigil.wait_for(
-                    Outside::Registry,
-                    &format_args!("a list published before cannot be read yet: {error}"),
-                )?;
-                std::thread::sleep(REGISTRY_PAUSE);
-            }
-            decoded => {
-                vigil.note_answer_of(Outside::Registry);
-                return Ok(decoded?);
-            }
-        }
-    }
 }
 
 impl<T: Transport> Worker for RowsWorker<T> {
@@ -428,11 +359,12 @@ impl<T: Transport> Worker for RowsWorker<T> {
         self.drop_overtaken()?;
         let no_pairs = self.read_pairs()?;
         self.drop_overtaken()?;
+        let no_older = self.read_older()?;
         if self.is_busy() {
             self.tell_all(|| Fact::Continue)?;
         }
         self.keep()?;
-        Ok(no_totals && no_lists && no_pairs && !self.is_busy() && !self.saver.is_busy())
+        Ok(no_totals && no_lists && no_pairs && no_older && !self.is_busy() && !self.saver.is_busy())
     }
 
     fn tick(&mut self) -> anyhow::Result<()> {

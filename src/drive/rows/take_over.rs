@@ -3,6 +3,7 @@
 //! Invariants: of what a worker is given at once, all is looked at before any of it is claimed; a claim cannot be taken back.
 //! Absent: what follows from what is found (`recovery`).
 
+use super::landed::Older;
 use super::{Owned, RowsWorker};
 use crate::drive::recovery::{Refusal, holds_from, start};
 use crate::drive::scan::{block_at, scan};
@@ -36,6 +37,12 @@ impl Before {
     fn totals_from(&self, number: u32) -> NextOffset {
         totals_from(self.restored.as_ref().map(|restored| &restored.head), number)
     }
+}
+
+/// Up to where the state knows what is published, if it does.
+fn lists_known(head: Option<&Head>) -> Option<NextOffset> {
+    let found = head?.inputs.iter().find(|(name, ..)| name == Log::Lists.name());
+    found.map(|&(_, _, offset)| NextOffset(offset))
 }
 
 fn totals_from(head: Option<&Head>, number: u32) -> NextOffset {
@@ -104,7 +111,9 @@ impl<T: Transport> RowsWorker<T> {
         // Again: looking at all of them takes its time, and lists stay silent up to where pairs end at the claim.
         let bounds = Bounds { high: bounds.high.max(self.reader.bounds(partition)?.high), ..bounds };
         let begun = Begun::of(restored.as_ref());
-        let (work, next) = (restored.map_or_else(|| self.work(partition), |restored| restored.work), begun.next);
+        let known = lists_known(restored.as_ref().map(|restored| &restored.head));
+        let mut work = restored.map_or_else(|| self.work(partition), |restored| restored.work);
+        let next = begun.next;
         let mut inputs = vec![(RowsInput::Pairs, next, bounds)];
         for (number, next) in (0..).zip(totals) {
             let bounds = self.totals.bounds(Partition(number))?;
@@ -112,7 +121,13 @@ impl<T: Transport> RowsWorker<T> {
             inputs.push((RowsInput::Totals(Partition(number)), next, bounds));
         }
         let lists = self.lists.bounds(partition)?;
-        inputs.push((RowsInput::Lists, lists.low, lists));
+        // A lists log that ends before what the state knows of it was made anew: subscribers have been told nothing.
+        let known = known.filter(|&known| (lists.low..=lists.high).contains(&known));
+        if known.is_none() {
+            work.forget_published();
+        }
+        inputs.push((RowsInput::Lists, known.unwrap_or(lists.low), lists));
+        let older = known.filter(|&until| until > lists.low).map(|until| Older { next: lists.low, until });
         let Ties { metrics, desk, .. } = &self.hands.ties;
         let (to, left) = (bounds.high, next.lag(bounds.high));
         tracing::info!(
@@ -129,7 +144,7 @@ impl<T: Transport> RowsWorker<T> {
         let view = ViewWriter::new(Arc::clone(&self.hands.ties.view));
         let stage = Stage::new(work, RowsInput::all(partitions));
         let (delay, tail) = (DelayTally::default(), Tail::new(epoch.0));
-        let mut owned = Owned { stage, newest_ms: None, delay, view, tail, follower, lag };
+        let mut owned = Owned { stage, newest_ms: None, delay, view, tail, older, follower, lag };
         let known =
             checkpoint.map(|checkpoint| Left::Checkpoint { output: partition.index(), source: &source, checkpoint });
         let opened =
@@ -141,6 +156,7 @@ impl<T: Transport> RowsWorker<T> {
                 break;
             }
         }
+        self.hands.ties.view.begin_loading(usize::from(older.is_some()));
         self.owned.insert(partition, owned);
         self.saver.meet(partition, &begun, left, self.hands.now());
         Ok((partition, next))

@@ -156,7 +156,7 @@ async fn list(State(shared): State<Arc<Shared>>, path: ItemPath, headers: Header
         };
         return Ok(response);
     }
-    if asked.state != PartitionState::Live {
+    if asked.state != PartitionState::Live || shared.state.view.is_loading() {
         return Err(asked.not_ready());
     }
     asked.row(&shared).await?; // refuses an item that has not been met
