@@ -402,6 +402,23 @@ mod tests {
     }
 
     #[test]
+    fn a_tombstone_that_is_read_back_withdraws_the_list_before_it_and_no_older_one_comes_back() {
+        let mut items = Items::default();
+        let shows = list(&mut items, "a", &[("b", 9.0, 3)], 1);
+        let [first, second] = [1, 2].map(|sequence| json(&publication(&shows, &items, (3, sequence))));
+        let first: ListRecord<'_> = serde_json::from_slice(&first).unwrap();
+        let second: ListRecord<'_> = serde_json::from_slice(&second).unwrap();
+        let withdrawn = ListRecord { tombstone: true, entries: Vec::new(), ..second };
+        let view = ListView::default();
+        view.restore(&first, EventTime(1));
+        assert_eq!(view.len(), 1);
+        view.restore(&withdrawn, EventTime(2));
+        assert!(view.is_empty() && view.get("main", "also-bought", "a").is_none());
+        view.restore(&first, EventTime(1));
+        assert!(view.is_empty(), "an older one");
+    }
+
+    #[test]
     fn an_older_record_never_replaces_a_newer_one_nor_a_tombstone() {
         let mut items = Items::default();
         let old = list(&mut items, "a", &[("b", 3.0, 3)], 1);

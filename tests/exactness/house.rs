@@ -440,7 +440,7 @@ fn check(case: &Case, happened: &mut BTreeMap<&'static str, usize>) {
             case.apart, shape.partitions
         );
         let calm = run(&calm, &events, (1, false, false), None);
-        let house = run(&shape, &events, (instances, case.apart, case.is_kept), Some(&mut random));
+        let mut house = run(&shape, &events, (instances, case.apart, case.is_kept), Some(&mut random));
         for (what, times) in &house.happened {
             *happened.entry(what).or_default() += times;
         }
@@ -476,6 +476,15 @@ fn check(case: &Case, happened: &mut BTreeMap<&'static str, usize>) {
         } else {
             assert!(rig::event_entries(&calm.log).by_position == events_log.by_position, "{context}: other events");
             assert!(sorted_texts(rig::pair_entries(&calm.log)) == sorted_texts(pairs_log), "{context}: other pairs");
+        }
+
+        if !case.apart {
+            // A restart of all, so that views are filled from what stands on the log, or from behind a snapshot.
+            house.instances.iter_mut().for_each(|instance| instance.restart().unwrap());
+            house.rounds(3);
+            let alive = house.standing(&context).values().filter(|(_, shown)| !shown.is_empty()).count();
+            let served: usize = house.instances.iter_mut().map(|instance| instance.serve(Vec::new()).view.len()).sum();
+            assert_eq!(served, alive, "{context}: lists that HTTP serves");
         }
 
         let no_news = f64::from(min_score_step_milli) / 1_000.0;
