@@ -41,6 +41,8 @@ struct Logs {
     totals: Vec<Vec<Vec<u8>>>,
     /// Each list as it was published: its partition, its length, its bytes.
     lists: BufWriter<File>,
+    /// By partition: how many of them.
+    published: Vec<u64>,
 }
 
 /// The stages, live or about to be.
@@ -76,7 +78,8 @@ impl Scene {
         let shop = Shop::new(lists, partitions);
         let pairs = (0..partitions).map(|partition| vec![shop.opening(Partition(partition))]).collect();
         let totals = vec![Vec::new(); usize::try_from(partitions)?];
-        let logs = Logs { pairs, totals, lists: BufWriter::new(tempfile::tempfile()?) };
+        let published = vec![0; totals.len()];
+        let logs = Logs { pairs, totals, lists: BufWriter::new(tempfile::tempfile()?), published };
         let mut scene = Self {
             shop,
             stages: (0..partitions).map(|partition| new_stage(partition, partitions)).collect(),
@@ -156,6 +159,10 @@ impl Scene {
     pub fn keep(&mut self) -> Outcome<Phase> {
         let mut phase = Phase::new("snapshots");
         for partition in 0..self.stages.len() {
+            // Its own lists have landed, nobody else's between them.
+            let published = self.logs.published[partition];
+            let passed = Fact::Passed { input: RowsInput::Lists, next: NextOffset(published), sequence: published };
+            self.tell(&mut phase, partition, passed)?;
             let (stage, wanted) = (&mut self.stages[partition], &mut self.wanted);
             let moment = phase.timed("begin save", || stage.begin_save(wanted).ok_or("not now"))?;
             self.logs.carry_out(&mut phase, partition, &mut self.wanted)?;
@@ -264,6 +271,7 @@ impl Logs {
     /// Keeps what a stage wants kept. Not part of a step.
     fn carry_out(&mut self, phase: &mut Phase, partition: usize, wanted: &mut Wanted) -> Outcome<()> {
         self.totals[partition].append(&mut wanted.totals);
+        self.published[partition] += wanted.count;
         phase.lists += std::mem::take(&mut wanted.count);
         let mut lists = &wanted.lists[..];
         while let Some((length, rest)) = lists.split_first_chunk::<4>() {
@@ -307,8 +315,8 @@ impl LeftBehind {
                     RowsInput::Lists => counts[partition],
                 };
                 let until = Some(NextOffset(end));
-                let next = kept.next.get(input.index()).copied().filter(|_| input != RowsInput::Lists);
-                phase.step(stage, Fact::Opened { input, next: next.unwrap_or_default(), until }, &mut wanted)?;
+                let next = kept.next.get(input.index()).copied().unwrap_or_default();
+                phase.step(stage, Fact::Opened { input, next, until }, &mut wanted)?;
             }
         }
         self.restore(&mut phase, &mut stages, &mut wanted)?;
@@ -346,6 +354,9 @@ impl LeftBehind {
             let record = RowsRecord::List(Landed::of(&read, Some(read.stamp())));
             let offset = NextOffset(offsets[partition]);
             offsets[partition] += 1;
+            if offset < stages[partition].next(RowsInput::Lists) {
+                return Ok(()); // the state knows it
+            }
             Ok(phase.step(&mut stages[partition], Fact::Record { input: RowsInput::Lists, offset, record }, wanted)?)
         })
     }
