@@ -1,5 +1,6 @@
 //! Exactly once on the in-process log: whatever is sent again, cut, delayed, taken away or restarted, the counts are those
-//! of a naive recount, or the stage stops and says why. All seeded; `SAMENLOOP_SEED` tries a seed again.
+//! of a naive recount, or the stage stops and says why. All seeded; `SAMENLOOP_SEED` tries a seed again, and
+//! `SAMENLOOP_SEEDS` so many of them in each test.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // tests
 
