@@ -94,6 +94,25 @@ pub fn frames(mut bytes: &[u8]) -> impl Iterator<Item = Result<(u8, &[u8]), Save
     })
 }
 
+/// `bytes`, which hold whole frames, in pieces of whole frames: each of `bytes_max` at most, or of one frame that is longer.
+pub fn pieces(mut bytes: &[u8], bytes_max: usize) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        let mut end = 0;
+        while let Some((_, rest)) = bytes.get(end..).and_then(<[u8]>::split_first)
+            && let Some(length) = rest.first_chunk()
+        {
+            let next = end.saturating_add(HEAD_BYTES).saturating_add(u32::from_le_bytes(*length) as usize);
+            if end > 0 && next > bytes_max {
+                break;
+            }
+            end = next;
+        }
+        let (piece, rest) = bytes.split_at_checked(end).unwrap_or((bytes, &[]));
+        bytes = rest;
+        (!piece.is_empty()).then_some(piece)
+    })
+}
+
 /// Appends `value`.
 pub fn put<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) {
     let written = postcard::serialize_with_flavor(value, Appended(out));
@@ -205,6 +224,19 @@ mod tests {
         }
         assert!(matches!(whole::<u8>(&[1, 2], "a byte"), Err(SavedError::Unfit { .. })));
         assert!(matches!(whole::<(u32, String)>(&[3, 200], "a pair"), Err(SavedError::Body { what: "a pair", .. })));
+    }
+
+    #[test]
+    fn pieces_are_of_whole_frames_and_lose_nothing() {
+        let mut bytes = Vec::new();
+        (0..9_u8).for_each(|n| frame(&mut bytes, n, |out| out.resize(out.len() + usize::from(n) * 3, n)));
+        for bytes_max in [0, 5, 17, 40, 1_000] {
+            let cut: Vec<&[u8]> = pieces(&bytes, bytes_max).collect();
+            assert_eq!(cut.concat(), bytes);
+            assert!(cut.iter().all(|piece| piece.len() <= bytes_max || frames(piece).count() == 1), "{bytes_max}");
+            let kinds = cut.iter().flat_map(|piece| frames(piece)).map(|frame| frame.map(|(kind, _)| kind));
+            assert_eq!(kinds.collect::<Result<Vec<u8>, _>>(), Ok((0..9).collect()), "{bytes_max}");
+        }
     }
 
     #[test]

@@ -34,7 +34,8 @@ impl Shape {
 /// The seeds `0..count`, or only the one in the environment variable `SAMENLOOP_SEED`, to try a failure again; `SAMENLOOP_SEEDS` is
 /// another count, for every test that has seeds.
 pub fn seeds(count: u64) -> Vec<u64> {
-    let asked = |name| std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is a number")));
+    let asked =
+        |name| std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is a number")));
     match asked("SAMENLOOP_SEED") {
         Some(seed) => vec![seed],
         None => (0..asked("SAMENLOOP_SEEDS").unwrap_or(count)).collect(),

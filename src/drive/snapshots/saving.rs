@@ -8,7 +8,8 @@ use super::{STATE_FORMAT, Snapshots, stage_of, trimmed_to};
 use crate::drive::plan::Plan;
 use crate::drive::transport::Trim;
 use crate::position::{NextOffset, Partition};
-use crate::saved::{Saving, put};
+use crate::saved::{Saving, pieces, put};
+use crate::snapshot::format::CHUNK_BYTES_MAX;
 use crate::snapshot::store::Writing;
 use crate::snapshot::{Encoder, Head, StoreError};
 use crate::stage::{Kept, Log, Moment, Stage};
@@ -58,6 +59,11 @@ struct Job {
 }
 
 impl Job {
+    /// Stores a portion, cut between frames where what had to go early has made it long.
+    fn portion(&mut self, raw: &[u8]) -> Result<(), StoreError> {
+        pieces(raw, CHUNK_BYTES_MAX / 4).try_for_each(|piece| self.chunk(piece))
+    }
+
     fn chunk(&mut self, raw: &[u8]) -> Result<(), StoreError> {
         let of_format = |error| StoreError::of_format("a snapshot", error);
         let (encoder, writing) = match &mut self.writing {
@@ -105,8 +111,14 @@ impl Job {
         if log == Log::Pairs && partition == Partition(0) {
             let mut needed: BTreeMap<u32, u64> = BTreeMap::new();
             for partition in (0..self.totals).map(Partition) {
-                let Some(head) = self.snapshots.needed_from(Log::Pairs, partition)? else { return Ok(trims) };
-                for (name, number, offset) in head.inputs {
+                // Of all that are kept: one of an owner that was overtaken may lie further in pairs, and less far in totals.
+                let kept = self.snapshots.newest(Log::Pairs, partition)?;
+                if kept.len() < self.snapshots.keep {
+                    return Ok(trims);
+                }
+                let heads = kept.iter().map(|found| self.snapshots.store.head(&found.name));
+                let heads = heads.collect::<Result<Vec<Head>, StoreError>>()?;
+                for (name, number, offset) in heads.into_iter().flat_map(|head| head.inputs) {
                     if name == Log::Totals.name() {
                         let least = needed.entry(number).or_insert(offset);
                         *least = offset.min(*least);
@@ -365,6 +377,17 @@ impl Taking {
                 return encoded;
             }
         }
+        self.deliver(is_acknowledged)
+    }
+
+    /// What is out of the state goes to the store: the last portion, where that had no room yet, then the order to publish.
+    fn deliver(&mut self, is_acknowledged: bool) -> Option<Came> {
+        if self.is_encoded
+            && let Some(chunk) = self.waiting.take()
+            && let Some(came) = self.order(Order::Chunk(chunk))
+        {
+            return Some(came);
+        }
         if self.is_encoded && self.waiting.is_none() && !self.is_asked && is_acknowledged {
             self.is_asked = true;
             if let Hand::Inline(job) = &mut self.hand {
@@ -403,7 +426,7 @@ impl Taking {
     /// Gives an order, or keeps the chunk until there is room. `Some` when that ends the snapshot.
     fn order(&mut self, order: Order) -> Option<Came> {
         match (&mut self.hand, order) {
-            (Hand::Inline(job), Order::Chunk(chunk)) => job.chunk(&chunk).err().map(|error| Err(error.to_string())),
+            (Hand::Inline(job), Order::Chunk(chunk)) => job.portion(&chunk).err().map(|error| Err(error.to_string())),
             (Hand::Inline(_), Order::Publish) => None,
             (Hand::Thread { orders, outcome }, order) => match orders.try_send(order) {
                 Ok(()) => None,
@@ -432,7 +455,7 @@ fn in_thread(mut job: Job) -> anyhow::Result<Hand> {
         let came = loop {
             match taken.recv() {
                 Ok(Order::Chunk(chunk)) => {
-                    if let Err(error) = job.chunk(&chunk) {
+                    if let Err(error) = job.portion(&chunk) {
                         break Err(error);
                     }
                 }
@@ -444,3 +467,6 @@ fn in_thread(mut job: Job) -> anyhow::Result<Hand> {
     })?;
     Ok(Hand::Thread { orders, outcome })
 }
+
+#[cfg(test)]
+mod tests;
