@@ -444,6 +444,54 @@ MUTANTS = [
         ("intake-arrived", "(1..now_ms).contains(timestamp_ms)", "true", "a timestamp of the future counts as arrival"),
         ("intake-skipped", "if reading.origin.is_some() && next > expected {", "if false {", "records that were skipped are not noticed"),
     ),
+    # Snapshots.
+    *of(
+        "src/drive/snapshots/saving.rs",
+        ("snapshot-unacknowledged", "!self.is_asked && is_acknowledged {", "!self.is_asked {", "a snapshot is published before what was made of it is acknowledged"),
+        ("snapshot-stuck", "        if self.is_encoded\n            && let Some(chunk) = self.waiting.take()", "        if false\n            && let Some(chunk) = self.waiting.take()", "a last portion that found no room never goes out"),
+        ("snapshot-totals-furthest", "*least = offset.min(*least);", "*least = offset.max(*least);", "totals that another partition needs are trimmed"),
+        ("snapshot-portion-whole", "pieces(raw, CHUNK_BYTES_MAX / 4).try_for_each(|piece| self.chunk(piece))", "self.chunk(raw)", "a portion longer than a chunk ends the snapshot"),
+    ),
+    *of(
+        "src/drive/snapshots/mod.rs",
+        ("snapshot-trim-newest", "match kept.last() {", "match kept.first() {", "logs are trimmed to the newest snapshot: an older one is of no use"),
+        ("snapshot-trim-all", "NextOffset(offset.saturating_sub(1))", "NextOffset(offset)", "the record that a snapshot is compared by is trimmed"),
+    ),
+    *of(
+        "src/drive/snapshots/restoring.rs",
+        ("snapshot-behind", "behind < Position::start_of(NextOffset(head.offset))", "behind > Position::start_of(NextOffset(head.offset))", "snapshots before which the log behind lacks nothing are passed over"),
+        ("snapshot-identity", "if (head.identity, head.partitions) != (wanted.identity, wanted.partitions) {", "if false {", "a state of other rules is taken up"),
+        ("snapshot-other-store", "if head.store_id != snapshots.store_id {", "if false {", "two stores are mixed"),
+        ("snapshot-other-record", "head.offset)), checksum: head.checksum };", "head.offset)), checksum: None };", "whether the log is the one that was read is not compared"),
+    ),
+    *of(
+        "src/stage/kept.rs",
+        ("snapshot-unmarked", "        self.work.mark(effects);\n        self.work.flush(effects);\n        self.work.begin_save();", "        self.work.begin_save();", "what was made of a state is not out when it is kept"),
+    ),
+    *of(
+        "src/stage/rows/keeping.rs",
+        ("snapshot-known-rows", "self.identity.known = state.known;", "", "the ledger and the facts of rows are not taken up"),
+        ("snapshot-silence", "self.silence.take_up(state.silence);", "", "a history that was read when the state was kept is loud"),
+        ("snapshot-heard", "self.telling.take_up(state.heard);", "", "who had been overtaken is heard again"),
+    ),
+    *of(
+        "src/stage/windows/keeping.rs",
+        ("snapshot-known-windows", "        self.identity.known = known;\n", "        let _ = known;\n", "the ledger and the facts of windows are not taken up"),
+        ("snapshot-merge", "self.merge.load(body, |held| {", "self.merge.load(&body[..0], |held| {", "what waits in the merge is not taken up"),
+    ),
+    *of(
+        "src/stage/outbox.rs",
+        ("snapshot-outbox-at", "(read_to.position.offset, false, true);", "(read_to.position.offset.after(), false, true);", "a state goes on one record too far"),
+    ),
+    *of(
+        "src/saved.rs",
+        ("snapshot-early-again", "*word |= bit;\n        is_to_go", "is_to_go", "what went early is saved again as it is later"),
+        ("snapshot-early-skipped", "if place < self.next || place >= self.places {", "if true {", "what changes before its turn is saved as it is later"),
+    ),
+    *of(
+        "src/drive/recovery.rs",
+        ("snapshot-facts", "            self.held.insert(partition, facts);\n", "            let _ = facts;\n", "what lies before a snapshot is not known to who writes the log"),
+    ),
     # Bytes.
     *of(
         "src/wire/frame.rs",

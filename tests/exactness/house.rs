@@ -104,17 +104,18 @@ impl House {
     /// that, and started again, as a process is.
     pub fn tick(&mut self) {
         for number in 0..self.instances.len() {
-            if self.is_paused[number] {
-                continue;
+            if !self.is_paused[number] {
+                self.turn(number);
             }
-            if let Err(error) = self.instances[number].flush() {
-                assert!(
-                    self.snapshots.is_some() && error.to_string().contains("is asked for, but it starts at"),
-                    "{error:#}"
-                );
-                self.instances[number].restart().unwrap();
-                self.note("found its input trimmed");
-            }
+        }
+    }
+
+    fn turn(&mut self, number: usize) {
+        if let Err(error) = self.instances[number].flush() {
+            let is_trimmed = error.to_string().contains("is asked for, but it starts at");
+            assert!(self.snapshots.is_some() && is_trimmed, "{error:#}");
+            self.instances[number].restart().unwrap();
+            self.note("found its input trimmed");
         }
     }
 
@@ -241,7 +242,7 @@ impl House {
         self.rounds(ROUNDS_TO_REST);
         if let Some(silent) = silent {
             self.is_paused[silent] = false;
-            self.instances[silent].flush().unwrap();
+            self.turn(silent);
             // Whoever would have corrected that crashes before.
             let others = self.instances.iter_mut().enumerate().filter(|(other, _)| crash && *other != silent);
             others.for_each(|(_, instance)| instance.restart().unwrap());
