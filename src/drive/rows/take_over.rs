@@ -77,7 +77,8 @@ impl<T: Transport> RowsWorker<T> {
         let bounds = self.reader.bounds(partition)?;
         let next = NextOffset(head.map_or(0, |head| head.offset));
         holds_from(Log::Pairs, partition, bounds, next)?;
-        if let Some(checkpoint) = checkpoint {
+        // Who was still catching up has kept a state and told nothing: what was told before may lie before the state, and be trimmed.
+        if let Some(checkpoint) = checkpoint.filter(|checkpoint| checkpoint.position.offset >= next) {
             start(&source, Log::Totals, checkpoint, bounds, self.found_at(partition, checkpoint)?)?;
         }
         Ok(Before { partition, source, checkpoint, bounds, restored })
