@@ -104,10 +104,24 @@ impl SnapshotStore {
             return Ok(*id);
         }
         let id = match self.read_id() {
-            Err(StoreError::Missing { .. }) => self.make_id()?,
+            Err(StoreError::Missing { .. }) => self.make_id(rand::random::<u128>().max(1))?,
             found => found?,
         };
         Ok(*self.inner.id.get_or_init(|| id))
+    }
+
+    /// Sees to it that the store still has the id that it was asked for first: of one that was emptied meanwhile it is written again, or
+    /// what is kept there from now on would pass for another store's.
+    ///
+    /// # Errors
+    /// [`StoreError::Exchanged`] when it has another one; what keeps it from being read or written.
+    pub fn keep_id(&self) -> Result<(), StoreError> {
+        let known = self.id()?;
+        let id = match self.read_id() {
+            Err(StoreError::Missing { .. }) => self.make_id(known)?,
+            found => found?,
+        };
+        if id == known { Ok(()) } else { Err(StoreError::Exchanged { object: ID_NAME.to_owned() }) }
     }
 
     /// The snapshots of a partition, newest first, by their names: whether one is good is not looked at.
@@ -206,9 +220,8 @@ impl SnapshotStore {
         id.ok_or_else(|| StoreError::NoId { object: ID_NAME.to_owned() })
     }
 
-    /// Puts an id where there is none. Whoever comes second takes the first one's.
-    fn make_id(&self) -> Result<u128, StoreError> {
-        let id = rand::random::<u128>().max(1);
+    /// Puts this id where there is none. Whoever comes second takes the first one's.
+    fn make_id(&self, id: u128) -> Result<u128, StoreError> {
         let text = format!("{ID_TEXT}{id:032x}\n");
         let (objects, path) = (Arc::clone(&self.inner.objects), self.path(ID_NAME)?);
         let options = PutOptions::from(PutMode::Create);

@@ -31,5 +31,6 @@ mod members;
 mod poison;
 mod refusals;
 mod running;
+mod snapshots;
 mod starts;
 mod the_broker;

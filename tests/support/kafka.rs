@@ -188,12 +188,21 @@ pub fn read_from(bootstrap: &str, topic: &str, offsets: &[i64]) -> Vec<Rec> {
 
 /// The end of each partition: the offset that its next record gets.
 pub fn end_offsets(bootstrap: &str, topic: &str) -> Vec<i64> {
+    bounds(bootstrap, topic).into_iter().map(|(_, high)| high).collect()
+}
+
+/// The start of each partition: the offset of the first record that it still holds.
+pub fn start_offsets(bootstrap: &str, topic: &str) -> Vec<i64> {
+    bounds(bootstrap, topic).into_iter().map(|(low, _)| low).collect()
+}
+
+fn bounds(bootstrap: &str, topic: &str) -> Vec<(i64, i64)> {
     let client = consumer(bootstrap);
     let metadata = client.fetch_metadata(Some(topic), ANSWER_MAX).unwrap();
     let found = &metadata.topics()[0];
     assert!(found.error().is_none(), "{topic}: {:?}", found.error());
     let partitions = i32::try_from(found.partitions().len()).unwrap();
-    (0..partitions).map(|partition| client.fetch_watermarks(topic, partition, ANSWER_MAX).unwrap().1).collect()
+    (0..partitions).map(|partition| client.fetch_watermarks(topic, partition, ANSWER_MAX).unwrap()).collect()
 }
 
 /// The offsets that a consumer group has committed, one per partition; nothing where it has none.

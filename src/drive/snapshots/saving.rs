@@ -89,6 +89,7 @@ impl Job {
         self.out.clear();
         encoder.finish(&mut self.out);
         writing.put(&self.out)?;
+        self.snapshots.store.keep_id()?;
         let name = writing.name().to_owned();
         let bytes = writing.publish()?;
         self.snapshots.store.verify(&name)?;

@@ -83,6 +83,15 @@ pub enum StoreError {
         /// The object.
         object: String,
     },
+    /// The store is another one than when it was asked first.
+    #[error(
+        "{object}: the snapshot store is another one than at the start of this process, which keeps nothing there. Bring back the one that \
+         was at snapshots.url, or start anew"
+    )]
+    Exchanged {
+        /// The object.
+        object: String,
+    },
     /// The object is no whole snapshot.
     #[error("{object}: {source}")]
     Format {
@@ -117,6 +126,7 @@ impl StoreError {
             | Self::Missing { .. }
             | Self::Refused { .. }
             | Self::NoId { .. }
+            | Self::Exchanged { .. }
             | Self::Format { .. }
             | Self::Stopped { .. } => false,
         }

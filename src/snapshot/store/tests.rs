@@ -253,6 +253,24 @@ fn another_store_has_another_id_and_a_damaged_one_is_told() {
 }
 
 #[test]
+fn a_store_that_was_emptied_keeps_its_id_and_one_that_was_exchanged_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = folder.path().to_str().unwrap();
+    let store = SnapshotStore::open(url).unwrap();
+    let id = store.id().unwrap();
+    let written = fs::read(folder.path().join(ID_NAME)).unwrap();
+    fs::remove_file(folder.path().join(ID_NAME)).unwrap();
+    store.keep_id().unwrap();
+    assert_eq!(SnapshotStore::open(url).unwrap().id().unwrap(), id);
+    fs::remove_file(folder.path().join(ID_NAME)).unwrap();
+    assert_ne!(SnapshotStore::open(url).unwrap().id().unwrap(), id, "made by somebody else");
+    let error = store.keep_id().unwrap_err();
+    assert!(matches!(error, StoreError::Exchanged { .. }) && !error.is_transient(), "{error}");
+    fs::write(folder.path().join(ID_NAME), written).unwrap();
+    store.keep_id().unwrap();
+}
+
+#[test]
 fn what_is_not_there_or_no_snapshot_is_told_apart() {
     for (store, _folder) in stores() {
         let name = published(&store, 7, b"state");

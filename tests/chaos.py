@@ -1,0 +1,405 @@
+"""The faults of tests/chaos, which see there. Run by it."""
+
+import argparse
+import contextlib
+import json
+import os
+import pathlib
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+TESTS = pathlib.Path(__file__).resolve().parent
+sys.path[:0] = [str(TESTS / "interop"), str(TESTS / "kafka")]
+import confluent  # noqa: E402
+
+confluent.enter()
+
+from service import Failed, Service, Source, end, free_port  # noqa: E402
+
+ORACLE = pathlib.Path(os.environ["SHARED"]).resolve() / "oracle"
+PROGRAM = pathlib.Path(os.environ["SAMENLOOP"]).resolve()
+# The recount has no bound of rows and forgets nobody; relist's tolerance is finer than the step that is news; rest comes sooner.
+SETTINGS = (
+    "counting.row_max=0",
+    "counting.forget_after=3650d",
+    "publish.min_score_step=0",
+    "publish.rest_after=2s",
+    "snapshots.interval=5s",
+    "snapshots.keep=3",
+)
+SESSION_S = 6
+PAUSE_S = SESSION_S + 4
+BROKER_AWAY_S = 5
+STORE_AWAY_S = 15
+KEPT_GOOD_MIN = 2
+# From the last start to all being ready and having caught up.
+READY_MAX_S = 120
+# What an orderly stop may take: the program's own limit, and a little.
+STOP_MAX_S = 35
+INSTANCES_MAX = 3
+LAG_MAX = 2_000
+SAMPLE_S = 1
+LOOK_S = 0.1
+# An instance that ends by itself is started again, as an orchestrator would; one that does so again and again is broken.
+RESTARTS_MAX = 5
+
+
+class OwnBroker:
+    """A broker that can end, and come back with its data."""
+
+    def __init__(self, stack, folder):
+        self.folder, self.port = folder, free_port(2)
+        self.start()
+        self.bootstrap = f"127.0.0.1:{self.port}"
+        stack.callback(self.close)
+
+    def start(self):
+        # It ends with its standard input, so also when this process is killed.
+        self.process = subprocess.Popen(
+            [TESTS / "kafka/broker-up", str(self.port), self.folder],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        if not self.process.stdout.readline():
+            raise Failed("the broker did not start")
+
+    def kill(self):
+        self.process.stdin.write("keep\n")
+        self.process.stdin.flush()
+        end(self.process, signal.SIGKILL)
+
+    def close(self):
+        with contextlib.suppress(OSError):
+            self.process.stdin.close()
+        self.process.wait(STOP_MAX_S)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class Chaos(Service):
+    """Instances that faults befall."""
+
+    def __init__(self, stack, broker, folder, given):
+        self.is_static, self.draw = given.static, random.Random(given.seed)
+        self.broker, self.store, self.count = broker, folder / "store", given.instances
+        self.damaged, self.own_ends, self.expected = set(), [], set()
+        self.lock = threading.RLock()
+        settings = (*SETTINGS, f"snapshots.url={self.store}")
+        super().__init__(stack, broker.bootstrap, PROGRAM, folder, "chaos", [Source("shop")], settings)
+        text = self.config.read_text()
+        more = f'"session.timeout.ms" = {SESSION_S * 1000}\n"heartbeat.interval.ms" = 500\n[topics]'
+        self.config.write_text(text.replace("[topics]", more, 1))
+
+    def start(self, number):
+        with self.lock:
+            if self.is_static:
+                text = self.config.read_text()
+                own = self.folder / f"{number}.toml"
+                own.write_text(text.replace("[topics]", f'"group.instance.id" = "chaos-{number}"\n[topics]', 1))
+                shared, self.config = self.config, own
+                super().start(number)
+                self.config = shared
+            else:
+                super().start(number)
+
+    def kill(self, number):
+        with self.lock:
+            super().kill(number)
+
+    def one(self):
+        return self.draw.choice(sorted(self.instances))
+
+    def terminate(self, number):
+        """SIGTERM: it must end with 0, in time."""
+        with self.lock:
+            process = self.instances.pop(number)
+        began = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        try:
+            code = process.wait(STOP_MAX_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise Failed(f"instance {number} did not end within {STOP_MAX_S} s of SIGTERM:\n{self.tail(number)}") from None
+        if code != 0:
+            raise Failed(f"instance {number} ended with {code} after SIGTERM:\n{self.tail(number)}")
+        return time.monotonic() - began
+
+    def look_after(self):
+        """Starts again who has ended by itself."""
+        with self.lock:
+            for number, process in list(self.instances.items()):
+                if process.poll() is not None:
+                    why = next((line for line in reversed(self.tail(number).splitlines()) if "error" in line.lower()), "?")
+                    self.own_ends.append((number, process.returncode, why))
+                    print(f"        instance {number} ended by itself with {process.returncode}: {why}", flush=True)
+                    if len(self.own_ends) > RESTARTS_MAX:
+                        raise Failed("instances end by themselves again and again")
+                    self.start(number)
+
+    def wait_ready(self):
+        """Until all are ready and have caught up. Returns the seconds."""
+        began = time.monotonic()
+        while time.monotonic() - began < READY_MAX_S:
+            self.look_after()
+            with contextlib.suppress(Failed):
+                told = self.all_metrics()
+                if told is not None and told["samenloop_lag_records"] <= LAG_MAX:
+                    return time.monotonic() - began
+            time.sleep(LOOK_S)
+        raise Failed(f"not ready within {READY_MAX_S} s: {getattr(self, 'not_ready', '')}")
+
+    def newest(self):
+        """The newest snapshot of a partition that has enough good ones besides."""
+        folders = [folder for folder in self.store.glob("*/*") if folder.is_dir()]
+        self.draw.shuffle(folders)
+        for folder in folders:
+            kept = sorted(folder.glob("*.snapshot"), reverse=True)
+            if len([path for path in kept if path not in self.damaged]) >= KEPT_GOOD_MIN:
+                return kept[0]
+        raise Failed("no partition has two good snapshots")
+
+    # The faults. Each returns what to print.
+
+    def kill_one(self):
+        number = self.one()
+        self.kill(number)
+        time.sleep(self.draw.uniform(0, 3))
+        self.start(number)
+        return f"instance {number}"
+
+    def kill_all(self):
+        for number in sorted(self.instances):
+            self.kill(number)
+        for number in range(self.count):
+            self.start(number)
+        return f"{self.count} instances"
+
+    def freeze(self):
+        number = self.one()
+        process = self.instances[number]
+        process.send_signal(signal.SIGSTOP)
+        time.sleep(PAUSE_S)
+        process.send_signal(signal.SIGCONT)
+        return f"instance {number} for {PAUSE_S} s"
+
+    def stop_one(self):
+        number = self.one()
+        took = self.terminate(number)
+        self.start(number)
+        return f"instance {number}, ended after {took:.1f} s"
+
+    def rebalance(self):
+        for number in sorted(self.instances)[1:]:
+            self.terminate(number)
+        time.sleep(self.draw.uniform(1, 4))
+        for number in range(INSTANCES_MAX):
+            if number not in self.instances:
+                self.start(number)
+        time.sleep(self.draw.uniform(4, 10))
+        for number in sorted(self.instances)[1:]:
+            self.terminate(number)
+        time.sleep(self.draw.uniform(1, 4))
+        for number in range(self.count):
+            if number not in self.instances:
+                self.start(number)
+        return f"to 1, to {INSTANCES_MAX}, to 1, to {self.count}"
+
+    def broker_away(self):
+        self.broker.kill()
+        time.sleep(BROKER_AWAY_S)
+        self.broker.start()
+        return f"for {BROKER_AWAY_S} s"
+
+    def damage(self, how):
+        # Under way only one that is not used harms: so all start from what there is.
+        for number in sorted(self.instances):
+            self.kill(number)
+        path = self.newest()
+        if how == "deleted":
+            path.unlink()
+        else:
+            data = bytearray(path.read_bytes())
+            place = self.draw.randrange(len(data))
+            if how == "flipped":
+                data[place] ^= 1 << self.draw.randrange(8)
+            path.write_bytes(data if how == "flipped" else data[:place])
+            self.damaged.add(path)
+        for number in range(self.count):
+            self.start(number)
+        return f"{path.parent.name}/{path.name}, all killed and started"
+
+    def snapshot_flipped(self):
+        return self.damage("flipped")
+
+    def snapshot_truncated(self):
+        return self.damage("truncated")
+
+    def snapshot_deleted(self):
+        return self.damage("deleted")
+
+    def store_away(self):
+        aside = self.store.with_name("store-aside")
+        self.store.rename(aside)
+        self.store.write_text("not a folder")
+        time.sleep(STORE_AWAY_S)
+        self.store.unlink()
+        aside.rename(self.store)
+        return f"for {STORE_AWAY_S} s"
+
+
+FAULTS = (
+    "kill_one",
+    "kill_all",
+    "freeze",
+    "stop_one",
+    "rebalance",
+    "broker_away",
+    "snapshot_flipped",
+    "snapshot_truncated",
+    "snapshot_deleted",
+    "store_away",
+)
+
+
+class Memory(threading.Thread):
+    """How much each instance holds, over time."""
+
+    def __init__(self, chaos):
+        super().__init__(daemon=True)
+        self.chaos, self.began, self.minutes, self.ended = chaos, time.monotonic(), {}, threading.Event()
+
+    def run(self):
+        while not self.ended.wait(SAMPLE_S):
+            minute = int((time.monotonic() - self.began) // 60)
+            for number, process in list(self.chaos.instances.items()):
+                with contextlib.suppress(OSError, IndexError):
+                    pages = int(pathlib.Path(f"/proc/{process.pid}/statm").read_text().split()[1])
+                    of_minute = self.minutes.setdefault(minute, {})
+                    of_minute[number] = max(of_minute.get(number, 0), pages * os.sysconf("SC_PAGE_SIZE") >> 20)
+
+
+def faults(given):
+    """All kinds, in an order that the seed draws, again and again."""
+    draw, kinds = random.Random(given.seed + 1), list(given.faults)
+    while True:
+        draw.shuffle(kinds)
+        yield from kinds
+
+
+def hold(chaos, path, folder):
+    """What was counted and published beside the recount: what differs, as lines."""
+    want = folder / "want.tsv"
+    with open(want, "wb") as counts:
+        subprocess.run([sys.executable, ORACLE / "recount_life.py", path], stdout=counts, check=True)
+    with open(path, "rb") as lines:
+        latest = max(json.loads(line)["ts"] for line in lines)
+    got, lists = folder / "got.tsv", folder / "lists.jsonl"
+    chaos.write_counts(latest, got)
+    chaos.write_lists(lists)
+    differ = False
+    for script, *rest in (
+        ("compare.py", want, got, "--kinds", "pair,total,contexts,tally"),
+        ("relist.py", want, lists),
+    ):
+        done = subprocess.run([sys.executable, ORACLE / script, *rest], capture_output=True, text=True)
+        print(f"{script}:", *(done.stdout + done.stderr).splitlines()[-8:], sep="\n        ", flush=True)
+        differ |= done.returncode != 0
+    return differ
+
+
+def main():
+    arguments = argparse.ArgumentParser(prog="tests/chaos", description=f"Faults: {', '.join(FAULTS)}.")
+    arguments.add_argument("--minutes", type=float, required=True)
+    arguments.add_argument("--instances", type=int, default=2, choices=range(1, INSTANCES_MAX + 1))
+    arguments.add_argument("--every", type=float, default=60)
+    arguments.add_argument("--rate", type=float, default=500)
+    arguments.add_argument("--seed", type=int, default=int(time.time()))
+    arguments.add_argument("--static", action="store_true")
+    arguments.add_argument("--faults", type=lambda text: text.split(","), default=list(FAULTS))
+    given = arguments.parse_args()
+    unknown = set(given.faults) - set(FAULTS)
+    if unknown:
+        arguments.error(f"no such faults: {', '.join(sorted(unknown))}; there are {', '.join(FAULTS)}")
+    events = int(given.minutes * 60 * given.rate)
+    print(f"seed {given.seed}: {events} events in {given.minutes:g} minutes, {given.instances} instances", flush=True)
+    # A signal ends it as an exception would: what was started is ended.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    with contextlib.ExitStack() as stack:
+        folder = pathlib.Path(os.environ.get("KEEP") or stack.enter_context(tempfile.TemporaryDirectory(prefix="chaos-")))
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / "events.jsonl"
+        demo = [PROGRAM, "--quiet", "demo", "--events", str(events), "--seed", str(given.seed), "--write", path]
+        subprocess.run(demo, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        chaos = Chaos(stack, OwnBroker(stack, folder / "broker"), folder, given)
+        sys.exit(1 if run(chaos, given, path, folder) else 0)
+
+
+def run(chaos, given, path, folder):
+    """Faults under load, then the comparison. Says whether anything is wrong."""
+    for number in range(given.instances):
+        chaos.start(number)
+    print(f"ready after {chaos.wait_ready():.1f} s", flush=True)
+    with open(path, "rb") as lines:
+        records = [(json.loads(line)["user"], line.rstrip(b"\n")) for line in lines]
+    failed = []
+
+    def feed():
+        try:
+            chaos.produce("shop", records, given.rate)
+        except Exception as error:  # said by whoever waits for this thread
+            failed.append(error)
+
+    feeding, memory = threading.Thread(target=feed, daemon=True), Memory(chaos)
+    began = time.monotonic()
+    feeding.start()
+    memory.start()
+    recoveries, wrong, drawn = [], False, faults(given)
+    while time.monotonic() - began + given.every < given.minutes * 60:
+        due = time.monotonic() + given.every
+        fault = next(drawn)
+        at = time.monotonic() - began
+        try:
+            said = getattr(chaos, fault)()
+            took = chaos.wait_ready()
+            recoveries.append((fault, took))
+            print(f"{at:6.0f} s  {fault}: {said}; ready after {took:.1f} s", flush=True)
+        except Failed as error:
+            wrong = True
+            print(f"{at:6.0f} s  {fault}: FAILED", *str(error).splitlines(), sep="\n        ", flush=True)
+            for number in range(given.instances):
+                if number not in chaos.instances:
+                    chaos.start(number)
+        while time.monotonic() < due:
+            chaos.look_after()
+            time.sleep(LOOK_S)
+    while feeding.is_alive():
+        chaos.look_after()
+        time.sleep(LOOK_S)
+    if failed:
+        raise failed[0]
+    print(f"at rest {chaos.wait_for_rest():.0f} s after the last of {len(records)} events", flush=True)
+    memory.ended.set()
+    print("memory, the most of each minute, MiB an instance:")
+    for minute, of_minute in sorted(memory.minutes.items()):
+        print(f"{minute:6d} min ", "  ".join(f"{number}: {mib}" for number, mib in sorted(of_minute.items())))
+    for fault in FAULTS:
+        seconds = [took for name, took in recoveries if name == fault]
+        if seconds:
+            print(f"ready again after {fault}: " + ", ".join(f"{took:.1f}" for took in seconds) + " s")
+    logs = "".join(log.read_text(errors="replace") for log in chaos.folder.glob(f"{chaos.prefix}*.log"))
+    told = ("starting from a snapshot", "passed over", "no snapshot this time", "panicked", "could not be trimmed")
+    print("said in the logs: " + ", ".join(f"{logs.count(what)} × {what!r}" for what in told))
+    print(f"ended by themselves: {len(chaos.own_ends)}")
+    differ = hold(chaos, path, folder)
+    print("DIFFERENT" if differ else "WRONG" if wrong else "exact", flush=True)
+    return differ or wrong or "panicked" in logs
+
+
+main()
