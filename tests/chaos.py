@@ -394,7 +394,7 @@ def run(chaos, given, path, folder):
         if seconds:
             print(f"ready again after {fault}: " + ", ".join(f"{took:.1f}" for took in seconds) + " s")
     logs = "".join(log.read_text(errors="replace") for log in chaos.folder.glob(f"{chaos.prefix}*.log"))
-    told = ("starting from a snapshot", "passed over", "no snapshot this time", "panicked", "could not be trimmed")
+    told = (" restored ", "passed over", "no snapshot this time", "panicked", "could not be trimmed")
     print("said in the logs: " + ", ".join(f"{logs.count(what)} × {what!r}" for what in told))
     print(f"ended by themselves: {len(chaos.own_ends)}")
     differ = hold(chaos, path, folder)

@@ -121,7 +121,7 @@ fn reads(instance: &Instance, log: &str) -> Vec<(u64, u64)> {
 /// Asserts that all partitions were started from snapshots.
 #[track_caller]
 fn assert_from_snapshots(house: &House, instance: &Instance) {
-    let started = instance.log().matches("starting from a snapshot").count();
+    let started = instance.log().matches(" restored ").count();
     assert_eq!(started, partitions(house).len(), "{}", instance.log());
     for log in TRIMMED {
         let read = reads(instance, log);
@@ -227,7 +227,9 @@ fn snapshots_that_are_damaged_are_passed_over_and_those_that_are_gone_or_foreign
         fs::write(path, bytes).unwrap();
     }
     let mut instance = house.start("damaged");
-    assert_right(&house, &mut instance, events, "with the newest damaged");
+    house.wait_rest(&mut [&mut instance]);
+    house.assert_counts(&[&instance], events, "with the newest damaged");
+    house.assert_every_list_was_news();
     assert_from_snapshots(&house, &instance);
     let log = instance.log();
     let told = |path: &PathBuf| log.lines().any(|line| line.contains("WARN") && line.contains(name(path)));
@@ -330,7 +332,7 @@ fn who_outlives_another_takes_its_partitions_over_from_its_snapshots() {
     two.kill();
     produce(&house, &topic, later);
     assert_right(&house, &mut one, &events, "taken over");
-    let started = one.log().matches("starting from a snapshot").count();
+    let started = one.log().matches(" restored ").count();
     assert!(started >= 2, "{}", one.log());
     assert!(!all(&house).is_empty());
     one.stop();
