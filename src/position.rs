@@ -152,7 +152,7 @@ pub enum CheckpointError {
     /// It has lost its tail.
     #[error(
         "it was read up to {position}, but ends at {high}: it has lost its end, or was made anew. Bring it back, or count \
-         anew under another topics.prefix (docs/operations.md)",
+         anew: `samenloop rebuild`, or under another topics.prefix (docs/operations.md)",
         high = high.0
     )]
     EndsBefore {
@@ -163,8 +163,8 @@ pub enum CheckpointError {
     },
     /// It has lost records that nobody has read.
     #[error(
-        "it was read up to {position}, but starts at {low}: records between are missing. Bring them back, or count anew \
-         under another topics.prefix (docs/operations.md)",
+        "it was read up to {position}, but starts at {low}: records between are missing. Bring them back, or count anew: \
+         `samenloop rebuild`, or under another topics.prefix (docs/operations.md)",
         low = low.0
     )]
     StartsBehind {
@@ -176,7 +176,7 @@ pub enum CheckpointError {
     /// It has lost its tail and grown again, or is another one.
     #[error(
         "it was read up to {position}, where the record's checksum was {expected:08x}; the record there now has {found:08x}: \
-         it has lost its end and grown again, or was made anew. Bring it back, or count anew under another topics.prefix \
+         it has lost its end and grown again, or was made anew. Bring it back, or count anew: `samenloop rebuild`, or under another topics.prefix \
          (docs/operations.md)"
     )]
     OtherRecord {

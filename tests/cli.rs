@@ -6,7 +6,7 @@ use std::fs;
 use std::io::pipe;
 use std::process::{Command, Output};
 
-const COMMANDS: [&str; 6] = ["demo", "replay", "evaluate", "inspect", "check", "config"];
+const COMMANDS: [&str; 7] = ["demo", "replay", "evaluate", "inspect", "check", "rebuild", "config"];
 const SECRET: &str = "000102030405060708090a0b0c0d0e0f";
 
 /// The program, with none of the settings of whoever runs the tests.
@@ -52,7 +52,7 @@ fn every_command_has_help_with_an_example_and_all_exit_codes_are_told() {
 #[test]
 fn the_examples_in_the_help_can_be_parsed() {
     let mut seen = 0;
-    for command in ["", "demo", "replay", "evaluate", "inspect", "check"] {
+    for command in ["", "demo", "replay", "evaluate", "inspect", "check", "rebuild"] {
         let arguments: Vec<&str> = command.split_whitespace().chain(["--help"]).collect();
         let help = end(&mut samenloop(&arguments)).stdout;
         let (_, examples) = help.split_once("Examples:").unwrap();

@@ -16,6 +16,7 @@ mod files;
 mod findings;
 mod inspect;
 pub mod output;
+mod rebuild;
 mod replay;
 mod run;
 mod sample;
@@ -96,6 +97,8 @@ enum Command {
     Check(check::CheckArgs),
     /// The topics that samenloop needs, shown or made
     Topics(topics::TopicsArgs),
+    /// Counting anew under the same names: what it would delete, shown or done
+    Rebuild(rebuild::RebuildArgs),
     /// The settings in force
     Config(config::ConfigArgs),
 }
@@ -160,6 +163,7 @@ fn run(cli: Cli, format: &mut LogFormat) -> anyhow::Result<Outcome> {
         Command::Inspect(args) => inspect::run(args, settings),
         Command::Check(args) => check::run(args, settings),
         Command::Topics(args) => topics::run(args, settings),
+        Command::Rebuild(args) => rebuild::run(args, settings),
         Command::Config(args) => config::run(args, settings),
     }
 }
@@ -190,6 +194,7 @@ impl Command {
             Self::Inspect(args) => &args.sets,
             Self::Check(args) => &args.sets,
             Self::Topics(args) => &args.sets,
+            Self::Rebuild(args) => &args.sets,
             Self::Config(args) => &args.sets,
         }
     }
@@ -204,7 +209,7 @@ impl Command {
     fn settings(&self) -> Vec<Flag> {
         match self {
             Self::Demo(args) => args.settings(),
-            Self::Run(_) => Vec::new(),
+            Self::Run(_) | Self::Rebuild(_) => Vec::new(),
             Self::Replay(args) => args.settings(),
             Self::Evaluate(_) | Self::Inspect(_) | Self::Check(_) | Self::Topics(_) | Self::Config(_) => Vec::new(),
         }

@@ -160,6 +160,11 @@ fn prepare(settings: &Settings, sources: Vec<SourcePlan>, vigil: &Vigil) -> anyh
     Ok((plan, partitions))
 }
 
+/// What snapshots are called after.
+pub(super) fn scope(settings: &Settings) -> &str {
+    if settings.topics.prefix.is_empty() { UNNAMED } else { &settings.topics.prefix }
+}
+
 /// Where states are kept, if anywhere. A store that does not answer is waited for.
 fn snapshots(settings: &Settings, vigil: &Vigil) -> anyhow::Result<Option<Snapshots>> {
     let Some(url) = &settings.snapshots.url else {
@@ -181,7 +186,7 @@ fn snapshots(settings: &Settings, vigil: &Vigil) -> anyhow::Result<Option<Snapsh
     };
     Ok(Some(Snapshots {
         store,
-        scope: Arc::from(if settings.topics.prefix.is_empty() { UNNAMED } else { &settings.topics.prefix }),
+        scope: Arc::from(scope(settings)),
         store_id,
         interval_ms: settings.snapshots.interval_ms,
         keep: settings.snapshots.keep,

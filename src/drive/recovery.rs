@@ -23,7 +23,7 @@ pub enum Refusal {
     #[error(
         "{log}-{partition} starts at offset {low}, but is needed from {from} on: records are gone (retention, or deleted by hand) that \
          no snapshot covers, and what was counted from them cannot be counted again. Bring them back, or the snapshots \
-         (snapshots.url), or start anew under another topics.prefix (docs/operations.md)",
+         (snapshots.url), or count anew: `samenloop rebuild` (docs/operations.md)",
         log = log.name(), partition = partition.0, low = low.0, from = from.0
     )]
     StartLost {
@@ -67,7 +67,7 @@ pub enum Refusal {
     /// A log is empty, but what was made of it is not.
     #[error(
         "the {log} log is empty, but the {behind} log holds what was made of it up to {position}: it was made anew or emptied. \
-         Bring it back, or start anew under another topics.prefix (docs/operations.md)",
+         Bring it back, or count anew: `samenloop rebuild` (docs/operations.md)",
         log = log.name(), behind = behind.name()
     )]
     Emptied {

@@ -1,6 +1,6 @@
 //! What the brokers say of topics, and the making of those that are missing.
 //!
-//! Invariants: never deletes, never alters. Metadata is asked for as a whole: asking for a topic by name may make it.
+//! Invariants: nothing is ever altered, nor deleted but for `rebuild` (`resetting`). Metadata is asked for as a whole: asking for a topic by name may make it.
 
 use super::client::{self, ClientError, ClientLog};
 use super::errors::is_refusal;
@@ -35,6 +35,31 @@ pub enum AdminError {
     /// The settings.
     #[error(transparent)]
     Client(#[from] ClientError),
+    /// A topic that was to go is still there.
+    #[error("topic {topic} is not gone within {} s: the brokers delete later, or not at all (delete.topic.enable, a broker that is \
+             away). Nothing was made in its place; run the same again", .waited.as_secs())]
+    NotGone {
+        /// Its name.
+        topic: String,
+        /// How long it was waited for.
+        waited: Duration,
+    },
+    /// A topic may not be deleted.
+    #[error("topic {topic} cannot be deleted: {code}: it needs the right to Delete on topics of this prefix")]
+    NotDeleted {
+        /// Its name.
+        topic: String,
+        /// What the brokers say.
+        code: RDKafkaErrorCode,
+    },
+    /// A record could not be written.
+    #[error("topic {topic}: the first record of a log could not be written: {what}")]
+    NotWritten {
+        /// Its name.
+        topic: String,
+        /// What is wrong.
+        what: String,
+    },
     /// The brokers.
     #[error("brokers at {bootstrap}: {what}: {error}{}", told(.errors))]
     Brokers {
@@ -112,11 +137,11 @@ pub struct Made {
 
 /// Asks the brokers about topics.
 pub struct Admin {
-    client: AdminClient<ClientLog>,
+    pub(super) client: AdminClient<ClientLog>,
     /// Asks for metadata: unlike the admin client it can be polled for what it met on the way.
-    asker: BaseConsumer<ClientLog>,
+    pub(super) asker: BaseConsumer<ClientLog>,
     log: ClientLog,
-    runtime: tokio::runtime::Runtime,
+    pub(super) runtime: tokio::runtime::Runtime,
     bootstrap: String,
 }
 
@@ -189,7 +214,22 @@ impl Admin {
         inspection: &Inspection,
         validate_only: bool,
     ) -> Result<Vec<Made>, AdminError> {
-        let missing: Vec<&TopicReport> = inspection.own.iter().filter(|report| report.found.is_none()).collect();
+        self.create_some(settings, inspection, &TopicKind::ALL, validate_only)
+    }
+
+    /// The same, of these kinds.
+    ///
+    /// # Errors
+    /// When the brokers do not answer.
+    pub fn create_some(
+        &self,
+        settings: &Settings,
+        inspection: &Inspection,
+        kinds: &[TopicKind],
+        validate_only: bool,
+    ) -> Result<Vec<Made>, AdminError> {
+        let is_wanted = |report: &&TopicReport| report.found.is_none() && kinds.contains(&report.kind);
+        let missing: Vec<&TopicReport> = inspection.own.iter().filter(is_wanted).collect();
         self.make(settings, inspection, &missing, validate_only)
     }
 
@@ -283,14 +323,19 @@ impl Admin {
         Ok(lost)
     }
 
-    /// Of a partition. One that was just made has no leader at first, or clients know of none: that passes.
     fn first_offset(&self, topic: &str, partition: i32) -> Result<i64, AdminError> {
+        Ok(self.bounds(topic, partition)?.0)
+    }
+
+    /// Of a partition, the first offset and the next. One that was just made has no leader at first, or clients know of none: that
+    /// passes.
+    pub(super) fn bounds(&self, topic: &str, partition: i32) -> Result<(i64, i64), AdminError> {
         let until = Instant::now() + ANSWER_MAX;
         loop {
             match self.asker.fetch_watermarks(topic, partition, ANSWER_MAX) {
-                Ok((low, _)) => return Ok(low),
+                Ok(bounds) => return Ok(bounds),
                 Err(error) if is_refusal(&error) || Instant::now() >= until => {
-                    return Err(self.brokers("first offsets of topics", error));
+                    return Err(self.brokers("offsets of topics", error));
                 }
                 Err(_) => std::thread::sleep(SHOWN_PAUSE),
             }
@@ -307,7 +352,7 @@ impl Admin {
         answer.get("default.replication.factor")?.value.as_deref()?.parse().ok()
     }
 
-    fn brokers(&self, what: &'static str, error: KafkaError) -> AdminError {
+    pub(super) fn brokers(&self, what: &'static str, error: KafkaError) -> AdminError {
         for _ in 0..EVENTS_MAX {
             if self.asker.poll(Duration::ZERO).is_none() {
                 break; // what came goes to `log`
@@ -326,7 +371,7 @@ fn told(errors: &[String]) -> String {
     errors.iter().map(|error| format!("; {error}")).collect()
 }
 
-fn options() -> AdminOptions {
+pub(super) fn options() -> AdminOptions {
     AdminOptions::new().request_timeout(Some(ANSWER_MAX)).operation_timeout(Some(ANSWER_MAX))
 }
 

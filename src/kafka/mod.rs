@@ -24,11 +24,13 @@ mod follower;
 mod message;
 mod reader;
 mod rejects;
+mod resetting;
 mod service;
 mod transport;
 mod trimming;
 mod writer;
 
+pub use resetting::{Extent, Member};
 pub use service::{Service, Standby};
 pub use transport::{KafkaTransport, Names};
 

@@ -298,7 +298,7 @@ fn lost(kind: TopicKind, found: &Found) -> Option<Difference> {
     let &(partition, low) = found.starts_lost.first().filter(|_| kind.is_state())?;
     let why = "the log is the state: what its first records held cannot be counted again";
     let found = format!("offset {low} (partition {partition}, and {} more)", found.starts_lost.len() - 1);
-    let command = "bring the records back, or start anew under another topics.prefix (docs/operations.md)".to_owned();
+    let command = "bring the records back, or count anew: `samenloop rebuild` (docs/operations.md)".to_owned();
     Some(difference(Severity::Error, "first record", &found, &"at offset 0", why, command))
 }
 

@@ -28,7 +28,7 @@ use super::{FormatError, Head, Reader};
 use error::Masks;
 use location::Location;
 use object_store::path::Path;
-use object_store::{GetOptions, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
+use object_store::{GetOptions, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
 use std::cmp::Reverse;
 use std::fmt;
 use std::io::Read;
@@ -207,6 +207,54 @@ impl SnapshotStore {
                 .map_err(|error| StoreError::of_io(&folder, &error))?;
         }
         Ok(kept)
+    }
+
+    /// How many snapshots there are of a scope, of all stages and partitions, and their bytes.
+    ///
+    /// # Errors
+    /// [`StoreError::Name`] for what is no scope; when the store cannot be read.
+    pub fn count(&self, scope: &str) -> Result<(usize, u64), StoreError> {
+        let all = self.all(scope)?;
+        Ok((all.len(), all.iter().map(|object| object.size).sum()))
+    }
+
+    /// Removes all snapshots of a scope, of all stages and partitions, and what a crash has left of them; nothing of other
+    /// scopes, and not the store's id. Gives how many snapshots there were.
+    ///
+    /// # Errors
+    /// As [`count`](Self::count); when an object cannot be removed: some may have been by then.
+    pub fn remove_all(&self, scope: &str) -> Result<usize, StoreError> {
+        let all = self.all(scope)?;
+        for object in &all {
+            let (objects, path) = (Arc::clone(&self.inner.objects), object.location.clone());
+            match self.run(object.location.as_ref(), async move { objects.delete(&path).await }) {
+                Ok(()) | Err(StoreError::Missing { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        if let Some(root) = &self.inner.folder {
+            names::remove_abandoned_of(&root.join(scope)).map_err(|error| StoreError::of_io(scope, &error))?;
+        }
+        Ok(all.len())
+    }
+
+    /// All snapshots of a scope.
+    fn all(&self, scope: &str) -> Result<Vec<ObjectMeta>, StoreError> {
+        names::check_scope(scope)?;
+        let (objects, path) = (Arc::clone(&self.inner.objects), self.path(scope)?);
+        let listed = self.run(scope, async move {
+            let mut all = Vec::new();
+            for folder in objects.list_with_delimiter(Some(&path)).await?.common_prefixes {
+                all.extend(objects.list_with_delimiter(Some(&folder)).await?.objects);
+            }
+            Ok(all)
+        });
+        let mut listed: Vec<ObjectMeta> = match listed {
+            Err(StoreError::Missing { .. }) => return Ok(Vec::new()),
+            listed => listed?,
+        };
+        listed.retain(|object| object.location.filename().is_some_and(names::is_snapshot));
+        Ok(listed)
     }
 
     fn read_id(&self) -> Result<u128, StoreError> {

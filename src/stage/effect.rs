@@ -208,7 +208,7 @@ pub enum StageError {
     /// Lists were published under an epoch that no claim on the totals log explains.
     #[error(
         "lists-{partition} holds a list of epoch {found}, but the totals log, whose offsets epochs are, gave this owner only {own}: it \
-         has been made anew, or has lost its end. Restore it, or publish under another topics.prefix (docs/operations.md)",
+         has been made anew, or has lost its end. Restore it, or count anew: `samenloop rebuild` (docs/operations.md)",
         partition = partition.0
     )]
     EpochLost {
@@ -225,7 +225,7 @@ pub enum StageError {
     /// Written under other rules.
     #[error(
         "{log}-{partition} at offset {offset}: written under rules {found:016x}, in force are {own:016x}: set \
-         the counting rules, merge_buffer, numbers of partitions and user secret back, or count anew under another topics.prefix (docs/operations.md)",
+         the counting rules, merge_buffer, numbers of partitions and user secret back, or count anew: `samenloop rebuild`, or under another topics.prefix (docs/operations.md)",
         log = log.name(), partition = partition.0, offset = offset.0
     )]
     OtherRules {

@@ -21,6 +21,8 @@ pub enum Kind {
     Founding,
     /// A new owner's first word on the totals log.
     Claim,
+    /// The first word on a totals log that was made anew.
+    Anew,
     /// Totals, rows → rows.
     Totals,
 }
@@ -33,6 +35,7 @@ impl Kind {
             Self::Opening => b'O',
             Self::Founding => b'F',
             Self::Claim => b'C',
+            Self::Anew => b'A',
             Self::Totals => b'T',
         }
     }
@@ -111,6 +114,7 @@ pub fn kind_of(block: &[u8]) -> Result<Kind, WireError> {
         b'O' => Ok(Kind::Opening),
         b'F' => Ok(Kind::Founding),
         b'C' => Ok(Kind::Claim),
+        b'A' => Ok(Kind::Anew),
         b'T' => Ok(Kind::Totals),
         other => Err(WireError::Kind { found: char::from(other), expected: None }),
     }

@@ -2,7 +2,8 @@
 //!
 //! A block is a frame (magic, kind, version, checksum) around a body of dictionaries and sections. Names and users
 //! stand once a block, entries refer to them by number; times and offsets are differences. Kinds: *events* (intake →
-//! windows), *pairs* (windows → rows), *opening marks*, which every writer of these puts first, *totals* (rows → rows), and *claims* of rows partitions.
+//! windows), *pairs* (windows → rows), *opening marks*, which every writer of these puts first, *totals* (rows → rows), *claims* of rows partitions, and *anew marks* on
+//! totals logs that were made anew.
 //!
 //! Invariants: what is written decodes to the same; any bytes at all decode or are refused, without panic and without
 //! allocating more than a small multiple of their length; the same entries give the same bytes.
@@ -14,7 +15,8 @@
 //! pairs    = generation sources shops items sections               kind 'P'
 //! opening  = log_id:u128le input_log_id:u128le store_id:u128le identity:u64le generation origins  kind 'O'
 //! founding = log_id:u128le                                         kind 'F'
-//! claim    = nonce:u128le partition                                kind 'C'
+//! claim    = nonce:u128le partition epochs_from                    kind 'C'
+//! anew     = epochs_from n { offset }                              kind 'A'
 //! totals   = partition epoch sequence flags:u8 offset index [checksum:u32le] landmarks shops items n { total }  kind 'T'
 //! total    = relation:u8 item-or-shop support weight:f64le
 //! origins  = n { name partition known:u8 [position] }
@@ -39,7 +41,7 @@ mod totals;
 mod varint;
 
 pub use block::{Lag, Section, SectionHead};
-pub use claim::{claim, claimed};
+pub use claim::{Anew, claim, claimed};
 pub use events::{EventEntry, EventItems, EventToWrite, EventsBlock, EventsWriter};
 pub use frame::{Kind, WireError, checksum_of_block, kind_of};
 pub use opening::{Opening, Origin, founded, founding};
@@ -93,7 +95,7 @@ pub fn section_ends(block: &[u8]) -> Result<Vec<SectionEnd>, WireError> {
             let TotalsHead { partition, read, .. } = TotalsBlock::decode(block)?.head;
             Ok(vec![of_mark(SourcePartition::new(PAIRS_SOURCE, partition.0), read)])
         }
-        Kind::Founding | Kind::Claim => Ok(Vec::new()),
+        Kind::Founding | Kind::Claim | Kind::Anew => Ok(Vec::new()),
     }
 }
 

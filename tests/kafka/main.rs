@@ -29,6 +29,7 @@ mod faults;
 mod house;
 mod members;
 mod poison;
+mod rebuild;
 mod refusals;
 mod running;
 mod snapshots;

@@ -44,7 +44,7 @@ fn logs_that_were_counted_by_other_rules_are_refused() {
     house.more = "[counting.half_life]\nviewed_together = \"61d\"\n".to_owned();
     assert_refused(
         &house,
-        &["pairs", "written under rules", "set the counting rules", "or count anew under another topics.prefix"],
+        &["pairs", "written under rules", "set the counting rules", "or count anew: `samenloop rebuild`"],
     );
     // Intake counts by no such rule, and may have begun; of pairs not even a mark may be there.
     let after = (house.event_entries().times, house.pair_entries());

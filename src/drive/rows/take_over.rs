@@ -17,7 +17,7 @@ use crate::snapshot::Head;
 use crate::stage::{Fact, Left, Log, RowsInput, RowsWork, Stage, StageError};
 use crate::watch::health::{PartitionState, StageName};
 use crate::watch::metrics::DelayTally;
-use crate::wire::{SectionEnd, claim, section_ends};
+use crate::wire::{Anew, Kind, SectionEnd, claim, kind_of, section_ends};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -28,6 +28,8 @@ struct Before {
     /// How far owners before this one have read it.
     checkpoint: Option<Checkpoint>,
     bounds: Bounds,
+    /// What stands first on its partition of the totals log, if that was made anew and the state does not know it.
+    anew: Option<Anew>,
     /// The state to go on from.
     restored: Option<Restored<RowsWork>>,
 }
@@ -72,7 +74,7 @@ impl<T: Transport> RowsWorker<T> {
         for number in 0..self.hands.plan.pairs_partitions {
             totals_hold(Partition(number), self.totals.bounds(Partition(number))?, totals_from(head, number))?;
         }
-        let checkpoint = self.read_before(partition, &source, totals_from(head, partition.0))?;
+        let (checkpoint, anew) = self.read_before(partition, &source, totals_from(head, partition.0))?;
         // Only now: whoever had it may still read, and say how far.
         let bounds = self.reader.bounds(partition)?;
         let next = NextOffset(head.map_or(0, |head| head.offset));
@@ -81,7 +83,7 @@ impl<T: Transport> RowsWorker<T> {
         if let Some(checkpoint) = checkpoint.filter(|checkpoint| checkpoint.position.offset >= next) {
             start(&source, Log::Totals, checkpoint, bounds, self.found_at(partition, checkpoint)?)?;
         }
-        Ok(Before { partition, source, checkpoint, bounds, restored })
+        Ok(Before { partition, source, checkpoint, bounds, anew, restored })
     }
 
     /// The newest state of `partition` that was kept and may be used.
@@ -104,17 +106,21 @@ impl<T: Transport> RowsWorker<T> {
     fn take_over(&mut self, before: Before) -> anyhow::Result<(Partition, NextOffset)> {
         let (partitions, nonce) = (self.hands.plan.pairs_partitions, rand::random());
         let totals: Vec<NextOffset> = (0..partitions).map(|number| before.totals_from(number)).collect();
-        let Before { partition, source, checkpoint, bounds, restored } = before;
-        let mark = claim(nonce, partition);
-        let appending = Appending { value: Some(&mark), ..Appending::default() };
-        let epoch = self.hands.writer.append_at(Log::Totals, partition, appending)?;
-        self.hands.ties.metrics.count_claim();
-        // Again: looking at all of them takes its time, and lists stay silent up to where pairs end at the claim.
-        let bounds = Bounds { high: bounds.high.max(self.reader.bounds(partition)?.high), ..bounds };
+        let Before { partition, source, checkpoint, bounds, anew, restored } = before;
         let begun = Begun::of(restored.as_ref());
         let known = lists_known(restored.as_ref().map(|restored| &restored.head));
         let mut work = restored.map_or_else(|| self.work(partition), |restored| restored.work);
         let next = begun.next;
+        if let Some(anew) = anew {
+            work.made_anew(anew);
+        }
+        let mark = claim(nonce, partition, work.epochs_from());
+        let appending = Appending { value: Some(&mark), ..Appending::default() };
+        let claimed_at = self.hands.writer.append_at(Log::Totals, partition, appending)?;
+        let epoch = work.epochs_from().saturating_add(claimed_at.0);
+        self.hands.ties.metrics.count_claim();
+        // Again: looking at all of them takes its time, and lists stay silent up to where pairs end at the claim.
+        let bounds = Bounds { high: bounds.high.max(self.reader.bounds(partition)?.high), ..bounds };
         let mut inputs = vec![(RowsInput::Pairs, next, bounds)];
         for (number, next) in (0..).zip(totals) {
             let bounds = self.totals.bounds(Partition(number))?;
@@ -134,7 +140,7 @@ impl<T: Transport> RowsWorker<T> {
         tracing::info!(
             stage = "rows",
             partition = partition.0,
-            epoch = epoch.0,
+            epoch,
             from = next.0,
             to = to.0,
             records = left,
@@ -144,13 +150,13 @@ impl<T: Transport> RowsWorker<T> {
         let (follower, lag) = (metrics.rows(partition), metrics.lag(StageName::Rows, &source));
         let view = ViewWriter::new(Arc::clone(&self.hands.ties.view));
         let stage = Stage::new(work, RowsInput::all(partitions));
-        let (delay, tail) = (DelayTally::default(), Tail::new(epoch.0));
+        let (delay, tail) = (DelayTally::default(), Tail::new(epoch));
         let mut owned = Owned { stage, newest_ms: None, delay, view, tail, older, follower, lag };
         let known =
             checkpoint.map(|checkpoint| Left::Checkpoint { output: partition.index(), source: &source, checkpoint });
         let opened =
             inputs.into_iter().map(|(input, next, bounds)| Fact::Opened { input, next, until: bounds.until() });
-        let facts = std::iter::once(Fact::Claimed { epoch: epoch.0 }).chain(known.map(Fact::Left)).chain(opened);
+        let facts = std::iter::once(Fact::Claimed { epoch }).chain(known.map(Fact::Left)).chain(opened);
         for fact in facts {
             if !owned.tell(&mut self.hands, &mut self.buffers, fact)? {
                 self.overtaken.push(partition); // somebody has claimed it already; the group will tell
@@ -163,26 +169,31 @@ impl<T: Transport> RowsWorker<T> {
         Ok((partition, next))
     }
 
-    /// How far owners before this one say that they have read the pairs log: on their partition of the totals log.
+    /// How far owners before this one say that they have read the pairs log, on their partition of the totals log; and what stands
+    /// first there, if that is read and it was made anew.
     fn read_before(
         &self,
         partition: Partition,
         source: &SourcePartition,
         from: NextOffset,
-    ) -> anyhow::Result<Option<Checkpoint>> {
-        let mut newest: Option<Checkpoint> = None;
+    ) -> anyhow::Result<(Option<Checkpoint>, Option<Anew>)> {
+        let (mut newest, mut anew): (Option<Checkpoint>, _) = (None, None);
         let topic = Topic::Log(Log::Totals);
         let follower = self.hands.transport.follow(&topic)?;
         let from = BTreeMap::from([(partition, from)]);
         scan(&follower, &topic, &from, &self.hands.ties.vigil, &mut |partition, offset, message| {
             let damaged = |error| StageError::Wire { log: Log::Totals, partition, offset, error };
-            let ends = section_ends(message.value().unwrap_or_default()).map_err(damaged)?;
+            let block = message.value().unwrap_or_default();
+            let ends = section_ends(block).map_err(damaged)?;
+            if kind_of(block).map_err(damaged)? == Kind::Anew {
+                anew = Some(Anew::decode(block).map_err(damaged)?);
+            }
             for SectionEnd { checkpoint, .. } in ends.into_iter().filter(|end| end.source == *source) {
                 newest = Some(newest.map_or(checkpoint, |known| known.max(checkpoint)));
             }
             Ok(())
         })?;
-        Ok(newest.filter(|newest| newest.position > Position::default()))
+        Ok((newest.filter(|newest| newest.position > Position::default()), anew))
     }
 
     /// The checksum of the block that a checkpoint was made at, as the log holds it now.

@@ -29,12 +29,18 @@ pub(super) fn folder(scope: &str, stage: &str, partition: u32) -> Result<String,
         let reason = "a stage's name is made of small letters and digits".to_owned();
         return Err(StoreError::Name { name: stage.to_owned(), reason });
     }
+    check_scope(scope)?;
+    Ok(format!("{scope}/{stage}-{partition:03}"))
+}
+
+/// Whether objects can be called after it.
+pub(super) fn check_scope(scope: &str) -> Result<(), StoreError> {
     let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
     if scope.is_empty() || scope.starts_with('.') || scope.len() > SCOPE_BYTES_MAX || !scope.bytes().all(legal) {
         let reason = "a scope is made of what names of topics are made of, and does not begin with a dot".to_owned();
         return Err(StoreError::Name { name: scope.to_owned(), reason });
     }
-    Ok(format!("{scope}/{stage}-{partition:03}"))
+    Ok(())
 }
 
 pub(super) fn name(scope: &str, stage: &str, partition: u32, offset: u64) -> Result<String, StoreError> {
@@ -42,12 +48,15 @@ pub(super) fn name(scope: &str, stage: &str, partition: u32, offset: u64) -> Res
     Ok(format!("{folder}/{offset:0OFFSET_DIGITS$}{SUFFIX}"))
 }
 
+/// Whether a file is called as snapshots are.
+pub(super) fn is_snapshot(file: &str) -> bool {
+    let digits = file.strip_suffix(SUFFIX);
+    digits.is_some_and(|digits| digits.len() == OFFSET_DIGITS && digits.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
 /// The snapshot in the file called `file`; `None` when it is something else.
 pub(super) fn found(folder: &str, file: &str) -> Option<Found> {
-    let digits = file.strip_suffix(SUFFIX)?;
-    if digits.len() != OFFSET_DIGITS || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
-    }
+    let digits = file.strip_suffix(SUFFIX).filter(|_| is_snapshot(file))?;
     Some(Found { name: format!("{folder}/{file}"), offset: digits.parse().ok()? })
 }
 
@@ -72,6 +81,22 @@ pub(super) fn remove_abandoned(folder: &Path, after: Duration) -> io::Result<()>
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => {}
             }
+        }
+    }
+    Ok(())
+}
+
+/// Removes what was being written in any folder of a scope, however young: nobody writes there any more.
+pub(super) fn remove_abandoned_of(scope: &Path) -> io::Result<()> {
+    let entries = match std::fs::read_dir(scope) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    for entry in entries {
+        let path = entry?.path();
+        if path.is_dir() {
+            remove_abandoned(&path, Duration::ZERO)?;
         }
     }
     Ok(())

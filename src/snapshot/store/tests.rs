@@ -356,3 +356,42 @@ fn a_cloud_opens_without_a_request() {
     let store = SnapshotStore::open("s3://bucket/a/b").unwrap();
     assert_eq!(store.path("x").unwrap().as_ref(), "a/b/x");
 }
+
+#[test]
+fn all_snapshots_of_a_scope_go_and_nothing_else() {
+    for (store, folder) in stores() {
+        let id = store.id().unwrap();
+        assert_eq!((store.count(SCOPE).unwrap(), store.remove_all(SCOPE).unwrap()), ((0, 0), 0));
+        let mut bytes = 0;
+        for (scope, stage, partition) in
+            [(SCOPE, "rows", 0), (SCOPE, "rows", 7), (SCOPE, "windows", 0), ("shop.2.", "rows", 0), ("shop", "rows", 0)]
+        {
+            for offset in [3, 4] {
+                let mut writing = store.write(scope, stage, partition, offset).unwrap();
+                writing.put(&snapshot(offset, 0, b"state")).unwrap();
+                let written = writing.publish().unwrap();
+                bytes += if scope == SCOPE { written } else { 0 };
+            }
+        }
+        let torn = folder.as_ref().map(|folder| folder.path().join("deep/er/shop./rows-000/1.snapshot#1"));
+        let other = folder.as_ref().map(|folder| folder.path().join("deep/er/shop./rows-000/notes.txt"));
+        torn.iter().chain(&other).for_each(|path| fs::write(path, "x").unwrap());
+        assert_eq!(store.count(SCOPE).unwrap(), (6, bytes));
+        assert_eq!(store.remove_all(SCOPE).unwrap(), 6);
+        assert_eq!(store.count(SCOPE).unwrap(), (0, 0));
+        assert_eq!(store.newest(SCOPE, "rows", 7).unwrap(), []);
+        assert!(torn.is_none_or(|torn| !torn.exists()) && other.is_none_or(|other| other.exists()));
+        for scope in ["shop.2.", "shop"] {
+            assert_eq!(offsets(&store.newest(scope, "rows", 0).unwrap()), [4, 3], "{scope}");
+        }
+        assert_eq!(SnapshotStore::open(&place(&folder)).map_or(id, |again| again.id().unwrap()), id);
+        for scope in ["", "..", "a/b", ".hidden"] {
+            assert!(matches!(store.remove_all(scope), Err(StoreError::Name { .. })), "{scope}");
+        }
+    }
+}
+
+/// Where a folder's store is; of one in memory, nowhere.
+fn place(folder: &Option<tempfile::TempDir>) -> String {
+    folder.as_ref().map_or(String::new(), |folder| format!("file://{}/deep/er", folder.path().display()))
+}

@@ -108,7 +108,10 @@ impl RowsWork {
             self.moved |= highest > self.rows.now();
             self.rows.observe(highest);
         }
-        if is_current && head.lag != Lag::History && self.silence.end_history(&head.source) {
+        let is_heard = |ends: bool| is_current && ends;
+        let has_read_history = is_heard(head.lag != Lag::History) && self.silence.end_history(&head.source);
+        let has_counted = is_heard(!head.lag.is_behind()) && self.silence.has_counted(head);
+        if has_read_history || has_counted {
             self.end_history();
         }
     }

@@ -23,6 +23,7 @@ struct StageState<K> {
     read: Checkpoint,
     silence: super::silence::Kept,
     heard: Vec<(u64, u64)>,
+    epochs_from: u64,
     ledger_duplicates: u64,
     /// How many names there are.
     items: u64,
@@ -50,6 +51,7 @@ impl Kept for RowsWork {
             read: self.read,
             silence: self.silence.kept(),
             heard: self.telling.heard_of_all().to_vec(),
+            epochs_from: self.epochs_from,
             ledger_duplicates: self.tally.ledger_duplicates,
             items: self.rows.items().len() as u64,
         };
@@ -93,6 +95,7 @@ impl Kept for RowsWork {
                 self.read = state.read;
                 self.silence.take_up(state.silence);
                 self.telling.take_up(state.heard);
+                self.epochs_from = state.epochs_from;
                 self.tally.ledger_duplicates = state.ledger_duplicates;
                 self.items_expected = Some(state.items);
                 Ok(())

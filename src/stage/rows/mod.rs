@@ -28,7 +28,7 @@ use crate::rank::{Explanation, List, Ranker, explain};
 use crate::relation::Relation;
 use crate::rows::Rows;
 use crate::rules::{CountingRules, ListRules, PublishRules};
-use crate::wire::{DeltaScratch, PAIRS_SOURCE, TotalsWriter, Translation};
+use crate::wire::{Anew, DeltaScratch, PAIRS_SOURCE, TotalsWriter, Translation};
 use silence::Silence;
 use totals::Telling;
 
@@ -109,7 +109,9 @@ pub struct RowsWork {
     publish_from_ms: i64,
     /// Whether anything has come since the last rest.
     moved: bool,
-    /// The offset of this owner's claim.
+    /// Where the epochs of the totals log begin.
+    epochs_from: u64,
+    /// The place of this owner's claim, counted from there.
     epoch: Option<u64>,
     /// A higher epoch found among the lists that were there at the start.
     epoch_above: Option<u64>,
@@ -160,6 +162,7 @@ impl RowsWork {
             silence: Silence::new(),
             publish_from_ms: i64::MIN,
             moved: false,
+            epochs_from: 0,
             epoch: None,
             epoch_above: None,
             wants_lists: true,
@@ -180,7 +183,20 @@ impl RowsWork {
         self.publisher.forget_all();
     }
 
-    /// The offset of its owner's claim.
+    /// The totals log was made anew beside lists of former owners: epochs begin above theirs, and lists wait until all has been
+    /// counted again. To be told before the claim, unless the state that was taken up knows it.
+    pub fn made_anew(&mut self, mark: Anew) {
+        self.epochs_from = mark.epochs_from;
+        self.silence.wait_for(mark.read_to);
+    }
+
+    /// Where the epochs of the totals log begin.
+    #[must_use]
+    pub fn epochs_from(&self) -> u64 {
+        self.epochs_from
+    }
+
+    /// The epoch of its owner.
     #[must_use]
     pub fn epoch(&self) -> Option<u64> {
         self.epoch
@@ -282,8 +298,10 @@ impl Work for RowsWork {
         if let (Some(own), Some(found)) = (self.epoch, self.epoch_above) {
             return Err(StageError::EpochLost { partition: self.partition, own, found });
         }
-        if self.silence.catch_up() {
-            self.end_silence();
+        match self.silence.catch_up() {
+            true if self.silence.is_of_anew() => self.end_history(),
+            true => self.end_silence(),
+            false => {}
         }
         Ok(())
     }

@@ -17,6 +17,10 @@ pub const NEIGHBOURS_MAX: usize = 65_536;
 /// nearly each would be published twice.
 pub const TOTALS_FIRST_MS: i64 = 1_000;
 
+/// The same where all is counted anew beside lists of before: a partition that is still at it has told nothing yet, and lists that
+/// need its totals would go, and come back.
+pub const TOTALS_FIRST_ANEW_MS: i64 = 10_000;
+
 /// How far rest lies at least behind the last event where the clock is the events'.
 const REST_MS: i64 = 10_000;
 
@@ -36,7 +40,8 @@ impl RowsWork {
 
     /// A history is over, for the other partitions too.
     pub(super) fn end_history(&mut self) {
-        self.publish_from_ms = self.clock_ms.saturating_add(TOTALS_FIRST_MS);
+        let totals_first_ms = if self.silence.is_of_anew() { TOTALS_FIRST_ANEW_MS } else { TOTALS_FIRST_MS };
+        self.publish_from_ms = self.clock_ms.saturating_add(totals_first_ms);
         self.end_silence();
     }
 

@@ -2,7 +2,7 @@
 
 mod totals;
 
-use super::publishing::{NEIGHBOURS_MAX, RANKED_MAX, TOTALS_FIRST_MS};
+use super::publishing::{NEIGHBOURS_MAX, RANKED_MAX, TOTALS_FIRST_ANEW_MS, TOTALS_FIRST_MS};
 use super::totals::{CHANGED_MAX, LOOKED_AT_MAX, TELL_INTERVAL_MS};
 use super::*;
 use crate::event::EventTime;
@@ -12,7 +12,7 @@ use crate::publish::{EntryRecord, ListRecord, Source, Stamp};
 use crate::rank::Day;
 use crate::relation::{Change, Delta};
 use crate::stage::{Effect, Fact, Phase, Stage};
-use crate::wire::{Lag, Opening, Origin, PairsWriter, SectionHead, TotalsBlock, claim};
+use crate::wire::{Anew, Lag, Opening, Origin, PairsWriter, SectionHead, TotalsBlock, claim};
 
 const IDENTITY: u64 = 7;
 /// By the wall. The other clock starts at 0.
@@ -484,10 +484,10 @@ fn an_owner_that_sees_a_higher_epoch_stops() {
     assert!(matches!(bench.tell(Fact::Continue), Err(StageError::Stopped)));
 
     let mut bench = Bench::live(0, 2, 900);
-    bench.total(0, 300, &claim(1, Partition(0))).unwrap();
-    bench.total(0, 900, &claim(2, Partition(0))).unwrap();
-    bench.total(1, 5_000, &claim(3, Partition(1))).unwrap();
-    overtaken(bench.total(0, 950, &claim(4, Partition(0))), Log::Totals, 950);
+    bench.total(0, 300, &claim(1, Partition(0), 0)).unwrap();
+    bench.total(0, 900, &claim(2, Partition(0), 0)).unwrap();
+    bench.total(1, 5_000, &claim(3, Partition(1), 0)).unwrap();
+    overtaken(bench.total(0, 950, &claim(4, Partition(0), 0)), Log::Totals, 950);
 
     let mut successor = Bench::live(0, 2, 950);
     let block = told(&mut successor).totals.remove(0);
@@ -501,6 +501,39 @@ fn lists_of_an_epoch_that_no_claim_explains_are_refused() {
     bench.open(3, 0, 1).unwrap();
     let told = bench.lands(0, "a", Some(at(700, 1)), Some(&["z"]));
     assert!(matches!(told, Err(StageError::EpochLost { own: 3, found: 700, .. })), "{told:?}");
+}
+
+/// A totals log that was made anew beside lists: epochs go on above theirs, and what is not counted yet is not gone.
+#[test]
+fn beside_lists_of_before_nothing_goes_out_until_all_has_been_counted_again() {
+    let mut bench = Bench::restoring(0, 1);
+    bench.stage.work_mut().made_anew(Anew { epochs_from: 1_000, read_to: vec![NextOffset(3)] });
+    let epoch = bench.stage.work().epochs_from() + 3;
+    bench.open(epoch, 1, 2).unwrap();
+    bench.lands(0, "a", Some(at(700, 1)), Some(&["b"])).unwrap();
+    bench.lands(1, "ghost", Some(at(700, 2)), Some(&["z"])).unwrap();
+    bench.write_opening();
+    assert_eq!(*bench.stage.phase(), Phase::Live);
+    let mut news = bench.stands(Lag::Live, None).lists; // nothing read yet
+    news.extend(bench.clock(WALL_MS).lists);
+    news.extend(bench.views(&[("a", "b")]).lists); // live, but not as far as the events log went
+    news.extend(bench.pass(10_000).lists);
+    assert_eq!(news, []);
+    with_contexts(&mut bench);
+    assert_eq!(bench.pass(TOTALS_FIRST_ANEW_MS - 1).lists, [], "the others' totals first");
+    let told = bench.pass(1).lists;
+    let ghost: Vec<_> = told.iter().filter(|list| list.2).map(|list| list.1.epoch).collect();
+    assert_eq!((ghost, told.len()), (vec![epoch], 2), "ghost goes, b is new, a is as it was: {told:?}");
+}
+
+#[test]
+fn claims_on_a_log_that_was_made_anew_count_from_where_its_epochs_begin() {
+    let mut bench = Bench::live(0, 2, 5_000_900);
+    bench.total(0, 0, &Anew { epochs_from: 5_000_000, read_to: Vec::new() }.encode()).unwrap();
+    bench.total(0, 900, &claim(1, Partition(0), 5_000_000)).unwrap();
+    bench.total(1, 7_000, &claim(1, Partition(1), 5_000_000)).unwrap();
+    let told = bench.total(0, 901, &claim(2, Partition(0), 5_000_000));
+    assert!(matches!(told, Err(StageError::Overtaken { found: 5_000_901, .. })), "{told:?}");
 }
 
 /// One record that a predecessor left: item, stamp, and what it shows.

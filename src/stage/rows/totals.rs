@@ -10,7 +10,7 @@ use crate::position::{Checkpoint, NextOffset, Partition};
 use crate::relation::Relation;
 use crate::rows::{TotalKey, TotalUpdate};
 use crate::stage::effect::{Effects, Log, StageError};
-use crate::wire::{Kind, TotalEntry, TotalOf, TotalsBlock, TotalsHead, Translation, WireError, claimed, kind_of};
+use crate::wire::{Anew, Kind, TotalEntry, TotalOf, TotalsBlock, TotalsHead, Translation, WireError, claimed, kind_of};
 
 /// How often totals that have changed are told.
 pub const TELL_INTERVAL_MS: i64 = 250;
@@ -101,9 +101,14 @@ impl RowsWork {
         record: &[u8],
     ) -> Result<(), StageError> {
         let wire = |error: WireError| StageError::Wire { log: Log::Totals, partition, offset, error };
-        if kind_of(record).map_err(wire)? == Kind::Claim {
-            claimed(record).map_err(wire)?;
-            return self.claim_read(partition, offset);
+        match kind_of(record).map_err(wire)? {
+            Kind::Claim => {
+                let (_, _, epochs_from) = claimed(record).map_err(wire)?;
+                return self.claim_read(partition, epochs_from.saturating_add(offset.0));
+            }
+            // Its owner has heeded it before it claimed.
+            Kind::Anew => return Anew::decode(record).map(drop).map_err(wire),
+            _ => {}
         }
         let block = TotalsBlock::decode(record).map_err(wire)?;
         let head = &block.head;
@@ -139,8 +144,7 @@ impl RowsWork {
     }
 
     /// Somebody has claimed `partition`: what its owners before said counts no more.
-    fn claim_read(&mut self, partition: Partition, offset: NextOffset) -> Result<(), StageError> {
-        let epoch = offset.0;
+    fn claim_read(&mut self, partition: Partition, epoch: u64) -> Result<(), StageError> {
         if partition == self.partition && epoch > self.telling.epoch {
             return Err(self.overtaken(Log::Totals, epoch));
         }

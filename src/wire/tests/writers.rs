@@ -230,8 +230,9 @@ fn bytes_held_count_names_users_and_entries() {
 #[test]
 fn a_claim_reads_as_it_was_written_and_damaged_it_is_refused() {
     let partition = crate::position::Partition(300);
-    let block = claim(u128::MAX - 5, partition);
-    assert_eq!((kind_of(&block).unwrap(), claimed(&block).unwrap()), (Kind::Claim, (u128::MAX - 5, partition)));
+    let block = claim(u128::MAX - 5, partition, 1 << 50);
+    let read = (kind_of(&block).unwrap(), claimed(&block).unwrap());
+    assert_eq!(read, (Kind::Claim, (u128::MAX - 5, partition, 1 << 50)));
     assert_eq!(section_ends(&block).unwrap(), [], "it covers nothing");
     for byte in 0..block.len() {
         let mut damaged = block.clone();
@@ -242,11 +243,30 @@ fn a_claim_reads_as_it_was_written_and_damaged_it_is_refused() {
 }
 
 #[test]
+fn an_anew_mark_reads_as_it_was_written_and_damaged_it_is_refused() {
+    let read_to = [0, 7, u64::MAX].map(NextOffset).to_vec();
+    let mark = Anew { epochs_from: 1 << 50, read_to };
+    let block = mark.encode();
+    assert_eq!((kind_of(&block).unwrap(), Anew::decode(&block).unwrap()), (Kind::Anew, mark));
+    assert_eq!(section_ends(&block).unwrap(), [], "it covers nothing");
+    for byte in 0..block.len() {
+        let mut damaged = block.clone();
+        damaged[byte] ^= 0x40;
+        assert!(Anew::decode(&damaged).is_err(), "byte {byte}");
+    }
+    let promises_much = framed(b'A', &[0, 0xFF, 0xFF, 0xFF, 0xFF, 0x0F]);
+    assert!(matches!(Anew::decode(&promises_much), Err(WireError::Malformed { .. })));
+}
+
+#[test]
 fn bytes_after_the_end_of_a_mark_or_of_totals_are_refused() {
     let totals = TotalsWriter::default().finish(&totals_head(), &Items::default());
-    for block in [claim(1, crate::position::Partition(2)), founding(1), totals, opening().encode()] {
+    for block in
+        [claim(1, crate::position::Partition(2), 0), Anew::default().encode(), founding(1), totals, opening().encode()]
+    {
         let read = |block: &[u8]| match kind_of(block).unwrap() {
             Kind::Claim => claimed(block).map(drop),
+            Kind::Anew => Anew::decode(block).map(drop),
             Kind::Founding => founded(block).map(drop),
             _ => section_ends(block).map(drop),
         };

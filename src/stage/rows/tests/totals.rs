@@ -53,7 +53,7 @@ fn totals_are_refused_in_a_partition_that_is_not_theirs_and_counted_when_told() 
     let mut reader = Bench::live(1, 2, 800);
     let refused = reader.total(1, 5, &block);
     assert!(matches!(refused, Err(StageError::Foreign { log: Log::Totals, .. })), "{refused:?}");
-    let mut damaged = claim(1, Partition(0));
+    let mut damaged = claim(1, Partition(0), 0);
     let last = damaged.len() - 1;
     damaged[last] ^= 1;
     let mut reader = Bench::live(1, 2, 800);
@@ -149,11 +149,11 @@ fn after_a_claim_no_total_of_an_owner_before_counts() {
         weight
     };
     let mut reader = Bench::live(1, 2, 800);
-    reader.total(0, 900, &claim(1, Partition(0))).unwrap();
+    reader.total(0, 900, &claim(1, Partition(0), 0)).unwrap();
     reader.total(0, 901, &early).unwrap();
     let known = total(&reader);
     assert!(known.is_some());
-    reader.total(0, 902, &claim(2, Partition(0))).unwrap();
+    reader.total(0, 902, &claim(2, Partition(0), 0)).unwrap();
     reader.total(0, 903, &late).unwrap();
     assert_eq!(total(&reader), known, "the claim stands before it");
     let mut other = Bench::live(1, 2, 800);

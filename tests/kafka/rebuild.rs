@@ -1,0 +1,116 @@
+//! `samenloop rebuild`: counts anew under the same names, and only when it may.
+
+use crate::kafka;
+use crate::running::{events, produce};
+use crate::service::House;
+use crate::{recount, rig};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+const TRIMMED_MAX: Duration = Duration::from_secs(60);
+/// Beside lists of before, no list goes out for 10 s: the other partitions' totals first.
+const LISTS_AFTER: Duration = Duration::from_secs(12);
+const OWN: [&str; 5] = ["events", "pairs", "totals", "lists", "rejects"];
+
+fn ends(house: &House) -> BTreeMap<&'static str, Vec<i64>> {
+    OWN.map(|name| (name, house.ends(name))).into()
+}
+
+/// Runs the command, which must end with `code` and say all of this.
+#[track_caller]
+fn rebuild(house: &House, arguments: &[&str], code: i32, parts: &[&str]) {
+    let ended = house.command(&[&["rebuild"], arguments].concat());
+    let said = format!("{}{}", ended.stdout, ended.stderr);
+    assert_eq!(ended.code, Some(code), "{said}");
+    for part in parts {
+        assert!(said.contains(part), "{part} is not in {said}");
+    }
+}
+
+#[test]
+fn counts_come_back_from_the_sources_and_subscribers_hear_of_nothing_that_is_as_it_was() {
+    let mut house = House::new("rebuild");
+    let store = house.folder.path("snapshots");
+    house.more = format!("[snapshots]\nurl = \"{}\"\ninterval = \"1s\"\nkeep = 1\n", store.display());
+    let topic = house.source("shop", 2, &[], "");
+    let events = events(21);
+    let (first, second) = events.split_at(events.len() / 2);
+    produce(&house, &topic, first);
+    house.create_topics();
+    let mut instance = house.start("before");
+    house.wait_rest(&mut [&mut instance]);
+    produce(&house, &topic, second);
+    house.wait_rest(&mut [&mut instance]);
+    kafka::wait_until("the events log is trimmed", TRIMMED_MAX, || {
+        let held = kafka::read_all(house.broker.bootstrap(), &house.own("events")).len();
+        (i64::try_from(held).unwrap() < house.ends("events").iter().sum()).then_some(())
+    });
+    rebuild(&house, &["--yes"], 1, &["instances are still at work", "rows)"]);
+    instance.stop();
+
+    let (before, lists) = (ends(&house), house.lists());
+    rebuild(&house, &[], 0, &["from the sources", "4000 records can be counted again", "Nothing was changed"]);
+    rebuild(&house, &["--from-events", "--yes"], 1, &["the events log has lost its first"]);
+    assert_eq!(ends(&house), before);
+
+    rebuild(&house, &["--yes"], 0, &["pairs: deleted", "pairs: made", "Done"]);
+    assert_eq!(house.ends("lists"), before["lists"], "lists stay");
+    let mut again = house.start("again");
+    house.wait_rest(&mut [&mut again]);
+    std::thread::sleep(LISTS_AFTER); // they wait for each other's totals
+    house.wait_rest(&mut [&mut again]);
+    house.assert_counts(&[&again], &events, "after a rebuild");
+    // Floating-point sums may differ in their last bits: what is shown may move by as much, and no list goes meanwhile.
+    let news = kafka::read_from(house.broker.bootstrap(), &house.own("lists"), &before["lists"]);
+    let gone = news.iter().filter(|record| record.value.is_none()).count();
+    assert_eq!(gone, 0, "of {} records", news.len());
+    assert!(news.len() * 10 < lists.len(), "{} records of {} lists", news.len(), lists.len());
+    assert_eq!(house.lists().len(), lists.len());
+    again.stop();
+    let mut third = house.start("third");
+    house.wait_rest(&mut [&mut third]);
+    third.stop();
+}
+
+#[test]
+fn other_rules_count_from_the_events_log_though_the_source_is_gone() {
+    let mut house = House::new("rules-anew");
+    let topic = house.source("shop", 2, &[], "");
+    let events = events(22);
+    produce(&house, &topic, &events);
+    house.create_topics();
+    let mut instance = house.start("before");
+    house.wait_rest(&mut [&mut instance]);
+    instance.stop();
+    let (before, log, lists) = (ends(&house), house.event_entries().sum(), house.lists());
+    kafka::empty(house.broker.bootstrap(), &topic);
+
+    house.partitions.1 = 2;
+    rebuild(&house, &["--from-events", "--yes"], 1, &["lists has 4 partitions, logs.pairs_partitions is 2"]);
+    assert_eq!(ends(&house), before);
+    house.partitions.1 = 4;
+    house.more = "[counting.half_life]\nviewed_together = \"61d\"\n".to_owned();
+    assert_eq!(house.command(&["run"]).code, Some(1), "by other rules, nothing runs before");
+    rebuild(&house, &["--from-events", "--yes"], 0, &["events   stays", "Done"]);
+    assert_eq!(house.ends("events").len(), before["events"].len());
+    let mut again = house.start("again");
+    house.wait_rest(&mut [&mut again]);
+    std::thread::sleep(LISTS_AFTER); // they wait for each other's totals
+    house.wait_rest(&mut [&mut again]);
+    assert_eq!(house.event_entries().sum(), log, "nothing is read again of the source");
+    let news = kafka::read_from(house.broker.bootstrap(), &house.own("lists"), &before["lists"]);
+    let gone = news.iter().filter(|record| record.value.is_none()).count();
+    assert_eq!(gone, 0, "no list goes meanwhile, of {} records", news.len());
+    assert_eq!(house.lists().len(), lists.len());
+    assert!(house.ends("pairs").iter().sum::<i64>() > 0);
+    let mut recount = recount::Recount::new(recount::Rules {
+        half_life_viewed_together: 61 * 86_400_000,
+        ..recount::Rules::default()
+    });
+    events.iter().for_each(|event| recount.event(event));
+    let as_of = recount.latest();
+    let (want, got) = (recount.rows(as_of), house.counts(&[&again], as_of));
+    assert!(want.len() > 100, "{} rows test nothing", want.len());
+    assert_eq!(rig::difference(&want, &got), None, "by the new rules");
+    again.stop();
+}
