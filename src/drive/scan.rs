@@ -24,10 +24,10 @@ pub type Offsets = BTreeMap<Partition, NextOffset>;
 /// What is done with a record, and where it lies.
 pub type Each<'e, F> = dyn FnMut(Partition, NextOffset, &<F as Follower>::Message<'_>) -> anyhow::Result<()> + 'e;
 
-/// Reads each partition of `from` from its offset (or the first that it holds) to its end now. Returns where each was read to.
+/// Reads each partition of `from` from its offset to its end now. Returns where each was read to.
 ///
 /// # Errors
-/// When the topic cannot be read, or `each` fails.
+/// When the topic cannot be read or does not hold an offset any more, or `each` fails.
 pub fn scan<F: Follower + 'static>(
     follower: &F,
     topic: &Topic,
@@ -38,7 +38,15 @@ pub fn scan<F: Follower + 'static>(
     let (mut read_to, mut open, mut starts) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
     for (&partition, &offset) in from {
         let bounds = follower.bounds(partition)?;
-        let (start, high) = (offset.max(bounds.low), bounds.high);
+        if bounds.low > offset {
+            // Trimmed since whoever asks has looked: behind a newer snapshot, which a new start finds.
+            let what = format!(
+                "offset {} of partition {} is asked for, but it starts at {}",
+                offset.0, partition.0, bounds.low.0
+            );
+            return Err(LogFailure { may_pass: true, ..LogFailure::said(&topic.to_string(), &what) }.into());
+        }
+        let (start, high) = (offset, bounds.high);
         read_to.insert(partition, start);
         if start < high {
             open.insert(partition, high);
