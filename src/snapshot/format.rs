@@ -12,7 +12,7 @@
 //!
 //! Invariants: the decoder never panics, and gives out a chunk only when its checksum is right; that the whole is whole is
 //! known when [`Reader::next_chunk`] has given `None`, not before. Memory grows with what is there, not with what a length claims.
-//! Absent: IO, other than by [`Read`].
+//! Absent: IO, other than by [`std::io::Read`].
 
 mod decode;
 mod encode;

@@ -1,6 +1,6 @@
 //! Snapshots: the state of one partition of a stage at one offset of its log, as an object that is never changed.
 //!
-//! [`Head`] says what a snapshot is of; [`format`] is its bytes, an encoder and a decoder without IO; [`store`] keeps objects, in a
+//! [`Head`] says what a snapshot is of; [`mod@format`] is its bytes, an encoder and a decoder without IO; [`store`] keeps objects, in a
 //! folder or in the cloud. What is in the chunks between head and footer is the business of the stage that wrote them.
 //!
 //! Invariants: a snapshot that is damaged, torn or of a newer release is refused, never taken for whole; none is seen under its

@@ -3,7 +3,7 @@
 //! An object is called `{scope}/{stage}-{partition}/{offset}.snapshot`, numbers with zeros in front, so that names sort
 //! as offsets do; the scope is what the topics of our logs are called after. Beside them lies `store-id`, made once, by which a snapshot is told from one of another store.
 //!
-//! Calls block: workers are plain threads. The requests run on one thread of the store's own ([`worker`]). Requests to the cloud are
+//! Calls block: workers are plain threads. The requests run on one thread of the store's own (`worker`). Requests to the cloud are
 //! tried again for a while by the client itself; what comes out as an error after that is sorted by [`StoreError::is_transient`].
 //!
 //! Invariants: an object appears under its name whole, in place of its forerunner if there was one, or not at all; a
