@@ -142,7 +142,7 @@ class Service:
     def produce(self, source, records, per_second=None):
         """Writes (key, value) to a source's topic; those without key go round the partitions. Waits until all are there."""
         producer = Producer(
-            {"bootstrap.servers": self.bootstrap, "linger.ms": 5, "message.max.bytes": BIG_RECORD_BYTES, "enable.idempotence": True}
+            {"bootstrap.servers": self.bootstrap, "linger.ms": 5, "message.max.bytes": BIG_RECORD_BYTES, "enable.idempotence": True, "log_level": 2}
         )
         failed, began, topic = [], time.monotonic(), self.topic(source)
         for number, (key, value) in enumerate(records):
