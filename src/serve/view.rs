@@ -100,14 +100,11 @@ impl ListView {
         self.put(key, record.stamp(), at, &packed);
     }
 
-    /// So many more rows partitions' older lists are to be read.
-    pub fn begin_loading(&self, partitions: usize) {
-        self.loading.fetch_add(partitions, Ordering::Relaxed);
-    }
-
-    /// So many have been.
-    pub fn end_loading(&self, partitions: usize) {
-        self.loading.fetch_sub(partitions, Ordering::Relaxed);
+    /// The older lists of one more rows partition are to be read: until what this gives is dropped, by whatever.
+    #[must_use]
+    pub fn load(self: &Arc<Self>) -> Loading {
+        self.loading.fetch_add(1, Ordering::Relaxed);
+        Loading(Arc::clone(self))
     }
 
     /// Whether a list that is not here may be published all the same.
@@ -186,6 +183,15 @@ impl ListView {
             self.count.fetch_sub(1, Ordering::Relaxed);
             self.packed_bytes.fetch_sub(allocated(held.packed.len()), Ordering::Relaxed);
         }
+    }
+}
+
+/// Lists of a rows partition that the view has still to read.
+pub struct Loading(Arc<ListView>);
+
+impl Drop for Loading {
+    fn drop(&mut self) {
+        self.0.loading.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -399,6 +405,17 @@ mod tests {
             restarted.restore(&serde_json::from_slice(&sent).unwrap(), EventTime(6));
             prop_assert_eq!(&restarted.get("main", "also-bought", "a/b").unwrap().record[..], &sent[..]);
         }
+    }
+
+    /// Also where a worker ends in the middle: what took its place reads for itself.
+    #[test]
+    fn the_view_is_loading_while_anybody_has_older_lists_to_read() {
+        let view = Arc::<ListView>::default();
+        let (first, second) = (view.load(), view.load());
+        drop(first);
+        assert!(view.is_loading());
+        drop(second);
+        assert!(!view.is_loading());
     }
 
     #[test]

@@ -11,6 +11,7 @@ use crate::event::EventTime;
 use crate::position::{NextOffset, Partition};
 use crate::publish::codec::{CodecError, ListHeaders, SchemaFailure};
 use crate::publish::{ListRecord, Stamp};
+use crate::serve::view::Loading;
 use crate::stage::{Fact, Landed, LandedValue, RowsInput, RowsRecord};
 use crate::watch::waits::Outside;
 use anyhow::Context as _;
@@ -21,10 +22,11 @@ use std::time::Duration;
 const REGISTRY_PAUSE: Duration = Duration::from_secs(2);
 
 /// What the view has still to read of a partition's lists log.
-#[derive(Clone, Copy, Debug)]
 pub(super) struct Older {
     pub(super) next: NextOffset,
     pub(super) until: NextOffset,
+    /// The view says so meanwhile.
+    pub(super) _loading: Loading,
 }
 
 impl<T: Transport> RowsWorker<T> {
@@ -75,7 +77,11 @@ impl<T: Transport> RowsWorker<T> {
                 Next::End(partition) => (partition, NextOffset(u64::MAX)),
                 Next::Record(message) => {
                     let Some((partition, offset)) = message.place() else { continue };
-                    if self.owned.get(&partition).is_some_and(|owned| owned.older.is_some_and(|o| offset < o.until)) {
+                    if self
+                        .owned
+                        .get(&partition)
+                        .is_some_and(|owned| owned.older.as_ref().is_some_and(|older| offset < older.until))
+                    {
                         let (record, _) = decoded(&self.hands.plan, &self.hands.ties.vigil, &message, true)?;
                         self.hands.ties.view.restore(&record, EventTime(message.timestamp_ms().unwrap_or_default()));
                     }
@@ -87,7 +93,6 @@ impl<T: Transport> RowsWorker<T> {
             reading.next = read_to;
             if reading.next >= reading.until {
                 *older = None;
-                self.hands.ties.view.end_loading(1);
                 self.follow_older()?;
             }
         }
@@ -96,7 +101,7 @@ impl<T: Transport> RowsWorker<T> {
 
     /// Reads the older lists of those whose view lacks them.
     pub(super) fn follow_older(&self) -> anyhow::Result<()> {
-        let older = self.owned.iter().filter_map(|(&partition, owned)| Some((partition, owned.older?.next)));
+        let older = self.owned.iter().filter_map(|(&partition, owned)| Some((partition, owned.older.as_ref()?.next)));
         self.older.assign(&older.collect::<Vec<_>>())
     }
 }

@@ -322,8 +322,9 @@ impl<T: Transport> RowsWorker<T> {
 
     fn forget(&mut self, partition: Partition) {
         self.saver.forget(partition);
-        let Some(owned) = self.owned.remove(&partition) else { return };
-        self.hands.ties.view.end_loading(usize::from(owned.older.is_some()));
+        if self.owned.remove(&partition).is_none() {
+            return;
+        }
         self.hands.ties.view.remove_partition(partition, self.hands.plan.pairs_partitions);
         self.hands.ties.desk.remove(StageName::Rows, partition);
         tracing::info!(stage = "rows", partition = partition.0, "let go");

@@ -134,7 +134,11 @@ impl<T: Transport> RowsWorker<T> {
             work.forget_published();
         }
         inputs.push((RowsInput::Lists, known.unwrap_or(lists.low), lists));
-        let older = known.filter(|&until| until > lists.low).map(|until| Older { next: lists.low, until });
+        let older = known.filter(|&until| until > lists.low).map(|until| Older {
+            next: lists.low,
+            until,
+            _loading: self.hands.ties.view.load(),
+        });
         let Ties { metrics, desk, .. } = &self.hands.ties;
         let (to, left) = (bounds.high, next.lag(bounds.high));
         tracing::info!(
@@ -163,7 +167,6 @@ impl<T: Transport> RowsWorker<T> {
                 break;
             }
         }
-        self.hands.ties.view.begin_loading(usize::from(older.is_some()));
         self.owned.insert(partition, owned);
         self.saver.meet(partition, &begun, left, self.hands.now());
         Ok((partition, next))
