@@ -352,15 +352,8 @@ fn assert_same_standing(
     assert_eq!(alive(want), alive(got), "{context}: other lists");
     for key in alive(want) {
         let (want, got) = (&want[&key].1, &got[&key].1);
-        let near = want.iter().zip(got).all(|(w, g)| (w.1 - g.1).abs() < no_news + 0.01);
-        // Two that rank alike but for such a sum may stand either way round.
-        let near_each = |item: &str| want.iter().zip(got).all(|(w, g)| (w.0 == item) == (g.0 == item));
-        let swapped = want.iter().filter(|(item, _)| !near_each(item));
-        let are_alike = swapped.clone().all(|(item, score)| {
-            got.iter().any(|g| g.0 == *item && (score - g.1).abs() < 0.01)
-                && swapped.clone().any(|w| w.0 != *item && (w.1 - score).abs() < 0.01)
-        });
-        assert!(near && are_alike && want.len() == got.len(), "{context}: {key}\nwant {want:?}\n got {got:?}");
+        let near = want.iter().zip(got).all(|(w, g)| w.0 == g.0 && (w.1 - g.1).abs() < no_news + 0.01);
+        assert!(near && want.len() == got.len(), "{context}: {key}\nwant {want:?}\n got {got:?}");
     }
 }
 
