@@ -1,3 +1,5 @@
+//! A snapshot that is taken, turn by turn: a store that is slow, portions that are large, what may be trimmed.
+
 use super::*;
 
 fn taking(orders: SyncSender<Order>, outcome: Receiver<Result<Published, StoreError>>) -> Taking {
