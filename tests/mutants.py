@@ -471,8 +471,8 @@ MUTANTS = [
     *of(
         "src/stage/rows/keeping.rs",
         ("snapshot-known-rows", "self.identity.known = state.known;", "", "the ledger and the facts of rows are not taken up"),
-        ("snapshot-silence", "self.silence.take_up(state.silence);", "", "a history that was read when the state was kept is loud"),
-        ("snapshot-heard", "self.telling.take_up(state.heard);", "", "who had been overtaken is heard again"),
+        ("snapshot-silence", "self.silence.restore(state.silence);", "", "a history that was read when the state was kept is loud"),
+        ("snapshot-heard", "self.telling.restore(state.read_stamps);", "", "who had been overtaken is heard again"),
     ),
     *of(
         "src/stage/windows/keeping.rs",

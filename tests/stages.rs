@@ -5,7 +5,7 @@
 use samenloop::event::UserKeys;
 use samenloop::intake::{Intake, MappingSpec, Record, TimeRules};
 use samenloop::position::{NextOffset, SourcePartition};
-use samenloop::stage::{BlockLimits, Clock, Effect, Fact, IntakeInput, IntakeWork, Left, SourceInput, Stage};
+use samenloop::stage::{BlockLimits, Clock, Effect, Fact, Inherited, IntakeInput, IntakeWork, SourceInput, Stage};
 use samenloop::wire::{EventsBlock, Kind, SectionHead, kind_of};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -38,7 +38,7 @@ impl IntakeRig {
         let work = IntakeWork::new(intake, vec![input], PARTITIONS, 0, None, BlockLimits::default());
         let (stage, next) = (Stage::new(work, [INPUT]), NextOffset(0));
         let mut rig = Self { stage, effects: Vec::new(), told: BTreeMap::new(), events: 0, next };
-        rig.tell(Fact::Left(Left::NewLogId(1)));
+        rig.tell(Fact::Inherited(Inherited::NewLogId(1)));
         rig.tell(clock(NOW_MS));
         rig.tell(Fact::Opened { input: INPUT, next, until: Some(until) });
         rig

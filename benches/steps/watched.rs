@@ -130,7 +130,7 @@ impl Effects for Wanted {
 
 fn kind_of(fact: &Fact<'_, RowsWork>) -> &'static str {
     match fact {
-        Fact::Left(_) => "left",
+        Fact::Inherited(_) => "inherited",
         Fact::Opened { .. } => "opened",
         Fact::Record { input: RowsInput::Pairs, .. } => "pairs",
         Fact::Record { input: RowsInput::Lists, .. } => "lists",

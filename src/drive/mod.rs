@@ -34,7 +34,7 @@ pub use snapshots::Snapshots;
 pub use tail::Runs;
 pub use transport::{
     Appending, Bounds, Change, Follower, LogFailure, Message, Next, Reader, Rejected, Rejects, Run, Topic, Transport,
-    Trim, TrimTold, Writer,
+    Trim, TrimDone, Writer,
 };
 pub use vigil::{StopAsked, Vigil};
 pub use windows::WindowsWorker;

@@ -12,7 +12,7 @@
 
 use super::transport::Bounds;
 use crate::position::{Checkpoint, CheckpointError, NextOffset, Partition, Position, SourcePartition};
-use crate::stage::{Left, Log, PartitionFacts, StageError};
+use crate::stage::{Inherited, Log, PartitionFacts, StageError};
 use crate::wire::{Lag, Opening};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -134,7 +134,7 @@ impl LogFacts {
     }
 
     /// Takes over what a snapshot of the partition's reader says of all before `offset`, where that is more than is known.
-    pub fn take_up(&mut self, partition: Partition, offset: NextOffset, facts: PartitionFacts) {
+    pub fn add_partition(&mut self, partition: Partition, offset: NextOffset, facts: PartitionFacts) {
         if self.read_to.get(&partition).is_some_and(|&seen| seen < offset) {
             self.read_to.insert(partition, offset);
             self.held.insert(partition, facts);
@@ -234,20 +234,20 @@ impl LogFacts {
         &self,
         log_id: u128,
         is_its: impl Fn(&SourcePartition) -> bool,
-        mut tell: impl FnMut(Left<'_>) -> Result<(), StageError>,
+        mut tell: impl FnMut(Inherited<'_>) -> Result<(), StageError>,
     ) -> Result<(), StageError> {
         for (partition, offset, opening) in self.openings() {
-            tell(Left::Opening { partition, offset, opening })?;
+            tell(Inherited::Opening { partition, offset, opening })?;
         }
         for (partition, held) in &self.held {
             for (source, checkpoint) in held.checkpoints().filter(|(source, _)| is_its(source)) {
-                tell(Left::Checkpoint { output: partition.index(), source, checkpoint })?;
+                tell(Inherited::Checkpoint { output: partition.index(), source, checkpoint })?;
             }
         }
         for source in self.given_up().filter(|source| is_its(source)) {
-            tell(Left::GivenUp { source })?;
+            tell(Inherited::GivenUp { source })?;
         }
-        tell(Left::NewLogId(log_id))
+        tell(Inherited::NewLogId(log_id))
     }
 }
 
@@ -315,8 +315,8 @@ mod tests {
             let heard = facts.tell(
                 1,
                 |_| true,
-                |left| {
-                    if let Left::GivenUp { source } = left {
+                |inherited| {
+                    if let Inherited::GivenUp { source } = inherited {
                         given_up.push(source.to_string());
                     }
                     Ok(())

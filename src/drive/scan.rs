@@ -179,7 +179,7 @@ impl LogScan {
                 let wanted = Wanted::of(plan, self.facts.log(), partition, bounds);
                 let found_at = |checkpoint| block_at(&follower, self.facts.log(), partition, checkpoint, vigil);
                 if let Some((offset, facts)) = head_facts(snapshots, &wanted, vigil, &found_at)? {
-                    self.facts.take_up(partition, offset, facts);
+                    self.facts.add_partition(partition, offset, facts);
                 }
             }
             self.facts.bounds(partition, bounds)?;

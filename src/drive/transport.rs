@@ -276,7 +276,7 @@ pub trait Rejects {
 }
 
 /// Who hears of a partition of a log whether it was trimmed.
-pub type TrimTold = Box<dyn Fn(Log, bool) + Send>;
+pub type TrimDone = Box<dyn Fn(Log, bool) + Send>;
 
 /// All of a log's partition before an offset, which nobody needs any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -322,5 +322,5 @@ pub trait Transport {
     fn rejects(&self) -> anyhow::Result<Self::Rejects>;
     /// Deletes what our logs need not hold any more. Does not wait; what is not deleted stays until the next time. `told` hears of each
     /// log whether it was, later and on any thread.
-    fn trim(&self, trims: Vec<Trim>, told: TrimTold);
+    fn trim(&self, trims: Vec<Trim>, told: TrimDone);
 }

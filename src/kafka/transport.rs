@@ -4,7 +4,7 @@ use super::follower::KafkaFollower;
 use super::reader::KafkaReader;
 use super::rejects::KafkaRejects;
 use super::writer::KafkaWriter;
-use crate::drive::{Topic, Transport, Trim, TrimTold, Vigil, Wake};
+use crate::drive::{Topic, Transport, Trim, TrimDone, Vigil, Wake};
 use crate::stage::Log;
 use rdkafka::ClientConfig;
 use std::collections::BTreeMap;
@@ -81,7 +81,7 @@ impl Transport for KafkaTransport {
         KafkaRejects::new(&self.names.client, &self.names.rejects, &self.vigil)
     }
 
-    fn trim(&self, trims: Vec<Trim>, told: TrimTold) {
+    fn trim(&self, trims: Vec<Trim>, told: TrimDone) {
         let topic_of = |trim: &Trim| self.names.topic(&Topic::Log(trim.log)).to_owned();
         super::trimming::trim(&self.names.client, trims, topic_of, told);
     }

@@ -4,7 +4,7 @@
 //! is tried again behind the next snapshot.
 
 use super::client::ClientLog;
-use crate::drive::{Trim, TrimTold};
+use crate::drive::{Trim, TrimDone};
 use crate::stage::Log;
 use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::config::FromClientConfigAndContext as _;
@@ -18,7 +18,7 @@ const ANSWER_MAX: Duration = Duration::from_secs(30);
 type Named = (Log, (String, i32, i64));
 
 /// Deletes, on a thread of its own.
-pub(super) fn trim(client: &ClientConfig, trims: Vec<Trim>, topic_of: impl Fn(&Trim) -> String, told: TrimTold) {
+pub(super) fn trim(client: &ClientConfig, trims: Vec<Trim>, topic_of: impl Fn(&Trim) -> String, told: TrimDone) {
     let place = |trim: &Trim| Some((topic_of(trim), trim.partition.0.try_into().ok()?, trim.to.0.try_into().ok()?));
     let wanted = trims.iter().filter(|trim| trim.to.0 > 0);
     let named: Vec<Named> = wanted.filter_map(|trim| Some((trim.log, place(trim)?))).collect();
@@ -38,7 +38,7 @@ pub(super) fn trim(client: &ClientConfig, trims: Vec<Trim>, topic_of: impl Fn(&T
 }
 
 /// An error: nothing was answered, nor told.
-fn delete(client: &ClientConfig, named: &[Named], told: &TrimTold) -> anyhow::Result<()> {
+fn delete(client: &ClientConfig, named: &[Named], told: &TrimDone) -> anyhow::Result<()> {
     let mut offsets = TopicPartitionList::new();
     for (_, (topic, partition, offset)) in named {
         offsets.add_partition_offset(topic, *partition, Offset::Offset(*offset))?;

@@ -45,12 +45,12 @@ struct Sent {
 #[derive(Default)]
 struct Acknowledgements {
     count: AtomicU64,
-    heard: Mutex<Heard>,
+    deliveries: Mutex<Deliveries>,
 }
 
 /// What brokers have said.
 #[derive(Default)]
-struct Heard {
+struct Deliveries {
     /// How many records of each era have been acknowledged.
     by_era: BTreeMap<u64, u64>,
     /// Numbers of the first records of partitions that have been acknowledged.
@@ -70,7 +70,7 @@ impl ClientContext for Acknowledgements {
     fn error(&self, error: KafkaError, reason: &str) {
         tracing::debug!(%error, reason, "kafka producer"); // its line in the log says as much
         if matches!(error, KafkaError::Global(RDKafkaErrorCode::Fatal)) {
-            lock(&self.heard).failure.get_or_insert_with(|| reason.to_owned());
+            lock(&self.deliveries).failure.get_or_insert_with(|| reason.to_owned());
         }
     }
 }
@@ -79,23 +79,23 @@ impl ProducerContext for Acknowledgements {
     type DeliveryOpaque = Box<Sent>;
 
     fn delivery(&self, result: &DeliveryResult<'_>, sent: Box<Sent>) {
-        let mut heard = lock(&self.heard);
+        let mut deliveries = lock(&self.deliveries);
         match result {
             Ok(delivered) => {
                 if sent.is_asked {
-                    heard.asked = next(delivered.offset());
+                    deliveries.asked = next(delivered.offset());
                 }
                 if sent.first > 0 {
-                    heard.firsts.insert(sent.first);
+                    deliveries.firsts.insert(sent.first);
                 }
                 if let (Some(stamp), Some(partition)) = (sent.stamp, number(delivered.partition())) {
-                    heard.runs.landed(partition, next(delivered.offset()), stamp);
+                    deliveries.runs.landed(partition, next(delivered.offset()), stamp);
                 }
-                *heard.by_era.entry(sent.era).or_default() += 1;
+                *deliveries.by_era.entry(sent.era).or_default() += 1;
                 self.count.fetch_add(1, Ordering::Relaxed);
             }
             Err((error, _)) => {
-                heard.failure.get_or_insert_with(|| error.to_string());
+                deliveries.failure.get_or_insert_with(|| error.to_string());
             }
         }
     }
@@ -177,7 +177,7 @@ impl KafkaWriter {
             Some(&Some(number)) => {
                 loop {
                     take_in(&self.producer)?;
-                    if self.heard().firsts.contains(&number) {
+                    if self.deliveries().firsts.contains(&number) {
                         break;
                     }
                     self.vigil.wait(&format_args!(
@@ -194,8 +194,8 @@ impl KafkaWriter {
         }
     }
 
-    fn heard(&self) -> MutexGuard<'_, Heard> {
-        lock(&self.producer.context().heard)
+    fn deliveries(&self) -> MutexGuard<'_, Deliveries> {
+        lock(&self.producer.context().deliveries)
     }
 
     fn is_acknowledged(&self) -> bool {
@@ -209,10 +209,10 @@ impl Writer for KafkaWriter {
     }
 
     fn append_at(&mut self, log: Log, partition: Partition, appending: Appending<'_>) -> anyhow::Result<NextOffset> {
-        self.heard().asked = None;
+        self.deliveries().asked = None;
         self.send(log, partition, appending, true)?;
         self.flush()?;
-        let asked = self.heard().asked;
+        let asked = self.deliveries().asked;
         asked.ok_or_else(|| LogFailure::said(log.name(), "a record was acknowledged without its offset").into())
     }
 
@@ -238,8 +238,8 @@ impl Writer for KafkaWriter {
     }
 
     fn is_done(&mut self, era: u64) -> bool {
-        let mut heard = lock(&self.producer.context().heard);
-        let acknowledged = &mut heard.by_era;
+        let mut deliveries = lock(&self.producer.context().deliveries);
+        let acknowledged = &mut deliveries.by_era;
         while let Some((&oldest, &sent)) = self.sent_by_era.first_key_value() {
             if oldest > era {
                 break;
@@ -254,7 +254,7 @@ impl Writer for KafkaWriter {
     }
 
     fn runs(&mut self) -> Vec<(Partition, Option<Run>)> {
-        self.heard().runs.take()
+        self.deliveries().runs.take()
     }
 }
 
@@ -268,7 +268,7 @@ fn take_in(producer: &BaseProducer<Acknowledgements>) -> anyhow::Result<()> {
             break;
         }
     }
-    match &lock(&producer.context().heard).failure {
+    match &lock(&producer.context().deliveries).failure {
         None => Ok(()),
         Some(what) => Err(LogFailure::said("producer", &format!("a record was not delivered: {what}")).into()),
     }

@@ -163,7 +163,7 @@ impl Publisher {
     }
 
     /// What was known of a list when the state was kept.
-    pub(super) fn take_up(&mut self, list: ListNumber, stamp: Stamp, shown: Vec<Shown>, is_stale: bool) {
+    pub(super) fn restore_saved(&mut self, list: ListNumber, stamp: Stamp, shown: Vec<Shown>, is_stale: bool) {
         self.put(list, stamp, shown.into_iter());
         self.published(list).is_stale = is_stale;
     }

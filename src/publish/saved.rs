@@ -119,7 +119,7 @@ impl Publisher {
                 return Err(SavedError::unfit("published: a list twice"));
             }
             self.loaded += 1;
-            self.take_up(list, Stamp { epoch, sequence }, shown, tag & STALE != 0);
+            self.restore_saved(list, Stamp { epoch, sequence }, shown, tag & STALE != 0);
         }
         Ok(())
     }

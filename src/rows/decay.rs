@@ -94,7 +94,7 @@ pub(super) const ROUNDING_OF_TOTALS: f64 = 1.0 / (1_u64 << 36) as f64;
 /// What is left of a weight when `taken` is taken back. Nothing at all where no support is left, or none was there, and what is
 /// left is only what adding and subtracting has rounded; else it stays present.
 #[must_use]
-pub(super) fn left(weight: f64, taken: f64, rounding: f64, is_without_support: bool) -> f64 {
+pub(super) fn remaining(weight: f64, taken: f64, rounding: f64, is_without_support: bool) -> f64 {
     let left = weight - taken;
     if is_without_support && left <= taken * rounding { 0.0 } else { left.max(f64::MIN_POSITIVE) }
 }
@@ -102,7 +102,7 @@ pub(super) fn left(weight: f64, taken: f64, rounding: f64, is_without_support: b
 /// The stored weight less `weight`; 0 where nothing is left: see [`left`].
 #[must_use]
 pub(super) fn reduce(coarse: f32, fine: u16, weight: f64, is_without_support: bool) -> (f32, u16) {
-    match left(stored(coarse, fine), weight, ROUNDING_OF_PAIRS, is_without_support) {
+    match remaining(stored(coarse, fine), weight, ROUNDING_OF_PAIRS, is_without_support) {
         0.0 => (0.0, 0),
         left => split(left),
     }
@@ -132,7 +132,7 @@ impl Decay {
     }
 
     /// Stands where it stood when it was kept.
-    pub(super) fn take_up(&mut self, landmark: Option<i64>) {
+    pub(super) fn restore(&mut self, landmark: Option<i64>) {
         self.landmark = landmark;
     }
 

@@ -31,7 +31,7 @@ use crate::items::{ItemId, Items, ShopId};
 use crate::position::Partition;
 use crate::relation::{Bought, Change, Delta, OrdersBefore, Relation, repeat_weight};
 use crate::rules::CountingRules;
-use decay::{Decay, ROUNDING_OF_TOTALS, left};
+use decay::{Decay, ROUNDING_OF_TOTALS, remaining};
 use owner::Ownership;
 use row::{Increment, RowStore};
 use saved::{Loading, State};
@@ -234,7 +234,7 @@ impl Rows {
         let contexts = self.totals[unit.relation.index()].contexts_mut(shop.index());
         if unit.is_taken_back {
             contexts.support = contexts.support.saturating_sub(1);
-            let left = left(contexts.weight, unit.weight, ROUNDING_OF_TOTALS, false);
+            let left = remaining(contexts.weight, unit.weight, ROUNDING_OF_TOTALS, false);
             contexts.weight = if contexts.support == 0 { 0.0 } else { left }; // each has support
         } else {
             contexts.weight += unit.weight;

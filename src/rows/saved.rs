@@ -212,7 +212,7 @@ impl Rows {
         self.loading.expected = Some((figures.units, figures.shops));
         (self.now, self.pair_updates) = (figures.now, figures.pair_updates);
         for (index, landmark) in figures.landmarks.into_iter().enumerate() {
-            self.decay[index].take_up(landmark);
+            self.decay[index].restore(landmark);
         }
         self.store.take_up_tallies(&figures.evictions, &figures.missed);
         Ok(())
@@ -249,7 +249,7 @@ impl Rows {
             if flags & SENT != 0 {
                 *slot(&mut totals.sent_others, item.index()) = weight(take(&mut body, "a total told")?)?;
             }
-            self.travel.take_up(TotalKey::Item(relation, item), flags & CHANGED != 0, flags & DIFFERS != 0);
+            self.travel.restore(TotalKey::Item(relation, item), flags & CHANGED != 0, flags & DIFFERS != 0);
         }
         Ok(())
     }
@@ -269,7 +269,7 @@ impl Rows {
             if flags & SENT != 0 {
                 *slot(&mut totals.sent_contexts, shop.index()) = weight(sent)?;
             }
-            self.travel.take_up(TotalKey::Shop(relation, shop), changed, differs);
+            self.travel.restore(TotalKey::Shop(relation, shop), changed, differs);
         }
         Ok(())
     }
@@ -379,7 +379,7 @@ fn small_count(count: usize) -> u32 {
 
 impl Travel {
     /// Totals that have to be looked at, as they were.
-    fn take_up(&mut self, key: TotalKey, changed: bool, differs: bool) {
+    fn restore(&mut self, key: TotalKey, changed: bool, differs: bool) {
         if changed {
             self.changed.push(key);
         }

@@ -594,8 +594,8 @@ fn tell(partitions: &mut [Rows], step_milli: u32, exact: bool) -> usize {
             for (place, rows) in partitions.iter_mut().enumerate() {
                 let key = key_of(rows, &named);
                 let own = place == teller;
-                assert!(!own || !rows.hear_total(&TotalUpdate { key, ..update }, landmark), "own totals stay");
-                rows.hear_total(&TotalUpdate { key, ..update }, landmark);
+                assert!(!own || !rows.apply_foreign_total(&TotalUpdate { key, ..update }, landmark), "own totals stay");
+                rows.apply_foreign_total(&TotalUpdate { key, ..update }, landmark);
             }
         }
     }
@@ -694,18 +694,18 @@ fn an_own_total_is_not_taken_from_others_and_what_was_told_is_not_told_again() {
         rows.totals[Relation::AlsoBought.index()].other(rows.items().find_item("main", name).unwrap()).weight
     };
     let (own_key, foreign_key) = (key(&mut rows, &own), key(&mut rows, &foreign));
-    assert!(rows.hear_total(&update(foreign_key, 7.0), 3));
-    assert!(!rows.hear_total(&update(foreign_key, 7.0), 3), "no news");
-    assert!(rows.hear_total(&update(foreign_key, 8.0), 3));
-    assert!(!rows.hear_total(&update(own_key, 9.0), 3));
+    assert!(rows.apply_foreign_total(&update(foreign_key, 7.0), 3));
+    assert!(!rows.apply_foreign_total(&update(foreign_key, 7.0), 3), "no news");
+    assert!(rows.apply_foreign_total(&update(foreign_key, 8.0), 3));
+    assert!(!rows.apply_foreign_total(&update(own_key, 9.0), 3));
     assert_eq!((weight(&rows, &foreign), weight(&rows, &own)), (8.0, 0.0));
-    assert!(rows.hear_total(&update(foreign_key, 0.0), 3), "taken back wholly");
+    assert!(rows.apply_foreign_total(&update(foreign_key, 0.0), 3), "taken back wholly");
     assert_eq!(weight(&rows, &foreign), 0.0);
 
     // What a predecessor told of an own total: the same is not told again, more is.
     let TotalKey::Item(relation, item) = own_key else { panic!() };
     let landmark = rows.landmark(relation);
-    rows.restore_told(&update(own_key, 5.0), landmark);
+    rows.restore_sent(&update(own_key, 5.0), landmark);
     rows.totals[relation.index()].other_mut(item).weight = 5.0;
     rows.note_other(relation, item);
     let mut told = Vec::new();

@@ -3,7 +3,7 @@
 //! Invariants: own totals are exact; a foreign one is what its owner last broadcast. Weights are relative to the landmark;
 //! zero means never counted, or taken back wholly.
 
-use super::decay::{ROUNDING_OF_TOTALS, left, power_of_two};
+use super::decay::{ROUNDING_OF_TOTALS, power_of_two, remaining};
 use crate::items::ItemId;
 use crate::relation::Relation;
 
@@ -23,7 +23,7 @@ impl Total {
     pub(super) fn count(&mut self, weight: f64, support: u32, is_taken_back: bool) {
         if is_taken_back {
             self.support = self.support.saturating_sub(support);
-            self.weight = left(self.weight, weight, ROUNDING_OF_TOTALS, self.support == 0);
+            self.weight = remaining(self.weight, weight, ROUNDING_OF_TOTALS, self.support == 0);
         } else {
             self.support = self.support.saturating_add(support);
             self.weight += weight;

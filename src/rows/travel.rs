@@ -42,6 +42,9 @@ pub struct TotalUpdate {
     pub weight: f64,
 }
 
+/// What readers have of a total of which nobody knows what they have: off from every weight, by any step.
+const UNKNOWN: f64 = f64::MAX;
+
 /// What a partition has to tell.
 #[derive(Default)]
 pub(super) struct Travel {
@@ -142,7 +145,7 @@ impl Rows {
 
     /// Takes over what another partition says of its total, relative to `landmark`. Of an own one nothing is taken. Says
     /// whether anything changed.
-    pub fn hear_total(&mut self, update: &TotalUpdate, landmark: i64) -> bool {
+    pub fn apply_foreign_total(&mut self, update: &TotalUpdate, landmark: i64) -> bool {
         self.owner.meet(&self.items);
         if self.owns_total(update.key) {
             return false;
@@ -167,7 +170,7 @@ impl Rows {
     }
 
     /// A predecessor has told this of an own total: readers have it, so it is not told again unless it is off.
-    pub fn restore_told(&mut self, update: &TotalUpdate, landmark: i64) {
+    pub fn restore_sent(&mut self, update: &TotalUpdate, landmark: i64) {
         self.owner.meet(&self.items);
         if !self.owns_total(update.key) {
             return;
@@ -180,6 +183,35 @@ impl Rows {
             }
             TotalKey::Shop(relation, shop) => {
                 *slot(&mut self.totals[relation.index()].sent_contexts, shop.index()) = weight;
+            }
+        }
+    }
+
+    /// This was told of an own total, but readers did not take it: if it is what they are held to have, nothing is known
+    /// of what they have, and the total is told again.
+    pub fn forget_sent(&mut self, update: &TotalUpdate, landmark: i64) {
+        self.owner.meet(&self.items);
+        if !self.owns_total(update.key) {
+            return;
+        }
+        let weight = self.aligned(update, landmark);
+        let totals = &self.totals[update.key.relation().index()];
+        let sent = match update.key {
+            TotalKey::Item(_, item) => totals.sent_others.get(item.index()),
+            TotalKey::Shop(_, shop) => totals.sent_contexts.get(shop.index()),
+        };
+        if sent.copied().unwrap_or_default() != weight {
+            return; // told again since, and taken
+        }
+        self.keep_total(update.key);
+        match update.key {
+            TotalKey::Item(relation, item) => {
+                *slot(&mut self.totals[relation.index()].sent_others, item.index()) = UNKNOWN;
+                self.note_other(relation, item);
+            }
+            TotalKey::Shop(relation, shop) => {
+                *slot(&mut self.totals[relation.index()].sent_contexts, shop.index()) = UNKNOWN;
+                self.note_contexts(relation, shop);
             }
         }
     }

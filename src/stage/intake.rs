@@ -19,7 +19,7 @@ use super::checkpoints::{Checkpoints, refused};
 use super::effect::{Effects, Log, StageError};
 use super::lag::LagWatch;
 use super::sections::{News, Sections};
-use super::{Authorship, BlockLimits, Clock, Left, REPEAT_INTERVAL_MS, SourceInput, Work};
+use super::{Authorship, BlockLimits, Clock, Inherited, REPEAT_INTERVAL_MS, SourceInput, Work};
 use crate::event::{EventTime, EventType};
 use crate::findings::{Finding, Profile};
 use crate::intake::{Intake, Learned, Mapping, Reason, Record, SchemaId, checksum_of_record};
@@ -316,10 +316,10 @@ impl Work for IntakeWork {
     type Input = SourceInput;
     type Record<'a> = SourceRecord<'a>;
 
-    fn left(&mut self, left: &Left<'_>) -> Result<(), StageError> {
-        match *left {
-            Left::NewLogId(log_id) => self.authorship.settle(log_id),
-            Left::Opening { partition, offset, opening } => {
+    fn inherit(&mut self, inherited: &Inherited<'_>) -> Result<(), StageError> {
+        match *inherited {
+            Inherited::NewLogId(log_id) => self.authorship.settle(log_id),
+            Inherited::Opening { partition, offset, opening } => {
                 self.authorship.check(partition, offset, opening)?;
                 for Origin { source, first } in &opening.origins {
                     let (Some(named), Some(first)) = (self.named.get_mut(source), *first) else { continue };
@@ -329,12 +329,12 @@ impl Work for IntakeWork {
                     }
                 }
             }
-            Left::Checkpoint { output, source, checkpoint } => {
+            Inherited::Checkpoint { output, source, checkpoint } => {
                 if let Some(input) = self.number_of(source) {
                     self.sections.restore(output, input, checkpoint);
                 }
             }
-            Left::GivenUp { source } => {
+            Inherited::GivenUp { source } => {
                 if let Some(input) = self.number_of(source) {
                     self.inputs[input].lag.give_up();
                 }

@@ -95,7 +95,7 @@ impl Clock {
 
 /// Something that a predecessor of this stage left behind.
 #[derive(Clone, Debug)]
-pub enum Left<'a> {
+pub enum Inherited<'a> {
     /// A random id for the log this stage writes, should no opening mark have given it one.
     NewLogId(u128),
     /// An opening mark on the log that this stage writes.
@@ -126,7 +126,7 @@ pub enum Left<'a> {
 /// All that can happen to a stage.
 pub enum Fact<'a, W: Work> {
     /// While restoring: what a predecessor left.
-    Left(Left<'a>),
+    Inherited(Inherited<'a>),
     /// While restoring: this owner's claim stands on the log at this offset, which is its epoch.
     Claimed {
         /// Of two owners the one with the higher epoch counts.
@@ -195,7 +195,7 @@ pub trait Work {
     ///
     /// # Errors
     /// When it cannot be this stage's.
-    fn left(&mut self, left: &Left<'_>) -> Result<(), StageError>;
+    fn inherit(&mut self, inherited: &Inherited<'_>) -> Result<(), StageError>;
     /// This owner's claim is its epoch. Only rows claims.
     fn claimed(&mut self, _epoch: u64) {}
     /// An input starts at `next`, and ended at `until` when looked.
@@ -334,7 +334,7 @@ impl<W: Work> Stage<W> {
 
     fn take(&mut self, fact: Fact<'_, W>, effects: &mut dyn Effects) -> Result<(), StageError> {
         match fact {
-            Fact::Left(left) => self.work.left(&left)?,
+            Fact::Inherited(inherited) => self.work.inherit(&inherited)?,
             Fact::Claimed { epoch } => self.work.claimed(epoch),
             Fact::Opened { input, next, until } => self.opened(input, next, until, effects)?,
             Fact::Record { input, offset, record } => self.record(input, offset, &record, effects)?,

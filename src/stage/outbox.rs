@@ -15,7 +15,7 @@ struct Channel {
     /// All before this is on the log.
     sent: Checkpoint,
     /// What the log was told last.
-    told: Option<Progress>,
+    announced: Option<Progress>,
     /// How many deltas of the record at hand went here.
     index: u32,
 }
@@ -54,7 +54,8 @@ struct Split {
 
 impl Outbox {
     pub(super) fn new(source: SourcePartition, partitions: u32, limits: super::BlockLimits) -> Self {
-        let channel = || Channel { writer: PairsWriter::default(), sent: Checkpoint::default(), told: None, index: 0 };
+        let channel =
+            || Channel { writer: PairsWriter::default(), sent: Checkpoint::default(), announced: None, index: 0 };
         Self {
             source,
             channels: std::iter::repeat_with(channel).take(Partition(partitions).index()).collect(),
@@ -279,7 +280,7 @@ impl Outbox {
         let Some(head) = channel.writer.head() else { return };
         (head.span.to, head.checksum) = (to.position, to.checksum);
         (head.highest, head.lag) = (progress.highest, progress.lag);
-        (channel.sent, channel.told) = (to, Some(progress));
+        (channel.sent, channel.announced) = (to, Some(progress));
         effects.append(Log::Pairs, partition_of(output), channel.writer.finish(self.generation, items));
     }
 
@@ -296,8 +297,8 @@ impl Outbox {
             let reached = self.reached(output);
             let channel = &mut self.channels[output];
             let is_news = match news {
-                News::Lag => channel.told.map(|told| told.lag) != Some(progress.lag),
-                News::All => channel.told != Some(progress) || reached > channel.sent.position,
+                News::Lag => channel.announced.map(|announced| announced.lag) != Some(progress.lag),
+                News::All => channel.announced != Some(progress) || reached > channel.sent.position,
             };
             let replaying = reached < channel.sent.position;
             if is_news && !replaying && channel.writer.is_empty() {
@@ -309,7 +310,7 @@ impl Outbox {
 
     /// What partitions have been told is to be told again.
     pub(super) fn tell_again(&mut self) {
-        self.channels.iter_mut().for_each(|channel| channel.told = None);
+        self.channels.iter_mut().for_each(|channel| channel.announced = None);
     }
 }
 

@@ -48,7 +48,7 @@ struct Channel {
     /// All before this is on the log.
     sent: Checkpoint,
     /// What the partition was told last.
-    told: Option<Progress>,
+    announced: Option<Progress>,
     /// Its section in the block under construction.
     section: Option<usize>,
 }
@@ -67,7 +67,7 @@ pub(super) struct Sections {
 
 impl Sections {
     pub(super) fn new(inputs: usize, outputs: u32, limits: BlockLimits) -> Self {
-        let channel = Channel { sent: Checkpoint::default(), told: None, section: None };
+        let channel = Channel { sent: Checkpoint::default(), announced: None, section: None };
         let output = || Output { writer: EventsWriter::default(), channels: vec![channel.clone(); inputs] };
         Self { outputs: std::iter::repeat_with(output).take(Partition(outputs).index()).collect(), limits }
     }
@@ -139,7 +139,7 @@ impl Sections {
             return;
         }
         for (input, place) in places.enumerate() {
-            let is_news = output.channels[input].told != Some(place.progress);
+            let is_news = output.channels[input].announced != Some(place.progress);
             if is_news && place.progress.lag.is_behind() && may_open(output, input, &place) {
                 open(output, input, &place);
             }
@@ -149,7 +149,7 @@ impl Sections {
             (head.span.to, head.checksum) = (checkpoint.position, checkpoint.checksum);
             (head.highest, head.lag) = (progress.highest, progress.lag);
             let channel = &mut output.channels[input];
-            (channel.sent, channel.told) = (checkpoint, Some(progress));
+            (channel.sent, channel.announced) = (checkpoint, Some(progress));
         }
         effects.append(Log::Events, partition, output.writer.finish(generation, items));
     }
@@ -158,10 +158,10 @@ impl Sections {
     pub(super) fn mark<'a>(&mut self, output: usize, news: News, places: &mut dyn Iterator<Item = Place<'a>>) {
         let output = &mut self.outputs[output];
         for (input, place) in places.enumerate() {
-            let Channel { sent, told, .. } = &output.channels[input];
+            let Channel { sent, announced, .. } = &output.channels[input];
             let is_news = match news {
-                News::Lag => told.map(|told| told.lag) != Some(place.progress.lag),
-                News::All => *told != Some(place.progress) || place.checkpoint.position > sent.position,
+                News::Lag => announced.map(|announced| announced.lag) != Some(place.progress.lag),
+                News::All => *announced != Some(place.progress) || place.checkpoint.position > sent.position,
             };
             if is_news && may_open(output, input, &place) {
                 open(output, input, &place);
@@ -177,7 +177,7 @@ impl Sections {
     /// What partitions have been told is to be told again.
     pub(super) fn tell_again(&mut self) {
         let channels = self.outputs.iter_mut().flat_map(|output| &mut output.channels);
-        channels.for_each(|channel| channel.told = None);
+        channels.for_each(|channel| channel.announced = None);
     }
 }
 

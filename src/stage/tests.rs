@@ -21,8 +21,8 @@ impl Work for Noting {
     type Input = SourceInput;
     type Record<'a> = &'a str;
 
-    fn left(&mut self, left: &Left<'_>) -> Result<(), StageError> {
-        self.note(format!("left {left:?}"))
+    fn inherit(&mut self, inherited: &Inherited<'_>) -> Result<(), StageError> {
+        self.note(format!("inherited {inherited:?}"))
     }
 
     fn claimed(&mut self, epoch: u64) {
@@ -136,7 +136,7 @@ impl Bench {
 #[test]
 fn it_opens_once_all_inputs_are_open_and_is_live_once_all_have_reached_their_ends() {
     let mut bench = Bench::new();
-    assert_eq!(bench.tell(Fact::Left(Left::NewLogId(3))), "left NewLogId(3)");
+    assert_eq!(bench.tell(Fact::Inherited(Inherited::NewLogId(3))), "inherited NewLogId(3)");
     assert_eq!(bench.tell(Fact::Claimed { epoch: 7 }), "claimed 7");
     assert_eq!(bench.open(A, 5, Some(7)), "opened 0 5 Some(7)");
     assert_eq!(*bench.0.phase(), Phase::Restoring);
@@ -237,7 +237,7 @@ fn after_an_error_nothing_follows_from_anything() {
     let facts: [fn() -> Fact<'static, Noting>; 3] = [
         || Fact::Record { input: A, offset: NextOffset(3), record: "r" },
         || Fact::Clock(Clock::at(5)),
-        || Fact::Left(Left::NewLogId(1)),
+        || Fact::Inherited(Inherited::NewLogId(1)),
     ];
     for fact in facts {
         let mut bench = Bench::live();

@@ -9,7 +9,7 @@ use super::effect::{Effects, Log, StageError};
 use super::intake::LAG_MARKS_MIN_MS;
 use super::outbox::Outbox;
 use super::sections::{News, Progress};
-use super::{Authorship, BlockLimits, Clock, EventsInput, Identity, Left, REPEAT_INTERVAL_MS, Work};
+use super::{Authorship, BlockLimits, Clock, EventsInput, Identity, Inherited, REPEAT_INTERVAL_MS, Work};
 use crate::event::{EventKey, EventTime, EventType, LinkKey, OrderStep, UserKey};
 use crate::items::{ItemId, Items, ShopId};
 use crate::position::{NextOffset, Partition, SourcePartition, Verdict};
@@ -87,7 +87,7 @@ pub struct WindowsWork {
     late_arrivals: BTreeMap<SourceIndex, u64>,
     /// What the pairs log was told last of how far behind the sources are; and when it may be told again, by the clock that
     /// never goes back.
-    told_lag: Option<Lag>,
+    announced_lag: Option<Lag>,
     next_lag_marks_ms: i64,
     next_repeat_ms: i64,
     /// Whether the opening marks are out: once the log read has said which it is.
@@ -126,7 +126,7 @@ impl WindowsWork {
             history_read: Vec::new(),
             given_up: BTreeSet::new(),
             late_arrivals: BTreeMap::new(),
-            told_lag: None,
+            announced_lag: None,
             next_lag_marks_ms: i64::MIN,
             next_repeat_ms: i64::MIN,
             announced: false,
@@ -360,7 +360,7 @@ impl WindowsWork {
 
     fn tell(&mut self, news: News, effects: &mut dyn Effects) {
         let progress = self.progress();
-        self.told_lag = Some(progress.lag);
+        self.announced_lag = Some(progress.lag);
         self.outbox.mark(news, progress, &self.items, effects);
     }
 
@@ -411,12 +411,12 @@ impl Work for WindowsWork {
     type Input = EventsInput;
     type Record<'a> = &'a [u8];
 
-    fn left(&mut self, left: &Left<'_>) -> Result<(), StageError> {
-        match *left {
-            Left::NewLogId(log_id) => self.authorship.settle(log_id),
-            Left::Opening { partition, offset, opening } => self.authorship.check(partition, offset, opening)?,
-            Left::Checkpoint { output, source, checkpoint } => self.outbox.restore(output, source, checkpoint),
-            Left::GivenUp { .. } => {} // what its own input says of sources is heard in reading it
+    fn inherit(&mut self, inherited: &Inherited<'_>) -> Result<(), StageError> {
+        match *inherited {
+            Inherited::NewLogId(log_id) => self.authorship.settle(log_id),
+            Inherited::Opening { partition, offset, opening } => self.authorship.check(partition, offset, opening)?,
+            Inherited::Checkpoint { output, source, checkpoint } => self.outbox.restore(output, source, checkpoint),
+            Inherited::GivenUp { .. } => {} // what its own input says of sources is heard in reading it
         }
         Ok(())
     }
@@ -461,7 +461,7 @@ impl Work for WindowsWork {
             self.next_repeat_ms = clock.monotonic_ms.saturating_add(REPEAT_INTERVAL_MS);
             self.outbox.tell_again();
         }
-        let is_news = self.told_lag != Some(self.progress().lag);
+        let is_news = self.announced_lag != Some(self.progress().lag);
         if self.announced && is_news && clock.monotonic_ms >= self.next_lag_marks_ms {
             self.next_lag_marks_ms = clock.monotonic_ms.saturating_add(LAG_MARKS_MIN_MS);
             self.tell(News::Lag, effects);

@@ -11,14 +11,14 @@ const INTERVAL_MS: i64 = 60_000;
 pub(super) struct Weighing {
     found: BTreeSet<Kind>,
     /// What the log has been told of.
-    told: BTreeSet<Kind>,
+    warned: BTreeSet<Kind>,
     /// By the clock that never goes back.
     next_ms: i64,
 }
 
 impl Weighing {
     pub(super) fn new(now_ms: i64) -> Self {
-        Self { found: BTreeSet::new(), told: BTreeSet::new(), next_ms: now_ms.saturating_add(INTERVAL_MS) }
+        Self { found: BTreeSet::new(), warned: BTreeSet::new(), next_ms: now_ms.saturating_add(INTERVAL_MS) }
     }
 
     /// Looks, where it is time to, and tells each kind once a process.
@@ -29,7 +29,7 @@ impl Weighing {
         self.next_ms = now_ms.saturating_add(INTERVAL_MS);
         let found = work.findings();
         for finding in &found {
-            if self.told.insert(finding.kind) {
+            if self.warned.insert(finding.kind) {
                 tracing::warn!(finding = finding.kind.name(), "{finding}");
             }
         }

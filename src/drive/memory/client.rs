@@ -2,7 +2,7 @@
 
 use super::super::transport::{
     Appending, Bounds, Change, Follower, LogFailure, Message, Next, Reader, Rejected, Rejects, Run, Topic, Transport,
-    Trim, TrimTold, Writer,
+    Trim, TrimDone, Writer,
 };
 use super::groups::Group;
 use super::{Kept, MemoryLog};
@@ -363,7 +363,7 @@ impl Transport for MemoryTransport {
         Ok(MemoryRejects)
     }
 
-    fn trim(&self, trims: Vec<Trim>, told: TrimTold) {
+    fn trim(&self, trims: Vec<Trim>, told: TrimDone) {
         for Trim { log, partition, to } in trims {
             self.log.with(&Topic::Log(log), partition, |held| held.trim(to));
             told(log, true);

@@ -258,7 +258,7 @@ impl<T: Transport> RowsWorker<T> {
         self.assignment
     }
 
-    fn take_up(&mut self, change: Change) -> anyhow::Result<()> {
+    fn apply_change(&mut self, change: Change) -> anyhow::Result<()> {
         self.assignment += 1;
         match change {
             Change::Revoked(partitions) => {
@@ -348,7 +348,7 @@ impl<T: Transport> Worker for RowsWorker<T> {
 
     fn change(&mut self) -> anyhow::Result<()> {
         while let Some(change) = self.reader.change() {
-            self.take_up(change)?;
+            self.apply_change(change)?;
         }
         Ok(())
     }

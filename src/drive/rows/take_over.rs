@@ -14,7 +14,7 @@ use crate::drive::worker::Ties;
 use crate::position::{Checkpoint, NextOffset, Partition, Position, SourcePartition};
 use crate::serve::view::ViewWriter;
 use crate::snapshot::Head;
-use crate::stage::{Fact, Left, Log, RowsInput, RowsWork, Stage, StageError};
+use crate::stage::{Fact, Inherited, Log, RowsInput, RowsWork, Stage, StageError};
 use crate::watch::health::{PartitionState, StageName};
 use crate::watch::metrics::DelayTally;
 use crate::wire::{Anew, Kind, SectionEnd, claim, kind_of, section_ends};
@@ -156,11 +156,14 @@ impl<T: Transport> RowsWorker<T> {
         let stage = Stage::new(work, RowsInput::all(partitions));
         let (delay, tail) = (DelayTally::default(), Tail::new(epoch));
         let mut owned = Owned { stage, newest_ms: None, delay, view, tail, older, follower, lag };
-        let known =
-            checkpoint.map(|checkpoint| Left::Checkpoint { output: partition.index(), source: &source, checkpoint });
+        let known = checkpoint.map(|checkpoint| Inherited::Checkpoint {
+            output: partition.index(),
+            source: &source,
+            checkpoint,
+        });
         let opened =
             inputs.into_iter().map(|(input, next, bounds)| Fact::Opened { input, next, until: bounds.until() });
-        let facts = std::iter::once(Fact::Claimed { epoch }).chain(known.map(Fact::Left)).chain(opened);
+        let facts = std::iter::once(Fact::Claimed { epoch }).chain(known.map(Fact::Inherited)).chain(opened);
         for fact in facts {
             if !owned.tell(&mut self.hands, &mut self.buffers, fact)? {
                 self.overtaken.push(partition); // somebody has claimed it already; the group will tell

@@ -70,7 +70,7 @@ impl<T: Transport> WindowsWorker<T> {
         Ok(())
     }
 
-    fn take_up(&mut self, change: Change) -> anyhow::Result<()> {
+    fn apply_change(&mut self, change: Change) -> anyhow::Result<()> {
         match change {
             Change::Revoked(partitions) => {
                 for partition in &partitions {
@@ -124,7 +124,7 @@ impl<T: Transport> WindowsWorker<T> {
         let told = self.pairs.facts.tell(
             log_id,
             |known| *known == source,
-            |left| stage.handle(Fact::Left(left), &mut effects),
+            |inherited| stage.handle(Fact::Inherited(inherited), &mut effects),
         );
         // What lies behind the snapshot is read again; what the log written holds of it is muted.
         let until = bounds.until();
@@ -246,7 +246,7 @@ impl<T: Transport> Worker for WindowsWorker<T> {
 
     fn change(&mut self) -> anyhow::Result<()> {
         while let Some(change) = self.reader.change() {
-            self.take_up(change)?;
+            self.apply_change(change)?;
         }
         Ok(())
     }

@@ -68,9 +68,9 @@ fn happen(rows: &mut Rows, numbers: &mut Numbers, time: EventTime) {
             let update = TotalUpdate { key, support: numbers.below(9), weight: 1.5 };
             let landmark = rows.landmark(Relation::AlsoBought);
             if numbers.below(2) == 0 {
-                rows.hear_total(&update, landmark);
+                rows.apply_foreign_total(&update, landmark);
             } else {
-                rows.restore_told(&update, landmark);
+                rows.restore_sent(&update, landmark);
             }
         }
         6 => {

@@ -192,7 +192,7 @@ fn the_opening_mark_names_every_configured_source_with_the_first_origin_that_was
         [predecessor(1, &[(0, Some(2)), (2, Some(3)), (9, Some(1))]), predecessor(2, &[(0, Some(4)), (2, Some(8))])]
     {
         let (partition, offset) = (Partition(1), NextOffset(0));
-        bench.tell(Fact::Left(Left::Opening { partition, offset, opening: &opening }));
+        bench.tell(Fact::Inherited(Inherited::Opening { partition, offset, opening: &opening }));
     }
     assert_eq!(bench.stage.work().origin(0), Some(Position::start_of(NextOffset(2))));
     assert_eq!(bench.stage.work().resume_at(0), NextOffset(2), "nothing before its origin is on any partition");
@@ -203,7 +203,7 @@ fn the_opening_mark_names_every_configured_source_with_the_first_origin_that_was
     assert_eq!(bench.openings, [(0, want.clone()), (1, want.clone())]);
     want.log_id = 13;
     let offset = NextOffset(0);
-    let other = bench.try_tell(Fact::Left(Left::Opening { partition: Partition(0), offset, opening: &want }));
+    let other = bench.try_tell(Fact::Inherited(Inherited::Opening { partition: Partition(0), offset, opening: &want }));
     assert!(matches!(other, Err(StageError::OtherLog { .. })));
 }
 
@@ -211,19 +211,23 @@ fn the_opening_mark_names_every_configured_source_with_the_first_origin_that_was
 fn each_partition_goes_on_where_it_ends_and_muted_is_what_it_holds() {
     let mut bench = Bench::of(work(1, 2, None, BlockLimits::default()));
     let opening = predecessor(1, &[(0, Some(2))]);
-    bench.tell(Fact::Left(Left::Opening { partition: Partition(0), offset: NextOffset(0), opening: &opening }));
+    bench.tell(Fact::Inherited(Inherited::Opening {
+        partition: Partition(0),
+        offset: NextOffset(0),
+        opening: &opening,
+    }));
     let users = [user_of(0), user_of(1)];
     let value =
         |offset: u64| view(&users[usize::try_from(offset % 2).unwrap()], NOW_MS + i64::try_from(offset).unwrap());
     for (output, offset) in [(0, 7), (1, 4), (1, 3)] {
-        let left = Left::Checkpoint {
+        let inherited = Inherited::Checkpoint {
             output,
             source: &source(0),
             checkpoint: checkpoint(offset, checksum(&value(offset - 1))),
         };
-        bench.tell(Fact::Left(left));
-        let other = Left::Checkpoint { output, source: &source(5), checkpoint: checkpoint(99, None) };
-        bench.tell(Fact::Left(other));
+        bench.tell(Fact::Inherited(inherited));
+        let other = Inherited::Checkpoint { output, source: &source(5), checkpoint: checkpoint(99, None) };
+        bench.tell(Fact::Inherited(other));
     }
     assert_eq!(bench.stage.work().checkpoint(0), checkpoint(4, checksum(&value(3))));
     bench.opened(0, 4, None);
@@ -246,11 +250,12 @@ fn a_source_that_is_read_from_before_or_anew_is_checked_against_what_was_read() 
         let mut bench = Bench::of(work(1, 1, None, BlockLimits::default()));
         if opening {
             let opening = predecessor(1, &[(0, Some(2))]);
-            let left = Left::Opening { partition: Partition(0), offset: NextOffset(0), opening: &opening };
-            bench.tell(Fact::Left(left));
+            let inherited = Inherited::Opening { partition: Partition(0), offset: NextOffset(0), opening: &opening };
+            bench.tell(Fact::Inherited(inherited));
             let (value, source) = (view("u", NOW_MS), source(0));
-            let left = Left::Checkpoint { output: 0, source: &source, checkpoint: checkpoint(4, checksum(&value)) };
-            bench.tell(Fact::Left(left));
+            let inherited =
+                Inherited::Checkpoint { output: 0, source: &source, checkpoint: checkpoint(4, checksum(&value)) };
+            bench.tell(Fact::Inherited(inherited));
         }
         bench
     };

@@ -22,7 +22,7 @@ struct StageState<K> {
     known: K,
     read: Checkpoint,
     silence: super::silence::Kept,
-    heard: Vec<(u64, u64)>,
+    read_stamps: Vec<(u64, u64)>,
     epochs_from: u64,
     ledger_duplicates: u64,
     /// How many names there are.
@@ -50,7 +50,7 @@ impl Kept for RowsWork {
             known: &self.identity.known,
             read: self.read,
             silence: self.silence.kept(),
-            heard: self.telling.heard_of_all().to_vec(),
+            read_stamps: self.telling.read_stamps().to_vec(),
             epochs_from: self.epochs_from,
             ledger_duplicates: self.tally.ledger_duplicates,
             items: self.rows.items().len() as u64,
@@ -93,8 +93,8 @@ impl Kept for RowsWork {
                 let state: StageState<Known> = whole(body, "the state of a stage")?;
                 self.identity.known = state.known;
                 self.read = state.read;
-                self.silence.take_up(state.silence);
-                self.telling.take_up(state.heard);
+                self.silence.restore(state.silence);
+                self.telling.restore(state.read_stamps);
                 self.epochs_from = state.epochs_from;
                 self.tally.ledger_duplicates = state.ledger_duplicates;
                 self.items_expected = Some(state.items);

@@ -19,7 +19,7 @@ pub use record::{Landed, LandedValue, RowsRecord};
 
 use super::checkpoints::{Checkpoints, refused};
 use super::effect::{Effects, Log, StageError};
-use super::{Clock, Identity, Left, RowsInput, Work};
+use super::{Clock, Identity, Inherited, RowsInput, Work};
 use crate::items::ItemId;
 use crate::list_key::ListName;
 use crate::position::{Checkpoint, NextOffset, Partition, SourcePartition};
@@ -78,7 +78,7 @@ pub struct RowsWork {
     pairs: SourcePartition,
     identity: Identity,
     /// What predecessors say that they have read of it: until it is opened, and then until reading has passed it.
-    checkpoints_left: Vec<Checkpoint>,
+    inherited_checkpoints: Vec<Checkpoint>,
     checkpoints: Checkpoints,
     /// How far this stage has read it.
     read: Checkpoint,
@@ -139,7 +139,7 @@ impl RowsWork {
             partition,
             pairs: SourcePartition::new(PAIRS_SOURCE, partition.0),
             identity: Identity::new(Log::Pairs, partition, pairs_identity),
-            checkpoints_left: Vec::new(),
+            inherited_checkpoints: Vec::new(),
             checkpoints: Checkpoints::default(),
             read: Checkpoint::default(),
             rows: Rows::new(counting, partition, partitions),
@@ -240,11 +240,11 @@ impl Work for RowsWork {
     type Input = RowsInput;
     type Record<'a> = RowsRecord<'a>;
 
-    fn left(&mut self, left: &Left<'_>) -> Result<(), StageError> {
-        if let Left::Checkpoint { source, checkpoint, .. } = left
+    fn inherit(&mut self, inherited: &Inherited<'_>) -> Result<(), StageError> {
+        if let Inherited::Checkpoint { source, checkpoint, .. } = inherited
             && **source == self.pairs
         {
-            self.checkpoints_left.push(*checkpoint);
+            self.inherited_checkpoints.push(*checkpoint);
         }
         Ok(())
     }
@@ -257,10 +257,10 @@ impl Work for RowsWork {
 
     fn opened(&mut self, input: RowsInput, next: NextOffset, until: Option<NextOffset>) -> Result<(), StageError> {
         if input == RowsInput::Pairs {
-            let left = std::mem::take(&mut self.checkpoints_left);
+            let inherited = std::mem::take(&mut self.inherited_checkpoints);
             let offset = until.unwrap_or(next);
             self.checkpoints =
-                Checkpoints::open(left.into_iter(), next, until).map_err(refused(&self.pairs, offset))?;
+                Checkpoints::open(inherited.into_iter(), next, until).map_err(refused(&self.pairs, offset))?;
         }
         Ok(())
     }

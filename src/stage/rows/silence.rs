@@ -35,7 +35,7 @@ impl Silence {
     }
 
     /// So it was when the state was kept.
-    pub(super) fn take_up(&mut self, kept: Kept) {
+    pub(super) fn restore(&mut self, kept: Kept) {
         self.kept = kept;
     }
 

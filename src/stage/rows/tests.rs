@@ -51,9 +51,7 @@ impl Bench {
     }
 
     fn by_counting(partition: u32, partitions: u32, counting: &CountingRules) -> Self {
-        let publish = PublishRules { sweep_ms: 1 << 40, ..PublishRules::default() };
-        let setup = RowsSetup { lists: ListRules::defaults(), publish, clocked: Clocked::Wall };
-        Self::by(partition, partitions, counting, &setup)
+        Self::by(partition, partitions, counting, &setup())
     }
 
     fn by_setup(partition: u32, partitions: u32, setup: &RowsSetup) -> Self {
@@ -231,6 +229,12 @@ impl Bench {
         let landed = RowsRecord::List(Landed::of(&record, stamp));
         self.tell(Fact::Record { input: RowsInput::Lists, offset: NextOffset(offset), record: landed })
     }
+}
+
+/// The defaults, without a sweep.
+fn setup() -> RowsSetup {
+    let publish = PublishRules { sweep_ms: 1 << 40, ..PublishRules::default() };
+    RowsSetup { lists: ListRules::defaults(), publish, clocked: Clocked::Wall }
 }
 
 fn record<'a>(item: &'a str, stamp: Stamp, others: &[&'a str], tombstone: bool) -> ListRecord<'a> {

@@ -33,9 +33,9 @@ pub(super) struct Telling {
     exact: Exact,
     updates: Vec<TotalUpdate>,
     /// The newest (epoch, sequence) heard of each partition.
-    heard: Vec<(u64, u64)>,
+    read_stamps: Vec<(u64, u64)>,
     /// How far readers know this partition to have read.
-    read_told: Checkpoint,
+    read_announced: Checkpoint,
 }
 
 /// How far the exact totals of a rest have got.
@@ -57,8 +57,8 @@ impl Telling {
             is_unfinished: false,
             exact: Exact::No,
             updates: Vec::new(),
-            heard: Vec::new(),
-            read_told: Checkpoint::default(),
+            read_stamps: Vec::new(),
+            read_announced: Checkpoint::default(),
         }
     }
 
@@ -71,25 +71,25 @@ impl Telling {
     }
 
     pub(super) fn bytes(&self) -> usize {
-        of_vec(&self.updates) + of_vec(&self.heard)
+        of_vec(&self.updates) + of_vec(&self.read_stamps)
     }
 
     /// The newest that has been heard of each partition.
-    pub(super) fn heard_of_all(&self) -> &[(u64, u64)] {
-        &self.heard
+    pub(super) fn read_stamps(&self) -> &[(u64, u64)] {
+        &self.read_stamps
     }
 
     /// This had been heard when the state was kept.
-    pub(super) fn take_up(&mut self, heard: Vec<(u64, u64)>) {
-        self.heard = heard;
+    pub(super) fn restore(&mut self, read_stamps: Vec<(u64, u64)>) {
+        self.read_stamps = read_stamps;
     }
 
     /// The newest that has been heard of `partition`.
-    fn heard(&mut self, partition: Partition) -> &mut (u64, u64) {
-        if self.heard.len() <= partition.index() {
-            self.heard.resize(partition.index() + 1, (0, 0));
+    fn read_stamp(&mut self, partition: Partition) -> &mut (u64, u64) {
+        if self.read_stamps.len() <= partition.index() {
+            self.read_stamps.resize(partition.index() + 1, (0, 0));
         }
-        &mut self.heard[partition.index()]
+        &mut self.read_stamps[partition.index()]
     }
 }
 
@@ -121,11 +121,15 @@ impl RowsWork {
             return Err(self.overtaken(Log::Totals, head.epoch));
         }
         let said = (head.epoch, head.sequence);
-        let heard = self.telling.heard(partition);
-        if *heard >= said {
+        let read = self.telling.read_stamp(partition);
+        if *read >= said {
+            let is_overtaken = head.epoch < read.0;
+            if is_own && is_overtaken {
+                self.tell_again(&block);
+            }
             return Ok(()); // of an owner that has been overtaken, or read before
         }
-        *heard = said;
+        *read = said;
         if is_own && head.epoch == self.telling.epoch {
             return Ok(());
         }
@@ -134,8 +138,8 @@ impl RowsWork {
             let update = translated(entry, &self.names);
             let landmark = head.landmarks[entry.relation.index()];
             if is_own {
-                self.rows.restore_told(&update, landmark);
-            } else if self.rows.hear_total(&update, landmark) {
+                self.rows.restore_sent(&update, landmark);
+            } else if self.rows.apply_foreign_total(&update, landmark) {
                 self.moved = true;
                 self.last_input_ms = self.clock_ms;
             }
@@ -143,13 +147,23 @@ impl RowsWork {
         Ok(())
     }
 
+    /// No reader takes what `block` says: it landed behind the claim of a later owner. Its writer could not know, and a
+    /// state that it kept, from which this owner may have begun, has it as told.
+    fn tell_again(&mut self, block: &TotalsBlock<'_>) {
+        self.names.fill(&block.shops, &block.items, self.rows.items_mut());
+        for entry in &block.entries {
+            let update = translated(entry, &self.names);
+            self.rows.forget_sent(&update, block.head.landmarks[entry.relation.index()]);
+        }
+    }
+
     /// Somebody has claimed `partition`: what its owners before said counts no more.
     fn claim_read(&mut self, partition: Partition, epoch: u64) -> Result<(), StageError> {
         if partition == self.partition && epoch > self.telling.epoch {
             return Err(self.overtaken(Log::Totals, epoch));
         }
-        let heard = self.telling.heard(partition);
-        *heard = (*heard).max((epoch, 0));
+        let read = self.telling.read_stamp(partition);
+        *read = (*read).max((epoch, 0));
         Ok(())
     }
 
@@ -221,7 +235,7 @@ impl RowsWork {
 
     /// Says how far the pairs log has been read, where that is not told: who recovers must find it again.
     pub(super) fn mark_read(&mut self, effects: &mut dyn Effects) {
-        if self.read != self.telling.read_told && !self.silence.is_catching_up() {
+        if self.read != self.telling.read_announced && !self.silence.is_catching_up() {
             self.append_block(effects);
         }
     }
@@ -244,7 +258,7 @@ impl RowsWork {
     fn append_block(&mut self, effects: &mut dyn Effects) {
         let telling = &mut self.telling;
         telling.sequence += 1;
-        telling.read_told = self.read;
+        telling.read_announced = self.read;
         let head = TotalsHead {
             partition: self.partition,
             epoch: telling.epoch,

@@ -56,7 +56,7 @@ impl Bench {
     /// On an empty log.
     fn open(merge_bytes_max: usize, limits: BlockLimits) -> Self {
         let mut bench = Self::restoring(merge_bytes_max, limits);
-        bench.tell(Fact::Left(Left::NewLogId(21)));
+        bench.tell(Fact::Inherited(Inherited::NewLogId(21)));
         bench.tell(Fact::Opened { input: EventsInput, next: NextOffset(0), until: None });
         bench
     }
@@ -232,8 +232,8 @@ fn a_log_that_its_predecessor_did_not_read_is_refused() {
         let mut bench = Bench::restoring(UNBOUNDED, BlockLimits::default());
         let opening =
             Opening { log_id: 21, input_log_id, store_id: 0, identity: 8, generation: 1, origins: Vec::new() };
-        let left = Left::Opening { partition: Partition(0), offset: NextOffset(0), opening: &opening };
-        bench.tell(Fact::Left(left));
+        let inherited = Inherited::Opening { partition: Partition(0), offset: NextOffset(0), opening: &opening };
+        bench.tell(Fact::Inherited(inherited));
         bench.tell(Fact::Opened { input: EventsInput, next: NextOffset(0), until: None });
         let read = Opening { log_id: 12, identity: 7, ..opening.clone() }.encode();
         let record = Fact::Record { input: EventsInput, offset: NextOffset(0), record: read.as_slice() };
@@ -254,7 +254,7 @@ fn where_its_predecessor_was_every_record_is_compared_founding_marks_too() {
             let position = Position::start_of(NextOffset(u64::from(held)));
             let checksum = Some(first.checksum(held as usize - 1) ^ u32::from(is_other));
             let checkpoint = Checkpoint { position, checksum };
-            bench.tell(Fact::Left(Left::Checkpoint { output: 0, source: &source("events"), checkpoint }));
+            bench.tell(Fact::Inherited(Inherited::Checkpoint { output: 0, source: &source("events"), checkpoint }));
             bench.tell(Fact::Opened { input: EventsInput, next: NextOffset(0), until: None });
             let mut refused = None;
             for (offset, block) in (0..).zip(&first.log) {

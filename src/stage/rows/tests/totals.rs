@@ -1,6 +1,8 @@
 //! Totals that partitions tell each other, claims, and how far pairs have been read.
 
 use super::*;
+use crate::saved::{Saving, frames};
+use crate::stage::kept::Kept as _;
 
 #[test]
 fn totals_travel_in_blocks_and_no_more_often_than_the_interval() {
@@ -130,6 +132,54 @@ fn a_restart_tells_no_total_again_that_readers_have() {
     assert_eq!(entries(&third.pass(1).totals), 6);
 }
 
+/// An owner that stood still told totals behind the claim of a later one, and kept a state that has them as told. No reader
+/// took them.
+#[test]
+fn what_a_kept_state_has_as_told_but_no_reader_took_is_told_again() {
+    let mut first = Bench::live(0, 2, 900);
+    let early = told(&mut first).totals.remove(0);
+    let name = names_of(0, 1).remove(0);
+    first.views(&[(&name, "x"), (&name, "y"), (&name, "z")]);
+    let late = first.pass(1_000).totals.remove(0);
+    let late_entries = TotalsBlock::decode(&late).unwrap().entries.len();
+    let (mut state, mut effects) = (Vec::new(), Vec::<Effect>::new());
+    first.stage.begin_save(&mut effects).unwrap();
+    while first.stage.save(usize::MAX, &mut state) == Saving::More {}
+
+    let entries_of_successor = |records: &[Vec<u8>]| -> usize {
+        let mut second = Bench::restoring(0, 2);
+        let mut work = RowsWork::new(Partition(0), 2, &CountingRules::default(), IDENTITY, &setup());
+        for frame in frames(&state) {
+            let (kind, body) = frame.unwrap();
+            work.load(kind, body).unwrap();
+        }
+        work.loaded().unwrap();
+        second.stage = Stage::new(work, RowsInput::all(2));
+        second.tell(Fact::Claimed { epoch: 950 }).unwrap();
+        let pairs = NextOffset(first.log.len() as u64);
+        let own = RowsInput::Totals(Partition(0));
+        let totals = NextOffset(901 + records.len() as u64);
+        for (input, next, until) in [
+            (own, NextOffset(901), totals),
+            (RowsInput::Totals(Partition(1)), NextOffset(0), NextOffset(0)),
+            (RowsInput::Lists, NextOffset(0), NextOffset(0)),
+            (RowsInput::Pairs, pairs, pairs),
+        ] {
+            second.tell(Fact::Opened { input, next, until: Some(until) }).unwrap();
+        }
+        for (offset, record) in (901..).zip(records) {
+            second.total(0, offset, record).unwrap();
+        }
+        assert_eq!(*second.stage.phase(), Phase::Live);
+        let told = [second.pass(60_000), second.pass(60_000)].into_iter().flat_map(|seen| seen.totals);
+        told.map(|block| TotalsBlock::decode(&block).unwrap().entries.len()).sum()
+    };
+    let overtakes = claim(2, Partition(0), 0);
+    assert_eq!(entries_of_successor(&[early.clone(), late.clone(), overtakes.clone()]), 0, "readers have both");
+    assert_eq!(entries_of_successor(&[early.clone(), overtakes.clone(), late.clone()]), late_entries);
+    assert_eq!(entries_of_successor(&[overtakes, early, late]), 5 + late_entries, "one of the six is in both");
+}
+
 #[test]
 fn after_a_claim_no_total_of_an_owner_before_counts() {
     let mut owner = Bench::live(0, 2, 900);
@@ -176,7 +226,7 @@ fn what_a_predecessor_read_of_the_pairs_log_must_be_there() {
     let source = SourcePartition::new(PAIRS_SOURCE, 0);
     let successor = |until: u64| {
         let mut bench = Bench::restoring(0, 1);
-        bench.tell(Fact::Left(Left::Checkpoint { output: 0, source: &source, checkpoint: read })).unwrap();
+        bench.tell(Fact::Inherited(Inherited::Checkpoint { output: 0, source: &source, checkpoint: read })).unwrap();
         (bench.open(9, until, 0), bench)
     };
     let (short, _) = successor(2);

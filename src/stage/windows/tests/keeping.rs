@@ -201,15 +201,15 @@ impl Run {
 
     /// Tells what another has appended, and starts at `next`.
     fn open(&mut self, pairs: &[Vec<Vec<u8>>], next: NextOffset) -> Result<(), StageError> {
-        self.try_tell(Fact::Left(Left::NewLogId(21)))?;
+        self.try_tell(Fact::Inherited(Inherited::NewLogId(21)))?;
         for (output, blocks) in pairs.iter().enumerate() {
             let partition = Partition(u32::try_from(output).unwrap());
             let facts = facts(crate::stage::Log::Pairs, partition, blocks);
             for (offset, opening) in facts.openings() {
-                self.try_tell(Fact::Left(Left::Opening { partition, offset, opening }))?;
+                self.try_tell(Fact::Inherited(Inherited::Opening { partition, offset, opening }))?;
             }
             for (source, checkpoint) in facts.checkpoints() {
-                self.try_tell(Fact::Left(Left::Checkpoint { output, source, checkpoint }))?;
+                self.try_tell(Fact::Inherited(Inherited::Checkpoint { output, source, checkpoint }))?;
             }
         }
         self.try_tell(Fact::Opened { input: EventsInput, next, until: None })
