@@ -13,6 +13,9 @@ pub mod list_key;
 pub mod rules;
 pub mod saved;
 
+// What is shown depends on it, and what an item counts as.
+pub mod facts;
+
 // The rooms, in the order of the flow.
 pub mod intake;
 pub mod windows;

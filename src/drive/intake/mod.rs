@@ -206,11 +206,7 @@ impl<T: Transport> IntakeWorker<T> {
         let mut stage = Stage::new(work, (0..count).map(SourceInput));
         let now = ties.clock.now();
         let mut effects = IntakeEffects::new(&mut self.hands, &mut self.rejects, None);
-        let told = self.events.facts.tell(
-            log_id,
-            |_| true,
-            |inherited| stage.handle(Fact::Inherited(inherited), &mut effects),
-        );
+        let told = self.events.facts.tell(log_id, |_| true, |it| stage.handle(Fact::Inherited(it), &mut effects));
         let told = told.and_then(|()| stage.handle(Fact::Clock(now), &mut effects));
         effects.end(told)?;
         let starts = self.open(&mut stage, new)?;

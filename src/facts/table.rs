@@ -1,0 +1,475 @@
+//! All facts of a process.
+
+use super::catalogue::{Catalogue, CategoryId, Price};
+use super::changes::{Changed, Changes};
+use super::item::{Item, ItemFacts, Text};
+use super::manual::{Kind, Manual, Relation, RelationKey, Verdict, VerdictKey};
+use super::stock::Stock;
+use super::tree::{Categories, Names};
+use crate::items::fingerprint;
+use dashmap::DashMap;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+/// How many parents may stand above an item.
+pub const PARENTS_MAX: usize = 8;
+
+/// How many relations, and how many verdicts, one anchor may have.
+pub const MANUAL_MAX: usize = 1_000;
+
+/// Shards of the table of items: one that grows is made anew at once, so each is small.
+const SHARDS: usize = 256;
+
+/// Why a fact is not taken.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// It would make an item its own parent.
+    #[error("the parents of an item must not lead back to it: it is kept without a parent")]
+    Loop,
+    /// Too many parents.
+    #[error("an item may have {PARENTS_MAX} parents above it: it is kept without a parent")]
+    Deep,
+    /// Too much is said of one anchor.
+    #[error("of one item at most {MANUAL_MAX} relations and as many verdicts are kept")]
+    Manual,
+    /// There is no room.
+    #[error("facts take more than facts.memory allows: raise it, or leave out names, links and pictures")]
+    Memory,
+}
+
+/// What an item of an event counts as.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CountsAs {
+    /// Itself.
+    Itself,
+    /// The item that it is a variant of.
+    Parent(Box<str>),
+    /// Nothing: a fee, a deposit, a sample.
+    Nothing,
+}
+
+/// What only whoever writes needs.
+#[derive(Default)]
+struct Writer {
+    brands: Names,
+    currencies: Names,
+    /// When something that people said begins or ends to hold: whose lists change then.
+    calendar: BTreeMap<i64, Vec<u64>>,
+    clock_ms: i64,
+}
+
+/// All facts.
+pub struct Facts {
+    bytes_max: usize,
+    bytes: AtomicUsize,
+    /// What the names of makers and currencies take.
+    name_bytes: AtomicUsize,
+    items: DashMap<u64, Item>,
+    /// By anchor.
+    manual: DashMap<u64, Arc<Manual>>,
+    /// Verdicts in everybody's lists, by the other item.
+    everywhere: DashMap<u64, Arc<Manual>>,
+    categories: RwLock<Categories>,
+    changes: Mutex<Changes>,
+    writer: Mutex<Writer>,
+    is_complete: AtomicBool,
+}
+
+impl Facts {
+    /// No facts yet, with room for `bytes_max` bytes. All of a process that has no source of facts are complete at once.
+    #[must_use]
+    pub fn new(bytes_max: usize) -> Self {
+        Self {
+            bytes_max,
+            bytes: AtomicUsize::new(0),
+            name_bytes: AtomicUsize::new(0),
+            items: DashMap::with_shard_amount(SHARDS),
+            manual: DashMap::default(),
+            everywhere: DashMap::default(),
+            categories: RwLock::default(),
+            changes: Mutex::default(),
+            writer: Mutex::default(),
+            is_complete: AtomicBool::new(false),
+        }
+    }
+
+    /// What ranking needs to know of an item.
+    #[must_use]
+    pub fn of(&self, item: u64) -> ItemFacts {
+        let family = self.family(item);
+        let found = self.items.get(&item);
+        let known = found.as_deref();
+        ItemFacts {
+            is_sold: known.is_none_or(|known| known.is_active && known.is_countable),
+            stock: known.and_then(Item::stock).unwrap_or_default(),
+            family,
+            category: known.and_then(|known| known.category),
+            brand: known.map(|known| known.brand).filter(|&brand| brand != 0),
+            price: known.and_then(|known| known.price),
+            launched_ms: known.and_then(|known| known.launched_ms),
+        }
+    }
+
+    /// What people need to know of an item.
+    #[must_use]
+    pub fn text(&self, item: u64) -> Option<Arc<Text>> {
+        self.items.get(&item)?.text.clone()
+    }
+
+    /// What an item of an event counts as.
+    #[must_use]
+    pub fn counts_as(&self, shop: &str, item: &str) -> CountsAs {
+        let mut at = fingerprint(shop, item);
+        let mut parent: Option<Box<str>> = None;
+        for _ in 0..=PARENTS_MAX {
+            let Some(known) = self.items.get(&at) else { break };
+            if !known.is_countable {
+                return CountsAs::Nothing;
+            }
+            let Some(above) = &known.parent else { break };
+            (parent, at) = (Some(above.clone()), known.parent_fingerprint);
+        }
+        parent.map_or(CountsAs::Itself, CountsAs::Parent)
+    }
+
+    /// What people say of an anchor's lists.
+    #[must_use]
+    pub fn manual(&self, anchor: u64) -> Option<Arc<Manual>> {
+        self.manual.get(&anchor).map(|found| Arc::clone(&found))
+    }
+
+    /// Verdicts on an item in everybody's lists.
+    #[must_use]
+    pub fn everywhere(&self, other: u64) -> Option<Arc<Manual>> {
+        self.everywhere.get(&other).map(|found| Arc::clone(&found))
+    }
+
+    /// The names of a way of categories, from the widest to the narrowest.
+    #[must_use]
+    pub fn category(&self, id: CategoryId) -> Vec<Box<str>> {
+        self.categories.read().unwrap_or_else(PoisonError::into_inner).way(id)
+    }
+
+    /// The next wider category.
+    #[must_use]
+    pub fn wider(&self, id: CategoryId) -> Option<CategoryId> {
+        self.categories.read().unwrap_or_else(PoisonError::into_inner).parent(id)
+    }
+
+    /// At most `max` changes from number `next` on, which moves behind them.
+    #[must_use]
+    pub fn changed_since(&self, next: &mut u64, max: usize) -> Changed {
+        self.lock_changes().since(next, max)
+    }
+
+    /// The number that the next change gets.
+    #[must_use]
+    pub fn next_change(&self) -> u64 {
+        self.lock_changes().next()
+    }
+
+    /// Whether all that was there at the start has been read: before, nothing is published that goes by facts.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.is_complete.load(Ordering::Acquire)
+    }
+
+    /// All that was there at the start has been read.
+    pub fn complete(&self) {
+        self.is_complete.store(true, Ordering::Release);
+    }
+
+    /// How many items anything is known of.
+    #[must_use]
+    pub fn items(&self) -> usize {
+        self.items.len()
+    }
+
+    /// Bytes held.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let categories = self.categories.read().unwrap_or_else(PoisonError::into_inner).bytes();
+        self.bytes.load(Ordering::Relaxed) + self.name_bytes.load(Ordering::Relaxed) + categories
+    }
+
+    /// Sets what the catalogue says of an item, or that it says nothing any more.
+    ///
+    /// # Errors
+    /// When it does not fit, or its parent cannot be: the rest of it counts then.
+    pub fn set_catalogue(&self, shop: &str, item: &str, catalogue: Option<&Catalogue<'_>>) -> Result<(), Refused> {
+        let mut writer = self.lock_writer();
+        let own = fingerprint(shop, item);
+        let blank = Catalogue::default();
+        let said = catalogue.unwrap_or(&blank);
+        let above = said.parent.filter(|parent| !parent.is_empty()).map(|parent| (parent, fingerprint(shop, parent)));
+        let refused = above.and_then(|(_, above)| self.may_stand_below(own, above).err());
+        let above = above.filter(|_| refused.is_none());
+        let mut next = self.items.get(&own).map(|known| known.clone()).unwrap_or_default();
+        (next.is_active, next.is_countable, next.has_catalogue) = (said.active, said.countable, catalogue.is_some());
+        next.category = self.categories.write().unwrap_or_else(PoisonError::into_inner).intern(&said.category);
+        next.brand = writer.brands.intern(said.brand);
+        let currency = writer.currencies.intern(said.currency);
+        self.name_bytes.store(writer.brands.bytes() + writer.currencies.bytes(), Ordering::Relaxed);
+        let currency = u16::try_from(currency).unwrap_or(u16::MAX);
+        next.price = said.price.map(|amount| Price { amount, currency });
+        next.launched_ms = said.launched_ms;
+        next.text = Text::of(said);
+        (next.parent, next.parent_fingerprint) = match above {
+            Some((name, fingerprint)) => (Some(Box::from(name)), fingerprint),
+            None => (None, 0),
+        };
+        self.put(own, next)?;
+        refused.map_or(Ok(()), Err)
+    }
+
+    /// Sets what there is of an item, or that nobody knows any more.
+    ///
+    /// # Errors
+    /// When it does not fit.
+    pub fn set_stock(&self, shop: &str, item: &str, stock: Option<Stock>) -> Result<(), Refused> {
+        let _writer = self.lock_writer();
+        let own = fingerprint(shop, item);
+        let mut next = self.items.get(&own).map(|known| known.clone()).unwrap_or_default();
+        next.own_stock = stock;
+        self.put(own, next)
+    }
+
+    /// Sets a relation that the shop keeps by hand, or takes it away.
+    ///
+    /// # Errors
+    /// When it does not fit.
+    pub fn set_relation(
+        &self,
+        shop: &str,
+        key: RelationKey<'_>,
+        relation: Option<&RelationTerms>,
+    ) -> Result<(), Refused> {
+        let mut writer = self.lock_writer();
+        let (anchor, other) = (fingerprint(shop, key.anchor), fingerprint(shop, key.other));
+        let relation = relation.map(|terms| Relation {
+            other: Box::from(key.other),
+            fingerprint: other,
+            kind: key.kind,
+            position: terms.position,
+            from_ms: terms.from_ms,
+            until_ms: terms.until_ms,
+        });
+        let times = relation.as_ref().map_or([None; 2], |relation| [relation.from_ms, relation.until_ms]);
+        self.say(&self.manual, anchor, |manual| manual.set_relation(key, relation))?;
+        writer.note_times(anchor, times);
+        self.changed(anchor);
+        Ok(())
+    }
+
+    /// Sets a verdict, or takes it away. Which it is, the key says.
+    ///
+    /// # Errors
+    /// When it does not fit.
+    pub fn set_verdict(&self, shop: &str, key: VerdictKey<'_>, verdict: Option<Verdict>) -> Result<(), Refused> {
+        let mut writer = self.lock_writer();
+        let other = fingerprint(shop, key.other);
+        let own = |verdict| Verdict { list: key.list, other: Box::from(key.other), fingerprint: other, ..verdict };
+        let verdict = verdict.map(own);
+        let times = [verdict.as_ref().and_then(|verdict| verdict.until_ms), None];
+        // Where it is everybody's, a boost moves the other item in rows that do not show it: which these are nobody knows.
+        let is_boost = |verdict: &Verdict| matches!(verdict.ruling, super::manual::Ruling::Boost(_));
+        let (place, table) = match key.anchor {
+            Some(anchor) => (fingerprint(shop, anchor), &self.manual),
+            None => (other, &self.everywhere),
+        };
+        let was_boost = table.get(&place).is_some_and(|manual| {
+            manual.verdicts.iter().any(|known| (known.list, &*known.other) == (key.list, key.other) && is_boost(known))
+        });
+        let moves_all = key.anchor.is_none() && (was_boost || verdict.as_ref().is_some_and(is_boost));
+        self.say(table, place, |manual| manual.set_verdict(key, verdict))?;
+        writer.note_times(place, times);
+        if moves_all {
+            self.lock_changes().push_all()
+        } else {
+            self.changed(place)
+        }
+        Ok(())
+    }
+
+    /// Time passes: what people said begins or ends to hold.
+    pub fn come_to(&self, wall_ms: i64) {
+        let mut writer = self.lock_writer();
+        writer.clock_ms = writer.clock_ms.max(wall_ms);
+        while let Some(next) = writer.calendar.first_entry().filter(|next| *next.key() <= wall_ms) {
+            next.remove().into_iter().for_each(|item| self.changed(item));
+        }
+    }
+
+    /// Whether `own` may have `above` as its parent.
+    fn may_stand_below(&self, own: u64, above: u64) -> Result<(), Refused> {
+        let mut at = above;
+        for _ in 0..PARENTS_MAX {
+            if at == own {
+                return Err(Refused::Loop);
+            }
+            match self.items.get(&at).map(|known| known.parent_fingerprint) {
+                None | Some(0) => return Ok(()),
+                Some(next) => at = next,
+            }
+        }
+        Err(Refused::Deep)
+    }
+
+    fn family(&self, item: u64) -> u64 {
+        let mut at = item;
+        for _ in 0..=PARENTS_MAX {
+            match self.items.get(&at).map(|known| known.parent_fingerprint) {
+                None | Some(0) => break,
+                Some(next) => at = next,
+            }
+        }
+        at
+    }
+
+    /// Puts what is now known of an item in its place, and counts it with its parents.
+    fn put(&self, own: u64, next: Item) -> Result<(), Refused> {
+        let before = self.items.get(&own).map(|known| known.clone());
+        if before.as_ref() == Some(&next) || (before.is_none() && next == Item::default()) {
+            return Ok(()); // no news
+        }
+        let (bytes_before, bytes) = (before.as_ref().map_or(0, Item::bytes), next.bytes());
+        if bytes > bytes_before && self.bytes() + bytes - bytes_before > self.bytes_max {
+            return Err(Refused::Memory);
+        }
+        let before = before.unwrap_or_default();
+        let (parents, told) =
+            ([before.parent_fingerprint, next.parent_fingerprint], [before.for_parent(), next.for_parent()]);
+        if next == Item::default() {
+            self.items.remove(&own);
+            self.bytes.fetch_sub(bytes_before, Ordering::Relaxed);
+        } else {
+            self.items.insert(own, next);
+            self.bytes.fetch_add(bytes, Ordering::Relaxed);
+            self.bytes.fetch_sub(bytes_before, Ordering::Relaxed);
+        }
+        self.changed(own);
+        if parents[0] != parents[1] || told[0] != told[1] {
+            self.move_variant(parents, told);
+        }
+        Ok(())
+    }
+
+    /// A variant was that of the first parent, and in the first state; now it is the second's, in the second.
+    fn move_variant(&self, parents: [u64; 2], told: [Option<Stock>; 2]) {
+        if parents[0] == parents[1] {
+            self.climb(parents[0], |known| {
+                known.count(told[0], false);
+                known.count(told[1], true);
+            });
+            return;
+        }
+        self.climb(parents[0], |known| {
+            known.count(told[0], false);
+            known.variants = known.variants.saturating_sub(1);
+        });
+        self.climb(parents[1], |known| {
+            known.count(told[1], true);
+            known.variants = known.variants.saturating_add(1);
+        });
+    }
+
+    /// Changes an item's count of its variants, and what follows from it for those above: there are a few.
+    fn climb(&self, item: u64, change: impl FnOnce(&mut Item)) {
+        let mut next = self.step_up(item, change);
+        while let Some((above, told)) = next {
+            next = self.step_up(above, |known| {
+                known.count(told[0], false);
+                known.count(told[1], true);
+            });
+        }
+    }
+
+    /// Returns the item above, and what `item` was and is to it, where that has changed.
+    fn step_up(&self, item: u64, change: impl FnOnce(&mut Item)) -> Option<(u64, [Option<Stock>; 2])> {
+        if item == 0 {
+            return None; // nobody's
+        }
+        let (told, above) = {
+            let mut known = self.items.entry(item).or_insert_with(|| {
+                self.bytes.fetch_add(Item::default().bytes(), Ordering::Relaxed);
+                Item::default()
+            });
+            let before = known.for_parent();
+            change(&mut known);
+            ([before, known.for_parent()], known.parent_fingerprint)
+        };
+        if self.items.remove_if(&item, |_, known| *known == Item::default()).is_some() {
+            self.bytes.fetch_sub(Item::default().bytes(), Ordering::Relaxed);
+        }
+        self.changed(item);
+        (told[0] != told[1]).then_some((above, told))
+    }
+
+    /// Changes what people say at one place.
+    fn say(
+        &self,
+        table: &DashMap<u64, Arc<Manual>>,
+        place: u64,
+        change: impl FnOnce(&mut Manual),
+    ) -> Result<(), Refused> {
+        let before = table.get(&place).map(|found| Arc::clone(&found)).unwrap_or_default();
+        let mut next = Manual::clone(&before);
+        change(&mut next);
+        if next.relations.len() > MANUAL_MAX || next.verdicts.len() > MANUAL_MAX {
+            return Err(Refused::Manual);
+        }
+        let (bytes_before, bytes) = (before.bytes(), next.bytes());
+        if bytes > bytes_before && self.bytes() + bytes - bytes_before > self.bytes_max {
+            return Err(Refused::Memory);
+        }
+        if next.is_empty() {
+            table.remove(&place);
+        } else {
+            table.insert(place, Arc::new(next));
+        }
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.bytes.fetch_sub(bytes_before, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn changed(&self, item: u64) {
+        self.lock_changes().push(item);
+    }
+
+    fn lock_changes(&self) -> MutexGuard<'_, Changes> {
+        self.changes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock_writer(&self) -> MutexGuard<'_, Writer> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What is said of a relation beside its key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RelationTerms {
+    /// At which place it is shown, from 1; without one, ahead of what is counted.
+    pub position: Option<u16>,
+    /// From when on, in ms since 1970.
+    pub from_ms: Option<i64>,
+    /// Until when (then it is not).
+    pub until_ms: Option<i64>,
+}
+
+impl Writer {
+    fn note_times(&mut self, place: u64, times: [Option<i64>; 2]) {
+        for time in times.into_iter().flatten().filter(|&time| time > self.clock_ms) {
+            self.calendar.entry(time).or_default().push(place);
+        }
+    }
+}
+
+/// A relation that says never.
+impl Relation {
+    /// Whether it keeps the other item out.
+    #[must_use]
+    pub fn is_never(&self) -> bool {
+        self.kind == Kind::Never
+    }
+}
