@@ -76,6 +76,14 @@ impl RowView<'_> {
         }
     }
 
+    /// How many neighbours weigh more than `item`, which is one of them.
+    #[must_use]
+    pub fn place_by_weight(&self, item: ItemId) -> Option<usize> {
+        let own = self.pairs.keys.iter().position(|&key| key == item.0)?;
+        let own = f32::from_bits(self.pairs.weights[own]);
+        Some(self.pairs.weights.iter().filter(|&&bits| f32::from_bits(bits) > own).count())
+    }
+
     /// Decayed weight of the other total of `item`; 0 where not known (yet).
     #[must_use]
     pub fn other_weight(&self, item: ItemId) -> f64 {

@@ -27,7 +27,9 @@ pub use input::{EventsInput, Input, RowsInput, SourceInput};
 pub use intake::{BEHIND_MS, Disorder, InputTally, IntakeInput, IntakeTally, IntakeWork, Seen, SourceRecord};
 pub use kept::{Kept, Moment};
 pub use lag::SOURCE_WAIT_MAX_MS;
-pub use rows::{Clocked, Landed, LandedValue, RowsRecord, RowsSetup, RowsTally, RowsWork};
+pub use rows::{
+    Clocked, HIT_SHOPS_MAX, HITS_AT, HitTally, Hits, Landed, LandedValue, RowsRecord, RowsSetup, RowsTally, RowsWork,
+};
 pub use windows::{WindowsTally, WindowsWork};
 
 pub use identity::identity_of;

@@ -3,8 +3,10 @@
 use super::health::PartitionState;
 use super::metrics::{DelayTally, IntakeTallies, RowsTallies, WindowsTallies};
 use crate::intake::Reason;
+use crate::items::ShopId;
+use crate::relation::Relation;
 use crate::rows::RelationStats;
-use crate::stage::{Clock, IntakeWork, Phase, RowsWork, WindowsWork};
+use crate::stage::{Clock, HitTally, IntakeWork, Phase, RowsWork, WindowsWork};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -83,12 +85,21 @@ pub fn rows_tallies(work: &RowsWork, delay: &DelayTally) -> RowsTallies {
         tombstones: tally.tombstones,
         suppressed: tally.suppressed,
         corrected: tally.corrected,
+        hits: hits(work),
         delay: delay.clone(),
         items: stats.items as u64,
         rows: of(|stats| stats.rows as u64),
         pairs: of(|stats| stats.pairs as u64),
         bytes: as_u64(work.bytes_by_kind()),
     }
+}
+
+/// In place of a shop, where shops are not told apart: no shop has a `/` in its name.
+const OTHER_SHOPS: &str = "/others";
+
+fn hits(work: &RowsWork) -> Vec<(String, [HitTally; Relation::COUNT])> {
+    let name = |shop: Option<ShopId>| shop.map_or(OTHER_SHOPS, |shop| work.rows().items().shop_name(shop)).to_owned();
+    work.hits().by_shop().map(|(shop, tallies)| (name(shop), *tallies)).collect()
 }
 
 fn as_u64(bytes: Vec<(&'static str, usize)>) -> Vec<(&'static str, u64)> {

@@ -1,5 +1,6 @@
 //! Pairs blocks in, counted: each delta once, by the ledger. A delta marks its lists as due; ranking comes later.
 
+use super::hits::Tested;
 use super::{Clocked, RowsWork};
 use crate::items::ItemId;
 use crate::list_key::{About, ListKey, ListName};
@@ -78,9 +79,15 @@ impl RowsWork {
             }
             Clocked::Wall => head.arrived_ms.unwrap_or(self.wall_ms),
         };
-        let (rows, touched) = (&mut self.rows, &mut self.touched);
-        block.with_delta(entry, &self.names, &mut self.scratch, |delta| rows.apply(delta, touched));
         let is_silent = self.silence.is_on();
+        let Self { rows, touched, hits, lists, publisher, rankers, .. } = self;
+        let is_on = |list: ListName| rankers[list.index()].is_some();
+        block.with_delta(entry, &self.names, &mut self.scratch, |delta| {
+            if !is_silent {
+                hits.test(delta, is_on, &mut Tested { rows: &mut *rows, lists, publisher });
+            }
+            rows.apply(delta, touched);
+        });
         for (relation, item) in std::mem::take(&mut self.touched).drain(..) {
             let Some(list) = self.list_of(relation, item) else { continue };
             if is_silent {

@@ -1,6 +1,6 @@
 //! The rows stage on one partition: pairs blocks in, counted; lists and totals out.
 //!
-//! Four ideas, a file each: `counting` (deltas, by the ledger), `silence` (while the stage catches up, or a source reads history, lists and
+//! Five ideas, a file each: `counting` (deltas, by the ledger), `hits` (each is a test of the lists before it is counted), `silence` (while the stage catches up, or a source reads history, lists and
 //! totals stay silent; then everything is due once), `publishing` (a list is ranked when it is due, and published when it is news, or
 //! when another one has landed over it), `totals` (what partitions tell each other, and claims).
 //!
@@ -9,12 +9,14 @@
 //! that nobody puts back; of two owners of a partition the one with the lower epoch stops.
 
 mod counting;
+mod hits;
 mod keeping;
 mod publishing;
 mod record;
 mod silence;
 mod totals;
 
+pub use hits::{HIT_SHOPS_MAX, HITS_AT, HitTally, Hits};
 pub use record::{Landed, LandedValue, RowsRecord};
 
 use super::checkpoints::{Checkpoints, refused};
@@ -118,6 +120,7 @@ pub struct RowsWork {
     /// Whether the end that the lists log had at the start has not been reached: what lands is what a predecessor published.
     wants_lists: bool,
     tally: RowsTally,
+    hits: Hits,
     keeping: keeping::Keeping,
     /// How many names the state that is taken up has.
     items_expected: Option<u64>,
@@ -167,6 +170,7 @@ impl RowsWork {
             epoch_above: None,
             wants_lists: true,
             tally: RowsTally::default(),
+            hits: Hits::default(),
             keeping: keeping::Keeping::default(),
             items_expected: None,
         }
@@ -206,6 +210,12 @@ impl RowsWork {
     #[must_use]
     pub fn tally(&self) -> &RowsTally {
         &self.tally
+    }
+
+    /// How good its lists were.
+    #[must_use]
+    pub fn hits(&self) -> &Hits {
+        &self.hits
     }
 
     /// Bytes held now, by kind.

@@ -1,5 +1,6 @@
 //! One partition of rows, told facts by hand: what a driver, a log and other owners may do to it.
 
+mod hits;
 mod totals;
 
 use super::publishing::{NEIGHBOURS_MAX, RANKED_MAX, TOTALS_FIRST_ANEW_MS, TOTALS_FIRST_MS};

@@ -33,6 +33,8 @@ pub(super) struct RowsFamilies {
     pub(super) published: IntCounterVec,
     pub(super) tombstones: IntCounterVec,
     pub(super) suppressed: IntCounterVec,
+    /// Tests, and hits of lists and of plain counts.
+    pub(super) hits: [IntCounterVec; 3],
     pub(super) corrected: IntCounterVec,
     pub(super) delay: DelayHistogram,
     pub(super) items: GaugeVec,
@@ -150,6 +152,23 @@ impl RowsFamilies {
                 "Ranked lists not published, as they did not differ enough from the last published one.",
                 list,
             )?,
+            hits: [
+                all.counter(
+                    "samenloop_hit_tests_total",
+                    "How often something new came behind an item that has such a list: each is a test of it.",
+                    &["shop", "list"],
+                )?,
+                all.counter(
+                    "samenloop_hits_total",
+                    "How often that was among the first entries of the list as it was published then.",
+                    &["shop", "list", "at"],
+                )?,
+                all.counter(
+                    "samenloop_hits_by_count_total",
+                    "How often it would have been among as many entries of a list by the weight of pairs alone.",
+                    &["shop", "list", "at"],
+                )?,
+            ],
             corrected: all.counter(
                 "samenloop_lists_corrected_total",
                 "Lists published again, or buried, because the record of an older owner had landed last.",

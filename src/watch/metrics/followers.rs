@@ -10,6 +10,7 @@ use crate::event::EventType;
 use crate::findings::Kind;
 use crate::position::{Partition, SourcePartition};
 use crate::relation::Relation;
+use crate::stage::{HITS_AT, HitTally};
 use crate::watch::health::StageName;
 use prometheus::IntCounter;
 use std::collections::{BTreeMap, BTreeSet};
@@ -135,6 +136,7 @@ pub struct WindowsFollower {
 pub struct RowsFollower {
     partition: String,
     by_relation: [RelationFollower; Relation::COUNT],
+    hits: HitsFollower,
     corrected: Followed,
     ledger_duplicates: Followed,
     delay: DelayFollower,
@@ -142,6 +144,46 @@ pub struct RowsFollower {
     rows: Gauges,
     pairs: Gauges,
     bytes: Gauges,
+}
+
+/// Shows how good lists were, by shop.
+struct HitsFollower {
+    families: [IntCounterVec; 3],
+    by_shop: BTreeMap<String, [ListHits; Relation::COUNT]>,
+}
+
+/// The same of one list.
+struct ListHits {
+    tests: Followed,
+    shown: [Followed; HITS_AT.len()],
+    counted: [Followed; HITS_AT.len()],
+}
+
+impl ListHits {
+    fn new([tests, shown, counted]: &[IntCounterVec; 3], shop: &str, list: &str) -> Self {
+        let at = |family: &IntCounterVec| HITS_AT.map(|at| Followed::new(family, &[shop, list, &at.to_string()]));
+        Self { tests: Followed::new(tests, &[shop, list]), shown: at(shown), counted: at(counted) }
+    }
+}
+
+impl HitsFollower {
+    fn set(&mut self, hits: &[(String, [HitTally; Relation::COUNT])]) {
+        for (shop, tallies) in hits {
+            // Of a shop that nothing was asked of yet there is nothing to see.
+            if tallies.iter().all(|tally| tally.tests == 0) {
+                continue;
+            }
+            let families = &self.families;
+            let followers = self.by_shop.entry(shop.clone()).or_insert_with_key(|shop| {
+                Relation::ALL.map(|relation| ListHits::new(families, shop, relation.list_name()))
+            });
+            for (follower, tally) in followers.iter_mut().zip(tallies) {
+                follower.tests.set(tally.tests);
+                follower.shown.iter_mut().zip(tally.shown).for_each(|(follower, hits)| follower.set(hits));
+                follower.counted.iter_mut().zip(tally.counted).for_each(|(follower, hits)| follower.set(hits));
+            }
+        }
+    }
 }
 
 struct RelationFollower {
@@ -218,6 +260,7 @@ impl Metrics {
                     suppressed: Followed::new(&families.suppressed, &[list]),
                 }
             }),
+            hits: HitsFollower { families: families.hits.clone(), by_shop: BTreeMap::new() },
             corrected: Followed::new(&families.corrected, &[]),
             ledger_duplicates: Followed::new(&self.ledger_duplicates, &[StageName::Rows.name()]),
             delay: families.delay.follower(),
@@ -304,6 +347,7 @@ impl RowsFollower {
         }
         self.ledger_duplicates.set(tallies.ledger_duplicates);
         self.corrected.set(tallies.corrected);
+        self.hits.set(&tallies.hits);
         self.delay.set(&tallies.delay);
         self.items.set(&[&self.partition], tallies.items as f64);
         for &(kind, bytes) in &tallies.bytes {

@@ -6,6 +6,7 @@ use super::delay::DelayTally;
 use crate::event::EventType;
 use crate::findings::Kind;
 use crate::relation::{Fate, Relation};
+use crate::stage::HitTally;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -76,6 +77,8 @@ pub struct RowsTallies {
     pub suppressed: [u64; Relation::COUNT],
     /// Lists published again, or buried, because the record of an older owner had landed last.
     pub corrected: u64,
+    /// How good the lists of each shop were, by [`Relation::index`].
+    pub hits: Vec<(String, [HitTally; Relation::COUNT])>,
     /// Event-to-list delay of every list published.
     pub delay: DelayTally,
     /// Items held now.

@@ -5,7 +5,7 @@ use crate::event::EventType;
 use crate::findings::Kind;
 use crate::position::{NextOffset, Partition, SourcePartition};
 use crate::relation::{Fate, Relation};
-use crate::stage::Log;
+use crate::stage::{HitTally, Log};
 use crate::watch::health::{HEARTBEAT_AGE_MAX, Health, StageName};
 use crate::watch::waits::{Outside, TopicStanding};
 use std::collections::BTreeSet;
@@ -20,7 +20,8 @@ fn shown() -> (Metrics, String) {
     let mut windows = WindowsTallies { users: 3, bytes: vec![("merge_buffer", 10)], ..WindowsTallies::default() };
     windows.late_arrivals.insert("club".into(), 5);
     windows.count(EventType::Order, Fate::Bulk);
-    let mut rows = RowsTallies { items: 7, bytes: vec![("slabs", 99)], ..RowsTallies::default() };
+    let hits = vec![("main".to_owned(), hits(0))];
+    let mut rows = RowsTallies { items: 7, bytes: vec![("slabs", 99)], hits, ..RowsTallies::default() };
     rows.delay.record(1_500_000);
     let mut followers = (
         metrics.intake(),
@@ -131,7 +132,7 @@ fn the_table_in_the_docs_and_the_registry_are_equal() {
 }
 
 #[test]
-fn no_label_can_name_a_shop_a_user_or_an_item() {
+fn no_label_can_name_a_user_or_an_item_and_only_where_it_is_bounded_a_shop() {
     let allowed = [
         "stage",
         "source",
@@ -149,8 +150,9 @@ fn no_label_can_name_a_shop_a_user_or_an_item() {
     ];
     for family in Metrics::new().unwrap().families() {
         for label in family.labels {
+            let is_of_hits = family.name.starts_with("samenloop_hit") && ["shop", "at"].contains(label);
             assert!(
-                allowed.contains(label) || ["status", "version", "worker"].contains(label),
+                is_of_hits || allowed.contains(label) || ["status", "version", "worker"].contains(label),
                 "{} {label}",
                 family.name
             );
@@ -196,6 +198,12 @@ fn the_delay_histogram_sums_all_workers() {
     assert_eq!((of("_count"), of("_sum")), (Some(6.0), Some(14_402.001)));
 }
 
+fn hits(relation: usize) -> [HitTally; Relation::COUNT] {
+    let mut all = [HitTally::default(); Relation::COUNT];
+    all[relation] = HitTally { tests: 90, shown: [20, 30, 40], counted: [15, 25, 35] };
+    all
+}
+
 #[test]
 fn every_tally_of_the_rows_stage_has_its_series() {
     let metrics = Metrics::new().unwrap();
@@ -214,6 +222,7 @@ fn every_tally_of_the_rows_stage_has_its_series() {
         tombstones: at(6),
         suppressed: at(7),
         corrected: 12,
+        hits: vec![("main".to_owned(), hits(n)), ("quiet".to_owned(), Default::default())],
         items: 8,
         rows: at(9),
         pairs: at(10),
@@ -233,6 +242,9 @@ fn every_tally_of_the_rows_stage_has_its_series() {
         (format!("samenloop_tombstones_total{list}"), 6.0),
         (format!("samenloop_lists_suppressed_total{list}"), 7.0),
         ("samenloop_lists_corrected_total".to_owned(), 12.0),
+        (r#"samenloop_hit_tests_total{list="bought-after-viewing",shop="main"}"#.to_owned(), 90.0),
+        (r#"samenloop_hits_total{at="4",list="bought-after-viewing",shop="main"}"#.to_owned(), 30.0),
+        (r#"samenloop_hits_by_count_total{at="10",list="bought-after-viewing",shop="main"}"#.to_owned(), 35.0),
         (format!("samenloop_items{{{partition}}}"), 8.0),
         (format!("samenloop_rows{{{partition},{relation}}}"), 9.0),
         (format!("samenloop_pairs{{{partition},{relation}}}"), 10.0),
@@ -241,6 +253,8 @@ fn every_tally_of_the_rows_stage_has_its_series() {
     for (series, number) in expected {
         assert_eq!(value(&metrics, &series), Some(number), "{series}");
     }
+    let quiet = r#"samenloop_hit_tests_total{list="bought-after-viewing",shop="quiet"}"#;
+    assert_eq!(value(&metrics, quiet), None, "of a shop of which nothing was asked");
 }
 
 #[test]
