@@ -9,6 +9,8 @@ use samenloop::position::{NextOffset, Partition};
 use samenloop::stage::Log;
 
 const EVENTS: usize = 400;
+/// Seeds of crashes.
+const CRASHES: u64 = 30;
 
 /// Unpacks a batch, and passes over what is noise in it.
 const UNPACK: &str = ".batch[] | select(.noise | not)";
@@ -74,7 +76,7 @@ fn a_record_of_which_each_partition_holds_another_part_is_completed_and_not_repe
     let rules = default_rules();
     let naive = naive_rules(&rules);
     let mut inside = 0;
-    for seed in shop::seeds(30) {
+    for seed in shop::seeds(CRASHES) {
         let mut random = Random::new(seed);
         let events = shop::events(seed, EVENTS, &shop::Shape::of(&naive));
         let lines = batches(&events, &mut random);
@@ -112,7 +114,7 @@ fn a_record_of_which_each_partition_holds_another_part_is_completed_and_not_repe
         got.assert_equal(&want, &context);
         assert_counts(&rig, &events, &naive, &context);
     }
-    assert!(inside >= 10, "only {inside} crashes in the middle of a record: not tried");
+    assert!(inside >= 10 || !shop::all_are_tried(CRASHES), "only {inside} crashes in the middle of a record: not tried");
 }
 
 /// Whether a partition's last block ends within a record.

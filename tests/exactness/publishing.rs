@@ -92,9 +92,10 @@ fn a_mere_overload_silences_nothing_and_makes_no_block_a_record() {
 
 #[test]
 fn records_are_news_and_no_more_often_than_the_interval_and_the_rest_is_counted() {
+    const SEEDS: u64 = 6;
     let (mut tombstones, mut suppressed) = (0, 0);
     for partitions in [1, 3] {
-        for seed in shop::seeds(6) {
+        for seed in shop::seeds(SEEDS) {
             let context = format!("{partitions} partitions, SAMENLOOP_SEED={seed}");
             let shape = Shape { partitions, ..Shape::new(&default_rules()) };
             let mut rig = Rig::open(&shape, &[events(seed, 500)]);
@@ -126,7 +127,8 @@ fn records_are_news_and_no_more_often_than_the_interval_and_the_rest_is_counted(
             tombstones += gone;
         }
     }
-    assert!(tombstones > 0 && suppressed > 100, "{tombstones} tombstones, {suppressed} suppressed: not tried");
+    let is_tried = tombstones > 0 && suppressed > 100;
+    assert!(is_tried || !shop::all_are_tried(SEEDS), "{tombstones} tombstones, {suppressed} suppressed: not tried");
 }
 
 #[test]

@@ -42,6 +42,11 @@ pub fn seeds(count: u64) -> Vec<u64> {
     }
 }
 
+/// Whether all of the seeds `0..count` are tried: of fewer, or of one alone, no test may ask that they bring everything about.
+pub fn all_are_tried(count: u64) -> bool {
+    (0..count).all(|seed| seeds(count).contains(&seed))
+}
+
 /// SplitMix64 (Steele, Lea and Flood, 2014).
 #[derive(Clone, Debug)]
 pub struct Random(u64);
