@@ -22,6 +22,10 @@ pub const ID_BYTES_MAX: usize = 256;
 /// Most bytes of held events at which a state of windows is kept: they are saved at once, in a few milliseconds.
 pub const KEPT_MERGE_BYTES_MAX: usize = 4 << 20;
 
+/// Most bytes that changed before their turn while a state is being kept, and which wait for the snapshot store: more, and that snapshot is
+/// given up. One state is kept at a time by a worker.
+pub const EARLY_BYTES_MAX: usize = 256 << 20;
+
 /// Most lines of one order; more is a mistake of the producer, not an order.
 pub const LINES_MAX: usize = 100_000;
 

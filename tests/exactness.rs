@@ -12,6 +12,8 @@ mod forgetting;
 mod growing;
 #[path = "exactness/house.rs"]
 mod house;
+#[path = "exactness/late.rs"]
+mod late;
 #[path = "exactness/logs.rs"]
 mod logs;
 #[path = "exactness/marks.rs"]

@@ -175,7 +175,8 @@ fn snapshots(settings: &Settings, vigil: &Vigil) -> anyhow::Result<Option<Snapsh
     };
     let store = SnapshotStore::open(url)?;
     let store_id = loop {
-        match store.id() {
+        // What this process may not use is said at once: while it runs, it waits.
+        match store.id().and_then(|id| store.count(scope(settings)).map(|_| id)) {
             Err(error) if error.is_transient() => vigil.wait_for(Outside::Store, &error)?,
             answered => {
                 vigil.note_answer_of(Outside::Store);

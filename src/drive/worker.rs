@@ -19,6 +19,7 @@ use crate::serve::query::Query;
 use crate::serve::view::ListView;
 use crate::serve::{Asked, Look};
 use crate::stage::{Clock, Effects, Log};
+use crate::watch::failing::Told;
 use crate::watch::health::{Health, PartitionState, StageName};
 use crate::watch::metrics::{LogFollower, LogTallies, Metrics};
 use std::collections::{BTreeMap, BTreeSet};
@@ -183,22 +184,54 @@ impl<T: Transport> Hands<T> {
         self.ties.clock.now()
     }
 
-    /// What came of a snapshot.
-    pub(super) fn heed(&self, outcome: Outcome) {
+    /// What came of a snapshot of a partition of `stage`. What is the store's fault is told once for all partitions, and again from time
+    /// to time: there may be many.
+    pub(super) fn heed(&self, stage: StageName, outcome: Outcome) {
+        let Ties { vigil, health, metrics, .. } = &self.ties;
+        let (worker, now) = (vigil.name(), Instant::now());
         match outcome {
             Outcome::Published { partition, published, seconds } => {
                 let (offset, bytes) = (published.offset, published.bytes);
-                let partition = partition.0;
-                tracing::info!(worker = self.ties.vigil.name(), partition, offset, bytes, seconds, "snapshot");
-                let metrics = Arc::clone(&self.ties.metrics);
+                tracing::info!(worker, partition = partition.0, offset, bytes, seconds, "snapshot");
+                if let Some(Told { tries, partitions, seconds }) = health.saving().went_well(stage, partition, now) {
+                    tracing::info!(worker, tries, partitions, seconds, "snapshots go on: the store takes them again");
+                }
+                match &published.untidy {
+                    None => {
+                        health.tidying().went_well(stage, partition, now);
+                    }
+                    Some(why) => {
+                        if let Some(Told { tries, partitions, seconds }) =
+                            health.tidying().failed(stage, partition, now)
+                        {
+                            tracing::warn!(
+                                worker,
+                                partition = partition.0,
+                                tries,
+                                partitions,
+                                seconds,
+                                "a log is not trimmed this time: {why}"
+                            );
+                        }
+                    }
+                }
+                let metrics = Arc::clone(metrics);
                 self.transport.trim(published.trims, Box::new(move |log, is_done| metrics.count_trim(log, is_done)));
             }
+            Outcome::Failed { partition, why } if why.is_of_the_store() => {
+                if let Some(Told { tries, partitions, seconds }) = health.saving().failed(stage, partition, now) {
+                    tracing::warn!(
+                        worker,
+                        partition = partition.0,
+                        tries,
+                        partitions,
+                        seconds,
+                        "no snapshot this time: {why}"
+                    );
+                }
+            }
             Outcome::Failed { partition, why } => {
-                tracing::warn!(
-                    worker = self.ties.vigil.name(),
-                    partition = partition.0,
-                    "no snapshot this time: {why}"
-                );
+                tracing::warn!(worker, partition = partition.0, "no snapshot this time: {why}");
             }
         }
     }

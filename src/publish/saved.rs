@@ -18,6 +18,8 @@ const SHOWN_MAX: usize = 1 << 16;
 pub(super) struct PublisherSaving {
     early: Early,
     gone_early: Vec<(ListNumber, Published)>,
+    /// What these take.
+    gone_early_bytes: usize,
     given: u64,
     is_told: bool,
 }
@@ -28,6 +30,8 @@ impl PublisherSaving {
         if self.early.is_to_go(list.index())
             && let Some(published) = published.get(list.index())
         {
+            let bytes = size_of::<(ListNumber, Published)>() + size_of_val::<[Shown]>(&published.shown);
+            self.gone_early_bytes = self.gone_early_bytes.saturating_add(bytes);
             self.gone_early.push((list, published.clone()));
         }
     }
@@ -45,11 +49,18 @@ impl Publisher {
         self.saving = None;
     }
 
+    /// Bytes of what went early and has not been given yet.
+    #[must_use]
+    pub fn held_early(&self) -> usize {
+        self.saving.as_ref().map_or(0, |saving| saving.gone_early_bytes)
+    }
+
     /// Appends frames of kind `kind`: what had to go early, and about `bytes_max` bytes more. `lists` tells what lists are about.
     pub fn save(&mut self, lists: &Lists, kind: u8, bytes_max: usize, out: &mut Vec<u8>) -> Saving {
         let Some(saving) = &mut self.saving else { return Saving::Void };
         let full = out.len().saturating_add(bytes_max);
         let mut is_done = false;
+        saving.gone_early_bytes = 0;
         frame(out, kind, |out| {
             for (list, published) in saving.gone_early.drain(..) {
                 saving.given += u64::from(put_list(lists.key(list), &published, out));

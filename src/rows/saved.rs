@@ -111,6 +111,12 @@ impl Rows {
         self.saving = State::No;
     }
 
+    /// Bytes that went early and have not been given yet.
+    #[must_use]
+    pub fn held_early(&self) -> usize {
+        if let State::On(saving) = &self.saving { saving.early.len() } else { 0 }
+    }
+
     /// Appends frames: all that went early, and about `bytes_max` bytes more.
     ///
     /// # Panics

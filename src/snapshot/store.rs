@@ -124,6 +124,20 @@ impl SnapshotStore {
         if id == known { Ok(()) } else { Err(StoreError::Exchanged { object: ID_NAME.to_owned() }) }
     }
 
+    /// Sees to it that the store still has the id that it was asked for first. What says nothing of snapshots any more may be a folder that
+    /// is not mounted.
+    ///
+    /// # Errors
+    /// [`StoreError::Exchanged`] when it has another one or none; what keeps it from being read.
+    pub fn check_id(&self) -> Result<(), StoreError> {
+        let known = self.id()?;
+        match self.read_id() {
+            Ok(id) if id == known => Ok(()),
+            Ok(_) | Err(StoreError::Missing { .. }) => Err(StoreError::Exchanged { object: ID_NAME.to_owned() }),
+            Err(error) => Err(error),
+        }
+    }
+
     /// The snapshots of a partition, newest first, by their names: whether one is good is not looked at.
     ///
     /// # Errors
@@ -136,8 +150,12 @@ impl SnapshotStore {
             Err(StoreError::Missing { .. }) => return Ok(Vec::new()),
             listed => listed?,
         };
-        let files = listed.objects.iter().filter_map(|object| object.location.filename());
-        let mut found: Vec<Found> = files.filter_map(|file| names::found(&folder, file)).collect();
+        let found = listed.objects.iter().filter_map(|object| {
+            let tag = object.e_tag.as_deref().unwrap_or_default();
+            let version = format!("{} {tag} {}", object.size, object.last_modified.timestamp_millis());
+            names::found(&folder, object.location.filename()?, version)
+        });
+        let mut found: Vec<Found> = found.collect();
         found.sort_by_key(|found| Reverse(found.offset));
         Ok(found)
     }
@@ -178,35 +196,46 @@ impl SnapshotStore {
     /// # Errors
     /// [`StoreError::Format`] when it is damaged, torn or no snapshot; when it cannot be read.
     pub fn verify(&self, name: &str) -> Result<Verified, StoreError> {
+        self.verify_telling(name, || ())
+    }
+
+    /// The same; `read` is called with every piece that has been read.
+    ///
+    /// # Errors
+    /// As [`verify`](Self::verify).
+    pub fn verify_telling(&self, name: &str, mut read: impl FnMut()) -> Result<Verified, StoreError> {
         let bad = |error: FormatError| StoreError::of_format(name, error);
         let (head, mut reader) = Reader::open(self.read(name)?).map_err(bad)?;
         let mut chunk = Vec::new();
-        while reader.next_chunk(&mut chunk).map_err(bad)?.is_some() {}
+        while reader.next_chunk(&mut chunk).map_err(bad)?.is_some() {
+            read();
+        }
         let (chunks, raw_bytes) = reader.read_so_far();
         Ok(Verified { head, chunks, raw_bytes })
     }
 
-    /// Removes all but the newest `keep` snapshots of a partition (at least one stays), and temporary files in its folder that
-    /// nobody has written to for [`ABANDONED_AFTER`]. Gives what is kept, newest first. (In a bucket, what a crash leaves of
-    /// an upload is for a lifecycle rule of the bucket.)
+    /// Removes a snapshot. One that is gone already is no error.
     ///
     /// # Errors
-    /// When the store cannot be read, or an object not be removed; some may have been removed by then.
-    pub fn prune(&self, scope: &str, stage: &str, partition: u32, keep: usize) -> Result<Vec<Found>, StoreError> {
-        let mut kept = self.newest(scope, stage, partition)?;
-        for old in kept.split_off(keep.max(1).min(kept.len())) {
-            let (objects, path) = (Arc::clone(&self.inner.objects), self.path(&old.name)?);
-            match self.run(&old.name, async move { objects.delete(&path).await }) {
-                Ok(()) | Err(StoreError::Missing { .. }) => {}
-                Err(error) => return Err(error),
-            }
+    /// When the store does not do it.
+    pub fn remove(&self, name: &str) -> Result<(), StoreError> {
+        let (objects, path) = (Arc::clone(&self.inner.objects), self.path(name)?);
+        match self.run(name, async move { objects.delete(&path).await }) {
+            Ok(()) | Err(StoreError::Missing { .. }) => Ok(()),
+            Err(error) => Err(error),
         }
-        if let Some(root) = &self.inner.folder {
-            let folder = names::folder(scope, stage, partition)?;
-            names::remove_abandoned(&root.join(&folder), ABANDONED_AFTER)
-                .map_err(|error| StoreError::of_io(&folder, &error))?;
-        }
-        Ok(kept)
+    }
+
+    /// Removes temporary files in a partition's folder that nobody has written to for [`ABANDONED_AFTER`]. (In a bucket, what a crash
+    /// leaves of an upload is for a lifecycle rule of the bucket.)
+    ///
+    /// # Errors
+    /// When the folder cannot be read, or a file not be removed.
+    pub fn remove_abandoned(&self, scope: &str, stage: &str, partition: u32) -> Result<(), StoreError> {
+        let Some(root) = &self.inner.folder else { return Ok(()) };
+        let folder = names::folder(scope, stage, partition)?;
+        let removed = names::remove_abandoned(&root.join(&folder), ABANDONED_AFTER);
+        removed.map_err(|error| StoreError::of_io(&folder, &error))
     }
 
     /// How many snapshots there are of a scope, of all stages and partitions, and their bytes.

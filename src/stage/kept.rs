@@ -17,6 +17,8 @@ pub trait Kept: Work {
     fn begin_save(&mut self);
     /// Appends frames of the state: what had to go early, and about `bytes_max` bytes more.
     fn save(&mut self, bytes_max: usize, out: &mut Vec<u8>) -> Saving;
+    /// Bytes of the state that are held because they had to go early: what the next [`Kept::save`] gives.
+    fn held_early(&self) -> usize;
     /// No more of it is wanted.
     fn end_save(&mut self);
     /// Takes up a frame. Frames of one kind come in the order in which they were made.
@@ -72,6 +74,12 @@ impl<W: Kept> Stage<W> {
             Phase::CatchingUp | Phase::Live => self.work.save(bytes_max, out),
             Phase::Restoring | Phase::Drained | Phase::Stopped => Saving::Void,
         }
+    }
+
+    /// Bytes that are held because they changed before their turn.
+    #[must_use]
+    pub fn held_early(&self) -> usize {
+        self.work.held_early()
     }
 
     /// No more of it is wanted.

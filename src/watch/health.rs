@@ -4,6 +4,7 @@
 //! partition of its fixed fingerprint.
 //! Absent: judgement about lag; an instance that is behind but working is ready.
 
+use super::failing::Failing;
 use super::waits::Waits;
 use crate::items::{fingerprint, spread};
 use crate::position::Partition;
@@ -109,6 +110,9 @@ pub struct Health {
     has_settled: AtomicBool,
     states: RwLock<BTreeMap<(StageName, Partition), PartitionState>>,
     waits: Arc<Waits>,
+    /// Snapshots, and what is removed behind them.
+    saving: Failing,
+    tidying: Failing,
 }
 
 /// A worker's right to say that it is alive. Dropped without [`Heartbeat::finish`] (a panic), it grows stale.
@@ -134,6 +138,8 @@ impl Health {
             has_settled: AtomicBool::new(false),
             states: RwLock::default(),
             waits: Arc::default(),
+            saving: Failing::default(),
+            tidying: Failing::default(),
         }
     }
 
@@ -188,6 +194,18 @@ impl Health {
         &self.waits
     }
 
+    /// How snapshots fail that are taken.
+    #[must_use]
+    pub fn saving(&self) -> &Failing {
+        &self.saving
+    }
+
+    /// How removing what snapshots make needless fails.
+    #[must_use]
+    pub fn tidying(&self) -> &Failing {
+        &self.tidying
+    }
+
     /// Whether everything that is on this instance is live, every worker knows what is, and every partition of the sources
     /// has a reader.
     #[must_use]
@@ -206,6 +224,8 @@ impl Health {
     /// `partition` is no longer on this instance.
     pub fn remove(&self, stage: StageName, partition: Partition) {
         self.states.write().unwrap_or_else(PoisonError::into_inner).remove(&(stage, partition));
+        self.saving.forget(stage, partition);
+        self.tidying.forget(stage, partition);
     }
 
     /// Every partition on this instance, in order.

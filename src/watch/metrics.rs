@@ -13,7 +13,7 @@ mod tallies;
 
 pub use delay::{DELAY_EDGES_US, DelayTally};
 pub use followers::{IntakeFollower, LagFollower, LogFollower, RowsFollower, WindowsFollower};
-pub use snapshots::{PassedOver, SnapshotFollower};
+pub use snapshots::{GivenUp, PassedOver, SnapshotFollower};
 pub use tallies::{FATES, IntakeTallies, LogTallies, RowsTallies, WindowsTallies};
 
 use super::health::Health;

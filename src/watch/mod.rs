@@ -3,6 +3,7 @@
 //! Stages count in plain tallies; here, and only here, these become metrics ([`metrics`]) and standings ([`health`]).
 //! Must not know: HTTP, Kafka, who drives the stages; nothing here decides anything.
 
+pub mod failing;
 pub mod health;
 pub mod metrics;
 mod stages;

@@ -72,6 +72,12 @@ impl Windows {
         self.visitors.save(kind, bytes_max, out)
     }
 
+    /// Bytes of visitors that had to go early, and have not been appended yet.
+    #[must_use]
+    pub fn held_early(&self) -> usize {
+        self.visitors.held_early()
+    }
+
     /// No more of it is wanted.
     pub fn end_save(&mut self) {
         self.visitors.end_save();

@@ -114,7 +114,10 @@ fn a_record_of_which_each_partition_holds_another_part_is_completed_and_not_repe
         got.assert_equal(&want, &context);
         assert_counts(&rig, &events, &naive, &context);
     }
-    assert!(inside >= 10 || !shop::all_are_tried(CRASHES), "only {inside} crashes in the middle of a record: not tried");
+    assert!(
+        inside >= 10 || !shop::all_are_tried(CRASHES),
+        "only {inside} crashes in the middle of a record: not tried"
+    );
 }
 
 /// Whether a partition's last block ends within a record.

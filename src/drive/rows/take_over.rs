@@ -92,7 +92,23 @@ impl<T: Transport> RowsWorker<T> {
         let Some(snapshots) = &plan.snapshots else { return Ok(None) };
         let wanted = Wanted::of(plan, Log::Pairs, partition, self.reader.bounds(partition)?);
         let found_at = |checkpoint| self.found_at(partition, checkpoint);
-        restore(snapshots, &wanted, &self.hands.ties, &found_at, || self.work(partition))
+        let lost = |head: &Head| self.lost(partition, head);
+        restore(snapshots, &wanted, &self.hands.ties, (&found_at, &lost), || self.work(partition))
+    }
+
+    /// What a state of `partition` would need of pairs and totals and is not there any more.
+    fn lost(&self, partition: Partition, head: &Head) -> anyhow::Result<Option<Refusal>> {
+        let bounds = self.reader.bounds(partition)?;
+        if let Err(refusal) = holds_from(Log::Pairs, partition, bounds, NextOffset(head.offset)) {
+            return Ok(Some(refusal));
+        }
+        for number in 0..self.hands.plan.pairs_partitions {
+            let bounds = self.totals.bounds(Partition(number))?;
+            if let Err(refusal) = holds_from(Log::Totals, Partition(number), bounds, totals_from(Some(head), number)) {
+                return Ok(Some(refusal));
+            }
+        }
+        Ok(None)
     }
 
     /// Work that knows nothing yet.

@@ -76,7 +76,8 @@ pub(in crate::drive) trait Keeping<T: Transport> {
         let is_acknowledged = self.means().writer.is_done(era);
         let (saver, stage) = self.saver_and_stage(partition);
         if let Some(outcome) = saver.go_on(stage, is_acknowledged, now.monotonic_ms) {
-            self.means().heed(outcome);
+            let stage = self.saver().stage();
+            self.means().heed(stage, outcome);
         }
     }
 }

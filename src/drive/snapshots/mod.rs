@@ -1,15 +1,17 @@
 //! Snapshots of stages: when one is taken, what must hold before one is started from, and what no log needs to hold any more then.
 //!
 //! A worker takes one of a partition at a time (`saving`): the stage's state goes in portions, turn by turn, to a thread that
-//! compresses and stores it. It is published when all that the worker had appended before its moment has been acknowledged; then it is read
-//! back, old ones are removed, and the log before the oldest one that is kept is trimmed.
+//! compresses and stores it (`storing`). It is published when all that the worker had appended before its moment has been acknowledged; then it is
+//! read back, old ones are removed, and the log before the oldest one that is kept is trimmed. Only those that are good count (`counted`).
 //! Who takes a partition over (`restoring`) starts from the newest one that is good and belongs to its log. What the log holds besides, its head
 //! tells to whoever writes that log.
 //! Absent: what is in a state (`stage`), bytes and stores (`snapshot`).
 
+mod counted;
 mod keeping;
 mod restoring;
 mod saving;
+mod storing;
 mod watching;
 
 pub(super) use keeping::Keeping;
@@ -57,20 +59,6 @@ impl Snapshots {
     /// The snapshots of the reader of `log`, newest first.
     fn newest(&self, log: Log, partition: Partition) -> Result<Vec<Found>, StoreError> {
         stage_of(log).map_or(Ok(Vec::new()), |stage| self.store.newest(&self.scope, stage, partition.0))
-    }
-
-    /// Removes the old ones. Gives what is kept, newest first.
-    fn prune(&self, log: Log, partition: Partition) -> Result<Vec<Found>, StoreError> {
-        stage_of(log).map_or(Ok(Vec::new()), |stage| self.store.prune(&self.scope, stage, partition.0, self.keep))
-    }
-
-    /// The snapshot before which nothing is needed any more: the oldest one that is kept, once there are as many as are wanted.
-    fn needed_from(&self, log: Log, partition: Partition) -> Result<Option<Head>, StoreError> {
-        let kept = self.newest(log, partition)?;
-        match kept.last() {
-            Some(oldest) if kept.len() >= self.keep => self.store.head(&oldest.name).map(Some),
-            _ => Ok(None),
-        }
     }
 }
 

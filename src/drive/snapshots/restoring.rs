@@ -1,12 +1,13 @@
 //! Starting from a snapshot: which one may be used, or why none may.
 //!
-//! The newest that is good counts; one that is damaged, torn or from a newer release is passed over, and said so. One that is good but cannot
-//! belong to the log that is there is a refusal, never passed over: the log, or the store, is another one.
+//! The newest that is good counts; one that is damaged, torn or from a newer release is passed over, and said so. So is one behind which a log
+//! has been trimmed: an owner that was overtaken may have published it late. One that is good but cannot belong to the log that is there is a
+//! refusal, never passed over: the log, or the store, is another one.
 
 use super::watching::reader_of;
 use super::{STATE_FORMAT, Snapshots, facts_of};
 use crate::drive::plan::Plan;
-use crate::drive::recovery::Refusal;
+use crate::drive::recovery::{Refusal, holds_from};
 use crate::drive::transport::Bounds;
 use crate::drive::vigil::Vigil;
 use crate::drive::worker::Ties;
@@ -18,8 +19,11 @@ use crate::watch::metrics::PassedOver;
 use crate::watch::waits::Outside;
 use std::time::{Duration, Instant};
 
-/// How long between two tries to reach a store that does not answer.
-const STORE_PAUSE: Duration = Duration::from_secs(2);
+/// How long between two tries to reach a store that does not answer: at first, and at most. In between it doubles.
+const STORE_PAUSE_MIN: Duration = Duration::from_millis(500);
+const STORE_PAUSE_MAX: Duration = Duration::from_secs(16);
+/// How often a choice is begun anew because logs were trimmed while a state was loaded.
+const CHOICES_MAX: usize = 5;
 /// How often the log says how far a long restore is.
 const SAY_PROGRESS: Duration = Duration::from_secs(10);
 
@@ -49,6 +53,9 @@ impl Wanted {
 /// The checksum of the record that a checkpoint was made at, as the log holds it now.
 pub(in crate::drive) type FoundAt<'a> = dyn Fn(Checkpoint) -> anyhow::Result<Option<u32>> + 'a;
 
+/// What a state would need of the logs and is not there any more, by its head; `None` where all is.
+pub(in crate::drive) type Lost<'a> = dyn Fn(&Head) -> anyhow::Result<Option<Refusal>> + 'a;
+
 /// What a stage goes on from.
 pub(in crate::drive) struct Restored<W> {
     pub(in crate::drive) work: W,
@@ -60,25 +67,66 @@ pub(in crate::drive) struct Restored<W> {
 }
 
 /// Work that `make` makes, with the state of the newest snapshot that may be used; `None` where there is none.
+///
+/// # Errors
+/// What `lost` gave of the newest, where the logs have lost what lies behind all that could be used.
 pub(in crate::drive) fn restore<W: Kept>(
     snapshots: &Snapshots,
     wanted: &Wanted,
     ties: &Ties,
-    found_at: &FoundAt<'_>,
+    (found_at, lost): (&FoundAt<'_>, &Lost<'_>),
     make: impl Fn() -> W,
 ) -> anyhow::Result<Option<Restored<W>>> {
-    let (vigil, stage, partition) = (&*ties.vigil, reader_of(wanted.log), wanted.partition.0);
-    let found = asked(vigil, || snapshots.newest(wanted.log, wanted.partition))?;
-    for found in &found {
-        let passed_over = match load(snapshots, wanted, found, ties, found_at, &make)? {
-            Ok(restored) => return Ok(Some(restored)),
-            Err(passed_over) => passed_over,
-        };
-        ties.metrics.count_passed_over(stage, passed_over);
+    let (stage, partition) = (reader_of(wanted.log), wanted.partition.0);
+    let mut refusal = None;
+    for _ in 0..CHOICES_MAX {
+        let found = listed(snapshots, wanted, &ties.vigil)?;
+        let (mut is_overtaken, mut passed_over) = (false, 0);
+        refusal = None;
+        for found in &found {
+            match load(snapshots, wanted, found, ties, (found_at, lost), &make)? {
+                Ok(restored) => match lost(&restored.head)? {
+                    None => return Ok(Some(restored)),
+                    // Others have gone on meanwhile: there are newer ones.
+                    Some(said) => {
+                        (is_overtaken, refusal) = (true, Some(said));
+                        break;
+                    }
+                },
+                Err((why, said)) => {
+                    ties.metrics.count_passed_over(stage, why);
+                    refusal = refusal.or(said);
+                    passed_over += 1;
+                }
+            }
+        }
+        if !is_overtaken {
+            let Some(refusal) = refusal else {
+                let stage = stage.name();
+                tracing::info!(
+                    stage,
+                    partition,
+                    passed_over,
+                    "no snapshot to start from: its log is read from the start"
+                );
+                return Ok(None);
+            };
+            return Err(refusal.into());
+        }
     }
-    let (stage, passed_over) = (stage.name(), found.len());
-    tracing::info!(stage, partition, passed_over, "no snapshot to start from: its log is read from the start");
-    Ok(None)
+    refusal.map_or(Ok(None), |refusal| Err(refusal.into()))
+}
+
+/// The snapshots of a partition, newest first. Where the log needs one and there is none, the store must be the one that it was: it may be a
+/// folder that is not mounted.
+fn listed(snapshots: &Snapshots, wanted: &Wanted, vigil: &Vigil) -> anyhow::Result<Vec<Found>> {
+    asked(vigil, || {
+        let found = snapshots.newest(wanted.log, wanted.partition)?;
+        if found.is_empty() && wanted.bounds.low > NextOffset(0) {
+            snapshots.store.check_id()?;
+        }
+        Ok(found)
+    })
 }
 
 /// The state of one snapshot, or why it is not started from.
@@ -87,25 +135,29 @@ fn load<W: Kept>(
     wanted: &Wanted,
     found: &Found,
     ties: &Ties,
-    found_at: &FoundAt<'_>,
+    (found_at, lost): (&FoundAt<'_>, &Lost<'_>),
     make: &impl Fn() -> W,
-) -> anyhow::Result<Result<Restored<W>, PassedOver>> {
+) -> anyhow::Result<Result<Restored<W>, (PassedOver, Option<Refusal>)>> {
     let (vigil, snapshot, began) = (&*ties.vigil, &found.name, Instant::now());
     let head = match usable(snapshots, wanted, found, vigil, found_at)? {
         Ok(head) => head,
         Err(passed_over) => return Ok(Err(passed_over)),
     };
+    if let Some(refusal) = lost(&head)? {
+        tracing::warn!(snapshot, "passed over: a log is trimmed behind what it needs: {refusal}");
+        return Ok(Err((PassedOver::Trimmed, Some(refusal))));
+    }
     if wanted.behind.is_some_and(|behind| behind < Position::start_of(NextOffset(head.offset))) {
         tracing::warn!(snapshot, "passed over: the log behind has not got all that was made before it");
-        return Ok(Err(PassedOver::Behind));
+        return Ok(Err((PassedOver::Behind, None)));
     }
     let (work, bytes) = match asked(vigil, || loaded(snapshots, found, make(), vigil)) {
         Ok(Ok(loaded)) => loaded,
         Ok(Err(error)) => {
             tracing::warn!(snapshot, "passed over: its state {error}");
-            return Ok(Err(PassedOver::Damaged));
+            return Ok(Err((PassedOver::Damaged, None)));
         }
-        Err(error) => return tell_damaged(found, error).map(Err),
+        Err(error) => return tell_damaged(found, error).map(|why| Err((why, None))),
     };
     let seconds = began.elapsed().as_secs_f64();
     let age_seconds = ties.clock.now().wall_ms.saturating_sub(head.written_at_ms) / 1_000;
@@ -121,7 +173,7 @@ pub(in crate::drive) fn head_facts(
     vigil: &Vigil,
     found_at: &FoundAt<'_>,
 ) -> anyhow::Result<Option<(NextOffset, PartitionFacts)>> {
-    for found in asked(vigil, || snapshots.newest(wanted.log, wanted.partition))? {
+    for found in listed(snapshots, wanted, vigil)? {
         let Ok(head) = usable(snapshots, wanted, &found, vigil, found_at)? else { continue };
         match facts_of(&head) {
             Some(facts) => return Ok(Some((NextOffset(head.offset), facts))),
@@ -138,15 +190,15 @@ fn usable(
     found: &Found,
     vigil: &Vigil,
     found_at: &FoundAt<'_>,
-) -> anyhow::Result<Result<Head, PassedOver>> {
+) -> anyhow::Result<Result<Head, (PassedOver, Option<Refusal>)>> {
     let head = match asked(vigil, || snapshots.store.head(&found.name)) {
         Ok(head) => head,
-        Err(error) => return tell_damaged(found, error).map(Err),
+        Err(error) => return tell_damaged(found, error).map(|why| Err((why, None))),
     };
     if head.state_format != STATE_FORMAT {
         let format = head.state_format;
         tracing::warn!(snapshot = found.name, format, known = STATE_FORMAT, "passed over: a state of another release");
-        return Ok(Err(PassedOver::Format));
+        return Ok(Err((PassedOver::Format, None)));
     }
     let refuse = |what: String| Refusal::Snapshot { name: found.name.clone(), what };
     if head.store_id != snapshots.store_id {
@@ -157,6 +209,11 @@ fn usable(
         let what =
             format!("it was made by other counting rules, or with other numbers of partitions ({events} and {pairs})");
         return Err(refuse(what).into());
+    }
+    // Older ones are no better, newer ones may be.
+    if let Err(refusal) = holds_from(wanted.log, wanted.partition, wanted.bounds, NextOffset(head.offset)) {
+        tracing::warn!(snapshot = found.name, "passed over: a log is trimmed behind what it needs: {refusal}");
+        return Ok(Err((PassedOver::Trimmed, Some(refusal))));
     }
     let checkpoint = Checkpoint { position: Position::start_of(NextOffset(head.offset)), checksum: head.checksum };
     let input = SourcePartition::new(wanted.log.name(), wanted.partition.0);
@@ -203,12 +260,17 @@ fn loaded<W: Kept>(
 
 /// Asks the store until it answers.
 fn asked<R>(vigil: &Vigil, ask: impl FnMut() -> Result<R, StoreError>) -> anyhow::Result<R> {
-    let mut ask = ask;
+    let (mut ask, mut pause) = (ask, STORE_PAUSE_MIN);
     loop {
         match ask() {
-            Err(error) if error.is_transient() => {
-                vigil.wait_for(Outside::Store, &error)?;
-                std::thread::sleep(STORE_PAUSE);
+            Err(error) if error.is_waited_for() => {
+                // In steps: a sign of life with each, and a look at whether the process stops.
+                let until = Instant::now() + pause;
+                while Instant::now() < until {
+                    vigil.wait_for(Outside::Store, &error)?;
+                    std::thread::sleep(STORE_PAUSE_MIN);
+                }
+                pause = (pause * 2).min(STORE_PAUSE_MAX);
             }
             answer => {
                 vigil.note_answer_of(Outside::Store);
@@ -230,27 +292,4 @@ fn tell_damaged(found: &Found, error: anyhow::Error) -> anyhow::Result<PassedOve
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::watch::health::Health;
-
-    /// Brokers that answer meanwhile are no answer of the store.
-    #[test]
-    fn a_store_that_does_not_answer_is_waited_for_and_told_by_its_name_until_it_does() {
-        let health = Health::new(1, Duration::from_secs(60));
-        let vigil = Vigil::new("rows-0", std::sync::Arc::default(), &health);
-        let waits = || health.waits().all().into_iter().map(|wait| (wait.who, wait.what)).collect::<Vec<_>>();
-        let away = || StoreError::Unavailable { object: "rows-000".to_owned(), said: "timed out".to_owned() };
-        let mut tries = 0;
-        let answer = asked(&vigil, || {
-            tries += 1;
-            assert!(tries < 10, "nothing tells that it waits");
-            vigil.note_answer();
-            if waits().is_empty() { Err(away()) } else { Ok(waits()) }
-        });
-        assert_eq!(answer.unwrap(), [("rows-0".to_owned(), "the snapshot store".to_owned())]);
-        assert_eq!(waits(), []);
-        let gone = asked::<()>(&vigil, || Err(StoreError::Missing { object: "rows-000".to_owned() })).unwrap_err();
-        assert!(gone.is::<StoreError>(), "{gone}");
-    }
-}
+mod tests;

@@ -1,30 +1,36 @@
 //! Taking snapshots, one partition at a time: portions of its stage's state, turn by turn, to whoever stores them.
 //!
 //! Invariants: a turn does one portion; a store that is slow holds up the snapshot, nothing else; nothing is published before all that was
-//! appended before its moment is acknowledged; a log is trimmed only before what has been read back whole.
+//! appended before its moment is acknowledged; what a snapshot costs while it is taken is bounded, in bytes and in time.
 
+use super::counted::Counted;
+use super::storing::{Job, Published};
 use super::watching::{Begun, Watched, reader_of};
-use super::{STATE_FORMAT, Snapshots, stage_of, trimmed_to};
+use super::{STATE_FORMAT, Snapshots, stage_of};
 use crate::drive::plan::Plan;
-use crate::drive::transport::Trim;
+use crate::limits::EARLY_BYTES_MAX;
 use crate::position::{NextOffset, Partition};
-use crate::saved::{Saving, pieces, put};
-use crate::snapshot::format::CHUNK_BYTES_MAX;
-use crate::snapshot::store::Writing;
-use crate::snapshot::{Encoder, Head, StoreError};
+use crate::saved::{Saving, put};
+use crate::snapshot::{Head, StoreError};
 use crate::stage::{Kept, Log, Moment, Stage};
-use crate::watch::metrics::Metrics;
+use crate::watch::health::StageName;
+use crate::watch::metrics::{GivenUp, Metrics};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
 use std::time::Instant;
 
 /// Bytes of a portion: well under a millisecond.
 const PORTION_BYTES: usize = 256 << 10;
 /// Portions that wait for the store, at most.
 const WAITING_PORTIONS_MAX: usize = 8;
-/// A snapshot that takes longer than this to go out is given up: what changes meanwhile is held in memory.
-const TAKE_MS_MAX: i64 = 120_000;
+/// A snapshot for which the store has taken and given nothing for this long is given up: longer than its client tries a request again.
+const STILL_MS_MAX: i64 = 240_000;
+/// One that takes longer than this altogether is given up, so that other partitions have their turn.
+const TAKE_MS_MAX: i64 = 1_800_000;
+/// Snapshots of a worker that were given up, and whose threads the store still holds: with so many, no other is begun.
+const GIVEN_UP_MAX: usize = 2;
 /// How soon after one that came to nothing the next is tried.
 const AGAIN_MS: i64 = 10_000;
 
@@ -36,108 +42,49 @@ enum Order {
     Publish,
 }
 
-/// A snapshot that has been published.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::drive) struct Published {
-    pub(in crate::drive) offset: u64,
-    /// As it is stored.
-    pub(in crate::drive) bytes: u64,
-    /// What no log needs to hold any more.
-    pub(in crate::drive) trims: Vec<Trim>,
-}
-
-/// Stores one snapshot.
-struct Job {
-    snapshots: Snapshots,
-    log: Log,
-    partition: Partition,
-    head: Head,
-    writing: Option<(Encoder, Writing)>,
-    out: Vec<u8>,
-    /// Partitions of the totals log.
-    totals: u32,
-}
-
-impl Job {
-    /// Stores a portion, cut between frames where what had to go early has made it long.
-    fn portion(&mut self, raw: &[u8]) -> Result<(), StoreError> {
-        pieces(raw, CHUNK_BYTES_MAX / 4).try_for_each(|piece| self.chunk(piece))
-    }
-
-    fn chunk(&mut self, raw: &[u8]) -> Result<(), StoreError> {
-        let of_format = |error| StoreError::of_format("a snapshot", error);
-        let (encoder, writing) = match &mut self.writing {
-            Some(begun) => begun,
-            none => {
-                let (encoder, bytes) = Encoder::head(&self.head).map_err(of_format)?;
-                let Head { stage, partition, offset, .. } = &self.head;
-                let mut writing = self.snapshots.store.write(&self.snapshots.scope, stage, *partition, *offset)?;
-                writing.put(&bytes)?;
-                none.insert((encoder, writing))
-            }
-        };
-        self.out.clear();
-        encoder.chunk(raw, &mut self.out).map_err(of_format)?;
-        writing.put(&self.out)
-    }
-
-    fn publish(&mut self) -> Result<Published, StoreError> {
-        self.chunk(&[])?; // the head, where there was nothing else
-        let Some((encoder, mut writing)) = self.writing.take() else {
-            return Err(StoreError::Abandoned { object: "a snapshot".to_owned() });
-        };
-        self.out.clear();
-        encoder.finish(&mut self.out);
-        writing.put(&self.out)?;
-        self.snapshots.store.keep_id()?;
-        let name = writing.name().to_owned();
-        let bytes = writing.publish()?;
-        self.snapshots.store.verify(&name)?;
-        self.snapshots.prune(self.log, self.partition)?;
-        let trims = self.trims().unwrap_or_else(|error| {
-            tracing::warn!(log = self.log.name(), "a log is not trimmed this time: {error}");
-            Vec::new()
-        });
-        Ok(Published { offset: self.head.offset, bytes, trims })
-    }
-
-    /// What no snapshot that is kept needs.
-    fn trims(&self) -> Result<Vec<Trim>, StoreError> {
-        let (log, partition) = (self.log, self.partition);
-        let mut trims = Vec::new();
-        if let Some(head) = self.snapshots.needed_from(log, partition)? {
-            trims.push(Trim { log, partition, to: trimmed_to(head.offset) });
-        }
-        // All partitions of rows read all totals: one of them looks after what they need.
-        if log == Log::Pairs && partition == Partition(0) {
-            let mut needed: BTreeMap<u32, u64> = BTreeMap::new();
-            for partition in (0..self.totals).map(Partition) {
-                // Of all that are kept: one of an owner that was overtaken may lie further in pairs, and less far in totals.
-                let kept = self.snapshots.newest(Log::Pairs, partition)?;
-                if kept.len() < self.snapshots.keep {
-                    return Ok(trims);
-                }
-                let heads = kept.iter().map(|found| self.snapshots.store.head(&found.name));
-                let heads = heads.collect::<Result<Vec<Head>, StoreError>>()?;
-                for (name, number, offset) in heads.into_iter().flat_map(|head| head.inputs) {
-                    if name == Log::Totals.name() {
-                        let least = needed.entry(number).or_insert(offset);
-                        *least = offset.min(*least);
-                    }
-                }
-            }
-            let of_totals =
-                |(number, offset)| Trim { log: Log::Totals, partition: Partition(number), to: trimmed_to(offset) };
-            trims.extend(needed.into_iter().map(of_totals));
-        }
-        Ok(trims)
-    }
-}
-
 /// Who stores: a thread, or the worker itself.
 enum Hand {
     Inline(Box<Job>),
-    Thread { orders: SyncSender<Order>, outcome: Receiver<Result<Published, StoreError>> },
+    Thread { orders: SyncSender<Order>, outcome: Came },
+}
+
+/// By which a thread tells what came of a snapshot.
+type Came = Receiver<Result<Published, StoreError>>;
+
+/// Why there is no snapshot.
+#[derive(Debug, thiserror::Error)]
+pub(in crate::drive) enum Failure {
+    #[error("{0}")]
+    Store(StoreError),
+    #[error("the snapshot store has taken and given nothing for {} s", STILL_MS_MAX / 1_000)]
+    Still,
+    #[error("it is not there after {} min", TAKE_MS_MAX / 60_000)]
+    Late,
+    #[error("more than {} MiB changed before the snapshot store took it", EARLY_BYTES_MAX >> 20)]
+    Early,
+    #[error("all weights of a relation were scaled anew meanwhile")]
+    Void,
+    #[error("its partition is gone")]
+    Gone,
+    #[error("its thread has ended")]
+    Ended,
+}
+
+impl Failure {
+    /// Whether others will fail for the same reason, until the store is well again.
+    pub(in crate::drive) fn is_of_the_store(&self) -> bool {
+        self.given_up().is_some() || matches!(self, Self::Store(_))
+    }
+
+    /// Why it was given up, if it was.
+    fn given_up(&self) -> Option<GivenUp> {
+        match self {
+            Self::Still => Some(GivenUp::Still),
+            Self::Late => Some(GivenUp::Late),
+            Self::Early => Some(GivenUp::Early),
+            Self::Store(_) | Self::Void | Self::Gone | Self::Ended => None,
+        }
+    }
 }
 
 /// A snapshot that is being taken.
@@ -153,6 +100,9 @@ struct Taking {
     era: u64,
     began_ms: i64,
     began: Instant,
+    /// Goes up with everything that the store takes or gives; what it was, and since when.
+    moved: Arc<AtomicU64>,
+    seen: (u64, i64),
 }
 
 /// Takes the snapshots of a worker.
@@ -160,6 +110,9 @@ pub(in crate::drive) struct Saver {
     snapshots: Option<Snapshots>,
     log: Log,
     taking: Option<Taking>,
+    /// By which those would tell what came of them that were given up.
+    given_up: Vec<Came>,
+    counted: Counted,
     /// When each partition is next.
     next_ms: BTreeMap<Partition, i64>,
     /// Up to where each partition has a snapshot.
@@ -173,7 +126,13 @@ impl Saver {
     pub(in crate::drive) fn new(snapshots: Option<Snapshots>, log: Log, metrics: Arc<Metrics>) -> Self {
         metrics.set_snapshot_interval(snapshots.as_ref().map_or(0, |snapshots| snapshots.interval_ms));
         let (next_ms, saved, watched) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Self { snapshots, log, taking: None, next_ms, saved, metrics, watched }
+        let (given_up, counted) = (Vec::new(), Counted::default());
+        Self { snapshots, log, taking: None, given_up, counted, next_ms, saved, metrics, watched }
+    }
+
+    /// The stage whose snapshots it takes.
+    pub(in crate::drive) fn stage(&self) -> StageName {
+        reader_of(self.log)
     }
 
     /// A partition has been taken over, and has `records` still to read.
@@ -207,7 +166,8 @@ impl Saver {
         self.next_ms.remove(&partition);
         self.saved.remove(&partition);
         self.watched.remove(&partition);
-        self.taking.take_if(|taking| taking.partition == partition && !taking.is_encoded);
+        let taking = self.taking.take_if(|taking| taking.partition == partition && !taking.is_encoded);
+        self.let_go(taking);
     }
 
     /// The partition whose turn it is, if none is being taken; `next` says how far each has read.
@@ -216,13 +176,23 @@ impl Saver {
         now_ms: i64,
         next: impl Fn(Partition) -> Option<NextOffset>,
     ) -> Option<Partition> {
-        if self.taking.is_some() || self.snapshots.is_none() {
+        let holds = |came: &&Came| matches!(came.try_recv(), Err(TryRecvError::Empty));
+        let held = self.given_up.iter().filter(holds).count();
+        if self.taking.is_some() || self.snapshots.is_none() || held >= GIVEN_UP_MAX {
             return None;
         }
         let is_due =
             |(&partition, &at_ms): (&Partition, &i64)| at_ms <= now_ms && self.has_news(partition, next(partition));
         let due = self.next_ms.iter().filter(|&entry| is_due(entry));
         due.min_by_key(|&(_, &at_ms)| at_ms).map(|(&partition, _)| partition)
+    }
+
+    /// A snapshot is through, or given up: its thread ends when the store lets it.
+    fn let_go(&mut self, taking: Option<Taking>) {
+        self.given_up.retain(|came| matches!(came.try_recv(), Err(TryRecvError::Empty)));
+        if let Some(Taking { hand: Hand::Thread { outcome, .. }, .. }) = taking {
+            self.given_up.push(outcome);
+        }
     }
 
     fn has_news(&self, partition: Partition, next: Option<NextOffset>) -> bool {
@@ -273,7 +243,7 @@ impl Saver {
             written_by: snapshots.instance.to_string(),
             state_format: STATE_FORMAT,
         };
-        let totals = about.partitions.1;
+        let (totals, moved) = (about.partitions.1, Arc::<AtomicU64>::default());
         let job = Job {
             snapshots: snapshots.clone(),
             log: self.log,
@@ -282,6 +252,9 @@ impl Saver {
             writing: None,
             out: Vec::new(),
             totals,
+            counted: self.counted.clone(),
+            metrics: Arc::clone(&self.metrics),
+            moved: Arc::clone(&moved),
         };
         let hand = if snapshots.is_inline { Hand::Inline(Box::new(job)) } else { in_thread(job)? };
         let (began_ms, began) = (now.monotonic_ms, Instant::now());
@@ -295,6 +268,8 @@ impl Saver {
             era,
             began_ms,
             began,
+            moved,
+            seen: (0, began_ms),
         });
         Ok(())
     }
@@ -319,9 +294,13 @@ impl Saver {
         let taking = self.taking.as_mut()?;
         let (partition, offset, began, began_ms) = (taking.partition, taking.offset, taking.began, taking.began_ms);
         let came = taking.turn(stage, is_acknowledged, now_ms)?;
-        self.taking = None;
+        let taking = self.taking.take();
+        self.let_go(taking);
         let seconds = began.elapsed().as_secs_f64();
         self.metrics.count_snapshot(reader_of(self.log), came.is_ok());
+        if let Some(why) = came.as_ref().err().and_then(Failure::given_up) {
+            self.metrics.count_given_up(reader_of(self.log), why);
+        }
         if let (Some(watched), Ok(published)) = (self.watched.get_mut(&partition), &came) {
             watched.published(published, seconds, began_ms);
         }
@@ -345,7 +324,7 @@ pub(in crate::drive) enum Outcome {
     /// It can be started from.
     Published { partition: Partition, published: Published, seconds: f64 },
     /// Nothing. The next one is tried soon.
-    Failed { partition: Partition, why: String },
+    Failed { partition: Partition, why: Failure },
 }
 
 /// What a snapshot's head says besides the moment.
@@ -364,13 +343,15 @@ impl About {
     }
 }
 
-type Came = Result<Published, String>;
+type Outcomes = Result<Published, Failure>;
 
 impl Taking {
-    fn turn<W: Kept>(&mut self, stage: Option<&mut Stage<W>>, is_acknowledged: bool, now_ms: i64) -> Option<Came> {
+    fn turn<W: Kept>(&mut self, stage: Option<&mut Stage<W>>, is_acknowledged: bool, now_ms: i64) -> Option<Outcomes> {
+        let held = stage.as_ref().map_or(0, |stage| stage.held_early());
+        let mut failure = self.is_given_up(held, now_ms);
         if !self.is_encoded {
-            let Some(stage) = stage else { return Some(Err("its partition is gone".to_owned())) };
-            let encoded = self.encode(stage, now_ms);
+            let Some(stage) = stage else { return Some(Err(Failure::Gone)) };
+            let encoded = failure.take().map_or_else(|| self.encode(stage), |failure| Some(Err(failure)));
             if self.is_encoded || encoded.is_some() {
                 stage.end_save();
             }
@@ -378,11 +359,26 @@ impl Taking {
                 return encoded;
             }
         }
-        self.deliver(is_acknowledged)
+        self.deliver(is_acknowledged).or(failure.map(Err))
+    }
+
+    /// Whether it is to be given up: `held` bytes had to go early. What waits for the brokers does not wait for the store.
+    fn is_given_up(&mut self, held: usize, now_ms: i64) -> Option<Failure> {
+        let moved = self.moved.load(Ordering::Relaxed);
+        if moved != self.seen.0 || (self.waiting.is_none() && !self.is_asked) {
+            self.seen = (moved, now_ms);
+        }
+        if held > EARLY_BYTES_MAX {
+            Some(Failure::Early)
+        } else if now_ms.saturating_sub(self.seen.1) > STILL_MS_MAX {
+            Some(Failure::Still)
+        } else {
+            (now_ms.saturating_sub(self.began_ms) > TAKE_MS_MAX).then_some(Failure::Late)
+        }
     }
 
     /// What is out of the state goes to the store: the last portion, where that had no room yet, then the order to publish.
-    fn deliver(&mut self, is_acknowledged: bool) -> Option<Came> {
+    fn deliver(&mut self, is_acknowledged: bool) -> Option<Outcomes> {
         if self.is_encoded
             && let Some(chunk) = self.waiting.take()
             && let Some(came) = self.order(Order::Chunk(chunk))
@@ -392,42 +388,43 @@ impl Taking {
         if self.is_encoded && self.waiting.is_none() && !self.is_asked && is_acknowledged {
             self.is_asked = true;
             if let Hand::Inline(job) = &mut self.hand {
-                return Some(job.publish().map_err(|error| error.to_string()));
+                return Some(job.publish().map_err(Failure::Store));
             }
             if let Some(came) = self.order(Order::Publish) {
                 return Some(came);
             }
         }
         match &self.hand {
-            Hand::Thread { outcome, .. } => outcome.try_recv().ok().map(|came| came.map_err(|error| error.to_string())),
+            Hand::Thread { outcome, .. } => outcome.try_recv().ok().map(|came| came.map_err(Failure::Store)),
             Hand::Inline(_) => None,
         }
     }
 
     /// A portion, if there is room for it.
-    fn encode<W: Kept>(&mut self, stage: &mut Stage<W>, now_ms: i64) -> Option<Came> {
+    fn encode<W: Kept>(&mut self, stage: &mut Stage<W>) -> Option<Outcomes> {
         if let Some(chunk) = self.waiting.take() {
             if let Some(came) = self.order(Order::Chunk(chunk)) {
                 return Some(came);
             }
             if self.waiting.is_some() {
-                let is_late = now_ms.saturating_sub(self.began_ms) > TAKE_MS_MAX;
-                return is_late.then(|| Err(format!("the store has not taken it within {} s", TAKE_MS_MAX / 1_000)));
+                return None;
             }
         }
         let mut chunk = Vec::with_capacity(PORTION_BYTES + PORTION_BYTES / 4);
         match stage.save(PORTION_BYTES, &mut chunk) {
             Saving::More => {}
             Saving::Done => self.is_encoded = true,
-            Saving::Void => return Some(Err("all weights of a relation were scaled anew meanwhile".to_owned())),
+            Saving::Void => return Some(Err(Failure::Void)),
         }
         self.order(Order::Chunk(chunk))
     }
 
     /// Gives an order, or keeps the chunk until there is room. `Some` when that ends the snapshot.
-    fn order(&mut self, order: Order) -> Option<Came> {
+    fn order(&mut self, order: Order) -> Option<Outcomes> {
         match (&mut self.hand, order) {
-            (Hand::Inline(job), Order::Chunk(chunk)) => job.portion(&chunk).err().map(|error| Err(error.to_string())),
+            (Hand::Inline(job), Order::Chunk(chunk)) => {
+                job.portion(&chunk).err().map(|error| Err(Failure::Store(error)))
+            }
             (Hand::Inline(_), Order::Publish) => None,
             (Hand::Thread { orders, outcome }, order) => match orders.try_send(order) {
                 Ok(()) => None,
@@ -440,8 +437,8 @@ impl Taking {
                     None
                 }
                 Err(TrySendError::Disconnected(_)) => Some(match outcome.try_recv() {
-                    Ok(came) => came.map_err(|error| error.to_string()),
-                    Err(_) => Err("its thread has ended".to_owned()),
+                    Ok(came) => came.map_err(Failure::Store),
+                    Err(_) => Err(Failure::Ended),
                 }),
             },
         }

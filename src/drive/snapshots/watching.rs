@@ -1,7 +1,7 @@
 //! How the snapshots of a worker's partitions stand, for who watches.
 
 use super::restoring::Restored;
-use super::saving::Published;
+use super::storing::Published;
 use crate::position::{NextOffset, Partition};
 use crate::stage::{Clock, Log};
 use crate::watch::health::StageName;

@@ -2,13 +2,14 @@
 
 mod keeping;
 
-use crate::drive::recovery::{holds_from, may_found, start};
+use crate::drive::recovery::{Refusal, holds_from, may_found, start};
 use crate::drive::scan::{LogScan, are_whole, block_at};
 use crate::drive::snapshots::{Begun, Keeping as _, Restored, Saver, Wanted, restore};
 use crate::drive::transport::{Bounds, Change, Message, Next, Reader, Topic, Transport, Writer};
 use crate::drive::worker::{Appends, Hands, Ties, Worker, age_ms};
 use crate::position::{Checkpoint, NextOffset, Partition, SourcePartition};
 use crate::serve::Asked;
+use crate::snapshot::Head;
 use crate::stage::{EventsInput, Fact, Log, Stage, WindowsWork};
 use crate::watch::health::{PartitionState, StageName};
 use crate::watch::metrics::{LagFollower, LogFollower, LogTallies, WindowsFollower};
@@ -166,7 +167,10 @@ impl<T: Transport> WindowsWorker<T> {
         let behind = Some(self.pairs.facts.nearest(source));
         let wanted = Wanted { behind, ..Wanted::of(plan, Log::Events, partition, bounds) };
         let found_at = |checkpoint| self.found_at(partition, checkpoint);
-        restore(snapshots, &wanted, &self.hands.ties, &found_at, || self.work(partition))
+        let lost = |head: &Head| -> anyhow::Result<Option<Refusal>> {
+            Ok(holds_from(Log::Events, partition, self.reader.bounds(partition)?, NextOffset(head.offset)).err())
+        };
+        restore(snapshots, &wanted, &self.hands.ties, (&found_at, &lost), || self.work(partition))
     }
 
     /// Work that knows nothing yet.

@@ -100,6 +100,14 @@ pub enum StoreError {
         /// What is wrong with it.
         source: FormatError,
     },
+    /// What was read back of an object is not what was written.
+    #[error("{object} was not as it was written when it was read back, and has been removed: {said}")]
+    NotAsWritten {
+        /// The object.
+        object: String,
+        /// What was wrong with it.
+        said: String,
+    },
     /// An earlier error has ended this writing.
     #[error("{object}: its writing has failed before and was abandoned: begin anew")]
     Abandoned {
@@ -119,7 +127,11 @@ impl StoreError {
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Replaced { .. } | Self::Full { .. } | Self::Unavailable { .. } | Self::Abandoned { .. } => true,
+            Self::Replaced { .. }
+            | Self::Full { .. }
+            | Self::Unavailable { .. }
+            | Self::NotAsWritten { .. }
+            | Self::Abandoned { .. } => true,
             Self::Url { .. }
             | Self::Feature { .. }
             | Self::Name { .. }
@@ -130,6 +142,13 @@ impl StoreError {
             | Self::Format { .. }
             | Self::Stopped { .. } => false,
         }
+    }
+
+    /// Whether who is at work already waits for it: what may pass, and what a person can mend meanwhile, such as rights, or a folder that
+    /// is gone, is no folder or is another one. Who starts says that at once.
+    #[must_use]
+    pub fn is_waited_for(&self) -> bool {
+        self.is_transient() || matches!(self, Self::Refused { .. } | Self::Exchanged { .. } | Self::NoId { .. })
     }
 
     /// What went wrong with decoding `object`: the store's own error where that was it.

@@ -20,6 +20,8 @@ pub struct Found {
     pub name: String,
     /// Next offset of the input: what its state holds ends before it.
     pub offset: u64,
+    /// Changes with the object's bytes, as far as the store tells: size, tag and time.
+    pub version: String,
 }
 
 /// Where the snapshots of a partition are.
@@ -55,9 +57,9 @@ pub(super) fn is_snapshot(file: &str) -> bool {
 }
 
 /// The snapshot in the file called `file`; `None` when it is something else.
-pub(super) fn found(folder: &str, file: &str) -> Option<Found> {
+pub(super) fn found(folder: &str, file: &str, version: String) -> Option<Found> {
     let digits = file.strip_suffix(SUFFIX).filter(|_| is_snapshot(file))?;
-    Some(Found { name: format!("{folder}/{file}"), offset: digits.parse().ok()? })
+    Some(Found { name: format!("{folder}/{file}"), offset: digits.parse().ok()?, version })
 }
 
 /// Removes what a crash has left of files that were being written: `name.snapshot#1`. One that somebody still writes to is younger.

@@ -191,7 +191,7 @@ fn a_head_is_read_without_the_rest_also_where_it_is_longer_than_a_range() {
 }
 
 #[test]
-fn pruning_keeps_the_newest_and_removes_what_a_crash_has_left() {
+fn what_is_removed_goes_alone_and_so_does_what_a_crash_has_left() {
     for (store, folder) in stores() {
         for offset in 1..=5 {
             published(&store, offset, b"state");
@@ -207,15 +207,52 @@ fn pruning_keeps_the_newest_and_removes_what_a_crash_has_left() {
         leftover("00000000000000000006.snapshot#2", Duration::from_secs(60));
         leftover("notes.txt", ABANDONED_AFTER * 2);
         assert_eq!(newest(&store), [5, 4, 3, 2, 1], "what is half is not found");
-        assert_eq!(offsets(&store.prune(SCOPE, "rows", 2, 9).unwrap()), [5, 4, 3, 2, 1]);
-        assert_eq!(offsets(&store.prune(SCOPE, "rows", 2, 3).unwrap()), [5, 4, 3]);
+        let found = store.newest(SCOPE, "rows", 2).unwrap();
+        for old in &found[3..] {
+            store.remove(&old.name).unwrap();
+            store.remove(&old.name).unwrap(); // gone already
+        }
+        store.remove_abandoned(SCOPE, "rows", 2).unwrap();
         assert_eq!(newest(&store), [5, 4, 3]);
         if let Some(folder) = &folder {
             assert_eq!(files(folder.path()), 3 + 2, "the young one and the notes stay");
         }
-        assert_eq!(offsets(&store.prune(SCOPE, "rows", 2, 0).unwrap()), [5], "one always stays");
-        assert_eq!(store.prune(SCOPE, "rows", 3, 1).unwrap(), []);
+        store.remove_abandoned(SCOPE, "rows", 3).unwrap(); // there is none
     }
+}
+
+/// What was found of an object holds for as long as it is the same.
+#[test]
+fn an_object_that_is_written_again_has_another_version() {
+    for (store, _folder) in stores() {
+        published(&store, 5, b"state");
+        let version = || store.newest(SCOPE, "rows", 2).unwrap().remove(0).version;
+        let (first, again) = (version(), version());
+        assert_eq!(first, again);
+        published(&store, 5, b"stake");
+        assert_ne!(first, version());
+    }
+}
+
+/// A folder that is not mounted is empty, or holds another store.
+#[test]
+fn a_store_that_is_not_the_one_that_it_was_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SnapshotStore::open(folder.path().to_str().unwrap()).unwrap();
+    store.id().unwrap();
+    store.check_id().unwrap();
+    let id = folder.path().join(ID_NAME);
+    let kept = fs::read(&id).unwrap();
+    fs::write(&id, format!("{ID_TEXT}{:032x}\n", 7)).unwrap();
+    let other = store.check_id().unwrap_err();
+    fs::remove_file(&id).unwrap();
+    let none = store.check_id().unwrap_err();
+    for error in [other, none] {
+        assert!(matches!(error, StoreError::Exchanged { .. }) && error.is_waited_for(), "{error}");
+    }
+    assert!(!id.exists(), "none is made");
+    fs::write(&id, kept).unwrap();
+    store.check_id().unwrap();
 }
 
 #[test]
@@ -344,7 +381,6 @@ fn a_full_disk_is_told_and_leaves_nothing() {
         assert!(matches!(&error, StoreError::Full { .. }) && error.is_transient(), "{error}");
         assert_eq!(newest(&store), [1]);
         published(&store, 2, b"there is room again");
-        store.prune(SCOPE, "rows", 2, 2).unwrap();
         fs::remove_file(store.inner.folder.as_ref().unwrap().join(&store.newest(SCOPE, "rows", 2).unwrap()[0].name))
             .unwrap();
     }

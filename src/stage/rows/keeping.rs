@@ -81,6 +81,10 @@ impl Kept for RowsWork {
         self.publisher.save(&self.lists, PUBLISHED, full.saturating_sub(out.len()), out)
     }
 
+    fn held_early(&self) -> usize {
+        self.rows.held_early().saturating_add(self.publisher.held_early())
+    }
+
     fn end_save(&mut self) {
         self.keeping = Keeping::default();
         self.rows.end_save();

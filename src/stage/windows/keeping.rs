@@ -135,6 +135,10 @@ impl Kept for WindowsWork {
         saved
     }
 
+    fn held_early(&self) -> usize {
+        self.windows.held_early()
+    }
+
     fn end_save(&mut self) {
         self.saving = None;
         self.windows.end_save();

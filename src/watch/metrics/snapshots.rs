@@ -26,16 +26,42 @@ pub enum PassedOver {
     Format,
     /// The log behind the stage does not hold all that was made before it.
     Behind,
+    /// A log does not hold any more what lies behind it.
+    Trimmed,
+}
+
+/// Why a snapshot that was being taken was given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GivenUp {
+    /// The store has taken and given nothing for too long.
+    Still,
+    /// It has taken too long altogether.
+    Late,
+    /// Too much had changed before the store took it.
+    Early,
+}
+
+impl GivenUp {
+    const ALL: [Self; 3] = [Self::Still, Self::Late, Self::Early];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Still => "still",
+            Self::Late => "late",
+            Self::Early => "early",
+        }
+    }
 }
 
 impl PassedOver {
-    const ALL: [Self; 3] = [Self::Damaged, Self::Format, Self::Behind];
+    const ALL: [Self; 4] = [Self::Damaged, Self::Format, Self::Behind, Self::Trimmed];
 
     fn name(self) -> &'static str {
         match self {
             Self::Damaged => "damaged",
             Self::Format => "format",
             Self::Behind => "behind",
+            Self::Trimmed => "trimmed",
         }
     }
 }
@@ -43,6 +69,7 @@ impl PassedOver {
 pub(super) struct SnapshotFamilies {
     interval: GaugeVec,
     taken: IntCounterVec,
+    given_up: IntCounterVec,
     passed_over: IntCounterVec,
     trims: IntCounterVec,
     trimmed: GaugeVec,
@@ -68,9 +95,14 @@ impl SnapshotFamilies {
                 "Snapshots by what became of them: published or failed. A rise of failed: see the log, and the store.",
                 &["stage", "outcome"],
             )?,
+            given_up: all.counter(
+                "samenloop_snapshots_given_up_total",
+                "Snapshots given up while they were taken: the store stood still, all of it took too long (late), or too much changed early.",
+                &["stage", "reason"],
+            )?,
             passed_over: all.counter(
                 "samenloop_snapshots_passed_over_total",
-                "Snapshots that a start did not use: damaged, of another format, or behind what the next log holds.",
+                "Snapshots that a start did not use: damaged, another format, behind the next log, log trimmed. Damaged: also found among those kept.",
                 &["stage", "reason"],
             )?,
             trims: all.counter(
@@ -123,6 +155,9 @@ impl SnapshotFamilies {
         for stage in KEPT {
             for outcome in [PUBLISHED, FAILED] {
                 self.taken.with_label_values(&[stage.name(), outcome]);
+            }
+            for reason in GivenUp::ALL {
+                self.given_up.with_label_values(&[stage.name(), reason.name()]);
             }
             for reason in PassedOver::ALL {
                 self.passed_over.with_label_values(&[stage.name(), reason.name()]);
@@ -179,7 +214,12 @@ impl Metrics {
         self.snapshots.taken.with_label_values(&[stage.name(), outcome]).inc();
     }
 
-    /// Counts a snapshot that a start did not use.
+    /// Counts a snapshot that was given up while it was taken.
+    pub fn count_given_up(&self, stage: StageName, reason: GivenUp) {
+        self.snapshots.given_up.with_label_values(&[stage.name(), reason.name()]).inc();
+    }
+
+    /// Counts a snapshot that a start did not use, or that is found damaged among those kept.
     pub fn count_passed_over(&self, stage: StageName, reason: PassedOver) {
         self.snapshots.passed_over.with_label_values(&[stage.name(), reason.name()]).inc();
     }

@@ -90,6 +90,11 @@ impl Visitors {
         }
     }
 
+    /// Bytes of those that went early, since the last portion.
+    pub(in crate::windows) fn held_early(&self) -> usize {
+        self.saving.as_ref().map_or(0, |saving| saving.gone.len())
+    }
+
     /// Appends frames of kind `kind`: what had to go early, and about `bytes_max` bytes more.
     pub(in crate::windows) fn save(&mut self, kind: u8, bytes_max: usize, out: &mut Vec<u8>) -> Saving {
         let Some(saving) = &mut self.saving else { return Saving::Void };

@@ -1,4 +1,4 @@
-//! A snapshot that is taken, turn by turn: a store that is slow, portions that are large, what may be trimmed.
+//! A snapshot that is taken, turn by turn: a store that is slow, or stands still.
 
 use super::*;
 
@@ -13,6 +13,8 @@ fn taking(orders: SyncSender<Order>, outcome: Receiver<Result<Published, StoreEr
         era: 0,
         began_ms: 0,
         began: Instant::now(),
+        moved: Arc::default(),
+        seen: (0, 0),
     }
 }
 
@@ -37,55 +39,62 @@ fn the_last_portion_goes_out_though_the_store_had_no_room_when_it_was_made() {
     assert_eq!(got, [Some(vec![1]), Some(vec![2]), None]);
 }
 
-fn job(snapshots: &Snapshots, offset: u64, totals_to: u64) -> Job {
-    let head = Head {
-        stage: "rows".to_owned(),
-        partition: 0,
-        log_id: 1,
-        store_id: snapshots.store_id,
-        identity: 1,
-        partitions: (1, 1),
-        offset,
-        checksum: None,
-        epoch: None,
-        inputs: vec![(Log::Totals.name().to_owned(), 0, totals_to)],
-        facts: Vec::new(),
-        written_at_ms: 0,
-        written_by: "one".to_owned(),
-        state_format: STATE_FORMAT,
+#[test]
+fn a_snapshot_is_given_up_when_the_store_stands_still_takes_too_long_or_too_much_waits_for_it() {
+    let (orders, _taken) = sync_channel(1);
+    let (_tell, outcome) = sync_channel(1);
+    let mut taking = taking(orders, outcome);
+    let mut now_ms = 0;
+    let mut after = |taking: &mut Taking, ms: i64| {
+        now_ms += ms;
+        taking.is_given_up(EARLY_BYTES_MAX, now_ms)
     };
-    let (snapshots, partition) = (snapshots.clone(), Partition(0));
-    Job { snapshots, log: Log::Pairs, partition, head, writing: None, out: Vec::new(), totals: 1 }
+    assert!(after(&mut taking, STILL_MS_MAX * 2).is_none(), "nothing waits for the store");
+    taking.is_asked = true;
+    assert!(after(&mut taking, STILL_MS_MAX).is_none());
+    taking.moved.fetch_add(1, Ordering::Relaxed);
+    assert!(after(&mut taking, STILL_MS_MAX).is_none(), "it has done something");
+    assert!(matches!(after(&mut taking, STILL_MS_MAX + 1), Some(Failure::Still)));
+    (taking.is_asked, taking.waiting) = (false, Some(vec![1]));
+    taking.moved.fetch_add(1, Ordering::Relaxed);
+    assert!(after(&mut taking, 1).is_none());
+    assert!(matches!(after(&mut taking, STILL_MS_MAX + 1), Some(Failure::Still)), "a portion that finds no room");
+    taking.moved.fetch_add(1, Ordering::Relaxed);
+    assert!(matches!(after(&mut taking, TAKE_MS_MAX), Some(Failure::Late)), "however much it does");
+    taking.began_ms = i64::MAX;
+    assert!(matches!(taking.is_given_up(EARLY_BYTES_MAX + 1, 0), Some(Failure::Early)));
+}
+
+/// What was encoded waits in memory, with its thread and its upload: also when nothing of the state is wanted any more.
+#[test]
+fn one_that_is_encoded_is_given_up_too_and_so_is_the_worker_that_has_too_many_of_them() {
+    let metrics = Arc::new(Metrics::new().unwrap());
+    let mut saver = Saver::new(Some(snapshots()), Log::Pairs, metrics);
+    let now = crate::stage::Clock { wall_ms: 0, monotonic_ms: 0 };
+    saver.meet(Partition(0), &Begun::default(), 0, now);
+    let late_ms = STILL_MS_MAX + 10;
+    let is_due = |saver: &Saver| saver.due(i64::MAX, |_| Some(NextOffset(9))).is_some();
+    let mut stuck = Vec::new();
+    for given_up in 0..GIVEN_UP_MAX {
+        assert!(is_due(&saver), "{given_up}");
+        let (orders, taken) = sync_channel(1);
+        let (tell, outcome) = sync_channel(1);
+        stuck.push((taken, tell));
+        let mut taking = taking(orders, outcome);
+        (taking.is_encoded, taking.is_asked) = (true, true);
+        saver.taking = Some(taking);
+        let go_on = |saver: &mut Saver, now_ms| saver.go_on::<crate::stage::RowsWork>(None, true, now_ms);
+        assert!(go_on(&mut saver, 1).is_none() && go_on(&mut saver, STILL_MS_MAX).is_none());
+        let outcome = go_on(&mut saver, late_ms);
+        assert!(matches!(outcome, Some(Outcome::Failed { why: Failure::Still, .. })));
+    }
+    assert!(!is_due(&saver), "their threads are held by the store");
+    stuck.pop();
+    assert!(is_due(&saver), "one has ended");
 }
 
 fn snapshots() -> Snapshots {
     let store = crate::snapshot::SnapshotStore::open("memory:").unwrap();
     let store_id = store.id().unwrap();
     Snapshots { store, scope: "x".into(), store_id, interval_ms: 1, keep: 2, instance: "one".into(), is_inline: true }
-}
-
-#[test]
-fn totals_are_trimmed_to_what_any_kept_snapshot_needs_and_pairs_to_the_oldest() {
-    let snapshots = snapshots();
-    assert_eq!(job(&snapshots, 480, 300).publish().unwrap().trims, [], "not as many yet as are kept");
-    // Of an owner that was overtaken: further in pairs, less far in totals.
-    let trim = |log, to| Trim { log, partition: Partition(0), to: NextOffset(to) };
-    let trims = job(&snapshots, 500, 100).publish().unwrap().trims;
-    assert_eq!(trims, [trim(Log::Pairs, 479), trim(Log::Totals, 99)]);
-}
-
-/// What had to go early while the store was slow may be more than a chunk can hold.
-#[test]
-fn a_portion_longer_than_a_chunk_is_stored_in_several() {
-    let snapshots = snapshots();
-    let mut portion = Vec::new();
-    for kind in 0..5_u8 {
-        crate::saved::frame(&mut portion, kind, |out| out.resize(out.len() + CHUNK_BYTES_MAX / 3, kind));
-    }
-    let mut job = job(&snapshots, 1, 0);
-    job.portion(&portion).unwrap();
-    job.publish().unwrap();
-    let found = snapshots.newest(Log::Pairs, Partition(0)).unwrap();
-    let verified = snapshots.store.verify(&found[0].name).unwrap();
-    assert_eq!(verified.raw_bytes, portion.len() as u64);
 }
