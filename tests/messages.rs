@@ -74,6 +74,8 @@ fn store_errors() -> Vec<StoreError> {
         StoreError::Unavailable { object: object(), said: said() },
         StoreError::Refused { object: object(), said: said() },
         StoreError::NoId { object: object() },
+        StoreError::Exchanged { object: object() },
+        StoreError::NotAsWritten { object: object(), said: said() },
         StoreError::Abandoned { object: object() },
         StoreError::Stopped { object: object() },
         format(FormatError::NotOurs),
@@ -93,9 +95,9 @@ fn refusals() -> Vec<Refusal> {
         Refusal::StartLost { log, partition, low: NextOffset(5), from: NextOffset(0) },
         Refusal::Emptied { log, behind: Log::Totals, position: Position::default() },
     ];
+    all.push(Refusal::Ahead { name: name(), input: input(), error: ends });
     for error in both {
         all.push(Refusal::Input { input: input(), log: Log::Totals, error });
-        all.push(Refusal::Ahead { name: name(), input: input(), error });
     }
     all
 }

@@ -34,12 +34,22 @@ impl Kin {
     }
 }
 
+/// What the head of a snapshot says.
+#[derive(Clone, Debug)]
+struct Said {
+    kin: Kin,
+    /// Its owner's.
+    epoch: Option<u64>,
+    /// From where it needs which partition of the totals log.
+    totals: Vec<(u32, u64)>,
+}
+
 /// What is known of a snapshot.
 #[derive(Clone, Debug)]
 struct Known {
     version: String,
-    /// What its head says, if that reads: its kin, its owner's epoch, and from where it needs which partition of the totals log.
-    said: Option<(Kin, Option<u64>, Vec<(u32, u64)>)>,
+    /// What its head says, if that reads.
+    said: Option<Said>,
     /// When all of it was read.
     whole_at: Option<Instant>,
 }
@@ -49,7 +59,7 @@ impl Known {
         let said = head.map(|head| {
             let totals = head.inputs.iter().filter(|(log, ..)| log == Log::Totals.name());
             let totals = totals.map(|&(_, partition, offset)| (partition, offset));
-            (Kin::of(head), head.epoch, totals.collect())
+            Said { kin: Kin::of(head), epoch: head.epoch, totals: totals.collect() }
         });
         Self { version: found.version.clone(), said, whole_at }
     }
@@ -86,7 +96,7 @@ impl Counted {
         self.keep_only(&found);
         let mut candidates = Vec::new();
         for found in found {
-            if let Some((kin, epoch, totals)) = self.said(snapshots, &found, damaged)?
+            if let Some(Said { kin, epoch, totals }) = self.said(snapshots, &found, damaged)?
                 && kin == Kin::of(ours)
             {
                 candidates.push(Candidate { found, totals, epoch, is_overtaken: false });
@@ -137,7 +147,7 @@ impl Counted {
         snapshots: &Snapshots,
         found: &Found,
         damaged: &dyn Fn(&Found, &StoreError),
-    ) -> Result<Option<(Kin, Option<u64>, Vec<(u32, u64)>)>, StoreError> {
+    ) -> Result<Option<Said>, StoreError> {
         if let Some(known) = self.known(found) {
             return Ok(known.said);
         }

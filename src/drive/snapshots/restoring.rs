@@ -129,6 +129,9 @@ fn listed(snapshots: &Snapshots, wanted: &Wanted, vigil: &Vigil) -> anyhow::Resu
     })
 }
 
+/// Something of a snapshot; or why that is passed over, and what is to be said where none is of use.
+type Usable<T> = Result<T, (PassedOver, Option<Refusal>)>;
+
 /// The state of one snapshot, or why it is not started from.
 fn load<W: Kept>(
     snapshots: &Snapshots,
@@ -137,7 +140,7 @@ fn load<W: Kept>(
     ties: &Ties,
     (found_at, lost): (&FoundAt<'_>, &Lost<'_>),
     make: &impl Fn() -> W,
-) -> anyhow::Result<Result<Restored<W>, (PassedOver, Option<Refusal>)>> {
+) -> anyhow::Result<Usable<Restored<W>>> {
     let (vigil, snapshot, began) = (&*ties.vigil, &found.name, Instant::now());
     let head = match usable(snapshots, wanted, found, vigil, found_at)? {
         Ok(head) => head,
@@ -190,7 +193,7 @@ fn usable(
     found: &Found,
     vigil: &Vigil,
     found_at: &FoundAt<'_>,
-) -> anyhow::Result<Result<Head, (PassedOver, Option<Refusal>)>> {
+) -> anyhow::Result<Usable<Head>> {
     let head = match asked(vigil, || snapshots.store.head(&found.name)) {
         Ok(head) => head,
         Err(error) => return tell_damaged(found, error).map(|why| Err((why, None))),

@@ -95,7 +95,7 @@ fn change(snapshots: &Snapshots, offset: u64, change: impl FnOnce(&mut Vec<u8>))
     writing.publish().unwrap();
 }
 
-fn flip(bytes: &mut Vec<u8>, at: usize) {
+fn flip(bytes: &mut [u8], at: usize) {
     bytes[at] ^= 1;
 }
 
