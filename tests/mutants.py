@@ -308,7 +308,9 @@ MUTANTS = [
         ("travel-step", "if (weight - *sent).abs() > step * *sent {", "if (weight - *sent).abs() >= step * *sent {", "exact totals are told again and again"),
         ("travel-own", "        self.owner.meet(&self.items);\n        if self.owns_total(update.key) {\n            return false;\n        }\n", "        self.owner.meet(&self.items);\n", "what another says of one's own total overwrites a count"),
         ("travel-shift", "let shift = landmark.saturating_sub(self.landmark(relation));", "let shift = 0;", "a total from another landmark is off by a power of two"),
-        ("travel-restored", "        if !self.owns_total(update.key) {\n            return;\n        }\n", "", "what was told of others' totals counts as told by oneself"),
+        ("travel-restored", "        if !self.owns_total(update.key) {\n            return;\n        }\n        let weight = self.aligned(update, landmark);\n        self.keep_total(update.key);\n", "        let weight = self.aligned(update, landmark);\n        self.keep_total(update.key);\n", "what was told of others' totals counts as told by oneself"),
+        ("travel-forgotten", "if sent.copied().unwrap_or_default() != weight {", "if true {", "what readers did not take is not told again"),
+        ("travel-unknown", "const UNKNOWN: f64 = f64::MAX;", "const UNKNOWN: f64 = 0.0;", "a total that was taken back wholly, of which nobody knows what readers have, is not told"),
     ),
     *of(
         "src/rows/view.rs",
@@ -373,13 +375,13 @@ MUTANTS = [
         ("windows-history-early", "            self.history_read.push(head.source.clone());\n", "            self.history.remove(&head.source);\n", "the end of a history is told as news"),
         ("windows-silent-late", "            self.grow_silent(head);\n", "", "a history is loud until its section ends"),
         ("windows-removed", "        self.forget_removed(&opening);\n", "", "a source that was removed is waited for"),
-        ("windows-ledger", "            self.identity.ledger.advance(&head.source, head.span.to);\n", "", "everything may come twice"),
+        ("windows-ledger", "            self.identity.known.ledger.advance(&head.source, head.span.to);\n", "", "everything may come twice"),
         ("windows-again", "if entry.position < from {", "if entry.position <= from {", "the first new entry is dropped"),
     ),
     *of(
         "src/stage/rows/counting.rs",
         ("rows-again", "if entry.position < from {", "if entry.position <= from {", "the first new entry is dropped"),
-        ("rows-ledger", "            self.identity.ledger.advance(&head.source, head.span.to);\n", "", "everything may come twice"),
+        ("rows-ledger", "            self.identity.known.ledger.advance(&head.source, head.span.to);\n", "", "everything may come twice"),
         ("rows-loud", "            if is_silent {\n", "            if false {\n", "what is counted while silent is due as a change"),
         ("rows-silent-late", "                self.silence.begin_history(&head.source); // from the first entry on; its end counts from the last\n", "", "a history is loud"),
         ("rows-highest", "            self.rows.observe(highest);\n", "", "the rows' time does not follow marks"),
@@ -387,8 +389,8 @@ MUTANTS = [
     ),
     *of(
         "src/stage/rows/silence.rs",
-        ("silence-history", "!self.is_live || !self.history.is_empty()\n", "!self.is_live\n", "a history is loud once the partition has caught up"),
-        ("silence-end", "self.history.remove(source) && !self.is_on()", "self.history.remove(source)", "silence ends with the first of several histories"),
+        ("silence-history", "!self.is_live || !self.kept.history.is_empty()", "!self.is_live", "a history is loud once the partition has caught up"),
+        ("silence-end", "self.kept.history.remove(source) && !self.is_on()", "self.kept.history.remove(source)", "silence ends with the first of several histories"),
         ("silence-catch-up", "was_on && !self.is_on()", "was_on", "silence ends though a source reads history"),
     ),
     *of(
@@ -420,8 +422,8 @@ MUTANTS = [
         "src/stage/outbox.rs",
         ("outbox-index", "            channel.index = 0;\n", "", "positions depend on what came before"),
         ("outbox-muted", "if position < self.channels[output].sent.position {", "if position <= self.channels[output].sent.position {", "the first new delta is muted"),
-        ("outbox-news", "News::All => channel.told != Some(progress) || reached > channel.sent.position,", "News::All => channel.told != Some(progress),", "how far it is, is not told while nothing changes"),
-        ("outbox-lag-news", "News::Lag => channel.told.map(|told| told.lag) != Some(progress.lag),", "News::Lag => true,", "every change of one lag tells all positions"),
+        ("outbox-news", "News::All => channel.announced != Some(progress) || reached > channel.sent.position,", "News::All => channel.announced != Some(progress),", "how far it is, is not told while nothing changes"),
+        ("outbox-lag-news", "News::Lag => channel.announced.map(|announced| announced.lag) != Some(progress.lag),", "News::Lag => true,", "every change of one lag tells all positions"),
         ("outbox-replaying", "if is_news && !replaying && channel.writer.is_empty() {", "if is_news && channel.writer.is_empty() {", "marks of the past are told as new"),
         ("outbox-cross-all", "let needs_all = !split.anchors.is_empty();", "let needs_all = true;", "more travels than is needed", "rows takes only what it owns: fewer bytes, the same counts"),
         ("outbox-cross-none", "let needs_all = !split.anchors.is_empty();", "let needs_all = false;", "rows of other partitions' items lack pairs"),
@@ -487,6 +489,18 @@ MUTANTS = [
     *of(
         "src/stage/kept.rs",
         ("snapshot-unmarked", "        self.work.mark(effects);\n        self.work.flush(effects);\n        self.work.begin_save();", "        self.work.begin_save();", "what was made of a state is not out when it is kept"),
+    ),
+    *of(
+        "src/stage/rows/totals.rs",
+        ("totals-again", "if is_own && is_overtaken {", "if false {", "what an overtaken owner told behind a claim is held to be told"),
+    ),
+    *of(
+        "src/stage/rows/hits.rs",
+        ("hits-nearest", "*distance == 1", "*distance > 0", "any neighbour stands for the one before"),
+        ("hits-settled", "place >= settled && is_new(&pair[1])", "is_new(&pair[1])", "lines are tried again whenever their order changes"),
+        ("hits-repeats", "place >= settled && is_new(&pair[1])", "place >= settled", "what a customer always buys is tried"),
+        ("hits-newest", "anchors.last()", "anchors.first()", "the oldest view is asked"),
+        ("hits-at", "place < hits_at));\n            tally.counted", "place <= hits_at));\n            tally.counted", "one place further counts"),
     ),
     *of(
         "src/stage/rows/keeping.rs",

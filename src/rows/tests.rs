@@ -715,6 +715,20 @@ fn an_own_total_is_not_taken_from_others_and_what_was_told_is_not_told_again() {
     rows.note_other(relation, item);
     rows.drain_changed(50, 10, &mut told);
     assert_eq!(told, [update(own_key, 6.0)].map(|update| TotalUpdate { support: 0, ..update }));
+
+    // Readers took something else than is held to be told: nothing is known. Also where nothing is left of the total.
+    let mut again = |weight, refused| {
+        rows.totals[relation.index()].other_mut(item).weight = weight;
+        rows.forget_sent(&update(own_key, refused), landmark);
+        told.clear();
+        assert!(!rows.drain_changed(50, 10, &mut told) && !rows.drain_differing(10, &mut told));
+        told.iter().map(|update| update.weight).collect::<Vec<_>>()
+    };
+    assert_eq!(again(6.0, 5.0), [0.0; 0], "told again since, and taken");
+    assert_eq!(again(6.0, 6.0), [6.0]);
+    assert_eq!(again(0.0, 6.0), [0.0], "taken back wholly since");
+    assert_eq!(again(0.0, 0.0), [0.0]);
+    assert_eq!(again(0.0, 3.0), [0.0; 0]);
 }
 
 #[test]

@@ -108,7 +108,8 @@ fn flip(bytes: &mut [u8], at: usize) {
 #[test]
 fn what_is_damaged_does_not_count_among_those_that_are_kept() {
     // At its end, in its head, cut: whether its head reads or not.
-    let damages: [fn(&mut Vec<u8>); 3] = [|bytes| flip_last(bytes), |bytes| flip(bytes, 20), |bytes| bytes.truncate(bytes.len() / 2)];
+    let damages: [fn(&mut Vec<u8>); 3] =
+        [|bytes| flip_last(bytes), |bytes| flip(bytes, 20), |bytes| bytes.truncate(bytes.len() / 2)];
     for damage in damages {
         let (snapshots, counted) = (snapshots(), Counted::default());
         let publish = |offset| publish(&counted, &snapshots, (1, offset, offset));
