@@ -27,11 +27,14 @@ mod sources;
 pub mod telemetry;
 mod topics;
 
-use crate::config::{ConfigError, Flag, LogFormat};
+use crate::config::{ConfigError, FileForm, Flag, LogFormat};
+use crate::intake::Format;
 use clap::{Args, Parser, Subcommand};
+use files::{FileFormat, RecordFile};
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 const HELP: &str = "\
 Exit codes: 0 done, 1 failed, 2 wrong usage or settings, 3 done but some records were rejected.
@@ -131,6 +134,21 @@ pub fn main() -> ExitCode {
             u8::try_from(message.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from)
         }
     }
+}
+
+/// Reads a file of records to its end, as `replay` and `check` do, and gives how many there are: for whoever proves that any bytes at
+/// all are read or refused.
+///
+/// # Errors
+/// When it is no file of such records.
+pub fn records_in(path: &Path, format: Format, form: &FileForm) -> anyhow::Result<u64> {
+    let format = FileFormat { format, form: form.clone() };
+    let mut file = RecordFile::open(path, &format, &Arc::default())?;
+    let mut records = 0;
+    while file.next()?.is_some() {
+        records += 1;
+    }
+    Ok(records)
 }
 
 /// Runs the command. `format` is set once logging in it has started.

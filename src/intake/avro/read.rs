@@ -1,8 +1,8 @@
 //! One walk over a value by its plan, which picks what is wanted and skips the rest.
 //!
 //! Invariants: texts are borrowed from the value, from the schema's symbols and from defaults; what is skipped is not
-//! looked at beyond its lengths. Every loop is paid for: by bytes of the value, or, where elements have none (null, an
-//! empty record), from [`EMPTY_VALUES_MAX`]. The nesting has a limit also where it is skipped.
+//! looked at beyond its lengths. Every value is paid for ([`Values`]), also one that has no bytes (null, a record of such): an array can
+//! claim any number of them. The nesting has a limit also where it is skipped.
 
 use super::data::{Data, Read, Stop, meaning};
 use super::plan::{Default, Kind, Plan, ReadId};
@@ -10,11 +10,35 @@ use super::schema::{Scalar, Schema, Type, TypeId};
 use crate::intake::DEPTH_MAX;
 use crate::intake::paths::Paths;
 use crate::intake::value::{Found, LogicalTime, Place, Value};
-use crate::limits::LINES_MAX;
 use std::borrow::Cow;
 
-/// Most values of no bytes in one record, besides one for each of its bytes: an array can claim any number of them.
-pub(super) const EMPTY_VALUES_MAX: usize = 2 * LINES_MAX;
+/// Most values in one record, besides [`VALUES_PER_BYTE_MAX`] for each of its bytes.
+const VALUES_MAX: usize = 10_000;
+
+/// Values that one byte may stand for: records around it that hold nothing else, and fields beside it that are null.
+const VALUES_PER_BYTE_MAX: usize = 8;
+
+/// How many values may still be read of a record.
+#[derive(Clone, Copy)]
+pub(super) struct Values(usize);
+
+impl Values {
+    /// Of a record of so many bytes.
+    pub(super) fn of(bytes: usize) -> Self {
+        Self(VALUES_PER_BYTE_MAX.saturating_mul(bytes).saturating_add(VALUES_MAX))
+    }
+
+    /// Pays for a value.
+    pub(super) fn take(&mut self, data: &Data<'_>) -> Read<()> {
+        match self.0.checked_sub(1) {
+            Some(left) => {
+                self.0 = left;
+                Ok(())
+            }
+            None => data.stop(format!("more than {VALUES_MAX} values, and {VALUES_PER_BYTE_MAX} for each byte")),
+        }
+    }
+}
 
 /// The values at `paths` in the datum that `bytes` hold from `start` to their end.
 ///
@@ -42,18 +66,18 @@ struct Walk<'p, 'a> {
     found: Found<'a>,
     stop: Option<Place>,
     depth: usize,
-    empty_values_left: usize,
+    values: Values,
 }
 
 impl<'p, 'a> Walk<'p, 'a> {
     fn new(paths: &'p Paths, bytes: &'a [u8], start: usize, stop: Option<Place>) -> Self {
         let data = Data { bytes, at: start.min(bytes.len()) };
-        let empty_values_left = EMPTY_VALUES_MAX.saturating_add(bytes.len());
-        Self { data, paths, found: Found::nothing(paths), stop, depth: 0, empty_values_left }
+        Self { data, paths, found: Found::nothing(paths), stop, depth: 0, values: Values::of(bytes.len()) }
     }
 
     /// Reads a value; `line` when it is a line of the order.
     fn read(&mut self, plan: &'a Plan, id: ReadId, line: Option<usize>) -> Read<()> {
+        self.values.take(&self.data)?;
         let read = &plan.reads[id];
         let value = match &read.kind {
             Kind::Union(branches) => {
@@ -88,16 +112,14 @@ impl<'p, 'a> Walk<'p, 'a> {
 
     fn record(&mut self, plan: &'a Plan, of: TypeId, parts: &[Vec<ReadId>], defaults: &'a [Default]) -> Read<()> {
         let Type::Record(record) = plan.schema.of(of) else { return Ok(()) };
-        if record.fields.is_empty() {
-            self.empty_value()?;
-        }
         for (field, reads) in record.fields.iter().zip(parts) {
-            let start = self.data.at;
+            let (start, values) = (self.data.at, self.values);
             let read = match &reads[..] {
                 [] => self.skip(&plan.schema, field.of),
                 [only] => self.read(plan, *only, None),
                 several => several.iter().try_for_each(|&read| {
-                    self.data.at = start;
+                    // The same values: paid for once.
+                    (self.data.at, self.values) = (start, values);
                     self.read(plan, read, None)
                 }),
             };
@@ -171,10 +193,7 @@ impl<'p, 'a> Walk<'p, 'a> {
 
     fn scalar(&mut self, scalar: &'a Scalar) -> Read<Value<'a>> {
         Ok(match scalar {
-            Scalar::Null => {
-                self.empty_value()?;
-                Value::Null
-            }
+            Scalar::Null => Value::Null,
             Scalar::Boolean => Value::Bool(self.data.boolean()?),
             Scalar::Int(logical) => number(self.data.int()?, *logical),
             Scalar::Long(logical) => number(self.data.long()?, *logical),
@@ -182,12 +201,7 @@ impl<'p, 'a> Walk<'p, 'a> {
             Scalar::Double => Value::Float(self.data.double()?),
             Scalar::Text => Value::Text(Cow::Borrowed(self.data.text()?)),
             Scalar::Bytes(of) => meaning(self.data.length_and_bytes()?, *of),
-            Scalar::Fixed(length, of) => {
-                if *length == 0 {
-                    self.empty_value()?;
-                }
-                meaning(self.data.next_bytes(*length)?, *of)
-            }
+            Scalar::Fixed(length, of) => meaning(self.data.next_bytes(*length)?, *of),
             Scalar::Enum(symbols) => {
                 let symbol = self.data.choice(symbols.len(), "symbol")?;
                 Value::Text(Cow::Borrowed(&symbols[symbol]))
@@ -196,6 +210,7 @@ impl<'p, 'a> Walk<'p, 'a> {
     }
 
     fn skip(&mut self, schema: &Schema, of: TypeId) -> Read<()> {
+        self.values.take(&self.data)?;
         match schema.of(of) {
             Type::Scalar(scalar) => return self.skip_scalar(scalar),
             Type::Union(branches) => {
@@ -204,9 +219,6 @@ impl<'p, 'a> Walk<'p, 'a> {
             }
             Type::Record(record) => {
                 self.enter()?;
-                if record.fields.is_empty() {
-                    self.empty_value()?;
-                }
                 for field in &record.fields {
                     self.skip(schema, field.of).map_err(|stop| stop.within(&field.name))?;
                 }
@@ -237,14 +249,13 @@ impl<'p, 'a> Walk<'p, 'a> {
 
     fn skip_scalar(&mut self, scalar: &Scalar) -> Read<()> {
         match scalar {
-            Scalar::Null => self.empty_value(),
+            Scalar::Null => Ok(()),
             Scalar::Boolean => self.data.boolean().map(drop),
             Scalar::Int(_) => self.data.int().map(drop),
             Scalar::Long(_) => self.data.long().map(drop),
             Scalar::Float => self.data.next_bytes(4).map(drop),
             Scalar::Double => self.data.next_bytes(8).map(drop),
             Scalar::Text | Scalar::Bytes(_) => self.data.length_and_bytes().map(drop),
-            Scalar::Fixed(0, _) => self.empty_value(),
             Scalar::Fixed(length, _) => self.data.next_bytes(*length).map(drop),
             Scalar::Enum(symbols) => self.data.choice(symbols.len(), "symbol").map(drop),
         }
@@ -262,16 +273,6 @@ impl<'p, 'a> Walk<'p, 'a> {
             Some(Place::Line(wanted)) => line == Some(wanted),
         };
         if reached { self.data.stop("") } else { Ok(()) }
-    }
-
-    fn empty_value(&mut self) -> Read<()> {
-        match self.empty_values_left.checked_sub(1) {
-            Some(left) => {
-                self.empty_values_left = left;
-                Ok(())
-            }
-            None => self.data.stop(format!("more than {EMPTY_VALUES_MAX} values of no bytes")),
-        }
     }
 
     fn enter(&mut self) -> Read<()> {

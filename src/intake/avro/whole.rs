@@ -3,11 +3,10 @@
 //! Records and maps are objects, enums and UUIDs texts, of a union it is the value. Numbers keep their digits: a decimal is the number with all
 //! of its places. Times are whole numbers in the unit of their schema. Bytes are text where they are UTF-8, else bytes.
 //!
-//! Invariants: as for `read`: every loop is paid for, by bytes of the value or from a fixed number of values without any, and the nesting
-//! has a limit.
+//! Invariants: as for `read`: every value is paid for, and the nesting has a limit.
 
 use super::data::{Data, Read, Stop, meaning};
-use super::read::EMPTY_VALUES_MAX;
+use super::read::Values;
 use super::schema::{Meaning, Scalar, Schema, Type, TypeId};
 use crate::intake::DEPTH_MAX;
 use crate::intake::transform::{Num, Val, text_or_bytes};
@@ -20,7 +19,7 @@ use jaq_json::Map;
 /// What is wrong, where.
 pub(super) fn read(schema: &Schema, bytes: &[u8], start: usize) -> Result<Val, Box<Stop>> {
     let data = Data { bytes, at: start.min(bytes.len()) };
-    let mut walk = Walk { schema, data, depth: 0, empty_values_left: EMPTY_VALUES_MAX.saturating_add(bytes.len()) };
+    let mut walk = Walk { schema, data, depth: 0, values: Values::of(bytes.len()) };
     let value = walk.value(schema.top)?;
     match walk.data.remaining() {
         0 => Ok(value),
@@ -32,11 +31,12 @@ struct Walk<'s, 'a> {
     schema: &'s Schema,
     data: Data<'a>,
     depth: usize,
-    empty_values_left: usize,
+    values: Values,
 }
 
 impl<'s> Walk<'s, '_> {
     fn value(&mut self, of: TypeId) -> Read<Val> {
+        self.values.take(&self.data)?;
         match self.schema.of(of) {
             Type::Scalar(scalar) => self.scalar(scalar),
             Type::Union(branches) => {
@@ -44,9 +44,6 @@ impl<'s> Walk<'s, '_> {
                 self.value(branches[branch])
             }
             Type::Record(record) => self.nested(|walk| {
-                if record.fields.is_empty() {
-                    walk.empty_value()?;
-                }
                 let mut fields = Map::default();
                 for field in &record.fields {
                     let value = walk.value(field.of).map_err(|stop| stop.within(&field.name))?;
@@ -92,10 +89,7 @@ impl<'s> Walk<'s, '_> {
 
     fn scalar(&mut self, scalar: &'s Scalar) -> Read<Val> {
         Ok(match scalar {
-            Scalar::Null => {
-                self.empty_value()?;
-                Val::Null
-            }
+            Scalar::Null => Val::Null,
             Scalar::Boolean => Val::Bool(self.data.boolean()?),
             Scalar::Int(_) => Val::Num(Num::from_integral(self.data.int()?)),
             Scalar::Long(_) => Val::Num(Num::from_integral(self.data.long()?)),
@@ -103,27 +97,12 @@ impl<'s> Walk<'s, '_> {
             Scalar::Double => Val::from(self.data.double()?),
             Scalar::Text => Val::utf8_str(self.data.text()?.to_owned()),
             Scalar::Bytes(of) => bytes_as(self.data.length_and_bytes()?, *of),
-            Scalar::Fixed(length, of) => {
-                if *length == 0 {
-                    self.empty_value()?;
-                }
-                bytes_as(self.data.next_bytes(*length)?, *of)
-            }
+            Scalar::Fixed(length, of) => bytes_as(self.data.next_bytes(*length)?, *of),
             Scalar::Enum(symbols) => {
                 let symbol = self.data.choice(symbols.len(), "symbol")?;
                 Val::utf8_str(symbols[symbol].to_string())
             }
         })
-    }
-
-    fn empty_value(&mut self) -> Read<()> {
-        match self.empty_values_left.checked_sub(1) {
-            Some(left) => {
-                self.empty_values_left = left;
-                Ok(())
-            }
-            None => self.data.stop(format!("more than {EMPTY_VALUES_MAX} values of no bytes")),
-        }
     }
 }
 

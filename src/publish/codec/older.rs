@@ -14,6 +14,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// Writer schemas held; there is one or two a release.
 const WRITERS_MAX: usize = 64;
 
+/// What the Avro library may allocate at once, for a text or for the entries of a list: it goes by the length that is claimed, not by what
+/// is there. Two thousand entries take 112 kB.
+const ALLOCATION_BYTES_MAX: usize = 4 << 20;
+
 /// Reads data by the schemas they were written by.
 pub(super) struct Older {
     key: Schema,
@@ -23,6 +27,8 @@ pub(super) struct Older {
 
 impl Older {
     pub(super) fn new() -> Result<Self, CodecError> {
+        // For the whole process, once.
+        apache_avro::util::max_allocation_bytes(ALLOCATION_BYTES_MAX);
         let own = |file, error: apache_avro::Error| CodecError::OwnSchema { file, what: error.to_string() };
         let key = Schema::parse_str(LIST_KEY_SCHEMA).map_err(|error| own("list-key.avsc", error))?;
         let value = Schema::parse_str(LIST_VALUE_SCHEMA).map_err(|error| own("list-value.avsc", error))?;
