@@ -191,6 +191,7 @@ fn snapshots(settings: &Settings, vigil: &Vigil) -> anyhow::Result<Option<Snapsh
         store_id,
         interval_ms: settings.snapshots.interval_ms,
         keep: settings.snapshots.keep,
+        keep_events_ms: settings.snapshots.keep_events_ms,
         instance: Arc::from(format!(
             "process {} of {}",
             std::process::id(),

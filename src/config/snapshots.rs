@@ -6,7 +6,7 @@
 use super::check::Check;
 use super::problem::Problem;
 use super::raw::RawSettings;
-use super::units::Duration;
+use super::units::{Bound, Duration};
 use crate::rules::DAY_MS;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -16,6 +16,8 @@ use std::ops::RangeInclusive;
 const INTERVAL: RangeInclusive<Duration> = Duration(1000)..=Duration(30 * DAY_MS);
 /// Snapshots kept of a partition.
 const KEEP: RangeInclusive<usize> = 1..=100;
+/// How long the events log may be told to be kept: behind snapshots nothing needs it, so this is for counting anew.
+const KEEP_EVENTS: RangeInclusive<Duration> = Duration(60_000)..=Duration(3650 * DAY_MS);
 /// Schemes of stores.
 const SCHEMES: &[&str] = &["file", "memory", "s3", "s3a", "gs", "az", "adl", "azure", "abfs", "abfss"];
 /// What is shown in place of a secret.
@@ -30,6 +32,8 @@ pub struct SnapshotSettings {
     pub interval_ms: i64,
     /// How many are kept of a partition.
     pub keep: usize,
+    /// How old records of the events log must be before they are deleted, in milliseconds; `None`: of any age, once no snapshot needs them.
+    pub keep_events_ms: Option<i64>,
 }
 
 impl SnapshotSettings {
@@ -42,7 +46,7 @@ impl SnapshotSettings {
 
 impl Default for SnapshotSettings {
     fn default() -> Self {
-        Self { url: None, interval_ms: 5 * 60_000, keep: 3 }
+        Self { url: None, interval_ms: 5 * 60_000, keep: 3, keep_events_ms: None }
     }
 }
 
@@ -53,6 +57,7 @@ impl fmt::Debug for SnapshotSettings {
             .field("url", &self.shown_url())
             .field("interval_ms", &self.interval_ms)
             .field("keep", &self.keep)
+            .field("keep_events_ms", &self.keep_events_ms)
             .finish()
     }
 }
@@ -64,11 +69,17 @@ pub(super) struct RawSnapshots {
     pub(super) url: String,
     pub(super) interval: Duration,
     pub(super) keep: usize,
+    pub(super) keep_events: Bound,
 }
 
 impl From<&SnapshotSettings> for RawSnapshots {
     fn from(snapshots: &SnapshotSettings) -> Self {
-        Self { url: snapshots.shown_url(), interval: Duration(snapshots.interval_ms), keep: snapshots.keep }
+        Self {
+            url: snapshots.shown_url(),
+            interval: Duration(snapshots.interval_ms),
+            keep: snapshots.keep,
+            keep_events: Bound(snapshots.keep_events_ms.map(Duration)),
+        }
     }
 }
 
@@ -92,6 +103,7 @@ impl Check<'_> {
             url: (!url.is_empty()).then(|| url.to_owned()),
             interval_ms: self.within("snapshots.interval", raw.interval, &INTERVAL).0,
             keep: self.within("snapshots.keep", raw.keep, &KEEP),
+            keep_events_ms: raw.keep_events.0.map(|keep| self.within("snapshots.keep_events", keep, &KEEP_EVENTS).0),
         }
     }
 }
@@ -144,10 +156,12 @@ mod tests {
     #[test]
     fn snapshots_are_off_until_they_have_a_place() {
         let settings = load(&[]).unwrap().snapshots;
-        assert_eq!(settings, SnapshotSettings { url: None, interval_ms: 300_000, keep: 3 });
+        assert_eq!(settings, SnapshotSettings { url: None, interval_ms: 300_000, keep: 3, keep_events_ms: None });
         let settings = load(&[("url", "s3://bucket/shop"), ("interval", "1s"), ("keep", "100")]).unwrap().snapshots;
         let url = Some("s3://bucket/shop".to_owned());
-        assert_eq!(settings, SnapshotSettings { url, interval_ms: 1000, keep: 100 });
+        assert_eq!(settings, SnapshotSettings { url, interval_ms: 1000, keep: 100, keep_events_ms: None });
+        let kept = |text| load(&[("keep_events", text)]).unwrap().snapshots.keep_events_ms;
+        assert_eq!((kept("off"), kept("1m"), kept("400d")), (None, Some(60_000), Some(400 * 86_400_000)));
         for url in ["file:///var/lib/x", "/var/lib/x", "snapshots", "memory:", "gs://b", "az://container@account/x"] {
             let settings = load(&[("url", url)]).unwrap();
             assert_eq!(settings.snapshots.url.as_deref(), Some(url));
@@ -162,6 +176,9 @@ mod tests {
             ("interval", "31d", "must be 1s to 30d"),
             ("keep", "0", "must be 1 to 100"),
             ("keep", "101", "must be 1 to 100"),
+            ("keep_events", "59s", "must be 1m to 3650d"),
+            ("keep_events", "3651d", "must be 1m to 3650d"),
+            ("keep_events", "ever", "or \"off\""),
             ("url", "ftp://h/x", "must be a folder"),
             ("url", "s3://user:hidden@bucket/x", "must not hold a password"),
             ("url", "s3://***@bucket/x", "must not hold a password"),

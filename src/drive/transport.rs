@@ -287,6 +287,8 @@ pub struct Trim {
     pub partition: Partition,
     /// What lies before it may go.
     pub to: NextOffset,
+    /// But nothing from the first record on whose timestamp is this or later, in ms since 1970.
+    pub stays_from_ms: Option<i64>,
 }
 
 /// Makes what a worker works with. One for each worker, made in its thread.

@@ -100,6 +100,11 @@ impl House {
         self.log.with(&source(), Partition(partition), |held| held.push(kept));
     }
 
+    /// By the wall clock.
+    pub fn now_ms(&self) -> i64 {
+        self.clocks.now().wall_ms
+    }
+
     /// Those that run have a tick each. Who was overtaken without a word, and asks for what its successors have trimmed, is ended by
     /// that, and started again, as a process is.
     pub fn tick(&mut self) {
@@ -376,7 +381,16 @@ fn snapshots(random: &mut Random) -> Snapshots {
     let store_id = store.id().unwrap();
     let interval_ms = 1_000 + i64::try_from(random.below(20_000)).unwrap();
     let keep = 2 + usize::try_from(random.below(2)).unwrap();
-    Snapshots { store, scope: "house".into(), store_id, interval_ms, keep, instance: "one".into(), is_inline: true }
+    Snapshots {
+        store,
+        scope: "house".into(),
+        store_id,
+        interval_ms,
+        keep,
+        keep_events_ms: None,
+        instance: "one".into(),
+        is_inline: true,
+    }
 }
 
 fn run(

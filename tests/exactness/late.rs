@@ -14,7 +14,7 @@ fn snapshots() -> Snapshots {
     let store = SnapshotStore::open("memory:").unwrap();
     let store_id = store.id().unwrap();
     let (scope, instance) = ("house".into(), "one".into());
-    Snapshots { store, scope, store_id, interval_ms: 5_000, keep: 2, instance, is_inline: true }
+    Snapshots { store, scope, store_id, interval_ms: 5_000, keep: 2, keep_events_ms: None, instance, is_inline: true }
 }
 
 /// Writes the snapshot of that place, newest first, again, with another head.

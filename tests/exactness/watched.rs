@@ -4,8 +4,11 @@ use crate::house::House;
 use crate::rig::{Shape, default_rules, naive_rules};
 use crate::shop;
 use samenloop::config::Start;
-use samenloop::drive::Snapshots;
+use samenloop::drive::{Snapshots, Topic};
+use samenloop::position::Partition;
 use samenloop::snapshot::SnapshotStore;
+use samenloop::stage::Log;
+use std::collections::BTreeMap;
 use std::io::Read as _;
 
 const INTERVAL_MS: i64 = 5_000;
@@ -14,7 +17,16 @@ fn snapshots() -> Snapshots {
     let store = SnapshotStore::open("memory:").unwrap();
     let store_id = store.id().unwrap();
     let (scope, instance) = ("house".into(), "one".into());
-    Snapshots { store, scope, store_id, interval_ms: INTERVAL_MS, keep: 2, instance, is_inline: true }
+    Snapshots {
+        store,
+        scope,
+        store_id,
+        interval_ms: INTERVAL_MS,
+        keep: 2,
+        keep_events_ms: None,
+        instance,
+        is_inline: true,
+    }
 }
 
 /// The value of a series, by its name and labels without the prefix that all have.
@@ -85,4 +97,35 @@ fn where_snapshots_are_off_that_is_shown_and_no_age() {
     assert_eq!(shown(&mut house, "snapshot_interval_seconds"), Some(0.0));
     assert_eq!(shown(&mut house, &of_rows("snapshot_age_seconds")), None);
     assert!(shown(&mut house, r#"lag_records{partition="0",source="pairs",stage="rows"}"#).is_some());
+}
+
+/// Where the events log begins after a minute and a half of events, and where it ended at each time, by how long its records are kept.
+fn begins_and_ended(keep_events_ms: Option<i64>) -> (u64, BTreeMap<i64, u64>, i64) {
+    let shape = Shape { partitions: 1, block_entries: 8, ..Shape::new(&default_rules()) };
+    let kept = Snapshots { keep_events_ms, ..snapshots() };
+    let mut house = House::open_keeping(Start::Earliest, &shape, 1, false, Some(kept));
+    let mut ended = BTreeMap::new();
+    let topic = Topic::Log(Log::Events);
+    for event in shop::events(5, 900, &shop::Shape::of(&naive_rules(&shape.rules))).chunks(10) {
+        house.log.set_now(house.now_ms());
+        event.iter().for_each(|event| house.feed(event));
+        house.rounds(1);
+        ended.insert(house.now_ms(), house.log.bounds(&topic, Partition(0)).unwrap().high.0);
+    }
+    let pairs = house.log.bounds(&Topic::Log(Log::Pairs), Partition(0)).unwrap();
+    assert!(pairs.low.0 > 1, "others are trimmed as ever");
+    (house.log.bounds(&topic, Partition(0)).unwrap().low.0, ended, house.now_ms())
+}
+
+#[test]
+fn what_is_young_of_the_events_log_stays_as_long_as_it_is_told_to_and_no_longer() {
+    const KEPT_MS: i64 = 40_000;
+    let (begins, ended, now_ms) = begins_and_ended(None);
+    let at = |ended: &BTreeMap<i64, u64>, ms: i64| *ended.range(..=ms).next_back().unwrap().1;
+    assert!(begins > at(&ended, now_ms - KEPT_MS), "else this would tell nothing");
+    let (begins, ended, now_ms) = begins_and_ended(Some(KEPT_MS));
+    assert!(begins > 0 && begins <= at(&ended, now_ms - KEPT_MS), "from {begins}: {ended:?}");
+    let older_ms = KEPT_MS + 3 * INTERVAL_MS;
+    assert!(begins >= at(&ended, now_ms - older_ms), "what is too old goes: from {begins}: {ended:?}");
+    assert_eq!(begins_and_ended(Some(86_400_000)).0, 0);
 }

@@ -75,12 +75,25 @@ fn counts_come_back_from_the_sources_and_subscribers_hear_of_nothing_that_is_as_
 #[test]
 fn other_rules_count_from_the_events_log_though_the_source_is_gone() {
     let mut house = House::new("rules-anew");
+    // Behind snapshots the events log would be trimmed, as in the test above.
+    let store = house.folder.path("snapshots");
+    let snapshots =
+        format!("[snapshots]\nurl = \"{}\"\ninterval = \"1s\"\nkeep = 1\nkeep_events = \"1h\"\n", store.display());
+    house.more = snapshots.clone();
     let topic = house.source("shop", 2, &[], "");
     let events = events(22);
-    produce(&house, &topic, &events);
     house.create_topics();
     let mut instance = house.start("before");
-    house.wait_rest(&mut [&mut instance]);
+    for portion in events.chunks(events.len() / 4) {
+        produce(&house, &topic, portion);
+        house.wait_rest(&mut [&mut instance]);
+    }
+    let lows = |log: &str| kafka::start_offsets(house.broker.bootstrap(), &house.own(log));
+    kafka::wait_until("the pairs log is trimmed, and events were to be", TRIMMED_MAX, || {
+        let told = instance.metrics().sum_where("samenloop_log_trims_total", "log=\"events\",outcome=\"done\"");
+        (told > 0.0 && lows("pairs").iter().all(|&low| low > 0)).then_some(())
+    });
+    assert!(lows("events").iter().all(|&low| low == 0), "young records stay");
     instance.stop();
     let (before, log, lists) = (ends(&house), house.event_entries().sum(), house.lists());
     kafka::empty(house.broker.bootstrap(), &topic);
@@ -89,7 +102,7 @@ fn other_rules_count_from_the_events_log_though_the_source_is_gone() {
     rebuild(&house, &["--from-events", "--yes"], 1, &["lists has 4 partitions, logs.pairs_partitions is 2"]);
     assert_eq!(ends(&house), before);
     house.partitions.1 = 4;
-    house.more = "[counting.half_life]\nviewed_together = \"61d\"\n".to_owned();
+    house.more = format!("{snapshots}[counting.half_life]\nviewed_together = \"61d\"\n");
     assert_eq!(house.command(&["run"]).code, Some(1), "by other rules, nothing runs before");
     rebuild(&house, &["--from-events", "--yes"], 0, &["events   stays", "Done"]);
     assert_eq!(house.ends("events").len(), before["events"].len());

@@ -53,7 +53,7 @@ const SMALL_BYTES: usize = 64 << 10;
 /// What a byte of input may cost any decoder, all that it lets go of again included.
 pub const ALLOCATED_PER_BYTE_MAX: usize = 1 << 10;
 
-pub const DECODERS: [Decoder; 16] = [
+pub static DECODERS: [Decoder; 16] = [
     Decoder { name: "json", seeds: json_seeds, decode: |bytes| admit(&json().mappings, bytes), ..PLAIN },
     Decoder { name: "transform", seeds: transform_seeds, decode: |bytes| admit(&json().transforms, bytes), ..PLAIN },
     Decoder { name: "avro", seeds: avro_seeds, decode: |bytes| admit(&avro().mappings, bytes), ..PLAIN },
@@ -86,11 +86,6 @@ pub const DECODERS: [Decoder; 16] = [
 const PLAIN: Decoder = Decoder { name: "", seeds: Vec::new, decode: |_| false, allocated_max: SMALL_BYTES };
 /// The tables of an empty stage.
 const STATE: Decoder = Decoder { allocated_max: 1 << 20, ..PLAIN };
-
-pub fn by_name(name: &str) -> &'static Decoder {
-    static ALL: [Decoder; 16] = DECODERS;
-    ALL.iter().find(|decoder| decoder.name == name).expect("a decoder of this name")
-}
 
 impl Decoder {
     /// The most that an input of so many bytes may make it allocate, in all.
@@ -452,8 +447,16 @@ fn write() -> Written {
     let store = SnapshotStore::open("memory:").expect("a store");
     let store_id = store.id().expect("an id");
     let (scope, instance) = ("seeds".into(), "one".into());
-    let kept =
-        Snapshots { store: store.clone(), scope, store_id, interval_ms: 5_000, keep: 100, instance, is_inline: true };
+    let kept = Snapshots {
+        store: store.clone(),
+        scope,
+        store_id,
+        interval_ms: 5_000,
+        keep: 100,
+        keep_events_ms: None,
+        instance,
+        is_inline: true,
+    };
     let inputs = shape.inputs();
     let mut made = plan(shape.setup(), &inputs, i64::MAX, &log).expect("a plan");
     Arc::get_mut(&mut made).expect("its own").snapshots = Some(kept);

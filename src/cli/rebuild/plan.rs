@@ -97,7 +97,8 @@ impl Plan {
                 None => refusals.push("there is no events log to count from: leave --from-events out".to_owned()),
                 Some(events) if events.lost() > 0 => refusals.push(format!(
                     "the events log has lost its first {} records (it was trimmed behind snapshots, or by hand): counted from what is \
-                     left, counts would be too low. Leave --from-events out, and the sources are counted",
+                     left, counts would be too low. Leave --from-events out, and the sources are counted. (snapshots.keep_events keeps \
+                     a log whole for as long as it says.)",
                     events.lost()
                 )),
                 Some(_) => {}

@@ -364,8 +364,11 @@ impl Transport for MemoryTransport {
     }
 
     fn trim(&self, trims: Vec<Trim>, told: TrimDone) {
-        for Trim { log, partition, to } in trims {
-            self.log.with(&Topic::Log(log), partition, |held| held.trim(to));
+        for Trim { log, partition, to, stays_from_ms } in trims {
+            self.log.with(&Topic::Log(log), partition, |held| {
+                let stays = stays_from_ms.and_then(|from_ms| held.first_since(from_ms));
+                held.trim(stays.map_or(to, |stays| to.min(stays)));
+            });
             told(log, true);
         }
     }

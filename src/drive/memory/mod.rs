@@ -108,6 +108,12 @@ impl PartitionLog {
         self.high = self.high.min(offset);
     }
 
+    /// The first record with this timestamp or a later one.
+    fn first_since(&self, from_ms: i64) -> Option<NextOffset> {
+        let is_since = |kept: &Kept| kept.timestamp_ms.is_some_and(|timestamp_ms| timestamp_ms >= from_ms);
+        self.records.iter().find(|(_, kept)| is_since(kept)).map(|&(offset, _)| offset)
+    }
+
     /// Loses everything before `offset`, as by retention.
     pub fn trim(&mut self, offset: NextOffset) {
         self.release(offset.min(self.high));
@@ -155,6 +161,8 @@ struct Logs {
     /// Whether what has been read stays.
     keep: bool,
     faults: Faults,
+    /// The time of what is appended.
+    now_ms: Option<i64>,
 }
 
 /// Logs held in memory. Clones are the same logs.
@@ -181,6 +189,7 @@ impl MemoryLog {
             members: 0,
             keep: false,
             faults: Faults::default(),
+            now_ms: None,
         };
         let log = Self { logs: Rc::new(RefCell::new(logs)), prefix: Rc::from("") };
         for (name, count) in counts {
@@ -207,6 +216,11 @@ impl MemoryLog {
     pub fn resending(self) -> Self {
         self.logs().faults.resend = true;
         self
+    }
+
+    /// What is appended from now on is of this time, in ms since 1970; until it is told, it has no time.
+    pub fn set_now(&self, now_ms: i64) {
+        self.logs().now_ms = Some(now_ms);
     }
 
     /// What goes wrong from now on.
@@ -309,7 +323,8 @@ impl MemoryLog {
 }
 
 impl Logs {
-    fn append(&mut self, log: Log, partition: Partition, record: Kept) -> Option<NextOffset> {
+    fn append(&mut self, log: Log, partition: Partition, mut record: Kept) -> Option<NextOffset> {
+        record.timestamp_ms = record.timestamp_ms.or(self.now_ms);
         let copies = if self.faults.resend && matches!(log, Log::Events | Log::Pairs) { 2 } else { 1 };
         let held = self.topics.get_mut(&Topic::Log(log))?.get_mut(partition.index())?;
         let offset = held.high;

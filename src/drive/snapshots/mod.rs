@@ -40,6 +40,8 @@ pub struct Snapshots {
     pub interval_ms: i64,
     /// How many of a partition are kept.
     pub keep: usize,
+    /// Records of the events log that are younger than this, in ms, stay, though no snapshot needs them.
+    pub keep_events_ms: Option<i64>,
     /// Who takes them, for people.
     pub instance: Arc<str>,
     /// Whether the worker itself stores them, in its turn: for tests, where nothing may happen beside it.

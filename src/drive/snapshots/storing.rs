@@ -111,12 +111,16 @@ impl Job {
         let (log, partition) = (self.log, self.partition);
         let mut trims = Vec::new();
         if let Some(oldest) = self.prune()? {
-            trims.push(Trim { log, partition, to: trimmed_to(oldest.offset) });
+            let kept = self.snapshots.keep_events_ms.filter(|_| log == Log::Events);
+            let stays_from_ms = kept.map(|keep_ms| self.head.written_at_ms.saturating_sub(keep_ms));
+            trims.push(Trim { log, partition, to: trimmed_to(oldest.offset), stays_from_ms });
         }
         // All partitions of rows read all totals: one of them looks after what they need.
         if log == Log::Pairs && partition == Partition(0) {
-            let of_totals =
-                |(number, offset)| Trim { log: Log::Totals, partition: Partition(number), to: trimmed_to(offset) };
+            let of_totals = |(number, offset)| {
+                let (partition, to) = (Partition(number), trimmed_to(offset));
+                Trim { log: Log::Totals, partition, to, stays_from_ms: None }
+            };
             trims.extend(self.totals_needed()?.into_iter().map(of_totals));
         }
         Ok(trims)

@@ -58,7 +58,8 @@ impl Watched {
     /// One that was taken at `taken_ms` is there.
     pub(super) fn published(&mut self, published: &Published, seconds: f64, taken_ms: i64) {
         self.follower.published(published.bytes, seconds);
-        for trim in &published.trims {
+        // How far one goes that leaves what is young, only the brokers know.
+        for trim in published.trims.iter().filter(|trim| trim.stays_from_ms.is_none()) {
             self.follower.trimmed(trim.log, trim.partition, trim.to);
         }
         self.taken_ms = taken_ms;

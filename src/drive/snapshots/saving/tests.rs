@@ -96,5 +96,14 @@ fn one_that_is_encoded_is_given_up_too_and_so_is_the_worker_that_has_too_many_of
 fn snapshots() -> Snapshots {
     let store = crate::snapshot::SnapshotStore::open("memory:").unwrap();
     let store_id = store.id().unwrap();
-    Snapshots { store, scope: "x".into(), store_id, interval_ms: 1, keep: 2, instance: "one".into(), is_inline: true }
+    Snapshots {
+        store,
+        scope: "x".into(),
+        store_id,
+        interval_ms: 1,
+        keep: 2,
+        keep_events_ms: None,
+        instance: "one".into(),
+        is_inline: true,
+    }
 }

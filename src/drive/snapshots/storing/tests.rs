@@ -41,7 +41,7 @@ fn job(snapshots: &Snapshots, offset: u64, totals_to: u64) -> Job {
 fn snapshots() -> Snapshots {
     let store = crate::snapshot::SnapshotStore::open("memory:").unwrap();
     let store_id = store.id().unwrap();
-    Snapshots { store, scope: "x".into(), store_id, interval_ms: 1, keep: 2, instance: "one".into(), is_inline: true }
+    Snapshots { store, scope: "x".into(), store_id, interval_ms: 1, keep: 2, keep_events_ms: None, instance: "one".into(), is_inline: true }
 }
 
 #[test]
@@ -49,7 +49,7 @@ fn totals_are_trimmed_to_what_any_kept_snapshot_needs_and_pairs_to_the_oldest() 
     let snapshots = snapshots();
     assert_eq!(job(&snapshots, 480, 300).publish().unwrap().trims, [], "not as many yet as are kept");
     // Of an owner that was overtaken: further in pairs, less far in totals.
-    let trim = |log, to| Trim { log, partition: Partition(0), to: NextOffset(to) };
+    let trim = |log, to| Trim { log, partition: Partition(0), to: NextOffset(to), stays_from_ms: None };
     let trims = job(&snapshots, 500, 100).publish().unwrap().trims;
     assert_eq!(trims, [trim(Log::Pairs, 479), trim(Log::Totals, 99)]);
 }
