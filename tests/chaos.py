@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import random
+import resource
 import shutil
 import signal
 import subprocess
@@ -20,6 +21,7 @@ import confluent  # noqa: E402
 
 confluent.enter()
 
+from proxy import Proxy  # noqa: E402
 from service import Failed, Service, Source, end, free_port  # noqa: E402
 
 ORACLE = pathlib.Path(os.environ["SHARED"]).resolve() / "oracle"
@@ -37,6 +39,15 @@ SESSION_S = 6
 PAUSE_S = SESSION_S + 4
 BROKER_AWAY_S = 5
 STORE_AWAY_S = 15
+STORE_FULL_S = 15
+FULL_BYTES = 4096
+SLOW_S, DELAY_S = 15, 0.15
+CUTS, CUT_PAUSE_S = 5, 1
+HOLE_S = 10
+# Less than what comes, so that the broker holds answers back.
+QUOTA_S, QUOTA_BYTES_A_SECOND = 20, 10_000
+# Sooner it is the same wish, as the program understands it; and how soon the second one must end it.
+ANOTHER_WISH_S, AT_ONCE_S = 0.7, 3
 KEPT_GOOD_MIN = 2
 # From the last start to all being ready and having caught up.
 READY_MAX_S = 120
@@ -54,9 +65,13 @@ class OwnBroker:
     """A broker that can end, and come back with its data."""
 
     def __init__(self, stack, folder):
-        self.folder, self.port = folder, free_port(2)
+        self.folder, self.port = folder, free_port(4)
+        inner, outer = self.port + 2, self.port + 3
+        # Instances come by the proxy, this script does not.
+        self.environment = {**os.environ, "SAMENLOOP_TEST_PROXIED": f"{inner} {outer}"}
         self.start()
         self.bootstrap = f"127.0.0.1:{self.port}"
+        self.proxy = Proxy(outer, ("127.0.0.1", inner))
         stack.callback(self.close)
 
     def start(self):
@@ -66,6 +81,7 @@ class OwnBroker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
+            env=self.environment,
         )
         if not self.process.stdout.readline():
             raise Failed("the broker did not start")
@@ -92,7 +108,7 @@ class Chaos(Service):
         self.lock = threading.RLock()
         settings = (*SETTINGS, f"snapshots.url={self.store}")
         super().__init__(stack, broker.bootstrap, PROGRAM, folder, "chaos", [Source("shop")], settings)
-        text = self.config.read_text()
+        text = self.config.read_text().replace(broker.bootstrap, broker.proxy.address)
         more = f'"session.timeout.ms" = {SESSION_S * 1000}\n"heartbeat.interval.ms" = 500\n[topics]'
         self.config.write_text(text.replace("[topics]", more, 1))
 
@@ -189,6 +205,71 @@ class Chaos(Service):
         process.send_signal(signal.SIGCONT)
         return f"instance {number} for {PAUSE_S} s"
 
+    def stop_twice(self):
+        number = self.one()
+        with self.lock:
+            process = self.instances.pop(number)
+        process.send_signal(signal.SIGTERM)
+        time.sleep(ANOTHER_WISH_S)
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+        try:
+            code = process.wait(AT_ONCE_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise Failed(f"instance {number} did not end within {AT_ONCE_S} s of the second SIGTERM") from None
+        if code not in (0, 130):
+            raise Failed(f"instance {number} ended with {code} after two signals:\n{self.tail(number)}")
+        self.start(number)
+        return f"instance {number}, ended with {code}"
+
+    def network_slow(self):
+        self.broker.proxy.delay_s = DELAY_S
+        time.sleep(SLOW_S)
+        self.broker.proxy.delay_s = 0
+        return f"{DELAY_S} s a piece, for {SLOW_S} s"
+
+    def network_cut(self):
+        cut = 0
+        for _ in range(CUTS):
+            cut += self.broker.proxy.cut()
+            time.sleep(self.draw.uniform(0, 2 * CUT_PAUSE_S))
+        return f"{cut} connections, in {CUTS} goes"
+
+    def network_hole(self):
+        self.broker.proxy.is_hole = True
+        time.sleep(HOLE_S)
+        self.broker.proxy.is_hole = False
+        return f"for {HOLE_S} s"
+
+    def quota(self):
+        rates = ("producer_byte_rate", "consumer_byte_rate")
+        self.alter_quota("--add-config", ",".join(f"{rate}={QUOTA_BYTES_A_SECOND}" for rate in rates))
+        time.sleep(QUOTA_S)
+        self.alter_quota("--delete-config", ",".join(rates))
+        return f"{QUOTA_BYTES_A_SECOND} bytes a second each way, for {QUOTA_S} s"
+
+    def alter_quota(self, how, what):
+        libs = subprocess.run([TESTS / "kafka/jars"], capture_output=True, text=True, check=True).stdout.strip()
+        tool = ["java", "-cp", f"{libs}/*", "kafka.admin.ConfigCommand", "--bootstrap-server", self.bootstrap, "--alter"]
+        of = ["--entity-type", "clients", "--entity-name", "samenloop", how, what]
+        done = subprocess.run([*tool, *of], capture_output=True, text=True)
+        if done.returncode != 0:
+            raise Failed(f"the quota cannot be set: {done.stdout}{done.stderr}")
+
+    def store_full(self):
+        # The nearest to a full disk that needs no mount: a write that would make a file longer fails midway, the log's lines too.
+        self.limit_files(FULL_BYTES)
+        time.sleep(STORE_FULL_S)
+        self.limit_files(resource.RLIM_INFINITY)
+        return f"files of {FULL_BYTES} bytes at most, for {STORE_FULL_S} s"
+
+    def limit_files(self, size):
+        for process in list(self.instances.values()):
+            _, hard = resource.prlimit(process.pid, resource.RLIMIT_FSIZE)
+            resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (size, hard))
+
     def stop_one(self):
         number = self.one()
         took = self.terminate(number)
@@ -259,12 +340,18 @@ FAULTS = (
     "kill_all",
     "freeze",
     "stop_one",
+    "stop_twice",
     "rebalance",
     "broker_away",
     "snapshot_flipped",
     "snapshot_truncated",
     "snapshot_deleted",
     "store_away",
+    "store_full",
+    "network_slow",
+    "network_cut",
+    "network_hole",
+    "quota",
 )
 
 

@@ -11,6 +11,8 @@ mod broker;
 mod command;
 #[path = "../support/kafka.rs"]
 mod kafka;
+#[path = "../support/proxy.rs"]
+mod proxy;
 #[path = "../support/recount.rs"]
 mod recount;
 #[path = "../support/registry.rs"]
@@ -28,6 +30,7 @@ mod check;
 mod faults;
 mod house;
 mod members;
+mod network;
 mod poison;
 mod rebuild;
 mod refusals;
@@ -35,3 +38,4 @@ mod running;
 mod snapshots;
 mod starts;
 mod the_broker;
+mod transactions;

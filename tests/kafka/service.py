@@ -167,6 +167,8 @@ class Service:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                # Where files may not grow, writing them fails, and no signal ends it: as on a full disk.
+                restore_signals=False,
             )
 
     def log(self, number):

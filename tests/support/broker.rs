@@ -9,7 +9,7 @@ use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use std::fs;
 use std::io::Write as _;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -37,6 +37,8 @@ pub struct Broker {
 
 struct Own {
     port: u16,
+    /// Another port that it listens on, and the one that it is reached by there: a proxy's.
+    proxied: Option<(u16, u16)>,
     folder: PathBuf,
     /// Nothing while it is stopped.
     process: Mutex<Option<Child>>,
@@ -58,10 +60,25 @@ impl Broker {
 
     /// Starts one of its own, and waits until it serves.
     pub fn start() -> Self {
-        let port = free_ports();
+        Self::start_on(free_ports(), None)
+    }
+
+    /// Starts one of its own behind a proxy, which `proxy` starts: its port, and where it is to connect to. The tests themselves go past it.
+    pub fn start_behind_proxy<P>(proxy: impl FnOnce(u16, SocketAddr) -> P) -> (Self, P) {
+        let (inner, outer) = loop {
+            let first = free_ports();
+            if first + 3 < PORTS.end && is_free(first + 2) && is_free(first + 3) {
+                break (first + 2, first + 3);
+            }
+        };
+        let proxy = proxy(outer, SocketAddr::from(([127, 0, 0, 1], inner)));
+        (Self::start_on(inner - 2, Some((inner, outer))), proxy)
+    }
+
+    fn start_on(port: u16, proxied: Option<(u16, u16)>) -> Self {
         let folder = tempfile::Builder::new().prefix("samenloop-broker-").tempdir().unwrap().keep();
-        let broker =
-            Self { bootstrap: format!("127.0.0.1:{port}"), own: Some(Own { port, folder, process: Mutex::default() }) };
+        let own = Own { port, proxied, folder, process: Mutex::default() };
+        let broker = Self { bootstrap: format!("127.0.0.1:{port}"), own: Some(own) };
         broker.start_again();
         broker
     }
@@ -126,7 +143,11 @@ impl Broker {
 impl Own {
     fn spawn(&self) -> Child {
         let said = fs::File::create(self.folder.join(SAID)).unwrap();
-        Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kafka/broker-up"))
+        let mut command = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kafka/broker-up"));
+        if let Some((inner, outer)) = self.proxied {
+            command.env("SAMENLOOP_TEST_PROXIED", format!("{inner} {outer}"));
+        }
+        command
             .arg(self.port.to_string())
             .arg(&self.folder)
             .stdin(Stdio::piped())
@@ -156,11 +177,14 @@ pub fn free_ports() -> u16 {
     let seed = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().subsec_nanos() ^ std::process::id();
     let pairs = (PORTS.end - PORTS.start) / 2;
     let first = u16::try_from(seed % u32::from(pairs)).unwrap();
-    let free = |port| TcpListener::bind(("127.0.0.1", port)).is_ok();
     (0..pairs)
         .map(|step| PORTS.start + (first + step) % pairs * 2)
-        .find(|&port| free(port) && free(port + 1))
+        .find(|&port| is_free(port) && is_free(port + 1))
         .expect("no two free ports in a row")
+}
+
+fn is_free(port: u16) -> bool {
+    TcpListener::bind(("127.0.0.1", port)).is_ok()
 }
 
 /// What the script, the virtual machine and the broker said last.

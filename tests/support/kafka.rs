@@ -119,6 +119,36 @@ pub fn produce(bootstrap: &str, topic: &str, records: impl IntoIterator<Item = S
     assert_eq!((done.load(Ordering::Relaxed), failed.load(Ordering::Relaxed)), (sent, 0), "records (done, failed)");
 }
 
+/// A producer that writes in transactions.
+pub struct Transactions(BaseProducer<Deliveries>);
+
+impl Transactions {
+    /// Whoever had the same name before is fenced.
+    pub fn new(bootstrap: &str, name: &str) -> Self {
+        let producer: BaseProducer<Deliveries> = ClientConfig::new()
+            .set("bootstrap.servers", bootstrap)
+            .set("transactional.id", name)
+            .set("partitioner", "murmur2_random")
+            .set("linger.ms", "5")
+            .create_with_context(Deliveries::default())
+            .unwrap();
+        producer.init_transactions(ANSWER_MAX).unwrap();
+        Self(producer)
+    }
+
+    /// Writes all records in one transaction, which is committed or aborted when all are there.
+    pub fn write(&self, topic: &str, records: impl IntoIterator<Item = Sent>, is_committed: bool) {
+        let deadline = Instant::now() + TRANSFER_MAX;
+        self.0.begin_transaction().unwrap();
+        records.into_iter().for_each(|record| queue(&self.0, topic, &record, deadline));
+        self.0.flush(ANSWER_MAX).unwrap();
+        let ended =
+            if is_committed { self.0.commit_transaction(ANSWER_MAX) } else { self.0.abort_transaction(ANSWER_MAX) };
+        ended.unwrap();
+        assert_eq!(self.0.context().failed.load(Ordering::Relaxed), 0);
+    }
+}
+
 fn queue(producer: &BaseProducer<Deliveries>, topic: &str, sent: &Sent, deadline: Instant) {
     let mut headers = OwnedHeaders::new();
     for (key, value) in &sent.headers {

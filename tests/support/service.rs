@@ -37,6 +37,8 @@ type Counted = (&'static str, String, String, String, String);
 /// Settings of one service, and where its topics are. Exact: nothing is pruned, every change is news.
 pub struct House {
     pub broker: &'static Broker,
+    /// How instances reach it, if not as the tests do.
+    pub way: Option<String>,
     pub prefix: String,
     pub folder: command::Folder,
     /// Name and topic of each source, with more lines of its table.
@@ -61,9 +63,15 @@ impl House {
         Self::on(Box::leak(Box::new(Broker::start())), purpose)
     }
 
+    /// On a broker of this test's own that instances reach by another address than the test itself.
+    pub fn behind(broker: Broker, purpose: &str, way: &str) -> Self {
+        Self { way: Some(way.to_owned()), ..Self::on(Box::leak(Box::new(broker)), purpose) }
+    }
+
     fn on(broker: &'static Broker, purpose: &str) -> Self {
         Self {
             broker,
+            way: None,
             prefix: format!("{}.", broker.topic(purpose)),
             folder: command::Folder::new(),
             sources: Vec::new(),
@@ -90,7 +98,7 @@ impl House {
     /// Writes the settings; gives the file.
     pub fn settings(&self) -> String {
         let Self { prefix, sources, kafka, output, more, partitions: (events, pairs), .. } = self;
-        let bootstrap = self.broker.bootstrap();
+        let bootstrap = self.way.as_deref().unwrap_or(self.broker.bootstrap());
         let mut text = format!(
             "[kafka]\nbootstrap.servers = \"{bootstrap}\"\nsession.timeout.ms = 6000\nheartbeat.interval.ms = 500\n{kafka}\
              [topics]\nprefix = \"{prefix}\"\n\
