@@ -17,7 +17,7 @@ const INTERVAL: RangeInclusive<Duration> = Duration(1000)..=Duration(30 * DAY_MS
 /// Snapshots kept of a partition.
 const KEEP: RangeInclusive<usize> = 1..=100;
 /// How long the events log may be told to be kept: behind snapshots nothing needs it, so this is for counting anew.
-const KEEP_EVENTS: RangeInclusive<Duration> = Duration(60_000)..=Duration(3650 * DAY_MS);
+const KEEP_EVENTS: RangeInclusive<Duration> = Duration(1000)..=Duration(3650 * DAY_MS);
 /// Schemes of stores.
 const SCHEMES: &[&str] = &["file", "memory", "s3", "s3a", "gs", "az", "adl", "azure", "abfs", "abfss"];
 /// What is shown in place of a secret.
@@ -176,8 +176,8 @@ mod tests {
             ("interval", "31d", "must be 1s to 30d"),
             ("keep", "0", "must be 1 to 100"),
             ("keep", "101", "must be 1 to 100"),
-            ("keep_events", "59s", "must be 1m to 3650d"),
-            ("keep_events", "3651d", "must be 1m to 3650d"),
+            ("keep_events", "999ms", "must be 1s to 3650d"),
+            ("keep_events", "3651d", "must be 1s to 3650d"),
             ("keep_events", "ever", "or \"off\""),
             ("url", "ftp://h/x", "must be a folder"),
             ("url", "s3://user:hidden@bucket/x", "must not hold a password"),

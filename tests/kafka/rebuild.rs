@@ -5,7 +5,7 @@ use crate::running::{events, produce};
 use crate::service::House;
 use crate::{recount, rig};
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const TRIMMED_MAX: Duration = Duration::from_secs(60);
 /// Beside lists of before, no list goes out for 10 s: the other partitions' totals first.
@@ -126,4 +126,36 @@ fn other_rules_count_from_the_events_log_though_the_source_is_gone() {
     assert!(want.len() > 100, "{} rows test nothing", want.len());
     assert_eq!(rig::difference(&want, &got), None, "by the new rules");
     again.stop();
+}
+
+#[test]
+fn what_is_young_of_the_events_log_is_not_deleted_and_what_is_older_is() {
+    const KEPT: Duration = Duration::from_secs(6);
+    let mut house = House::new("young");
+    let store = house.folder.path("snapshots");
+    house.more =
+        format!("[snapshots]\nurl = \"{}\"\ninterval = \"1s\"\nkeep = 1\nkeep_events = \"6s\"\n", store.display());
+    let topic = house.source("shop", 2, &[], "");
+    let events = events(23);
+    house.create_topics();
+    let mut instance = house.start("only");
+    let (bootstrap, log, mut portions) = (house.broker.bootstrap(), house.own("events"), events.chunks(40));
+    let mut ended = Vec::new();
+    let lows = kafka::wait_until("what is old is deleted", TRIMMED_MAX, || {
+        instance.assert_runs();
+        produce(&house, &topic, portions.next().unwrap_or_default());
+        std::thread::sleep(Duration::from_millis(200));
+        let lows = kafka::start_offsets(bootstrap, &log);
+        ended.push((Instant::now(), house.ends("events")));
+        lows.iter().any(|&low| low > 0).then_some(lows)
+    });
+    // What has been deleted was there when its time came, so it was appended before that.
+    let seen = ended.last().unwrap().0;
+    let (_, then) = ended.iter().find(|(at, _)| *at + KEPT >= seen).unwrap();
+    assert!(
+        lows.iter().zip(then).all(|(low, end)| low <= end),
+        "deleted to {lows:?}, {KEPT:?} before it ended at {then:?}"
+    );
+    house.wait_rest(&mut [&mut instance]);
+    instance.stop();
 }

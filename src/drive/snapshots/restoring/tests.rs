@@ -82,7 +82,16 @@ fn a_store_that_has_lost_its_id_with_all_that_it_held_is_waited_for_where_the_lo
 
 fn snapshots(store: SnapshotStore) -> Snapshots {
     let store_id = store.id().unwrap();
-    Snapshots { store, scope: "x".into(), store_id, interval_ms: 1, keep: 2, keep_events_ms: None, instance: "one".into(), is_inline: true }
+    Snapshots {
+        store,
+        scope: "x".into(),
+        store_id,
+        interval_ms: 1,
+        keep: 2,
+        keep_events_ms: None,
+        instance: "one".into(),
+        is_inline: true,
+    }
 }
 
 /// Of rows, partition 0, of a log that is trimmed to 4 and ends at 9.

@@ -41,7 +41,16 @@ fn job(snapshots: &Snapshots, offset: u64, totals_to: u64) -> Job {
 fn snapshots() -> Snapshots {
     let store = crate::snapshot::SnapshotStore::open("memory:").unwrap();
     let store_id = store.id().unwrap();
-    Snapshots { store, scope: "x".into(), store_id, interval_ms: 1, keep: 2, keep_events_ms: None, instance: "one".into(), is_inline: true }
+    Snapshots {
+        store,
+        scope: "x".into(),
+        store_id,
+        interval_ms: 1,
+        keep: 2,
+        keep_events_ms: None,
+        instance: "one".into(),
+        is_inline: true,
+    }
 }
 
 #[test]
