@@ -236,6 +236,12 @@ impl Items {
         self.find(shop_id, item, fingerprint(shop, item))
     }
 
+    /// The number of the item with this fingerprint, if it has been met.
+    #[must_use]
+    pub fn find_fingerprint(&self, fingerprint: u64) -> Option<ItemId> {
+        self.index.find(fingerprint, |&id| self.entries[id as usize].fingerprint == fingerprint).map(ItemId)
+    }
+
     fn find(&self, shop: ShopId, item: &str, fingerprint: u64) -> Option<ItemId> {
         let same = |&id: &u32| {
             let entry = &self.entries[id as usize];

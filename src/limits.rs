@@ -82,8 +82,8 @@ mod tests {
     use crate::items::Items;
     use crate::list_key::{About, ListKey, ListName};
     use crate::publish::{ListRecord, Stamp};
-    use crate::rank::{Day, Entry, Figures, List};
-    use crate::relation::Relation;
+    use crate::rank::{Day, Entry, Figures, Label, List, Said, Source};
+    use crate::relation::{Kind, Relation};
 
     #[test]
     fn the_largest_list_fits_in_a_record() {
@@ -105,11 +105,12 @@ mod tests {
             figures,
             llr_root: -1.234_56e-300,
             last_seen: Day(u16::MAX),
+            label: Label { source: Source::Category, verdict: Some(Said::Approved), relation: Some(Kind::Alternative) },
         };
         let list = ListName::of(Relation::ViewedThenBought);
         let key = ListKey { shop: items.shop_of(item), list, about: About::Item(item) };
         let entries = vec![entry; 2 * LIST_ENTRIES_MAX];
-        let list = List { key, as_of: EventTime(i64::MIN), entries, shown: LIST_ENTRIES_MAX };
+        let list = List { as_of: EventTime(i64::MIN), entries, shown: LIST_ENTRIES_MAX, ..List::empty(key) };
         let mut json = Vec::new();
         ListRecord::of(&list, &items, Stamp { epoch: u64::MAX, sequence: u64::MAX }).write_json(&mut json);
         assert!(json.len() <= LIST_BYTES_MAX, "{} bytes", json.len());

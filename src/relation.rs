@@ -85,6 +85,39 @@ impl Relation {
     }
 }
 
+/// How an item goes with another one, as a shop keeps it by hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// Used together.
+    Complement,
+    /// Used instead.
+    Alternative,
+    /// Belongs to it.
+    Accessory,
+    /// The better one.
+    Upsell,
+    /// Never together, whatever is counted.
+    Never,
+}
+
+impl Kind {
+    /// All that a list may show, in their order.
+    pub const SHOWN: [Self; 4] = [Self::Complement, Self::Alternative, Self::Accessory, Self::Upsell];
+
+    /// The name used in records and settings.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Complement => "complement",
+            Self::Alternative => "alternative",
+            Self::Accessory => "accessory",
+            Self::Upsell => "upsell",
+            Self::Never => "never",
+        }
+    }
+}
+
 /// Weight of something a user has bought `repeats` times before: 1/(1+r), so that a weekly repeat order cannot carry a
 /// pair.
 #[must_use]

@@ -3,6 +3,10 @@
 //! [`CountingRules`] are part of a log's identity: state counted by other rules is refused ([`CountingRules::fingerprint`]).
 //! [`ListRules`] may change at any time: they only read the counts.
 
+mod shown;
+
+pub use shown::{Alike, ShownRules};
+
 use crate::list_key::ListName;
 use crate::relation::Relation;
 use serde::{Serialize, Serializer};
@@ -204,6 +208,8 @@ pub struct ListRules {
     pub length: usize,
     /// Entries held behind them.
     pub reserve: usize,
+    /// What is shown by what is known of items.
+    pub shown: ShownRules,
 }
 
 impl ListRules {
@@ -228,6 +234,7 @@ impl ListRules {
             lift_above_one: order_list,
             length: 10,
             reserve: 5,
+            shown: ShownRules::of(relation),
         }
     }
 

@@ -37,7 +37,7 @@ pub(super) fn setup(settings: &Settings, clocked: Clocked) -> Setup {
         history_ms: (clocked == Clocked::Wall).then_some(intake.history_ms),
         counting: counting.clone(),
         merge_bytes_max: usize::try_from(intake.merge_buffer_bytes).unwrap_or(usize::MAX),
-        rows: RowsSetup { lists: lists.clone(), publish: *publish, clocked },
+        rows: RowsSetup { lists: lists.clone(), publish: *publish, clocked, facts: None },
         limits: BlockLimits {
             bytes_max: usize::try_from(logs.block_bytes).unwrap_or(usize::MAX),
             entries_max: logs.block_records,

@@ -14,7 +14,7 @@ use crate::limits::{
 };
 use crate::list_key::ListName;
 use crate::relation::Relation;
-use crate::rules::{CountingRules, DAY_MS, ListRules, PublishRules};
+use crate::rules::{CountingRules, DAY_MS, ListRules, PublishRules, ShownRules};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::ops::RangeInclusive;
@@ -56,6 +56,7 @@ const SPECIFICITY: RangeInclusive<f64> = 0.0..=2.0;
 const SUPPORT: RangeInclusive<u32> = 1..=1_000_000;
 /// Signed root LLR.
 const LLR_ROOT: RangeInclusive<f64> = 0.0..=1000.0;
+const PRICE_SHARE: RangeInclusive<f64> = 0.0..=1000.0;
 /// Entries shown.
 const LENGTH: RangeInclusive<usize> = 1..=LIST_ENTRIES_MAX;
 /// Entries held behind them.
@@ -240,6 +241,31 @@ impl Check<'_> {
             lift_above_one: raw.lift_above_one,
             length,
             reserve,
+            shown: self.shown(&key, raw),
+        }
+    }
+
+    fn shown(&mut self, key: &dyn Fn(&str) -> String, raw: &RawList) -> ShownRules {
+        let prices = [("price_at_least", raw.price_at_least.0), ("price_at_most", raw.price_at_most.0)];
+        for (name, share) in prices {
+            if let Some(share) = share.filter(|share| !PRICE_SHARE.contains(share)) {
+                let reason = format!("must be {} to {}, or \"off\"", PRICE_SHARE.start(), PRICE_SHARE.end());
+                self.refuse(&key(name), share, reason);
+            }
+        }
+        if let [(_, Some(least)), (name, Some(most))] = prices
+            && least > most
+        {
+            let reason = format!("is less than {} = {least}: nothing would be shown", key("price_at_least"));
+            self.refuse(&key(name), most, reason);
+        }
+        ShownRules {
+            in_stock: raw.in_stock,
+            category: raw.category,
+            brand: raw.brand,
+            price_at_least: raw.price_at_least.0,
+            price_at_most: raw.price_at_most.0,
+            relations: raw.relations.0.clone(),
         }
     }
 

@@ -5,13 +5,13 @@
 
 use super::kafka::{HIDDEN, RawKafka};
 use super::snapshots::RawSnapshots;
-use super::units::{Bound, Bytes, Decimal, Duration, Moment, SecretText, Threshold};
+use super::units::{Bound, Bytes, Decimal, Duration, Kinds, Moment, SecretText, Threshold};
 use super::{
     HttpSettings, IntakeSettings, LogFormat, LogLevel, LogSettings, LogsSettings, OutputFormat, RegistrySettings,
     Secret, Settings,
 };
 use crate::relation::Relation;
-use crate::rules::{CountingRules, ListRules, Measure, PublishRules};
+use crate::rules::{Alike, CountingRules, ListRules, Measure, PublishRules};
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -110,6 +110,13 @@ pub(super) struct RawList {
     pub(super) lift_above_one: bool,
     pub(super) length: usize,
     pub(super) reserve: usize,
+    pub(super) in_stock: bool,
+    pub(super) category: Alike,
+    pub(super) brand: Alike,
+    /// As a share of what the anchor costs.
+    pub(super) price_at_least: Threshold,
+    pub(super) price_at_most: Threshold,
+    pub(super) relations: Kinds,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -307,6 +314,12 @@ impl From<&ListRules> for RawList {
             lift_above_one: rules.lift_above_one,
             length: rules.length,
             reserve: rules.reserve,
+            in_stock: rules.shown.in_stock,
+            category: rules.shown.category,
+            brand: rules.shown.brand,
+            price_at_least: Threshold(rules.shown.price_at_least),
+            price_at_most: Threshold(rules.shown.price_at_most),
+            relations: Kinds(rules.shown.relations.clone()),
         }
     }
 }

@@ -4,6 +4,7 @@
 //! Absent: limits. What a value may be is for `check`.
 
 use crate::event::EventTime;
+use crate::relation::Kind;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -236,6 +237,49 @@ impl TryFrom<Scalar> for Threshold {
 impl From<Threshold> for ThresholdText {
     fn from(threshold: Threshold) -> Self {
         threshold.0.map_or(Self::Off("off"), Self::Number)
+    }
+}
+
+/// Relations that a shop keeps by hand: an array, or a text with commas in between, as variables and flags have it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "KindsText", into = "Vec<Kind>")]
+pub(super) struct Kinds(pub(super) Vec<Kind>);
+
+/// How [`Kinds`] are written.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "an array of names, or a text with commas in between")]
+pub(super) enum KindsText {
+    Text(String),
+    Array(Vec<String>),
+}
+
+impl TryFrom<KindsText> for Kinds {
+    type Error = String;
+
+    fn try_from(written: KindsText) -> Result<Self, String> {
+        let names: Vec<String> = match written {
+            KindsText::Array(names) => names,
+            KindsText::Text(text) => {
+                text.split(',').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect()
+            }
+        };
+        let mut kinds = Vec::new();
+        for name in names {
+            let known = Kind::SHOWN.into_iter().find(|kind| kind.name() == name);
+            let kind = known.ok_or_else(|| {
+                format!("{name:?} is no relation that a list shows: {}", Kind::SHOWN.map(Kind::name).join(", "))
+            })?;
+            if !kinds.contains(&kind) {
+                kinds.push(kind);
+            }
+        }
+        Ok(Self(kinds))
+    }
+}
+
+impl From<Kinds> for Vec<Kind> {
+    fn from(kinds: Kinds) -> Self {
+        kinds.0
     }
 }
 

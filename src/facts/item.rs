@@ -95,6 +95,19 @@ impl Default for Item {
 }
 
 impl Item {
+    /// What ranking needs to know, but for the family.
+    pub(super) fn facts(&self) -> ItemFacts {
+        ItemFacts {
+            is_sold: self.is_active && self.is_countable,
+            stock: self.stock().unwrap_or_default(),
+            family: 0,
+            category: self.category,
+            brand: Some(self.brand).filter(|&brand| brand != 0),
+            price: self.price,
+            launched_ms: self.launched_ms,
+        }
+    }
+
     /// What is known of its stock: by its variants, where anything is known of one.
     pub(super) fn stock(&self) -> Option<Stock> {
         if self.told == 0 {

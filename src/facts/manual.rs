@@ -1,22 +1,7 @@
 //! What people say of pairs: relations that a shop keeps by hand, and verdicts on what lists show.
 
 use crate::list_key::ListName;
-
-/// How an item goes with another one, as the shop keeps it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Kind {
-    /// Used together.
-    Complement,
-    /// Used instead.
-    Alternative,
-    /// Belongs to it.
-    Accessory,
-    /// The better one.
-    Upsell,
-    /// Never together, whatever is counted.
-    Never,
-}
+pub use crate::relation::Kind;
 
 /// Which relation: the last one said of a key counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,6 +79,10 @@ pub struct Verdict {
 /// What people say of the lists of one anchor; or, where the anchor is everybody, of one other item.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Manual {
+    /// The shop.
+    pub shop: Box<str>,
+    /// The anchor; or, where the anchor is everybody, the other item.
+    pub item: Box<str>,
     /// In the order of position, then of the other item.
     pub relations: Vec<Relation>,
     /// In the order of the other item.
@@ -101,6 +90,12 @@ pub struct Manual {
 }
 
 impl Relation {
+    /// Whether it keeps the other item out.
+    #[must_use]
+    pub fn is_never(&self) -> bool {
+        self.kind == Kind::Never
+    }
+
     /// Whether it holds at a time.
     #[must_use]
     pub fn holds_at(&self, wall_ms: i64) -> bool {
@@ -109,6 +104,12 @@ impl Relation {
 }
 
 impl Verdict {
+    /// Whether it only keeps the other item out of lists that would have it: any other one may bring it in.
+    #[must_use]
+    pub fn is_rejection(&self) -> bool {
+        self.ruling == Ruling::Reject
+    }
+
     /// Whether it counts at a time, in a list.
     #[must_use]
     pub fn counts_in(&self, list: ListName, wall_ms: i64) -> bool {
@@ -143,6 +144,6 @@ impl Manual {
             .verdicts
             .iter()
             .map(|verdict| size_of::<Verdict>() + verdict.other.len() + verdict.who.len() + verdict.why.len());
-        relations.sum::<usize>() + verdicts.sum::<usize>()
+        self.shop.len() + self.item.len() + relations.sum::<usize>() + verdicts.sum::<usize>()
     }
 }

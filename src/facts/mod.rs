@@ -15,6 +15,7 @@ mod item;
 mod manual;
 mod stock;
 mod table;
+mod saying;
 mod tree;
 
 pub use catalogue::{Catalogue, CategoryId, Price};
@@ -22,7 +23,8 @@ pub use changes::{Changed, Changes};
 pub use item::{ItemFacts, Text};
 pub use manual::{Kind, Manual, Relation, RelationKey, Ruling, Verdict, VerdictKey};
 pub use stock::Stock;
-pub use table::{CountsAs, Facts, Refused, RelationTerms};
+pub use saying::RelationTerms;
+pub use table::{CountsAs, Facts, Refused};
 
 #[cfg(test)]
 mod tests;

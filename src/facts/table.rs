@@ -3,13 +3,13 @@
 use super::catalogue::{Catalogue, CategoryId, Price};
 use super::changes::{Changed, Changes};
 use super::item::{Item, ItemFacts, Text};
-use super::manual::{Kind, Manual, Relation, RelationKey, Verdict, VerdictKey};
+use super::manual::Manual;
 use super::stock::Stock;
 use super::tree::{Categories, Names};
 use crate::items::fingerprint;
 use dashmap::DashMap;
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 /// How many parents may stand above an item.
@@ -51,29 +51,48 @@ pub enum CountsAs {
 
 /// What only whoever writes needs.
 #[derive(Default)]
-struct Writer {
+pub(super) struct Writer {
     brands: Names,
     currencies: Names,
-    /// When something that people said begins or ends to hold: whose lists change then.
-    calendar: BTreeMap<i64, Vec<u64>>,
-    clock_ms: i64,
+    /// When something that people said begins or ends to hold, and what changes then.
+    pub(super) calendar: BTreeMap<i64, Vec<Turn>>,
+}
+
+/// What changes at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// What people say of an item.
+    Of(u64),
+    /// Anything may.
+    All,
 }
 
 /// All facts.
 pub struct Facts {
-    bytes_max: usize,
-    bytes: AtomicUsize,
+    pub(super) bytes_max: usize,
+    pub(super) bytes: AtomicUsize,
     /// What the names of makers and currencies take.
     name_bytes: AtomicUsize,
     items: DashMap<u64, Item>,
     /// By anchor.
-    manual: DashMap<u64, Arc<Manual>>,
+    pub(super) manual: DashMap<u64, Arc<Manual>>,
     /// Verdicts in everybody's lists, by the other item.
-    everywhere: DashMap<u64, Arc<Manual>>,
+    pub(super) everywhere: DashMap<u64, Arc<Manual>>,
     categories: RwLock<Categories>,
     changes: Mutex<Changes>,
     writer: Mutex<Writer>,
     is_complete: AtomicBool,
+    /// The latest time that was told.
+    pub(super) clock_ms: AtomicI64,
+    /// Of the verdicts in everybody's lists: all, and those that are no rejections.
+    pub(super) said_everywhere: AtomicUsize,
+    pub(super) moved_everywhere: AtomicUsize,
+}
+
+impl std::fmt::Debug for Facts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Facts").field("items", &self.items()).field("bytes", &self.bytes()).finish_non_exhaustive()
+    }
 }
 
 impl Facts {
@@ -91,24 +110,20 @@ impl Facts {
             changes: Mutex::default(),
             writer: Mutex::default(),
             is_complete: AtomicBool::new(false),
+            clock_ms: AtomicI64::new(i64::MIN),
+            said_everywhere: AtomicUsize::new(0),
+            moved_everywhere: AtomicUsize::new(0),
         }
     }
 
     /// What ranking needs to know of an item.
     #[must_use]
     pub fn of(&self, item: u64) -> ItemFacts {
-        let family = self.family(item);
-        let found = self.items.get(&item);
-        let known = found.as_deref();
-        ItemFacts {
-            is_sold: known.is_none_or(|known| known.is_active && known.is_countable),
-            stock: known.and_then(Item::stock).unwrap_or_default(),
-            family,
-            category: known.and_then(|known| known.category),
-            brand: known.map(|known| known.brand).filter(|&brand| brand != 0),
-            price: known.and_then(|known| known.price),
-            launched_ms: known.and_then(|known| known.launched_ms),
-        }
+        let Some((mut facts, above)) = self.items.get(&item).map(|known| (known.facts(), known.parent_fingerprint)) else {
+            return ItemFacts { family: item, ..Item::default().facts() };
+        };
+        facts.family = if above == 0 { item } else { self.family(above) };
+        facts
     }
 
     /// What people need to know of an item.
@@ -133,18 +148,6 @@ impl Facts {
         parent.map_or(CountsAs::Itself, CountsAs::Parent)
     }
 
-    /// What people say of an anchor's lists.
-    #[must_use]
-    pub fn manual(&self, anchor: u64) -> Option<Arc<Manual>> {
-        self.manual.get(&anchor).map(|found| Arc::clone(&found))
-    }
-
-    /// Verdicts on an item in everybody's lists.
-    #[must_use]
-    pub fn everywhere(&self, other: u64) -> Option<Arc<Manual>> {
-        self.everywhere.get(&other).map(|found| Arc::clone(&found))
-    }
-
     /// The names of a way of categories, from the widest to the narrowest.
     #[must_use]
     pub fn category(&self, id: CategoryId) -> Vec<Box<str>> {
@@ -155,6 +158,12 @@ impl Facts {
     #[must_use]
     pub fn wider(&self, id: CategoryId) -> Option<CategoryId> {
         self.categories.read().unwrap_or_else(PoisonError::into_inner).parent(id)
+    }
+
+    /// Whether one category is the other, or around it: two ways that are the same as far as both go.
+    #[must_use]
+    pub fn are_one_way(&self, one: CategoryId, other: CategoryId) -> bool {
+        one == other || self.categories.read().unwrap_or_else(PoisonError::into_inner).are_one_way(one, other)
     }
 
     /// At most `max` changes from number `next` on, which moves behind them.
@@ -235,72 +244,6 @@ impl Facts {
         self.put(own, next)
     }
 
-    /// Sets a relation that the shop keeps by hand, or takes it away.
-    ///
-    /// # Errors
-    /// When it does not fit.
-    pub fn set_relation(
-        &self,
-        shop: &str,
-        key: RelationKey<'_>,
-        relation: Option<&RelationTerms>,
-    ) -> Result<(), Refused> {
-        let mut writer = self.lock_writer();
-        let (anchor, other) = (fingerprint(shop, key.anchor), fingerprint(shop, key.other));
-        let relation = relation.map(|terms| Relation {
-            other: Box::from(key.other),
-            fingerprint: other,
-            kind: key.kind,
-            position: terms.position,
-            from_ms: terms.from_ms,
-            until_ms: terms.until_ms,
-        });
-        let times = relation.as_ref().map_or([None; 2], |relation| [relation.from_ms, relation.until_ms]);
-        self.say(&self.manual, anchor, |manual| manual.set_relation(key, relation))?;
-        writer.note_times(anchor, times);
-        self.changed(anchor);
-        Ok(())
-    }
-
-    /// Sets a verdict, or takes it away. Which it is, the key says.
-    ///
-    /// # Errors
-    /// When it does not fit.
-    pub fn set_verdict(&self, shop: &str, key: VerdictKey<'_>, verdict: Option<Verdict>) -> Result<(), Refused> {
-        let mut writer = self.lock_writer();
-        let other = fingerprint(shop, key.other);
-        let own = |verdict| Verdict { list: key.list, other: Box::from(key.other), fingerprint: other, ..verdict };
-        let verdict = verdict.map(own);
-        let times = [verdict.as_ref().and_then(|verdict| verdict.until_ms), None];
-        // Where it is everybody's, a boost moves the other item in rows that do not show it: which these are nobody knows.
-        let is_boost = |verdict: &Verdict| matches!(verdict.ruling, super::manual::Ruling::Boost(_));
-        let (place, table) = match key.anchor {
-            Some(anchor) => (fingerprint(shop, anchor), &self.manual),
-            None => (other, &self.everywhere),
-        };
-        let was_boost = table.get(&place).is_some_and(|manual| {
-            manual.verdicts.iter().any(|known| (known.list, &*known.other) == (key.list, key.other) && is_boost(known))
-        });
-        let moves_all = key.anchor.is_none() && (was_boost || verdict.as_ref().is_some_and(is_boost));
-        self.say(table, place, |manual| manual.set_verdict(key, verdict))?;
-        writer.note_times(place, times);
-        if moves_all {
-            self.lock_changes().push_all()
-        } else {
-            self.changed(place)
-        }
-        Ok(())
-    }
-
-    /// Time passes: what people said begins or ends to hold.
-    pub fn come_to(&self, wall_ms: i64) {
-        let mut writer = self.lock_writer();
-        writer.clock_ms = writer.clock_ms.max(wall_ms);
-        while let Some(next) = writer.calendar.first_entry().filter(|next| *next.key() <= wall_ms) {
-            next.remove().into_iter().for_each(|item| self.changed(item));
-        }
-    }
-
     /// Whether `own` may have `above` as its parent.
     fn may_stand_below(&self, own: u64, above: u64) -> Result<(), Refused> {
         let mut at = above;
@@ -338,6 +281,8 @@ impl Facts {
             return Err(Refused::Memory);
         }
         let before = before.unwrap_or_default();
+        // Its variants are of another family then, and which these are nobody knows.
+        let moves_variants = next.variants > 0 && before.parent_fingerprint != next.parent_fingerprint;
         let (parents, told) =
             ([before.parent_fingerprint, next.parent_fingerprint], [before.for_parent(), next.for_parent()]);
         if next == Item::default() {
@@ -347,6 +292,9 @@ impl Facts {
             self.items.insert(own, next);
             self.bytes.fetch_add(bytes, Ordering::Relaxed);
             self.bytes.fetch_sub(bytes_before, Ordering::Relaxed);
+        }
+        if moves_variants {
+            self.lock_changes().push_all();
         }
         self.changed(own);
         if parents[0] != parents[1] || told[0] != told[1] {
@@ -406,70 +354,15 @@ impl Facts {
         (told[0] != told[1]).then_some((above, told))
     }
 
-    /// Changes what people say at one place.
-    fn say(
-        &self,
-        table: &DashMap<u64, Arc<Manual>>,
-        place: u64,
-        change: impl FnOnce(&mut Manual),
-    ) -> Result<(), Refused> {
-        let before = table.get(&place).map(|found| Arc::clone(&found)).unwrap_or_default();
-        let mut next = Manual::clone(&before);
-        change(&mut next);
-        if next.relations.len() > MANUAL_MAX || next.verdicts.len() > MANUAL_MAX {
-            return Err(Refused::Manual);
-        }
-        let (bytes_before, bytes) = (before.bytes(), next.bytes());
-        if bytes > bytes_before && self.bytes() + bytes - bytes_before > self.bytes_max {
-            return Err(Refused::Memory);
-        }
-        if next.is_empty() {
-            table.remove(&place);
-        } else {
-            table.insert(place, Arc::new(next));
-        }
-        self.bytes.fetch_add(bytes, Ordering::Relaxed);
-        self.bytes.fetch_sub(bytes_before, Ordering::Relaxed);
-        Ok(())
-    }
-
-    fn changed(&self, item: u64) {
+    pub(super) fn changed(&self, item: u64) {
         self.lock_changes().push(item);
     }
 
-    fn lock_changes(&self) -> MutexGuard<'_, Changes> {
+    pub(super) fn lock_changes(&self) -> MutexGuard<'_, Changes> {
         self.changes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn lock_writer(&self) -> MutexGuard<'_, Writer> {
+    pub(super) fn lock_writer(&self) -> MutexGuard<'_, Writer> {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// What is said of a relation beside its key.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct RelationTerms {
-    /// At which place it is shown, from 1; without one, ahead of what is counted.
-    pub position: Option<u16>,
-    /// From when on, in ms since 1970.
-    pub from_ms: Option<i64>,
-    /// Until when (then it is not).
-    pub until_ms: Option<i64>,
-}
-
-impl Writer {
-    fn note_times(&mut self, place: u64, times: [Option<i64>; 2]) {
-        for time in times.into_iter().flatten().filter(|&time| time > self.clock_ms) {
-            self.calendar.entry(time).or_default().push(place);
-        }
-    }
-}
-
-/// A relation that says never.
-impl Relation {
-    /// Whether it keeps the other item out.
-    #[must_use]
-    pub fn is_never(&self) -> bool {
-        self.kind == Kind::Never
     }
 }

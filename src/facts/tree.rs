@@ -56,6 +56,14 @@ impl Categories {
         self.nodes.get(id.0 as usize)?.parent
     }
 
+    /// Whether one is the other, or around it.
+    pub(super) fn are_one_way(&self, one: CategoryId, other: CategoryId) -> bool {
+        let is_within = |inner: CategoryId, outer: CategoryId| {
+            std::iter::successors(Some(inner), |&id| self.parent(id)).any(|id| id == outer)
+        };
+        is_within(one, other) || is_within(other, one)
+    }
+
     pub(super) fn bytes(&self) -> usize {
         const ENTRY: usize = size_of::<(Option<CategoryId>, Box<str>)>() + size_of::<CategoryId>() + 1;
         of_vec(&self.nodes) + self.by_name.capacity() * ENTRY + self.name_bytes

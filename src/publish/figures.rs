@@ -4,7 +4,7 @@
 
 use super::number::{Magnitude, Rounded, rounded};
 use super::record::{EntryRecord, ListRecord};
-use crate::rank::{Day, Entry, List, score_milli};
+use crate::rank::{Day, Entry, Label, List, score_milli};
 
 /// Significant digits of weights: so many that they read back as the same `f32`, which 7 often do and 9 always. A score
 /// recomputed from them is right to 0.001.
@@ -39,6 +39,8 @@ pub struct EntryFigures {
     pub llr_root: f32,
     /// Day of the latest event behind the pair.
     pub last_seen: Day,
+    /// Where it comes from, and what people said of it.
+    pub label: Label,
 }
 
 /// The numbers that are printed of an entry, but for those that its list shares.
@@ -90,6 +92,7 @@ impl EntryFigures {
             other_weight: single(entry.figures.other),
             llr_root: single(entry.llr_root),
             last_seen: entry.last_seen,
+            label: entry.label,
         }
     }
 
@@ -103,6 +106,7 @@ impl EntryFigures {
             other_weight: single(record.other_weight),
             llr_root: single(record.llr_root),
             last_seen: record.last_seen,
+            label: record.label(),
         }
     }
 

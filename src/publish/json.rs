@@ -139,9 +139,20 @@ fn write_entry(
     printed.lift.write(out);
     out.extend_from_slice(b",\"llr_root\":");
     printed.llr_root.write(out);
-    out.extend_from_slice(b",\"source\":\"counted\",\"last_seen\":\"");
+    out.extend_from_slice(b",\"source\":\"");
+    out.extend_from_slice(entry.label.source.name().as_bytes());
+    out.extend_from_slice(b"\",\"last_seen\":\"");
     out.extend_from_slice(&shared.day(entry.last_seen));
-    out.extend_from_slice(b"\"}");
+    out.push(b'"');
+    if let Some(verdict) = entry.label.verdict {
+        out.extend_from_slice(b",\"verdict\":");
+        write_checked(verdict.name(), true, out);
+    }
+    if let Some(kind) = entry.label.relation {
+        out.extend_from_slice(b",\"relation\":");
+        write_checked(kind.name(), true, out);
+    }
+    out.push(b'}');
 }
 
 /// A text in quotes.
@@ -172,7 +183,7 @@ mod tests {
     use crate::list_key::{About, ListKey, ListName};
     use crate::position::Partition;
     use crate::publish::{ListRecord, Publication};
-    use crate::rank::{Entry, Figures, List, score_milli};
+    use crate::rank::{Entry, Figures, Label, List, score_milli};
     use proptest::prelude::*;
 
     prop_compose! {
@@ -182,8 +193,9 @@ mod tests {
             other in prop_oneof![0.0..1e6_f64, Just(0.0), 1e-9..1e-2_f64],
             support: u32,
             day: u16,
-        ) -> (usize, f64, f64, u32, Day) {
-            (item, pair, other, support, Day(day))
+            label: u16,
+        ) -> (usize, f64, f64, u32, Day, Label) {
+            (item, pair, other, support, Day(day), Label::of_bits(label))
         }
     }
 
@@ -205,11 +217,11 @@ mod tests {
             let key = ListKey { shop, list: ListName::ALL[2], about: About::Item(ids[0]) };
             let mut list = List::empty(key);
             list.as_of = EventTime(as_of);
-            for (item, pair, other, support, last_seen) in entries {
+            for (item, pair, other, support, last_seen, label) in entries {
                 let figures = Figures::new(pair, anchor, other, contexts);
                 let (score_milli, llr_root) = (score_milli(figures.score()), figures.llr_root());
                 let item = ids[item];
-                list.entries.push(Entry { item, score_milli, rank_milli: 0, support, figures, llr_root, last_seen });
+                list.entries.push(Entry { item, score_milli, rank_milli: 0, support, figures, llr_root, last_seen, label });
             }
             list.shown = shown.min(list.entries.len());
             let stamp = Stamp { epoch, sequence };

@@ -7,7 +7,7 @@ use super::lists::ListNumber;
 use super::saved::PublisherSaving;
 use crate::items::ItemId;
 use crate::memory::{allocated, of_vec};
-use crate::rank::{Entry, List};
+use crate::rank::{Entry, Label, List};
 
 /// Who published a record, and as which one. Of two records of a key the higher one counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,13 +36,44 @@ pub enum News {
 pub struct Shown {
     /// The item.
     pub item: ItemId,
-    /// Its score, in thousandths.
-    pub score_milli: u32,
+    /// Its score, and above it the bits of its label: a hundred thousand lists are remembered.
+    packed: u32,
 }
 
+/// So many bits a score takes: it is at most 100,000.
+const SCORE_BITS: u32 = 17;
+
 impl Shown {
+    /// An item at one place, with its score in thousandths.
+    #[must_use]
+    pub fn new(item: ItemId, score_milli: u32, label: Label) -> Self {
+        let score_milli = score_milli.min((1 << SCORE_BITS) - 1);
+        Self { item, packed: u32::from(label.bits()) << SCORE_BITS | score_milli }
+    }
+
     fn of(entry: &Entry) -> Self {
-        Self { item: entry.item, score_milli: entry.score_milli }
+        Self::new(entry.item, entry.score_milli, entry.label)
+    }
+
+    /// As it is kept.
+    pub(super) fn kept(self) -> (ItemId, u32) {
+        (self.item, self.packed)
+    }
+
+    /// From what was kept.
+    pub(super) fn of_kept(item: ItemId, packed: u32) -> Self {
+        Self { item, packed }
+    }
+
+    fn score_milli(self) -> u32 {
+        self.packed & ((1 << SCORE_BITS) - 1)
+    }
+
+    /// Whether another one at this place would be news: another item, or the same for other reasons, or by more than a step.
+    fn differs(self, other: Self, step_milli: u32) -> bool {
+        self.item != other.item
+            || self.packed >> SCORE_BITS != other.packed >> SCORE_BITS
+            || self.score_milli().abs_diff(other.score_milli()) > step_milli
     }
 }
 
@@ -107,6 +138,12 @@ impl Publisher {
         let stamp = self.last;
         self.put(list, stamp, shown.iter().map(Shown::of));
         if shown.is_empty() { News::Tombstone(stamp) } else { News::List(stamp) }
+    }
+
+    /// What subscribers have of a list is to be replaced, whether or not what it shows is news.
+    pub fn renew(&mut self, list: ListNumber) {
+        let published = self.published(list);
+        published.is_stale |= !published.shown.is_empty();
     }
 
     /// Takes over a record that a predecessor has left on the lists log, in the log's order: of two of a key the one with the higher
@@ -207,12 +244,10 @@ fn bytes_of(shown: &[Shown]) -> usize {
     allocated(size_of_val(shown))
 }
 
-/// Whether membership or order changed, or a score moved by more than a step.
+/// Whether membership, order or a label changed, or a score moved by more than a step.
 fn is_news(known: &[Shown], shown: &[Entry], step_milli: u32) -> bool {
     known.len() != shown.len()
-        || known.iter().zip(shown).any(|(known, entry)| {
-            known.item != entry.item || known.score_milli.abs_diff(entry.score_milli) > step_milli
-        })
+        || known.iter().zip(shown).any(|(known, entry)| known.differs(Shown::of(entry), step_milli))
 }
 
 #[cfg(test)]
@@ -231,14 +266,14 @@ mod tests {
             let figures = Figures::new(1.0, 2.0, 3.0, 4.0);
             let item = ItemId(item);
             let entry =
-                Entry { item, score_milli, rank_milli: 0, support: 1, figures, llr_root: 0.0, last_seen: Day(1) };
+                Entry { item, score_milli, rank_milli: 0, support: 1, figures, llr_root: 0.0, last_seen: Day(1), label: Label::default() };
             list.entries.push(entry);
         }
         list
     }
 
     fn shown(entries: &[(u32, u32)]) -> impl ExactSizeIterator<Item = Shown> {
-        entries.iter().map(|&(item, score_milli)| Shown { item: ItemId(item), score_milli })
+        entries.iter().map(|&(item, score_milli)| Shown::new(ItemId(item), score_milli, Label::default()))
     }
 
     fn at(epoch: u64, sequence: u64) -> Stamp {

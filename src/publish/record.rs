@@ -5,7 +5,8 @@ use super::number::Rounded;
 use super::publisher::Stamp;
 use crate::items::Items;
 use crate::list_key::{About, SHOP_WIDE};
-use crate::rank::{Day, Entry, List};
+use crate::rank::{Day, Entry, Label, List, Said, Source};
+use crate::relation::Kind;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
@@ -36,15 +37,8 @@ pub struct ListRecord<'a> {
     pub sequence: u64,
 }
 
-/// Where an entry comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Source {
-    /// From counted co-occurrence.
-    Counted,
-}
-
-/// An entry of a list. The score is 100 × `wilson_lower(weight, anchor_weight)`.
+/// An entry of a list. The score is 100 × `wilson_lower(weight, anchor_weight)`. Of what nobody has counted, score, support, weight and root are 0,
+/// and the day is the first one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EntryRecord<'a> {
     /// The other item.
@@ -72,6 +66,12 @@ pub struct EntryRecord<'a> {
     pub source: Source,
     /// Day of the latest event behind the pair.
     pub last_seen: Day,
+    /// What a verdict said of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verdict: Option<Said>,
+    /// Which relation the shop keeps by hand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub relation: Option<Kind>,
 }
 
 impl<'a> EntryRecord<'a> {
@@ -88,9 +88,17 @@ impl<'a> EntryRecord<'a> {
             confidence: printed.confidence.value(),
             lift: printed.lift.value(),
             llr_root: printed.llr_root.value(),
-            source: Source::Counted,
+            source: entry.label.source,
             last_seen: entry.last_seen,
+            verdict: entry.label.verdict,
+            relation: entry.label.relation,
         }
+    }
+
+    /// Where it comes from, and what people said of it.
+    #[must_use]
+    pub fn label(&self) -> Label {
+        Label { source: self.source, verdict: self.verdict, relation: self.relation }
     }
 }
 
@@ -182,9 +190,10 @@ mod tests {
             figures,
             llr_root: figures.llr_root(),
             last_seen: Day(19_844),
+            label: Label::default(),
         };
         let key = ListKey { shop, list: ListName::of(Relation::BoughtTogether), about: About::Item(anchor) };
-        List { key, as_of: EventTime(77), entries: vec![entry; 2], shown }
+        List { as_of: EventTime(77), entries: vec![entry; 2], shown, ..List::empty(key) }
     }
 
     #[test]

@@ -119,11 +119,11 @@ impl Publisher {
             }
             let mut shown = Vec::new();
             for _ in 0..length {
-                let (item, score_milli): (ItemId, u32) = take(&mut body, what)?;
+                let (item, packed): (ItemId, u32) = take(&mut body, what)?;
                 if item.index() >= items.len() {
                     return Err(SavedError::unfit(format!("published: item {}, of {}", item.0, items.len())));
                 }
-                shown.push(Shown { item, score_milli });
+                shown.push(Shown::of_kept(item, packed));
             }
             let list = lists.meet(key);
             if self.stamp(list).is_some() || self.is_stale(list) {
@@ -166,7 +166,7 @@ fn put_list(key: ListKey, published: &Published, out: &mut Vec<u8>) -> bool {
     let stale = if *is_stale { STALE } else { 0 };
     let tag = u8::try_from(key.list.index() << 2).unwrap_or(0) | of_shop | stale;
     put(out, &(tag, number, stamp.epoch, stamp.sequence, u32::try_from(shown.len()).unwrap_or(0)));
-    shown.iter().for_each(|shown| put(out, &(shown.item, shown.score_milli)));
+    shown.iter().for_each(|shown| put(out, &shown.kept()));
     true
 }
 
@@ -180,7 +180,7 @@ mod tests {
     use crate::saved::frames;
 
     fn shown(entries: &[(u32, u32)]) -> Vec<Shown> {
-        entries.iter().map(|&(item, score_milli)| Shown { item: ItemId(item), score_milli }).collect()
+        entries.iter().map(|&(item, score_milli)| Shown::new(ItemId(item), score_milli, crate::rank::Label::default())).collect()
     }
 
     /// Lists of 40 items, published under stamps of their own; every third is stale, every fifth buried.

@@ -3,8 +3,13 @@
 //! Written the plain way (everything computed, everything sorted), so that it also checks the fast one.
 
 use super::day::Day;
-use super::gate::{Gate, failed_cheap, failed_root};
-use super::measure::{Figures, RankValue, score_milli};
+use super::gate::{Gate, failed_before, failed_root};
+use super::label::{Label, Source};
+use super::measure::{Figures, RankValue, RowValue, score_milli, thousandths};
+use super::told::{Told, boost, is_approved, said};
+use crate::facts::{Facts, Ruling, Verdict};
+use crate::items::ItemId;
+use crate::relation::Kind;
 use crate::rows::{Neighbour, RowView};
 use crate::rules::{ListRules, Measure};
 use serde::{Deserialize, Serialize};
@@ -70,10 +75,48 @@ pub struct ExplainedCandidate {
     pub rank_milli: i64,
     /// Day of the latest event behind the pair.
     pub last_seen: Day,
+    /// Where it comes from.
+    #[serde(default, skip_serializing_if = "is_counted")]
+    pub source: Source,
+    /// The relation that the shop keeps by hand and this list shows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub relation: Option<Kind>,
+    /// The verdict that counts here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verdict: Option<ExplainedVerdict>,
+}
+
+/// A verdict that counts in a list.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ExplainedVerdict {
+    /// `approve`, `reject`, `pin 3`, `boost 1.5`.
+    pub ruling: String,
+    /// Who said so.
+    pub who: String,
+    /// When, in ms since 1970.
+    pub when: i64,
+    /// Why.
+    pub why: String,
+    /// Until when it counts, in ms since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<i64>,
+}
+
+impl ExplainedVerdict {
+    fn of(verdict: &Verdict) -> Self {
+        let ruling = match verdict.ruling {
+            Ruling::Approve => "approve".to_owned(),
+            Ruling::Reject => "reject".to_owned(),
+            Ruling::Pin(place) => format!("pin {place}"),
+            Ruling::Boost(by) => format!("boost {by}"),
+        };
+        let Verdict { who, when_ms, why, until_ms, .. } = verdict;
+        Self { ruling, who: who.to_string(), when: *when_ms, why: why.to_string(), until: *until_ms }
+    }
 }
 
 /// Where a candidate stands, from 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Place {
     /// Among the shown ones.
@@ -83,69 +126,100 @@ pub enum Place {
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref)] // as serde calls it
+fn is_counted(source: &Source) -> bool {
+    *source == Source::Counted
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // as serde calls it
 fn is_zero(count: &usize) -> bool {
     *count == 0
 }
 
-/// A neighbour that has no texts yet: a long row has more of them than are told.
-struct Judged {
-    neighbour: Neighbour,
-    other_weight: f64,
-    figures: Figures,
-    llr_root: f64,
-    gate: Option<Gate>,
-    rank_milli: i64,
+/// A candidate that has no texts yet: a long row has more of them than are told.
+pub(super) struct Judged {
+    pub(super) item: ItemId,
+    pub(super) support: u32,
+    pub(super) last_seen: Day,
+    pub(super) figures: Figures,
+    pub(super) llr_root: f64,
+    pub(super) gate: Option<Gate>,
+    pub(super) rank_milli: i64,
+    pub(super) place: Option<Place>,
+    pub(super) label: Label,
 }
 
-/// Explains `row` under `rules`, with its best `candidates_max` neighbours.
-#[must_use]
-pub fn explain(row: &RowView<'_>, rules: &ListRules, candidates_max: usize) -> Explanation {
-    let value = RankValue::new(rules).of_row(row.anchor_weight, row.contexts);
-    let judge = |neighbour: Neighbour| {
-        let other_weight = row.other_weight(neighbour.item);
-        let figures = Figures::new(neighbour.weight, row.anchor_weight, other_weight, row.contexts);
-        let llr_root = figures.llr_root();
-        let gate = failed_cheap(rules, neighbour.support, &figures).or_else(|| failed_root(rules, llr_root));
-        let rank_milli = if figures.are_known() { value.milli(&figures) } else { 0 };
-        Judged { neighbour, other_weight, figures, llr_root, gate, rank_milli }
-    };
-    let name = |judged: &Judged| row.items.name(judged.neighbour.item);
-    let order = |x: &Judged, y: &Judged| {
-        let passed = x.gate.is_some().cmp(&y.gate.is_some());
-        let ranked = passed.then_with(|| y.rank_milli.cmp(&x.rank_milli));
-        ranked.then_with(|| y.llr_root.total_cmp(&x.llr_root)).then_with(|| name(x).cmp(name(y)))
-    };
-    let mut judged: Vec<Judged> = row.neighbours().map(judge).collect();
-    let left_out = judged.len().saturating_sub(candidates_max);
-    if left_out > 0 {
-        judged.select_nth_unstable_by(candidates_max, order);
-        judged.truncate(candidates_max);
+impl Judged {
+    /// What people want in the list, and nobody has counted.
+    pub(super) fn uncounted(item: ItemId, row: &RowView<'_>) -> Self {
+        let figures = Figures::new(0.0, row.anchor_weight, row.other_weight(item), row.contexts);
+        let (support, last_seen, llr_root, rank_milli) = (0, Day(0), 0.0, 0);
+        Self { item, support, last_seen, figures, llr_root, gate: None, rank_milli, place: None, label: Label::default() }
     }
-    judged.sort_unstable_by(order);
-    let tell = |judged: &Judged| ExplainedCandidate {
-        item: name(judged).to_owned(),
-        place: None,
-        gate: judged.gate,
-        support: judged.neighbour.support,
-        weight: judged.figures.pair,
-        other_weight: judged.other_weight,
-        confidence: judged.figures.confidence(),
-        lift: judged.figures.lift(),
-        llr_root: judged.llr_root,
-        score: f64::from(score_milli(judged.figures.score())) / 1000.0,
-        rank_milli: judged.rank_milli,
-        last_seen: Day(judged.neighbour.last_seen_day),
-    };
-    let mut candidates: Vec<ExplainedCandidate> = judged.iter().map(tell).collect();
-    let passed = candidates.iter_mut().filter(|candidate| candidate.gate.is_none());
-    for (candidate, place) in passed.zip(1_usize..) {
-        if place <= rules.length {
-            candidate.place = Some(Place::Shown(place));
-        } else if place - rules.length <= rules.reserve {
-            candidate.place = Some(Place::Reserve(place - rules.length));
-        } else {
-            candidate.gate = Some(Gate::Rank);
+
+    fn of(neighbour: Neighbour, row: &RowView<'_>, rules: &ListRules, value: &RowValue, ruling: Option<Ruling>) -> Self {
+        let Neighbour { item, support, weight, last_seen_day } = neighbour;
+        let figures = Figures::new(weight, row.anchor_weight, row.other_weight(item), row.contexts);
+        let llr_root = figures.llr_root();
+        let is_approved = is_approved(ruling);
+        let root = || if is_approved { None } else { failed_root(rules, llr_root) };
+        let gate = failed_before(rules, support, &figures, is_approved).or_else(root);
+        let rank_milli = if figures.are_known() { thousandths(value.of(&figures) * boost(ruling)) } else { 0 };
+        let label = Label { verdict: said(ruling), ..Label::default() };
+        Self { item, support, last_seen: Day(last_seen_day), figures, llr_root, gate, rank_milli, place: None, label }
+    }
+
+    /// By rank, among those that passed.
+    pub(super) fn compare(&self, other: &Self, row: &RowView<'_>) -> std::cmp::Ordering {
+        let passed = self.gate.is_some().cmp(&other.gate.is_some());
+        let ranked = passed.then_with(|| other.rank_milli.cmp(&self.rank_milli));
+        let name = |judged: &Self| row.items.name(judged.item);
+        ranked.then_with(|| other.llr_root.total_cmp(&self.llr_root)).then_with(|| name(self).cmp(name(other)))
+    }
+
+    fn tell(&self, row: &RowView<'_>, told: Option<&Told<'_>>) -> ExplainedCandidate {
+        let verdict = told.and_then(|told| told.verdict(row.items.fingerprint(self.item)));
+        ExplainedCandidate {
+            item: row.items.name(self.item).to_owned(),
+            place: self.place,
+            gate: self.gate,
+            support: self.support,
+            weight: self.figures.pair,
+            other_weight: self.figures.other,
+            confidence: self.figures.confidence(),
+            lift: self.figures.lift(),
+            llr_root: self.llr_root,
+            score: f64::from(score_milli(self.figures.score())) / 1000.0,
+            rank_milli: self.rank_milli,
+            last_seen: self.last_seen,
+            source: self.label.source,
+            relation: self.label.relation,
+            verdict: verdict.as_ref().map(ExplainedVerdict::of),
         }
+    }
+}
+
+/// Explains `row` under `rules`, with its best `candidates_max` neighbours, and what `facts` say of them.
+#[must_use]
+pub fn explain(row: &RowView<'_>, rules: &ListRules, candidates_max: usize, facts: Option<&Facts>) -> Explanation {
+    let value = RankValue::new(rules).of_row(row.anchor_weight, row.contexts);
+    let told = facts.map(|facts| Told::of(row, rules, facts));
+    let ruling = |item| told.as_ref().and_then(|told| told.ruling(row.items.fingerprint(item)));
+    let judge = |neighbour: Neighbour| Judged::of(neighbour, row, rules, &value, ruling(neighbour.item));
+    let mut judged: Vec<Judged> = row.neighbours().map(judge).collect();
+    let left_out;
+    if let Some(told) = &told {
+        super::explain_facts::place(&mut judged, row, rules, told);
+        left_out = judged.len().saturating_sub(candidates_max);
+        judged.truncate(candidates_max);
+    } else {
+        left_out = judged.len().saturating_sub(candidates_max);
+        if left_out > 0 {
+            judged.select_nth_unstable_by(candidates_max, |x, y| x.compare(y, row));
+            judged.truncate(candidates_max);
+        }
+        judged.sort_unstable_by(|x, y| x.compare(y, row));
+        let passed = judged.iter_mut().filter(|candidate| candidate.gate.is_none());
+        passed.zip(1_usize..).for_each(|(candidate, place)| candidate.put(place, rules));
     }
     Explanation {
         shop: row.items.shop_name(row.items.shop_of(row.anchor)).to_owned(),
@@ -160,7 +234,20 @@ pub fn explain(row: &RowView<'_>, rules: &ListRules, candidates_max: usize) -> E
         min_support: rules.min_support,
         min_llr_root: rules.min_llr_root,
         lift_above_one: rules.lift_above_one,
-        candidates,
+        candidates: judged.iter().map(|judged| judged.tell(row, told.as_ref())).collect(),
         left_out,
+    }
+}
+
+impl Judged {
+    /// Puts it at a place of the list, from 1, if there is one.
+    pub(super) fn put(&mut self, place: usize, rules: &ListRules) {
+        if place <= rules.length {
+            self.place = Some(Place::Shown(place));
+        } else if place - rules.length <= rules.reserve {
+            self.place = Some(Place::Reserve(place - rules.length));
+        } else {
+            self.gate = Some(Gate::Rank);
+        }
     }
 }

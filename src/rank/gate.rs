@@ -16,6 +16,22 @@ pub enum Gate {
     Lift,
     /// Too little evidence.
     LlrRoot,
+    /// The shop says that the two never go together.
+    Never,
+    /// A specialist says that it does not belong here.
+    Rejected,
+    /// It is not sold, or is no product.
+    NotSold,
+    /// There is none.
+    OutOfStock,
+    /// It is a variant of the anchor's family, or of one that is in the list already.
+    Family,
+    /// Its category is not one that the list shows for this anchor.
+    Category,
+    /// It costs too little, or too much, beside the anchor.
+    Price,
+    /// It is of a maker that the list does not show for this anchor.
+    Brand,
     /// Passed every gate, but others rank higher.
     Rank,
 }
@@ -32,6 +48,14 @@ impl Gate {
             Self::Totals => "totals",
             Self::Lift => "lift",
             Self::LlrRoot => "llr-root",
+            Self::Never => "never",
+            Self::Rejected => "rejected",
+            Self::NotSold => "not-sold",
+            Self::OutOfStock => "out-of-stock",
+            Self::Family => "family",
+            Self::Category => "category",
+            Self::Price => "price",
+            Self::Brand => "brand",
             Self::Rank => "rank",
         }
     }
@@ -48,7 +72,7 @@ impl Gate {
             Self::Support => rules.min_support = 0,
             Self::Lift => rules.lift_above_one = false,
             Self::LlrRoot => rules.min_llr_root = None,
-            Self::Totals | Self::Rank => {}
+            _ => {}
         }
     }
 }
@@ -63,6 +87,14 @@ pub(super) fn failed_cheap(rules: &ListRules, support: u32, figures: &Figures) -
     }
     let by_chance = figures.anchor * figures.other;
     (rules.lift_above_one && figures.pair * figures.contexts <= by_chance).then_some(Gate::Lift)
+}
+
+/// The same where people may have approved of the candidate: then only what is not known stops it.
+pub(super) fn failed_before(rules: &ListRules, support: u32, figures: &Figures, is_approved: bool) -> Option<Gate> {
+    match is_approved {
+        true => (!figures.are_known()).then_some(Gate::Totals),
+        false => failed_cheap(rules, support, figures),
+    }
 }
 
 /// Whether the root LLR fails.

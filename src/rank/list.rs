@@ -1,6 +1,7 @@
 //! Lists: what leaves the room.
 
 use super::day::Day;
+use super::label::Label;
 use super::measure::Figures;
 use crate::event::EventTime;
 use crate::items::{ItemId, ShopId};
@@ -17,6 +18,8 @@ pub struct List {
     pub entries: Vec<Entry>,
     /// How many of them are shown.
     pub shown: usize,
+    /// What would have a place but for what is known of it, in no order that means anything.
+    pub held_back: Vec<ItemId>,
 }
 
 impl List {
@@ -29,13 +32,14 @@ impl List {
     /// A list without entries.
     #[must_use]
     pub fn empty(key: ListKey) -> Self {
-        Self { key, as_of: EventTime::MIN, entries: Vec::new(), shown: 0 }
+        Self { key, as_of: EventTime::MIN, entries: Vec::new(), shown: 0, held_back: Vec::new() }
     }
 
     /// Makes it a list of `key` without entries.
     pub fn clear(&mut self, key: ListKey, as_of: EventTime) {
         (self.key, self.as_of, self.shown) = (key, as_of, 0);
         self.entries.clear();
+        self.held_back.clear();
     }
 
     /// Adds what ranking left out: roots that no gate needed.
@@ -64,7 +68,7 @@ impl List {
     }
 }
 
-/// One candidate with all that its score is made of.
+/// One candidate with all that its score is made of. Of what nobody has counted, support and weight are 0, and the day is the first one.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Entry {
     /// The other item.
@@ -81,4 +85,6 @@ pub struct Entry {
     pub llr_root: f64,
     /// Day of the latest event behind the pair.
     pub last_seen: Day,
+    /// Where it comes from, and what people said of it.
+    pub label: Label,
 }

@@ -174,11 +174,11 @@ impl RowValue {
         }
     }
 
-    /// The value of one candidate, in thousandths.
-    pub(super) fn milli(&self, figures: &Figures) -> i64 {
+    /// The value of one candidate.
+    pub(super) fn of(&self, figures: &Figures) -> f64 {
         let mut values = Vec::new();
         self.append(&[figures.pair], &[figures.other], &mut values);
-        values.first().map_or(0, |&value| thousandths(value))
+        values.first().copied().unwrap_or(0.0)
     }
 
     /// [`Figures::score`] with what depends on the anchor divided once. May differ from it in the last bits, which

@@ -2,6 +2,10 @@
 //!
 //! A candidate passes every gate or is out; those left are ordered by rank value, signed root LLR and item id; the first are
 //! shown, the next held in reserve. Filter first, cut after.
+//!
+//! With facts, what is known of items (stock, category, price ...) and what people say (verdicts, relations kept by hand) decide what is
+//! shown of what is counted: gates by facts are tried on those only that would have a place.
+//!
 //! Invariants: the order is total, so one row gives one list; every entry holds the figures that its score is made of;
 //! [`explain`] and [`Ranker`] agree on every candidate.
 //! Absent: state (a [`Ranker`] keeps scratch memory only), counting, and whether a list is worth publishing. Unlike counts, lists
@@ -10,16 +14,24 @@
 mod measure;
 mod gate;
 mod day;
+mod label;
 mod list;
+mod told;
+mod placing;
 mod ranker;
+mod by_facts;
 mod explain;
+mod explain_facts;
 
 pub use day::Day;
-pub use explain::{ExplainedCandidate, Explanation, Place, explain};
+pub use explain::{ExplainedCandidate, ExplainedVerdict, Explanation, Place, explain};
 pub use gate::Gate;
+pub use label::{Label, Said, Source};
 pub use list::{Entry, List};
 pub use measure::{Figures, Z, llr_root, score_milli, wilson_lower};
 pub use ranker::Ranker;
 
+#[cfg(test)]
+mod facts_tests;
 #[cfg(test)]
 mod tests;

@@ -2,15 +2,18 @@
 
 use super::day::Day;
 use super::gate::{failed_cheap, failed_root};
+use super::label::Label;
 use super::list::{Entry, List};
 use super::measure::{Figures, RankValue, score_milli, thousandths};
+use super::placing::Placing;
 use crate::list_key::{About, ListKey};
 use crate::rows::RowView;
 use crate::rules::ListRules;
+use std::sync::Arc;
 
 /// A candidate that passed the cheap gates. Small, because selection moves it about; the rest is read again from the row.
 #[derive(Clone, Copy)]
-struct Candidate {
+pub(super) struct Candidate {
     rank_milli: i64,
     /// Where it stands in the row.
     index: u32,
@@ -25,13 +28,14 @@ struct Tie<'a> {
 
 /// Ranks rows by the rules of one list. Keeps its scratch memory between rows.
 pub struct Ranker {
-    rules: ListRules,
+    pub(super) rules: Arc<ListRules>,
     rank_value: RankValue,
-    candidates: Vec<Candidate>,
+    pub(super) candidates: Vec<Candidate>,
     /// Of each candidate, before it has a place: pair weight, other total, value.
     pairs: Vec<f64>,
     others: Vec<f64>,
     values: Vec<f64>,
+    pub(super) placing: Placing,
 }
 
 impl Ranker {
@@ -40,7 +44,8 @@ impl Ranker {
     pub fn new(rules: ListRules) -> Self {
         let rank_value = RankValue::new(&rules);
         let (candidates, pairs, others, values) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        Self { rules, rank_value, candidates, pairs, others, values }
+        let (rules, placing) = (Arc::new(rules), Placing::default());
+        Self { rules, rank_value, candidates, pairs, others, values, placing }
     }
 
     /// The rules it ranks by.
@@ -65,8 +70,7 @@ impl Ranker {
 
     /// The same, without what neither gates nor order need: [`List::complete`] adds it where the list is published.
     pub fn rank_only(&mut self, row: &RowView<'_>, list: &mut List) {
-        (list.key, list.as_of) = (self.key_of(row), row.now);
-        list.entries.clear();
+        list.clear(self.key_of(row), row.now);
         self.collect(row);
         let wanted = self.rules.length.saturating_add(self.rules.reserve);
         let mut done = 0;
@@ -91,37 +95,53 @@ impl Ranker {
         list.shown = self.rules.length.min(list.entries.len());
     }
 
-    fn key_of(&self, row: &RowView<'_>) -> ListKey {
+    pub(super) fn key_of(&self, row: &RowView<'_>) -> ListKey {
         ListKey { shop: row.items.shop_of(row.anchor), list: self.rules.list, about: About::Item(row.anchor) }
     }
 
-    fn collect(&mut self, row: &RowView<'_>) {
-        self.candidates.clear();
-        self.pairs.clear();
-        self.others.clear();
-        self.values.clear();
+    pub(super) fn collect(&mut self, row: &RowView<'_>) {
+        self.clear();
         for (neighbour, index) in row.neighbours().zip(0_u32..) {
             if neighbour.support < self.rules.min_support {
                 continue; // before the look-up of the other total, which is a cache miss
             }
             let figures = row_figures(row, neighbour.weight, row.other_weight(neighbour.item));
             if failed_cheap(&self.rules, neighbour.support, &figures).is_none() {
-                self.candidates.push(Candidate { rank_milli: 0, index });
-                self.pairs.push(figures.pair);
-                self.others.push(figures.other);
+                self.add(index, &figures);
             }
         }
+        self.value(row, |_, value| value);
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.candidates.clear();
+        self.pairs.clear();
+        self.others.clear();
+        self.values.clear();
+    }
+
+    /// The neighbour at `index` passed the gates before ranking.
+    #[inline]
+    pub(super) fn add(&mut self, index: u32, figures: &Figures) {
+        self.candidates.push(Candidate { rank_milli: 0, index });
+        self.pairs.push(figures.pair);
+        self.others.push(figures.other);
+    }
+
+    /// Gives every candidate its value, changed by `moved`, which is told its place.
+    #[inline]
+    pub(super) fn value(&mut self, row: &RowView<'_>, moved: impl Fn(usize, f64) -> f64) {
         let of_row = self.rank_value.of_row(row.anchor_weight, row.contexts);
         of_row.append(&self.pairs, &self.others, &mut self.values);
-        for (candidate, &value) in self.candidates.iter_mut().zip(&self.values) {
-            candidate.rank_milli = thousandths(value);
+        for (place, (candidate, &value)) in self.candidates.iter_mut().zip(&self.values).enumerate() {
+            candidate.rank_milli = thousandths(moved(place, value));
         }
     }
 }
 
 /// Brings the best `wanted` candidates to the front, in order, and all that tie with the last of them. Returns how many
 /// these are.
-fn sort_best(candidates: &mut [Candidate], wanted: usize, row: &RowView<'_>) -> usize {
+pub(super) fn sort_best(candidates: &mut [Candidate], wanted: usize, row: &RowView<'_>) -> usize {
     let by_rank = |x: &Candidate, y: &Candidate| y.rank_milli.cmp(&x.rank_milli);
     let mut best = wanted.clamp(1, candidates.len());
     if best < candidates.len() {
@@ -162,11 +182,11 @@ fn break_ties(equals: &mut [Candidate], row: &RowView<'_>) {
     equals.iter_mut().zip(ties).for_each(|(place, tie)| *place = tie.candidate);
 }
 
-fn row_figures(row: &RowView<'_>, pair_weight: f64, other_weight: f64) -> Figures {
+pub(super) fn row_figures(row: &RowView<'_>, pair_weight: f64, other_weight: f64) -> Figures {
     Figures::new(pair_weight, row.anchor_weight, other_weight, row.contexts)
 }
 
-fn entry(candidate: Candidate, row: &RowView<'_>) -> Entry {
+pub(super) fn entry(candidate: Candidate, row: &RowView<'_>) -> Entry {
     let neighbour = row.neighbour(candidate.index as usize);
     let figures = row_figures(row, neighbour.weight, row.other_weight(neighbour.item));
     Entry {
@@ -177,5 +197,6 @@ fn entry(candidate: Candidate, row: &RowView<'_>) -> Entry {
         figures,
         llr_root: f64::NAN, // four logarithms: only where they are needed
         last_seen: Day(neighbour.last_seen_day),
+        label: Label::default(),
     }
 }

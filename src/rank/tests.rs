@@ -10,7 +10,7 @@ use crate::rules::{CountingRules, ListRules, Measure};
 use proptest::prelude::*;
 
 /// Rows that counted these orders, interned in the order of `first_met`.
-fn counted(orders: &[(i64, Vec<(u16, u32)>)], first_met: &[u16]) -> Rows {
+pub(super) fn counted(orders: &[(i64, Vec<(u16, u32)>)], first_met: &[u16]) -> Rows {
     let rules = CountingRules { half_life_ms: [1_000_000; 5], ..CountingRules::default() };
     let mut rows = Rows::new(&rules, Partition(0), 1);
     let shop = rows.items_mut().shop("main");
@@ -36,13 +36,13 @@ fn counted(orders: &[(i64, Vec<(u16, u32)>)], first_met: &[u16]) -> Rows {
     rows
 }
 
-fn orders() -> impl Strategy<Value = Vec<(i64, Vec<(u16, u32)>)>> {
+pub(super) fn orders() -> impl Strategy<Value = Vec<(i64, Vec<(u16, u32)>)>> {
     // Few distinct times and items, so that ties are common.
     let line = (0_u16..40, prop_oneof![4 => Just(0_u32), 1 => Just(1_u32)]);
     proptest::collection::vec(((0_i64..3).prop_map(|t| t * 500_000), proptest::collection::vec(line, 1..9)), 1..120)
 }
 
-fn rules() -> impl Strategy<Value = ListRules> {
+pub(super) fn rules() -> impl Strategy<Value = ListRules> {
     let measures = [Measure::Score, Measure::Count, Measure::Cosine, Measure::Lift, Measure::Llr];
     let exponents = [0.0, 0.25, 0.5, 0.7, 1.0];
     let roots = [None, Some(0.5), Some(2.5)];
@@ -84,9 +84,9 @@ proptest! {
         for anchor in rows.items().ids() {
             let row = rows.row(Relation::BoughtTogether, anchor);
             let list = ranker.rank(&row);
-            let explanation = explain(&row, &rules, usize::MAX);
+            let explanation = explain(&row, &rules, usize::MAX, None);
             for candidates_max in [0, row.len() / 2, row.len()] {
-                let best = explain(&row, &rules, candidates_max);
+                let best = explain(&row, &rules, candidates_max, None);
                 prop_assert_eq!(best.left_out, row.len() - candidates_max);
                 prop_assert_eq!(&best.candidates[..], &explanation.candidates[..candidates_max]);
             }
@@ -184,14 +184,14 @@ fn a_candidate_whose_totals_are_missing_has_no_rank_and_the_explanation_counts_w
     let rows = counted(&orders, &[]);
     let rules = ListRules { measure: Measure::Count, min_support: 0, ..ListRules::of(Relation::BoughtTogether) };
     let mut row = rows.row(Relation::BoughtTogether, rows.items().find_item("main", "i0").unwrap());
-    assert_eq!(explain(&row, &rules, 9).candidates.iter().map(|c| c.rank_milli).collect::<Vec<_>>(), [2_000; 2]);
+    assert_eq!(explain(&row, &rules, 9, None).candidates.iter().map(|c| c.rank_milli).collect::<Vec<_>>(), [2_000; 2]);
     row.contexts = 0.0;
-    let explanation = explain(&row, &rules, 9);
+    let explanation = explain(&row, &rules, 9, None);
     let told: Vec<_> = explanation.candidates.iter().map(|c| (c.rank_milli, c.gate)).collect();
     assert_eq!(told, [(0, Some(Gate::Totals)); 2]);
     let left_out = |explanation: &Explanation| serde_json::to_value(explanation).unwrap().get("left_out").cloned();
     assert_eq!(left_out(&explanation), None);
-    assert_eq!(left_out(&explain(&row, &rules, 1)), Some(1.into()));
+    assert_eq!(left_out(&explain(&row, &rules, 1, None)), Some(1.into()));
 }
 
 #[test]

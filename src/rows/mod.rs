@@ -151,6 +151,12 @@ impl Rows {
         self.now = self.now.max(time);
     }
 
+    /// How many partitions there are.
+    #[must_use]
+    pub fn partitions(&self) -> u32 {
+        self.owner.partitions
+    }
+
     /// Whether there is no other partition.
     #[must_use]
     pub fn is_alone(&self) -> bool {

@@ -13,7 +13,7 @@ use crate::list_key::{About, ListName, SHOP_WIDE};
 use crate::memory::{allocated, of_vec};
 use crate::position::Partition;
 use crate::publish::{EntryFigures, ListFigures, ListHead, ListRecord, Publication, Stamp};
-use crate::rank::Day;
+use crate::rank::{Day, Label};
 use axum::body::Bytes;
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
@@ -279,14 +279,18 @@ fn pack(
     let mut is_any = false;
     for (NameId(name), entry) in entries {
         is_any = true;
-        let EntryFigures { score_milli, support, weight, other_weight, llr_root, last_seen } = entry;
+        let EntryFigures { score_milli, support, weight, other_weight, llr_root, last_seen, label } = entry;
         out.extend_from_slice(&name.to_le_bytes());
         for figure in [weight, other_weight, llr_root] {
             out.extend_from_slice(&figure.to_le_bytes());
         }
-        out.extend_from_slice(&score_milli.to_le_bytes()[..SCORE_BYTES]); // at most 100,000
+        let is_labelled = if label == Label::default() { 0 } else { LABELLED };
+        out.extend_from_slice(&(score_milli | is_labelled).to_le_bytes()[..SCORE_BYTES]); // at most 100,000
         out.extend_from_slice(&last_seen.0.to_le_bytes());
         put_varint(support, out);
+        if is_labelled > 0 {
+            out.extend_from_slice(&label.bits().to_le_bytes());
+        }
     }
     if !is_any || shown == 0 {
         out.clear();
@@ -294,6 +298,8 @@ fn pack(
 }
 
 const SCORE_BYTES: usize = 3;
+/// In a score: a label follows. Few entries have one.
+const LABELLED: u32 = 1 << 23;
 
 struct Unpacked {
     as_of: EventTime,
@@ -312,10 +318,12 @@ fn unpack(packed: &[u8]) -> Unpacked {
         let name = NameId(u32::from_le_bytes(fixed(&mut rest)));
         let [weight, other_weight, llr_root] = [(); 3].map(|()| f32::from_le_bytes(fixed(&mut rest)));
         let [low, middle, high]: [u8; SCORE_BYTES] = fixed(&mut rest);
-        let score_milli = u32::from_le_bytes([low, middle, high, 0]);
+        let score = u32::from_le_bytes([low, middle, high, 0]);
         let last_seen = Day(u16::from_le_bytes(fixed(&mut rest)));
         let support = take_varint(&mut rest);
-        entries.push((name, EntryFigures { score_milli, support, weight, other_weight, llr_root, last_seen }));
+        let label = if score & LABELLED > 0 { u16::from_le_bytes(fixed(&mut rest)) } else { 0 };
+        let (score_milli, label) = (score & !LABELLED, Label::of_bits(label));
+        entries.push((name, EntryFigures { score_milli, support, weight, other_weight, llr_root, last_seen, label }));
     }
     Unpacked { as_of, figures: ListFigures { anchor_weight, contexts }, shown, entries }
 }
@@ -368,7 +376,7 @@ mod tests {
             let figures = Figures::new(pair, 1_234.567_891, 99.9, 1e7 / 3.0);
             let (score_milli, llr_root) = (score_milli(figures.score()), figures.llr_root());
             let (item, last_seen) = (items.item(shop, other), Day(19_844));
-            list.entries.push(Entry { item, score_milli, rank_milli: 1, support, figures, llr_root, last_seen });
+            list.entries.push(Entry { item, score_milli, rank_milli: 1, support, figures, llr_root, last_seen, label: Label::default() });
         }
         list
     }

@@ -75,7 +75,7 @@ impl Shape {
             history_ms: self.history_ms,
             counting: self.rules.clone(),
             merge_bytes_max: self.merge_bytes_max,
-            rows: RowsSetup { lists: self.lists.clone(), publish: self.publish, clocked: self.clocked },
+            rows: RowsSetup { lists: self.lists.clone(), publish: self.publish, clocked: self.clocked, facts: None },
             limits: BlockLimits { entries_max: self.block_entries, bytes_max: self.block_bytes },
         }
     }

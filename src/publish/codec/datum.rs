@@ -3,13 +3,17 @@
 //! The encoding is Avro's (specification 1.12, "Binary encoding"): whole numbers in zigzag varints, text behind its
 //! length, arrays as one block. Tests compare every byte with the Avro library's.
 
-use crate::publish::{EntryRecord, ListRecord, Publication, Source, Stamp};
-use crate::rank::Day;
+use crate::publish::{EntryRecord, ListRecord, Publication, Stamp};
+use crate::rank::{Day, Said, Source};
+use crate::relation::Kind;
 use std::borrow::Cow;
 
-/// Places of the symbols of `EntrySource`.
-const SOURCE_UNKNOWN: i64 = 0;
-const SOURCE_COUNTED: i64 = 1;
+/// Place of the symbol of `EntrySource`, `EntryVerdict` and `EntryRelation` that stands for one of a later release. Behind it stand
+/// those that are known, in the order of their lists.
+const UNKNOWN: i64 = 0;
+/// Places in the union of nothing and something.
+const NULL: i64 = 0;
+const SOMETHING: i64 = 1;
 
 /// Most bytes of a 64-bit varint.
 const VARINT_BYTES_MAX: u32 = 10;
@@ -59,13 +63,25 @@ fn write_entry(entry: &EntryRecord<'_>, out: &mut Vec<u8>) {
     for figure in [weight, anchor_weight, other_weight, contexts, confidence, lift, llr_root] {
         write_double(figure, out);
     }
-    write_long(
-        match entry.source {
-            Source::Counted => SOURCE_COUNTED,
-        },
-        out,
-    );
+    write_long(symbol_of(&Source::ALL, entry.source), out);
     write_long(entry.last_seen.0.into(), out);
+    write_optional(entry.verdict.map(|verdict| symbol_of(&Said::ALL, verdict)), out);
+    write_optional(entry.relation.map(|kind| symbol_of(&Kind::SHOWN, kind)), out);
+}
+
+fn symbol_of<T: PartialEq>(all: &[T], one: T) -> i64 {
+    let place = all.iter().position(|known| *known == one);
+    place.and_then(|place| i64::try_from(place + 1).ok()).unwrap_or(UNKNOWN)
+}
+
+fn write_optional(value: Option<i64>, out: &mut Vec<u8>) {
+    match value {
+        None => write_long(NULL, out),
+        Some(value) => {
+            write_long(SOMETHING, out);
+            write_long(value, out);
+        }
+    }
 }
 
 fn write_text(text: &str, out: &mut Vec<u8>) {
@@ -157,7 +173,17 @@ impl<'a> Datum<'a> {
             llr_root: self.double()?,
             source: source(self.long()?)?,
             last_seen: last_seen(self.long()?)?,
+            verdict: self.optional()?.map(verdict).transpose()?,
+            relation: self.optional()?.map(relation).transpose()?,
         })
+    }
+
+    fn optional(&mut self) -> Result<Option<i64>, String> {
+        match self.long()? {
+            NULL => Ok(None),
+            SOMETHING => self.long().map(Some),
+            _ => Err("a union has no such branch".to_owned()),
+        }
     }
 
     fn text(&mut self) -> Result<&'a str, String> {
@@ -204,9 +230,23 @@ pub(super) fn last_seen(days: i64) -> Result<Day, String> {
 
 /// A source by its place in this release's schema.
 pub(super) fn source(place: i64) -> Result<Source, String> {
-    match place {
-        SOURCE_COUNTED => Ok(Source::Counted),
-        SOURCE_UNKNOWN => Err("an entry's source is one of a later release".to_owned()),
-        _ => Err(format!("an entry's source has no symbol {place}")),
+    symbol(&Source::ALL, place, "source")
+}
+
+/// A verdict by its place in this release's schema.
+pub(super) fn verdict(place: i64) -> Result<Said, String> {
+    symbol(&Said::ALL, place, "verdict")
+}
+
+/// A relation by its place in this release's schema.
+pub(super) fn relation(place: i64) -> Result<Kind, String> {
+    symbol(&Kind::SHOWN, place, "relation")
+}
+
+fn symbol<T: Copy>(all: &[T], place: i64, what: &str) -> Result<T, String> {
+    if place == UNKNOWN {
+        return Err(format!("an entry's {what} is one of a later release"));
     }
+    let known = usize::try_from(place - 1).ok().and_then(|place| all.get(place));
+    known.copied().ok_or_else(|| format!("an entry's {what} has no symbol {place}"))
 }

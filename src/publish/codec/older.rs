@@ -121,6 +121,8 @@ fn entry(value: Value) -> Result<EntryRecord<'static>, String> {
         llr_root: fields.double("llr_root")?,
         source: datum::source(fields.long("source")?)?,
         last_seen: datum::last_seen(fields.long("last_seen")?)?,
+        verdict: fields.optional("verdict")?.map(datum::verdict).transpose()?,
+        relation: fields.optional("relation")?.map(datum::relation).transpose()?,
     })
 }
 
@@ -161,6 +163,18 @@ impl Fields {
             Value::Date(value) => Ok(value.into()),
             Value::Enum(place, _) => Ok(place.into()),
             _ => Err(format!("{name} is not a whole number")),
+        }
+    }
+
+    /// A symbol's place, or none.
+    fn optional(&mut self, name: &str) -> Result<Option<i64>, String> {
+        match self.take(name)? {
+            Value::Union(_, inner) => match *inner {
+                Value::Null => Ok(None),
+                Value::Enum(place, _) => Ok(Some(place.into())),
+                _ => Err(format!("{name} is not a symbol")),
+            },
+            _ => Err(format!("{name} is not optional")),
         }
     }
 

@@ -5,8 +5,9 @@ use crate::event::EventTime;
 use crate::items::Items;
 use crate::list_key::{About, ListKey, ListName};
 use crate::position::Partition;
-use crate::publish::{EntryRecord, Source};
-use crate::rank::{Day, Entry, Figures, List, score_milli};
+use crate::publish::EntryRecord;
+use crate::rank::{Day, Entry, Figures, Label, List, Said, Source, score_milli};
+use crate::relation::Kind;
 use apache_avro::Schema;
 use apache_avro::reader::datum::GenericDatumReader;
 use apache_avro::types::Value;
@@ -48,6 +49,8 @@ fn entry(item: &str, score: f64) -> EntryRecord<'static> {
         llr_root: -25.0197,
         source: Source::Counted,
         last_seen: Day(19_844),
+        verdict: None,
+        relation: None,
     }
 }
 
@@ -72,6 +75,11 @@ fn tombstone() -> ListRecord<'static> {
 /// The record as the library's value, written down a second time.
 fn library_value(record: &ListRecord<'_>) -> Value {
     let text = |text: &str| Value::String(text.to_owned());
+    let symbol = |place: usize, name: &str| Value::Enum(u32::try_from(place).unwrap(), name.to_owned());
+    let optional = |value: Option<Value>| match value {
+        None => Value::Union(0, Box::new(Value::Null)),
+        Some(value) => Value::Union(1, Box::new(value)),
+    };
     let entry = |entry: &EntryRecord<'_>| {
         let mut fields = vec![
             ("item", text(&entry.item)),
@@ -85,8 +93,13 @@ fn library_value(record: &ListRecord<'_>) -> Value {
         fields.push(("confidence", Value::Double(entry.confidence)));
         fields.push(("lift", Value::Double(entry.lift)));
         fields.push(("llr_root", Value::Double(entry.llr_root)));
-        fields.push(("source", Value::Enum(1, "counted".to_owned())));
+        let source = Source::ALL.iter().position(|known| *known == entry.source).unwrap() + 1;
+        fields.push(("source", symbol(source, entry.source.name())));
         fields.push(("last_seen", Value::Date(entry.last_seen.0.into())));
+        let verdict = entry.verdict.map(|said| symbol(said as usize + 1, said.name()));
+        fields.push(("verdict", optional(verdict)));
+        let relation = entry.relation.map(|kind| symbol(kind as usize + 1, kind.name()));
+        fields.push(("relation", optional(relation)));
         Value::Record(fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
     };
     let entries = |entries: &[EntryRecord<'_>]| Value::Array(entries.iter().map(entry).collect());
@@ -148,10 +161,10 @@ fn every_schema_is_read_and_explains_every_field() {
             assert_eq!(is_type, given.starts_with(char::is_uppercase), "{name}: {given}");
             assert!(given.chars().all(|letter| letter.is_ascii_alphabetic() || letter == '_'), "{name}: {given}");
         }
-        // What two schemas share is the same in both: one namespace.
-        let types: BTreeSet<String> =
-            parts.iter().filter_map(|part| part.get("symbols").map(Json::to_string)).collect();
-        assert!(types.len() <= 1, "{name}");
+        // Every enum can be added to: an older reader has something to read a later symbol as.
+        for part in parts.iter().filter(|part| part.get("symbols").is_some()) {
+            assert_eq!(part["default"], part["symbols"][0], "{name}: {part}");
+        }
     }
 }
 
@@ -447,12 +460,12 @@ fn what_is_not_ours_is_an_error() {
 
 #[test]
 fn the_source_of_a_later_release_is_unknown_to_a_reader_of_this_one() {
-    let later = LIST_VALUE_SCHEMA.replace(r#"["unknown", "counted"]"#, r#"["unknown", "counted", "filled"]"#);
+    let later = LIST_VALUE_SCHEMA.replace(r#""category", "shop"]"#, r#""category", "shop", "filled"]"#);
     assert_ne!(later, LIST_VALUE_SCHEMA);
     let Value::Record(mut fields) = library_value(&record()) else { panic!() };
     let Value::Array(entries) = &mut fields[3].1 else { panic!() };
     let Value::Record(entry) = &mut entries[0] else { panic!() };
-    entry[10].1 = Value::Enum(2, "filled".to_owned());
+    entry[10].1 = Value::Enum(9, "filled".to_owned());
     let bytes = library_bytes(&later, Value::Record(fields));
     let (writer, reader) = (Schema::parse_str(&later).unwrap(), Schema::parse_str(LIST_VALUE_SCHEMA).unwrap());
     let read = GenericDatumReader::builder(&writer).reader_schema(&reader).build().unwrap();
@@ -462,6 +475,54 @@ fn the_source_of_a_later_release_is_unknown_to_a_reader_of_this_one() {
     assert_eq!(entry[10].1, Value::Enum(0, "unknown".to_owned()));
 }
 
+/// The schema of values before there were labels.
+fn schema_before_labels() -> String {
+    let mut schema: Json = serde_json::from_str(LIST_VALUE_SCHEMA).unwrap();
+    let fields = schema["fields"][3]["type"]["items"]["fields"].as_array_mut().unwrap();
+    fields.truncate(12);
+    fields[10]["type"]["symbols"] = serde_json::json!(["unknown", "counted"]);
+    assert_eq!(fields[11]["name"], "last_seen");
+    schema.to_string()
+}
+
+#[test]
+fn a_reader_of_before_labels_reads_what_has_them_and_what_was_written_then_is_read_now() {
+    let before = Schema::parse_str(&schema_before_labels()).unwrap();
+    let now = Schema::parse_str(LIST_VALUE_SCHEMA).unwrap();
+    let mut labelled = record();
+    let labels = [(Source::Counted, Some(Said::Boosted), None), (Source::Manual, None, Some(Kind::Upsell))];
+    for (entry, (source, verdict, relation)) in labelled.entries.iter_mut().zip(labels) {
+        (entry.source, entry.verdict, entry.relation) = (source, verdict, relation);
+    }
+    let (_, value) = encode(&avro(), &labelled);
+    let reader = GenericDatumReader::builder(&now).reader_schema(&before).build().unwrap();
+    let Value::Record(fields) = reader.read_value(&mut &value[5..]).unwrap() else { panic!() };
+    let Value::Array(entries) = &fields[3].1 else { panic!() };
+    let sources: Vec<_> = entries
+        .iter()
+        .map(|entry| {
+            let Value::Record(fields) = entry else { panic!() };
+            assert_eq!(fields.len(), 12);
+            (fields[0].1.clone(), fields[10].1.clone())
+        })
+        .collect();
+    let expected = [("b", 1, "counted"), ("c", 0, "unknown")]
+        .map(|(item, place, name)| (Value::String(item.to_owned()), Value::Enum(place, name.to_owned())));
+    assert_eq!(sources, expected);
+
+    let Value::Record(mut fields) = library_value(&ListRecord { reserve: Vec::new(), ..record() }) else { panic!() };
+    let Value::Array(entries) = &mut fields[3].1 else { panic!() };
+    for entry in entries {
+        let Value::Record(fields) = entry else { panic!() };
+        fields.truncate(12);
+    }
+    let datum = library_bytes(&schema_before_labels(), Value::Record(fields));
+    let registry = |_| Ok(schema_before_labels().into());
+    let bytes = [&[0][..], &99_u32.to_be_bytes(), &datum].concat();
+    let read = avro().decode(b"", Some(&bytes), None, &registry).unwrap();
+    assert_eq!(read, ListRecord { reserve: Vec::new(), ..record() });
+}
+
 prop_compose! {
     fn any_entry()(
         item in ".{0,20}",
@@ -469,11 +530,13 @@ prop_compose! {
         support: u32,
         figures in prop::array::uniform7(prop::num::f64::NORMAL | prop::num::f64::ZERO),
         day: u16,
+        label: u16,
     ) -> EntryRecord<'static> {
+        let Label { source, verdict, relation } = Label::of_bits(label);
         let [weight, anchor_weight, other_weight, contexts, confidence, lift, llr_root] = figures;
         EntryRecord {
             item: Cow::Owned(item), score: f64::from(score_milli) / 1000.0, support, weight, anchor_weight, other_weight,
-            contexts, confidence, lift, llr_root, source: Source::Counted, last_seen: Day(day),
+            contexts, confidence, lift, llr_root, source, last_seen: Day(day), verdict, relation,
         }
     }
 }
@@ -499,6 +562,7 @@ fn a_list_is_encoded_from_ids_as_its_record_is() {
                 figures,
                 llr_root,
                 last_seen: Day(19_844),
+                label: Label::of_bits(u16::try_from(item.0 * 0x51).unwrap()),
             });
         }
         let stamp = Stamp { epoch: 1 << 40, sequence: 300 };

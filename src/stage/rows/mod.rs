@@ -1,8 +1,9 @@
 //! The rows stage on one partition: pairs blocks in, counted; lists and totals out.
 //!
-//! Five ideas, a file each: `counting` (deltas, by the ledger), `hits` (each is a test of the lists before it is counted), `silence` (while the stage catches up, or a source reads history, lists and
+//! Six ideas, a file each: `counting` (deltas, by the ledger), `hits` (each is a test of the lists before it is counted), `silence` (while the stage catches up, or a source reads history, lists and
 //! totals stay silent; then everything is due once), `publishing` (a list is ranked when it is due, and published when it is news, or
-//! when another one has landed over it), `totals` (what partitions tell each other, and claims).
+//! when another one has landed over it), `totals` (what partitions tell each other, and claims), `shown`
+//! (where there are facts: which lists a change of an item touches, and silence until all facts have been read).
 //!
 //! Invariants: counting never waits for ranking; a fact does a bounded amount of ranking and telling (but where the events are the clock:
 //! a replay must publish what a live stage would have), the rest is left over ([`super::Stage::is_busy`]); durations go by a clock
@@ -13,6 +14,7 @@ mod hits;
 mod keeping;
 mod publishing;
 mod record;
+mod shown;
 mod silence;
 mod totals;
 
@@ -22,6 +24,7 @@ pub use record::{Landed, LandedValue, RowsRecord};
 use super::checkpoints::{Checkpoints, refused};
 use super::effect::{Effects, Log, StageError};
 use super::{Clock, Identity, Inherited, RowsInput, Work};
+use crate::facts::Facts;
 use crate::items::ItemId;
 use crate::list_key::ListName;
 use crate::position::{Checkpoint, NextOffset, Partition, SourcePartition};
@@ -31,7 +34,9 @@ use crate::relation::Relation;
 use crate::rows::Rows;
 use crate::rules::{CountingRules, ListRules, PublishRules};
 use crate::wire::{Anew, DeltaScratch, PAIRS_SOURCE, TotalsWriter, Translation};
+use shown::Shown;
 use silence::Silence;
+use std::sync::Arc;
 use totals::Telling;
 
 /// What publishing goes by.
@@ -52,6 +57,8 @@ pub struct RowsSetup {
     pub publish: PublishRules,
     /// By which clock.
     pub clocked: Clocked,
+    /// What is known of items, if anything is: it decides what of the counted is shown.
+    pub facts: Option<Arc<Facts>>,
 }
 
 /// What the stage did so far. Arrays are by [`ListName::index`].
@@ -124,6 +131,8 @@ pub struct RowsWork {
     keeping: keeping::Keeping,
     /// How many names the state that is taken up has.
     items_expected: Option<u64>,
+    /// What is shown by facts; none where there are none.
+    shown: Option<Box<Shown>>,
 }
 
 impl RowsWork {
@@ -136,7 +145,7 @@ impl RowsWork {
         pairs_identity: u64,
         setup: &RowsSetup,
     ) -> Self {
-        let RowsSetup { lists, publish, clocked } = setup;
+        let RowsSetup { lists, publish, clocked, facts } = setup;
         let ranker = |rules: &ListRules| rules.enabled.then(|| Ranker::new(rules.clone()));
         Self {
             partition,
@@ -173,6 +182,7 @@ impl RowsWork {
             hits: Hits::default(),
             keeping: keeping::Keeping::default(),
             items_expected: None,
+            shown: facts.as_ref().map(|facts| Box::new(Shown::by(Arc::clone(facts)))),
         }
     }
 
@@ -226,6 +236,7 @@ impl RowsWork {
             ("names", self.rows.items().bytes() + self.names.held_bytes()),
             ("due", self.due.bytes() + self.lists.bytes()),
             ("published", self.publisher.bytes()),
+            ("shown", self.shown.as_ref().map_or(0, |shown| shown.bytes())),
             ("blocks", self.telling.bytes() + self.totals_writer.held_bytes()),
         ]
     }
@@ -242,7 +253,8 @@ impl RowsWork {
     #[must_use]
     pub fn explain(&self, list: ListName, shop: &str, item: &str, candidates_max: usize) -> Option<Explanation> {
         let item = self.rows.items().find_item(shop, item)?;
-        Some(explain(&self.rows.row(list.relation(), item), &self.rules[list.index()], candidates_max))
+        let facts = self.shown.as_ref().map(|shown| shown.facts());
+        Some(explain(&self.rows.row(list.relation(), item), &self.rules[list.index()], candidates_max, facts))
     }
 }
 
@@ -332,7 +344,7 @@ impl Work for RowsWork {
     }
 
     fn is_busy(&self) -> bool {
-        self.clocked == Clocked::Wall && (self.is_publishing() || self.telling.is_busy())
+        self.clocked == Clocked::Wall && (self.is_publishing() || self.telling.is_busy() || self.is_following_facts())
     }
 
     fn go_on(&mut self, effects: &mut dyn Effects) {

@@ -50,12 +50,15 @@ impl RowsWork {
     }
 
     fn may_publish(&self) -> bool {
-        !self.silence.is_on() && (self.clocked == Clocked::Events || self.clock_ms >= self.publish_from_ms)
+        !self.silence.is_on()
+            && self.are_facts_there()
+            && (self.clocked == Clocked::Events || self.clock_ms >= self.publish_from_ms)
     }
 
     /// Ranks and publishes what is due: a step of it, or, where events are the clock, all of it before the next event is
     /// counted.
     pub(super) fn publish_due(&mut self, effects: &mut dyn Effects) {
+        self.follow_facts();
         if !self.may_publish() {
             return;
         }
@@ -63,7 +66,8 @@ impl RowsWork {
             Clocked::Wall => self.publish_step(effects),
             Clocked::Events => {
                 self.publish_step(effects); // which moves the queue's clock
-                while self.due.is_busy() {
+                while self.due.is_busy() || self.is_following_facts() {
+                    self.follow_facts();
                     self.publish_step(effects);
                 }
             }
@@ -75,17 +79,26 @@ impl RowsWork {
         for _ in 0..RANKED_MAX {
             let Some(due) = self.due.pop(self.clock_ms) else { return };
             neighbours += self.rank(due.list);
-            self.offer(due.list, due.since_ms, effects);
+            let has_lost = self.hold(due.list);
+            self.offer(due.list, (due.since_ms, has_lost), effects);
             if neighbours >= NEIGHBOURS_MAX {
                 return;
             }
         }
     }
 
-    fn offer(&mut self, list: ListNumber, since_ms: Option<i64>, effects: &mut dyn Effects) {
+    /// Notes which items the list now holds; says whether one that had a place has lost it to what is known of it.
+    fn hold(&mut self, list: ListNumber) -> bool {
+        self.shown.as_mut().is_some_and(|shown| shown.hold(list, &self.ranked))
+    }
+
+    fn offer(&mut self, list: ListNumber, (since_ms, has_lost): (Option<i64>, bool), effects: &mut dyn Effects) {
         let name = self.ranked.key.list.index();
         self.tally.ranked[name] += 1;
         self.tally.corrected += u64::from(self.publisher.is_stale(list));
+        if has_lost {
+            self.publisher.renew(list); // also where it was in reserve: who has the list would fall back on it
+        }
         match self.publisher.offer(list, &self.ranked) {
             News::List(stamp) => {
                 self.tally.published[name] += 1;
@@ -104,10 +117,16 @@ impl RowsWork {
     /// Ranks a list into `self.ranked`; returns how many neighbours its row has.
     fn rank(&mut self, list: ListNumber) -> usize {
         let key = self.lists.key(list);
+        if let About::Item(anchor) = key.about {
+            self.meet_by_hand(anchor);
+        }
         match (key.about, &mut self.rankers[key.list.index()]) {
             (About::Item(anchor), Some(ranker)) => {
                 let row = self.rows.row(key.list.relation(), anchor);
-                ranker.rank_only(&row, &mut self.ranked);
+                match &self.shown {
+                    Some(shown) => ranker.rank_by_facts(&row, shown.facts(), &mut self.ranked),
+                    None => ranker.rank_only(&row, &mut self.ranked),
+                }
                 row.len()
             }
             (About::Shop, _) | (_, None) => {
@@ -169,7 +188,7 @@ impl RowsWork {
         let shown = record
             .entries
             .iter()
-            .map(|entry| Shown { item: items.item(shop, &entry.item), score_milli: score_milli(entry.score) });
+            .map(|entry| Shown::new(items.item(shop, &entry.item), score_milli(entry.score), entry.label()));
         self.publisher.restore(list, landed.stamp, shown);
         Ok(())
     }

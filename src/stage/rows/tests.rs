@@ -9,8 +9,8 @@ use super::*;
 use crate::event::EventTime;
 use crate::items::{Items, fingerprint, spread};
 use crate::position::{Position, Span};
-use crate::publish::{EntryRecord, ListRecord, Source, Stamp};
-use crate::rank::Day;
+use crate::publish::{EntryRecord, ListRecord, Stamp};
+use crate::rank::{Day, Source};
 use crate::relation::{Change, Delta};
 use crate::stage::{Effect, Fact, Phase, Stage};
 use crate::wire::{Anew, Lag, Opening, Origin, PairsWriter, SectionHead, TotalsBlock, claim};
@@ -235,7 +235,7 @@ impl Bench {
 /// The defaults, without a sweep.
 fn setup() -> RowsSetup {
     let publish = PublishRules { sweep_ms: 1 << 40, ..PublishRules::default() };
-    RowsSetup { lists: ListRules::defaults(), publish, clocked: Clocked::Wall }
+    RowsSetup { lists: ListRules::defaults(), publish, clocked: Clocked::Wall, facts: None }
 }
 
 fn record<'a>(item: &'a str, stamp: Stamp, others: &[&'a str], tombstone: bool) -> ListRecord<'a> {
@@ -251,6 +251,8 @@ fn record<'a>(item: &'a str, stamp: Stamp, others: &[&'a str], tombstone: bool) 
         lift: 1.0,
         llr_root: 0.0,
         source: Source::Counted,
+        verdict: None,
+        relation: None,
         last_seen: Day(0),
     };
     let (shop, list, entries) = ("main".into(), "viewed-together".into(), others.iter().map(entry).collect());
@@ -628,7 +630,7 @@ fn behind_a_history_lists_wait_a_moment_for_the_others_and_then_come_once() {
 fn a_list_that_is_off_is_not_even_ranked() {
     let mut lists = ListRules::defaults();
     lists[Relation::ViewedTogether.index()].enabled = false;
-    let setup = RowsSetup { lists, publish: PublishRules::default(), clocked: Clocked::Wall };
+    let setup = RowsSetup { lists, publish: PublishRules::default(), clocked: Clocked::Wall, facts: None };
     let mut bench = Bench::by_setup(0, 1, &setup);
     bench.open(0, 0, 0).unwrap();
     bench.write_opening();
@@ -662,7 +664,7 @@ fn time_that_passes_by_marks_alone_is_followed_and_brings_everything_up_at_rest(
 
 #[test]
 fn where_events_are_the_clock_lists_go_out_as_their_times_come_and_no_clock_moves_them() {
-    let setup = RowsSetup { lists: ListRules::defaults(), publish: PublishRules::default(), clocked: Clocked::Events };
+    let setup = RowsSetup { lists: ListRules::defaults(), publish: PublishRules::default(), clocked: Clocked::Events, facts: None };
     let mut bench = Bench::by_setup(0, 1, &setup);
     bench.open(0, 0, 0).unwrap();
     bench.write_opening();

@@ -1,0 +1,212 @@
+//! What is shown by facts: which lists a change of an item touches, and silence until all facts have been read.
+//!
+//! What is known of items may change at any time. A change of an item makes the lists about it due, and those that show it, have it in
+//! reserve, or would, but for a gate by facts ([`Holders`]). Where too much has changed to tell, all lists are.
+//! Invariants: a step marks a bounded number of lists, however many hold an item; what is ranked goes by the newest facts; while not
+//! all facts have been read, nothing is published.
+
+use super::RowsWork;
+use crate::facts::{Changed, Facts, Kind, Manual, Ruling};
+use crate::items::{ItemId, spread};
+use crate::limits::ID_BYTES_MAX;
+use crate::list_key::{About, ListKey, ListName};
+use crate::publish::{Holders, ListNumber};
+use crate::rules::ListRules;
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// How many lists one step marks as due.
+pub const MARKED_MAX: usize = 4_096;
+
+/// How many changes one step takes up.
+pub const CHANGES_MAX: usize = 1_024;
+
+/// The holders of an item that are still to be marked.
+#[derive(Clone, Copy)]
+struct Walk {
+    item: ItemId,
+    left: usize,
+}
+
+/// What lists are shown by.
+pub(super) struct Shown {
+    facts: Arc<Facts>,
+    holders: Holders,
+    /// The number of the next change to take up.
+    next: u64,
+    /// Whether changes are taken up: while lists are silent, all are due anyway.
+    is_following: bool,
+    walks: VecDeque<Walk>,
+    /// Whether there may be more changes than one step took up.
+    has_more: bool,
+}
+
+impl Shown {
+    pub(super) fn by(facts: Arc<Facts>) -> Self {
+        let (holders, walks) = (Holders::default(), VecDeque::new());
+        Self { facts, holders, next: 0, is_following: false, walks, has_more: false }
+    }
+
+    pub(super) fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.holders.bytes() + self.walks.capacity() * size_of::<Walk>()
+    }
+
+    /// A list has been ranked. Says whether it has lost an entry that was shown, or in reserve, to a gate by facts.
+    pub(super) fn hold(&mut self, list: ListNumber, ranked: &crate::rank::List) -> bool {
+        let placed = ranked.entries.iter().map(|entry| (entry.item, true));
+        self.holders.set(list, placed.chain(ranked.held_back.iter().map(|&item| (item, false))))
+    }
+}
+
+impl RowsWork {
+    /// Whether facts let lists be published.
+    pub(super) fn are_facts_there(&self) -> bool {
+        self.shown.as_ref().is_none_or(|shown| shown.facts.is_complete())
+    }
+
+    /// Whether changes of facts are left over.
+    pub(super) fn is_following_facts(&self) -> bool {
+        self.shown.as_ref().is_some_and(|shown| shown.is_following && (shown.has_more || !shown.walks.is_empty()))
+    }
+
+    /// Takes up what has changed: a step of it.
+    pub(super) fn follow_facts(&mut self) {
+        let is_silent = self.silence.is_on() || !self.are_facts_there();
+        let Some(shown) = &mut self.shown else { return };
+        if is_silent {
+            (shown.is_following, shown.has_more) = (false, false);
+            shown.walks.clear();
+            return;
+        }
+        if !std::mem::replace(&mut shown.is_following, true) {
+            shown.next = shown.facts.next_change();
+            self.everything_changed();
+        }
+        self.take_up_changes();
+        self.mark_holders();
+    }
+
+    fn everything_changed(&mut self) {
+        let Some(shown) = &mut self.shown else { return };
+        shown.walks.clear();
+        let facts = Arc::clone(&shown.facts);
+        let mut anchors = Vec::new();
+        let (own, partitions) = (self.partition, self.rows.partitions());
+        facts.for_each_anchor(|fingerprint, manual| {
+            if spread(fingerprint, partitions) == own && brings_any(manual) {
+                anchors.push(fingerprint);
+            }
+        });
+        anchors.into_iter().for_each(|anchor| self.about_changed(anchor, &facts));
+        self.due.sweep_all();
+    }
+
+    fn take_up_changes(&mut self) {
+        let Some(shown) = &mut self.shown else { return };
+        if !shown.walks.is_empty() {
+            return; // these first: who falls too far behind is told that anything may have changed
+        }
+        let facts = Arc::clone(&shown.facts);
+        let changed = facts.changed_since(&mut shown.next, CHANGES_MAX);
+        let Changed::Items(items) = changed else {
+            shown.has_more = true;
+            self.everything_changed();
+            return;
+        };
+        shown.has_more = items.len() == CHANGES_MAX;
+        for fingerprint in items {
+            self.about_changed(fingerprint, &facts);
+            if let (Some(item), Some(shown)) = (self.rows.items().find_fingerprint(fingerprint), &mut self.shown) {
+                let left = shown.holders.count(item);
+                if left > 0 {
+                    shown.walks.push_back(Walk { item, left });
+                }
+            }
+        }
+    }
+
+    /// What is known of an item has changed, or said of its lists: those are due that there are, and those that people want.
+    fn about_changed(&mut self, fingerprint: u64, facts: &Facts) {
+        if spread(fingerprint, self.rows.partitions()) != self.partition {
+            return; // another partition's
+        }
+        let manual = facts.manual(fingerprint);
+        let known = self.rows.items().find_fingerprint(fingerprint);
+        let Some(item) = known.or_else(|| self.meet_anchor(manual.as_deref()?)) else { return };
+        let shop = self.rows.items().shop_of(item);
+        for list in ListName::ALL.into_iter().filter(|list| self.rankers[list.index()].is_some()) {
+            let key = ListKey { shop, list, about: About::Item(item) };
+            let is_wanted = || manual.as_ref().is_some_and(|manual| wants(manual, &self.rules[list.index()]));
+            let met = self.lists.find(key);
+            if met.is_some() || is_wanted() {
+                let number = self.lists.meet(key);
+                self.due.mark(number, self.wall_ms, self.clock_ms);
+            }
+        }
+    }
+
+    /// An item of which people said something, and that nobody has met.
+    fn meet_anchor(&mut self, manual: &Manual) -> Option<ItemId> {
+        if !brings_any(manual) || !is_id(&manual.item) || !is_id(&manual.shop) {
+            return None;
+        }
+        let items = self.rows.items_mut();
+        let shop = items.shop(&manual.shop);
+        Some(items.item(shop, &manual.item))
+    }
+
+    /// Marks lists that hold what has changed: a bounded number of them.
+    fn mark_holders(&mut self) {
+        let Some(shown) = &mut self.shown else { return };
+        let mut room = MARKED_MAX;
+        while room > 0
+            && let Some(walk) = shown.walks.front_mut()
+        {
+            let (due, wall_ms, clock_ms) = (&mut self.due, self.wall_ms, self.clock_ms);
+            let left = shown.holders.visit(walk.item, walk.left, room, |list| due.mark(list, wall_ms, clock_ms));
+            room = room.saturating_sub(walk.left - left);
+            walk.left = left;
+            if left == 0 {
+                shown.walks.pop_front();
+            }
+        }
+    }
+
+    /// What people want in the lists of an anchor gets its numbers, counted or not.
+    pub(super) fn meet_by_hand(&mut self, anchor: ItemId) {
+        let Some(shown) = &self.shown else { return };
+        let Some(manual) = shown.facts.manual(self.rows.items().fingerprint(anchor)) else { return };
+        let items = self.rows.items_mut();
+        let shop = items.shop_of(anchor);
+        let related = manual.relations.iter().filter(|known| known.kind != Kind::Never).map(|known| &known.other);
+        let pinned = manual.verdicts.iter().filter(|known| matches!(known.ruling, Ruling::Pin(_)));
+        for other in related.chain(pinned.map(|known| &known.other)).filter(|other| is_id(other)) {
+            items.item(shop, other);
+        }
+    }
+}
+
+fn is_id(text: &str) -> bool {
+    !text.is_empty() && text.len() <= ID_BYTES_MAX
+}
+
+/// Whether what people say of an anchor may fill a list of which nothing is counted.
+fn brings_any(manual: &Manual) -> bool {
+    let is_pin = |ruling: Ruling| matches!(ruling, Ruling::Pin(_));
+    manual.relations.iter().any(|known| known.kind != Kind::Never)
+        || manual.verdicts.iter().any(|known| is_pin(known.ruling))
+}
+
+/// The same of one list.
+fn wants(manual: &Manual, rules: &ListRules) -> bool {
+    let is_pin = |ruling: Ruling| matches!(ruling, Ruling::Pin(_));
+    manual.relations.iter().any(|known| rules.shown.relations.contains(&known.kind))
+        || manual
+            .verdicts
+            .iter()
+            .any(|known| is_pin(known.ruling) && known.list.is_none_or(|list| list == rules.list))
+}
