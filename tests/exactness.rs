@@ -34,6 +34,8 @@ mod restarts;
 mod rig;
 #[path = "support/shop.rs"]
 mod shop;
+#[path = "exactness/stock.rs"]
+mod stock;
 #[path = "exactness/tails.rs"]
 mod tails;
 #[path = "exactness/waiting.rs"]

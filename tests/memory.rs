@@ -77,7 +77,12 @@ fn setup() -> Setup {
         history_ms: None,
         counting: CountingRules::default(),
         merge_bytes_max: 256 << 20,
-        rows: RowsSetup { lists: ListRules::defaults(), publish: PublishRules::default(), clocked: Clocked::Wall, facts: None },
+        rows: RowsSetup {
+            lists: ListRules::defaults(),
+            publish: PublishRules::default(),
+            clocked: Clocked::Wall,
+            facts: None,
+        },
         limits,
     }
 }

@@ -110,7 +110,12 @@ fn service() -> Pipeline<ToView> {
         history_ms: None,
         counting: CountingRules::default(),
         merge_bytes_max: 256 << 20,
-        rows: RowsSetup { lists: ListRules::defaults(), publish: PublishRules::default(), clocked: Clocked::Wall, facts: None },
+        rows: RowsSetup {
+            lists: ListRules::defaults(),
+            publish: PublishRules::default(),
+            clocked: Clocked::Wall,
+            facts: None,
+        },
         limits: BlockLimits::default(),
     };
     let mapping = Arc::new(MappingSpec::default().compile().unwrap());

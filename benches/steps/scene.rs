@@ -413,7 +413,12 @@ fn head() -> Head {
 }
 
 fn new_stage(partition: u32, partitions: u32) -> Stage<RowsWork> {
-    let setup = RowsSetup { lists: ListRules::defaults(), publish: PublishRules::default(), clocked: Clocked::Wall, facts: None };
+    let setup = RowsSetup {
+        lists: ListRules::defaults(),
+        publish: PublishRules::default(),
+        clocked: Clocked::Wall,
+        facts: None,
+    };
     let work = RowsWork::new(Partition(partition), partitions, &CountingRules::default(), IDENTITY, &setup);
     Stage::new(work, RowsInput::all(partitions))
 }

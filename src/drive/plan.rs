@@ -1,6 +1,7 @@
 //! What all workers of a run share: the stages' setup, the sources, how lists are written.
 
 use crate::config::Start;
+use crate::facts::Facts;
 use crate::intake::{Intake, Mapping};
 use crate::publish::codec::ListCodec;
 use crate::rules::CountingRules;
@@ -70,6 +71,12 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// What is known of items, if anything is.
+    #[must_use]
+    pub fn facts(&self) -> Option<&Arc<Facts>> {
+        self.setup.rows.facts.as_ref()
+    }
+
     /// What states of stages depend on besides the logs that they were made of.
     #[must_use]
     pub fn state_identity(&self) -> u64 {

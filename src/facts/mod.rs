@@ -22,8 +22,8 @@ pub use catalogue::{Catalogue, CategoryId, Price};
 pub use changes::{Changed, Changes};
 pub use item::{ItemFacts, Text};
 pub use manual::{Kind, Manual, Relation, RelationKey, Ruling, Verdict, VerdictKey};
-pub use stock::Stock;
 pub use saying::RelationTerms;
+pub use stock::Stock;
 pub use table::{CountsAs, Facts, Refused};
 
 #[cfg(test)]

@@ -119,7 +119,8 @@ impl Facts {
     /// What ranking needs to know of an item.
     #[must_use]
     pub fn of(&self, item: u64) -> ItemFacts {
-        let Some((mut facts, above)) = self.items.get(&item).map(|known| (known.facts(), known.parent_fingerprint)) else {
+        let Some((mut facts, above)) = self.items.get(&item).map(|known| (known.facts(), known.parent_fingerprint))
+        else {
             return ItemFacts { family: item, ..Item::default().facts() };
         };
         facts.family = if above == 0 { item } else { self.family(above) };

@@ -265,8 +265,16 @@ mod tests {
         for &(item, score_milli) in entries {
             let figures = Figures::new(1.0, 2.0, 3.0, 4.0);
             let item = ItemId(item);
-            let entry =
-                Entry { item, score_milli, rank_milli: 0, support: 1, figures, llr_root: 0.0, last_seen: Day(1), label: Label::default() };
+            let entry = Entry {
+                item,
+                score_milli,
+                rank_milli: 0,
+                support: 1,
+                figures,
+                llr_root: 0.0,
+                last_seen: Day(1),
+                label: Label::default(),
+            };
             list.entries.push(entry);
         }
         list

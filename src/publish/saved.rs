@@ -180,7 +180,10 @@ mod tests {
     use crate::saved::frames;
 
     fn shown(entries: &[(u32, u32)]) -> Vec<Shown> {
-        entries.iter().map(|&(item, score_milli)| Shown::new(ItemId(item), score_milli, crate::rank::Label::default())).collect()
+        entries
+            .iter()
+            .map(|&(item, score_milli)| Shown::new(ItemId(item), score_milli, crate::rank::Label::default()))
+            .collect()
     }
 
     /// Lists of 40 items, published under stamps of their own; every third is stale, every fifth buried.

@@ -153,10 +153,26 @@ impl Judged {
     pub(super) fn uncounted(item: ItemId, row: &RowView<'_>) -> Self {
         let figures = Figures::new(0.0, row.anchor_weight, row.other_weight(item), row.contexts);
         let (support, last_seen, llr_root, rank_milli) = (0, Day(0), 0.0, 0);
-        Self { item, support, last_seen, figures, llr_root, gate: None, rank_milli, place: None, label: Label::default() }
+        Self {
+            item,
+            support,
+            last_seen,
+            figures,
+            llr_root,
+            gate: None,
+            rank_milli,
+            place: None,
+            label: Label::default(),
+        }
     }
 
-    fn of(neighbour: Neighbour, row: &RowView<'_>, rules: &ListRules, value: &RowValue, ruling: Option<Ruling>) -> Self {
+    fn of(
+        neighbour: Neighbour,
+        row: &RowView<'_>,
+        rules: &ListRules,
+        value: &RowValue,
+        ruling: Option<Ruling>,
+    ) -> Self {
         let Neighbour { item, support, weight, last_seen_day } = neighbour;
         let figures = Figures::new(weight, row.anchor_weight, row.other_weight(item), row.contexts);
         let llr_root = figures.llr_root();

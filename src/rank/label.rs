@@ -28,16 +28,8 @@ pub enum Source {
 
 impl Source {
     /// All of them, in their order.
-    pub const ALL: [Self; 8] = [
-        Self::Counted,
-        Self::Manual,
-        Self::Pinned,
-        Self::Second,
-        Self::Thin,
-        Self::Parent,
-        Self::Category,
-        Self::Shop,
-    ];
+    pub const ALL: [Self; 8] =
+        [Self::Counted, Self::Manual, Self::Pinned, Self::Second, Self::Thin, Self::Parent, Self::Category, Self::Shop];
 
     /// The name used in records.
     #[must_use]

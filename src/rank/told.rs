@@ -74,7 +74,8 @@ impl<'a> Told<'a> {
     }
 
     fn with_verdict<R>(&self, other: u64, then: impl FnOnce(&Verdict) -> R) -> Option<R> {
-        if let (Some(manual), Ok(found)) = (&self.manual, self.verdicts.binary_search_by_key(&other, |(other, _)| *other))
+        if let (Some(manual), Ok(found)) =
+            (&self.manual, self.verdicts.binary_search_by_key(&other, |(other, _)| *other))
         {
             return manual.verdicts.get(self.verdicts[found].1).map(then);
         }
@@ -174,7 +175,9 @@ impl<'a> Told<'a> {
 /// In the order of their places: what is pinned first, then by name.
 pub(super) fn sort_by_hand(all: &mut [ByHand], row: &RowView<'_>) {
     let order = |x: &ByHand| (x.place.is_none(), x.place, x.label.source != Source::Pinned);
-    all.sort_unstable_by(|x, y| order(x).cmp(&order(y)).then_with(|| row.items.name(x.item).cmp(row.items.name(y.item))));
+    all.sort_unstable_by(|x, y| {
+        order(x).cmp(&order(y)).then_with(|| row.items.name(x.item).cmp(row.items.name(y.item)))
+    });
 }
 
 /// What a ruling says of an entry that is shown.

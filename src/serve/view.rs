@@ -376,7 +376,16 @@ mod tests {
             let figures = Figures::new(pair, 1_234.567_891, 99.9, 1e7 / 3.0);
             let (score_milli, llr_root) = (score_milli(figures.score()), figures.llr_root());
             let (item, last_seen) = (items.item(shop, other), Day(19_844));
-            list.entries.push(Entry { item, score_milli, rank_milli: 1, support, figures, llr_root, last_seen, label: Label::default() });
+            list.entries.push(Entry {
+                item,
+                score_milli,
+                rank_milli: 1,
+                support,
+                figures,
+                llr_root,
+                last_seen,
+                label: Label::default(),
+            });
         }
         list
     }

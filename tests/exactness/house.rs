@@ -30,7 +30,7 @@ pub const ROUNDS_TO_REST: usize = 40;
 const GROUPS: [&str; 3] = ["intake.shop", "windows", "rows"];
 
 /// What a record of the lists log says: stamp, and shown items with scores; nothing shown is a tombstone.
-type Standing = (Stamp, Vec<(String, f64)>);
+pub type Standing = (Stamp, Vec<(String, f64)>);
 
 /// Instances that share the work, and what happens to them.
 pub struct House {
@@ -125,7 +125,7 @@ impl House {
     }
 
     /// Time passes by both clocks.
-    fn pass(&self, ms: i64) {
+    pub fn pass(&self, ms: i64) {
         self.clocks.set(self.clocks.now().wall_ms + ms);
     }
 
@@ -134,7 +134,7 @@ impl House {
     }
 
     /// One thing happens, or nothing.
-    fn happen(&mut self, random: &mut Random) {
+    pub fn happen(&mut self, random: &mut Random) {
         let chosen = usize::try_from(random.below(self.instances.len() as u64)).unwrap();
         let group = GROUPS[usize::try_from(random.below(GROUPS.len() as u64)).unwrap()];
         match random.below(100) {
@@ -230,7 +230,7 @@ impl House {
 
     /// One is silent while the others come to rest on brokers that are well; then it goes on, too, and what it still had in
     /// hand lands.
-    fn rest(&mut self, silent: Option<usize>, apart: bool, crash: bool) {
+    pub fn rest(&mut self, silent: Option<usize>, apart: bool, crash: bool) {
         self.is_paused.fill(false);
         if let Some(silent) = silent {
             self.is_paused[silent] = true;
@@ -256,7 +256,7 @@ impl House {
     }
 
     /// All records of the lists log by key, each partition in order.
-    fn lists(&self) -> Vec<(String, Standing)> {
+    pub fn lists(&self) -> Vec<(String, Standing)> {
         let mut all = Vec::new();
         for partition in 0..self.partitions() {
             self.log.with(&Topic::Log(Log::Lists), Partition(partition), |held| {
@@ -283,7 +283,7 @@ impl House {
     }
 
     /// What stands last of each key, in the log's order; asserts that it is the newest by its stamp, too.
-    fn standing(&self, context: &str) -> BTreeMap<String, Standing> {
+    pub fn standing(&self, context: &str) -> BTreeMap<String, Standing> {
         let mut standing: BTreeMap<String, Standing> = BTreeMap::new();
         let mut highest: BTreeMap<String, Stamp> = BTreeMap::new();
         for (key, (stamp, shown)) in self.lists() {

@@ -9,6 +9,7 @@ use super::recount::{self, Event, Kind, Row, Rules};
 use super::shop::Random;
 use samenloop::drive::{Faults, MemoryLog, Pipeline, Setup, Sink, Topic};
 use samenloop::event::{EventType, UserKeys};
+use samenloop::facts::Facts;
 use samenloop::intake::{Intake, MappingSpec, Record, Reject, TimeRules};
 use samenloop::items::Items;
 use samenloop::position::{NextOffset, Partition, SourcePartition};
@@ -45,6 +46,8 @@ pub struct Shape {
     pub secret: u8,
     /// The jq program of every source.
     pub transform: Option<&'static str>,
+    /// What is known of items.
+    pub facts: Option<Arc<Facts>>,
 }
 
 impl Shape {
@@ -64,6 +67,7 @@ impl Shape {
             publish: PublishRules::default(),
             secret: 0,
             transform: None,
+            facts: None,
         }
     }
 
@@ -75,7 +79,12 @@ impl Shape {
             history_ms: self.history_ms,
             counting: self.rules.clone(),
             merge_bytes_max: self.merge_bytes_max,
-            rows: RowsSetup { lists: self.lists.clone(), publish: self.publish, clocked: self.clocked, facts: None },
+            rows: RowsSetup {
+                lists: self.lists.clone(),
+                publish: self.publish,
+                clocked: self.clocked,
+                facts: self.facts.clone(),
+            },
             limits: BlockLimits { entries_max: self.block_entries, bytes_max: self.block_bytes },
         }
     }

@@ -374,6 +374,9 @@ impl<T: Transport> Worker for RowsWorker<T> {
             self.next_second_ms = now.monotonic_ms.saturating_add(SECOND_MS);
             self.second()?;
         }
+        if let Some(facts) = self.hands.plan.facts() {
+            facts.come_to(now.wall_ms); // what people said begins or ends to hold; the stages hear of that as of any change
+        }
         self.tell_all(|| Fact::Clock(now))
     }
 

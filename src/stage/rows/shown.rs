@@ -51,6 +51,12 @@ impl Shown {
         &self.facts
     }
 
+    /// How many holders are still to be marked.
+    #[cfg(test)]
+    pub(super) fn left(&self) -> usize {
+        self.walks.iter().map(|walk| walk.left).sum()
+    }
+
     pub(super) fn bytes(&self) -> usize {
         self.holders.bytes() + self.walks.capacity() * size_of::<Walk>()
     }
@@ -205,8 +211,5 @@ fn brings_any(manual: &Manual) -> bool {
 fn wants(manual: &Manual, rules: &ListRules) -> bool {
     let is_pin = |ruling: Ruling| matches!(ruling, Ruling::Pin(_));
     manual.relations.iter().any(|known| rules.shown.relations.contains(&known.kind))
-        || manual
-            .verdicts
-            .iter()
-            .any(|known| is_pin(known.ruling) && known.list.is_none_or(|list| list == rules.list))
+        || manual.verdicts.iter().any(|known| is_pin(known.ruling) && known.list.is_none_or(|list| list == rules.list))
 }

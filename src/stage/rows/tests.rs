@@ -1,5 +1,6 @@
 //! One partition of rows, told facts by hand: what a driver, a log and other owners may do to it.
 
+mod facts;
 mod hits;
 mod totals;
 
@@ -24,6 +25,7 @@ const EVENT_MS: i64 = 1_690_000_000_000;
 #[derive(Default, Debug)]
 struct Seen {
     lists: Vec<(String, Stamp, bool)>,
+    records: Vec<ListRecord<'static>>,
     totals: Vec<Vec<u8>>,
 }
 
@@ -96,6 +98,7 @@ impl Bench {
             match effect {
                 Effect::Publish { record, .. } => {
                     seen.lists.push((record.key(), record.stamp(), record.tombstone));
+                    seen.records.push(*record);
                 }
                 Effect::Append { log: Log::Totals, partition, block } => {
                     assert_eq!(partition, self.partition, "every partition writes its own");
@@ -208,6 +211,7 @@ impl Bench {
         while self.stage.is_busy() {
             let more = self.tell(Fact::Continue).unwrap();
             seen.lists.extend(more.lists);
+            seen.records.extend(more.records);
             seen.totals.extend(more.totals);
         }
         seen
@@ -664,7 +668,12 @@ fn time_that_passes_by_marks_alone_is_followed_and_brings_everything_up_at_rest(
 
 #[test]
 fn where_events_are_the_clock_lists_go_out_as_their_times_come_and_no_clock_moves_them() {
-    let setup = RowsSetup { lists: ListRules::defaults(), publish: PublishRules::default(), clocked: Clocked::Events, facts: None };
+    let setup = RowsSetup {
+        lists: ListRules::defaults(),
+        publish: PublishRules::default(),
+        clocked: Clocked::Events,
+        facts: None,
+    };
     let mut bench = Bench::by_setup(0, 1, &setup);
     bench.open(0, 0, 0).unwrap();
     bench.write_opening();
