@@ -77,6 +77,28 @@ fn flags_win_over_the_environment_and_the_environment_over_the_file() {
 }
 
 #[test]
+fn relations_are_an_array_or_a_text_with_commas() {
+    use crate::relation::Kind;
+    let relations =
+        |layers: &Layers| Settings::load(layers).unwrap().list("also-bought").unwrap().shown.relations.clone();
+    assert_eq!(relations(&Layers::default()), []);
+    let wanted = [Kind::Upsell, Kind::Accessory];
+    assert_eq!(relations(&file("[lists.also-bought]\nrelations = [\"upsell\", \"accessory\"]")), wanted);
+    assert_eq!(relations(&flags(&[("lists.also-bought.relations", "upsell, accessory,upsell")])), wanted);
+    assert_eq!(relations(&variables(&[("SAMENLOOP_LISTS__ALSO_BOUGHT__RELATIONS", "upsell,accessory")])), wanted);
+    let none = flags(&[("lists.bought-together.relations", "")]);
+    assert_eq!(Settings::load(&none).unwrap().list("bought-together").unwrap().shown.relations, []);
+    for wrong in ["never", "friend", "upsell;accessory"] {
+        let refusal = refused(&flags(&[("lists.also-bought.relations", wrong)]));
+        assert!(refusal.contains("complement, alternative, accessory, upsell"), "{refusal}");
+    }
+    let prices = [("lists.also-bought.price_at_least", "1.5"), ("lists.also-bought.price_at_most", "1.2")];
+    assert!(refused(&flags(&prices)).contains("nothing would be shown"));
+    let settings = Settings::load(&flags(&[("lists.also-bought.category", "other")])).unwrap();
+    assert_eq!(settings.list("also-bought").unwrap().shown.category, crate::rules::Alike::Other);
+}
+
+#[test]
 fn an_unknown_key_is_refused_with_its_layer_and_the_nearest_one() {
     for (layers, expected) in [
         (
@@ -199,6 +221,8 @@ fn every_limit_refuses_what_is_beyond_it() {
         ("lists.viewed-together.min_llr_root", "nan"),
         ("lists.carted-together.length", "0"),
         ("lists.bought-after-viewing.reserve", "1001"),
+        ("lists.bought-together.price_at_most", "-1"),
+        ("lists.bought-together.price_at_least", "nan"),
         ("publish.min_score_step", "100.001"),
         ("publish.min_interval", "25h"),
         ("publish.sweep", "0s"),
@@ -292,6 +316,9 @@ fn printed_settings_load_to_the_same() {
         ("lists.bought-together.min_llr_root", "off"),
         ("lists.bought-together.specificity", "1"),
         ("lists.also-bought.measure", "llr"),
+        ("lists.also-bought.relations", "upsell"),
+        ("lists.also-bought.price_at_most", "1.25"),
+        ("lists.also-bought.brand", "same"),
         ("intake.earliest_time", "2010-05-01"),
         ("intake.max_jump", "off"),
         ("intake.merge_buffer", "3000000B"),

@@ -2,7 +2,7 @@
 //! single instance has counted, without what is sold out, and what is low behind the others. Made by hand from lists without facts.
 
 use crate::house::House;
-use crate::recount::Event;
+use crate::recount::{Event, Kind};
 use crate::rig::{Shape, default_rules, naive_rules};
 use crate::shop::{self, Random};
 use samenloop::facts::{Facts, Stock};
@@ -25,8 +25,13 @@ fn shape(length: usize, reserve: usize, facts: Option<Arc<Facts>>) -> Shape {
 
 /// Shop and item of everything that is in an event.
 fn items(events: &[Event]) -> Vec<(String, String)> {
-    let all: BTreeSet<_> =
-        events.iter().flat_map(|event| event.items.iter().map(|item| (event.shop.clone(), item.clone()))).collect();
+    let of_event = |event: &Event| match &event.kind {
+        Kind::View { item, .. } | Kind::Cart { item } => vec![item.clone()],
+        Kind::Order { lines, .. } => lines.clone(),
+        Kind::Erase => Vec::new(),
+    };
+    let all = events.iter().flat_map(|event| of_event(event).into_iter().map(|item| (event.shop.clone(), item)));
+    let all: BTreeSet<_> = all.collect();
     all.into_iter().collect()
 }
 

@@ -185,6 +185,7 @@ fn a_change_ranks_the_lists_that_it_touches_and_no_other_and_what_is_back_in_sto
     contexts(&mut bench, Lag::Live);
     bench.views(&[("a", "b"), ("a", "c"), ("a", "d"), ("e", "f")]);
     bench.pass(1);
+    bench.pass(600); // the sweep of the start
     let ranked = bench.ranked();
     out(&facts, "b");
     let seen = bench.pass(600);
@@ -240,10 +241,10 @@ fn a_best_seller_is_taken_out_of_many_lists_in_bounded_steps() {
     bench.views(&pairs);
     let mut held = Held::new();
     note(&mut held, bench.pass(1));
-    bench.pass(600);
+    bench.pass(600); // the sweep of the start
     assert_eq!(held.len(), lists + 1);
     out(&facts, "best");
-    bench.monotonic_ms += 20;
+    bench.monotonic_ms += 600;
     let clock = Clock { wall_ms: WALL_MS + bench.monotonic_ms, monotonic_ms: bench.monotonic_ms };
     let before = bench.ranked();
     note(&mut held, bench.tell(Fact::Clock(clock)).unwrap());
@@ -254,7 +255,7 @@ fn a_best_seller_is_taken_out_of_many_lists_in_bounded_steps() {
         note(&mut held, bench.tell(Fact::Continue).unwrap());
         assert!(bench.ranked() - before <= RANKED_MAX as u64);
     }
-    assert_eq!(held.keys().collect::<Vec<_>>(), [&key("best")], "its own list stays");
+    assert_eq!((held.len(), held.contains_key(&key("best"))), (1, true), "its own list stays");
 }
 
 #[test]
