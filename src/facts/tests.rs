@@ -91,6 +91,18 @@ fn what_is_a_variant_of_a_variant_counts_as_the_topmost_and_has_its_family() {
 }
 
 #[test]
+fn where_a_parent_moves_to_another_family_its_variants_do_too_and_nobody_knows_them() {
+    let facts = roomy();
+    facts.set_catalogue(SHOP, "xl", Some(&variant_of("red"))).unwrap();
+    let mut next = facts.next_change();
+    facts.set_catalogue(SHOP, "red", Some(&variant_of("shirt"))).unwrap();
+    assert_eq!(facts.changed_since(&mut next, 10), Changed::Anything);
+    let mut next = facts.next_change();
+    facts.set_catalogue(SHOP, "xl", Some(&variant_of("shirt"))).unwrap();
+    assert_ne!(facts.changed_since(&mut next, 10), Changed::Anything, "it has none itself");
+}
+
+#[test]
 fn parents_that_lead_back_are_refused_and_the_rest_of_the_fact_counts() {
     let facts = roomy();
     facts.set_catalogue(SHOP, "a", Some(&variant_of("b"))).unwrap();

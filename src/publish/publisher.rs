@@ -80,20 +80,32 @@ impl Shown {
 /// What subscribers have last been told of one key; nothing shown after a tombstone, or where there never was one.
 #[derive(Clone, Default)]
 pub(super) struct Published {
-    pub(super) shown: Box<[Shown]>,
+    /// What is shown; behind it the reserve, where that is kept.
+    pub(super) entries: Box<[Shown]>,
+    /// How many of them are shown.
+    pub(super) length: u32,
     pub(super) stamp: Stamp,
     /// What stands on the log last is something else.
     pub(super) is_stale: bool,
 }
 
-/// Remembers what subscribers know: 8 bytes a shown entry.
+impl Published {
+    pub(super) fn shown(&self) -> &[Shown] {
+        self.entries.get(..self.length as usize).unwrap_or(&self.entries)
+    }
+}
+
+/// Remembers what subscribers know: 8 bytes a shown entry, and one in reserve where that is kept.
 pub struct Publisher {
     min_score_step_milli: u32,
+    keeps_reserve: bool,
     last: Stamp,
     /// The highest sequence of this epoch that has landed. Ours land in their order.
     landed: u64,
     pub(super) published: Vec<Published>,
     pub(super) shown_bytes: usize,
+    /// Room for what is put.
+    collected: Vec<Shown>,
     pub(super) saving: Option<Box<PublisherSaving>>,
     /// How many lists have been taken up, and whether that was all.
     pub(super) loaded: u64,
@@ -106,14 +118,29 @@ impl Publisher {
     pub fn new(min_score_step_milli: u32) -> Self {
         Self {
             min_score_step_milli,
+            keeps_reserve: false,
             last: Stamp::default(),
             landed: 0,
             published: Vec::new(),
             shown_bytes: 0,
+            collected: Vec::new(),
             saving: None,
             loaded: 0,
             is_loaded: false,
         }
+    }
+
+    /// The same, which also remembers what is in reserve.
+    #[must_use]
+    pub fn keeping_reserve(self, keeps_reserve: bool) -> Self {
+        Self { keeps_reserve, ..self }
+    }
+
+    /// What subscribers know to be in reserve, where that is kept.
+    #[must_use]
+    pub fn reserve(&self, list: ListNumber) -> &[Shown] {
+        let published = self.published.get(list.index());
+        published.and_then(|published| published.entries.get(published.length as usize..)).unwrap_or_default()
     }
 
     /// A new incarnation of the owner: its records count as newer than all before.
@@ -128,33 +155,47 @@ impl Publisher {
         let step_milli = self.min_score_step_milli;
         let published = self.published(list);
         if !published.is_stale {
-            match (published.shown.is_empty(), shown.is_empty()) {
+            match (published.shown().is_empty(), shown.is_empty()) {
                 (true, true) => return News::Nothing,
-                (false, false) if !is_news(&published.shown, shown, step_milli) => return News::Suppressed,
+                (false, false) if !is_news(published.shown(), shown, step_milli) => return News::Suppressed,
                 _ => {}
             }
         }
         self.last.sequence += 1;
         let stamp = self.last;
-        self.put(list, stamp, shown.iter().map(Shown::of));
+        let kept = if self.keeps_reserve && !shown.is_empty() { ranked.entries.as_slice() } else { shown };
+        self.put(list, stamp, kept.iter().map(Shown::of), shown.len());
         if shown.is_empty() { News::Tombstone(stamp) } else { News::List(stamp) }
     }
 
     /// What subscribers have of a list is to be replaced, whether or not what it shows is news.
     pub fn renew(&mut self, list: ListNumber) {
         let published = self.published(list);
-        published.is_stale |= !published.shown.is_empty();
+        published.is_stale |= !published.shown().is_empty();
     }
 
     /// Takes over a record that a predecessor has left on the lists log, in the log's order: of two of a key the one with the higher
     /// stamp counts, and where it is not the one that stands last, subscribers may hold the other. One without a stamp
     /// is nobody's.
     pub fn restore(&mut self, list: ListNumber, stamp: Option<Stamp>, shown: impl ExactSizeIterator<Item = Shown>) {
+        let length = shown.len();
+        self.restore_entries(list, stamp, shown, length);
+    }
+
+    /// The same, of which the first `length` are shown and the others in reserve.
+    pub fn restore_entries(
+        &mut self,
+        list: ListNumber,
+        stamp: Option<Stamp>,
+        entries: impl Iterator<Item = Shown>,
+        length: usize,
+    ) {
         let known = self.published(list).stamp;
         match stamp.filter(|stamp| *stamp >= known && stamp.sequence > 0) {
             None => self.published(list).is_stale = true,
             Some(stamp) if stamp == known => self.published(list).is_stale = false, // sent twice
-            Some(stamp) => self.put(list, stamp, shown),
+            Some(stamp) if self.keeps_reserve => self.put(list, stamp, entries, length),
+            Some(stamp) => self.put(list, stamp, entries.take(length), length),
         }
     }
 
@@ -202,12 +243,18 @@ impl Publisher {
     /// Bytes held.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        of_vec(&self.published) + self.shown_bytes
+        of_vec(&self.published) + of_vec(&self.collected) + self.shown_bytes
     }
 
     /// What was known of a list when the state was kept.
-    pub(super) fn restore_saved(&mut self, list: ListNumber, stamp: Stamp, shown: Vec<Shown>, is_stale: bool) {
-        self.put(list, stamp, shown.into_iter());
+    pub(super) fn restore_saved(
+        &mut self,
+        list: ListNumber,
+        stamp: Stamp,
+        (entries, length): (Vec<Shown>, usize),
+        is_stale: bool,
+    ) {
+        self.put(list, stamp, entries.into_iter(), length);
         self.published(list).is_stale = is_stale;
     }
 
@@ -226,17 +273,22 @@ impl Publisher {
         &mut self.published[list.index()]
     }
 
-    fn put(&mut self, list: ListNumber, stamp: Stamp, shown: impl ExactSizeIterator<Item = Shown>) {
+    fn put(&mut self, list: ListNumber, stamp: Stamp, entries: impl Iterator<Item = Shown>, length: usize) {
+        let mut collected = std::mem::take(&mut self.collected);
+        collected.extend(entries);
         let published = self.published(list);
         (published.stamp, published.is_stale) = (stamp, false);
-        let before = bytes_of(&published.shown);
-        if published.shown.len() == shown.len() {
-            published.shown.iter_mut().zip(shown).for_each(|(place, shown)| *place = shown);
+        published.length = u32::try_from(length).unwrap_or(u32::MAX);
+        let before = bytes_of(&published.entries);
+        if published.entries.len() == collected.len() {
+            published.entries.copy_from_slice(&collected);
         } else {
-            published.shown = shown.collect();
+            published.entries = collected.as_slice().into();
         }
-        let after = bytes_of(&published.shown);
+        let after = bytes_of(&published.entries);
         self.shown_bytes = self.shown_bytes + after - before;
+        collected.clear();
+        self.collected = collected;
     }
 }
 
@@ -334,6 +386,32 @@ mod tests {
         assert_eq!(offer(&[(b, 7000)], 1), News::List(at(0, 7)), "it came back");
         assert_eq!(publisher.stamp(LIST), Some(at(0, 7)));
         assert_eq!(publisher.stamp(ListNumber(1)), None);
+    }
+
+    #[test]
+    fn what_is_in_reserve_is_kept_where_it_is_wanted_and_a_label_is_news() {
+        let mut publisher = Publisher::new(1000).keeping_reserve(true);
+        let reserve =
+            |publisher: &Publisher| publisher.reserve(LIST).iter().map(|told| told.item.0).collect::<Vec<_>>();
+        assert_eq!(publisher.offer(LIST, &list(&[(1, 100), (2, 90), (3, 80)], 1)), News::List(at(0, 1)));
+        assert_eq!(reserve(&publisher), [2, 3]);
+        assert_eq!(publisher.offer(LIST, &list(&[(1, 100), (4, 90)], 1)), News::Suppressed);
+        assert_eq!(reserve(&publisher), [2, 3], "what subscribers have");
+        publisher.renew(LIST);
+        assert_eq!(publisher.offer(LIST, &list(&[(1, 100), (4, 90)], 1)), News::List(at(0, 2)));
+        assert_eq!(reserve(&publisher), [4]);
+        let mut approved = list(&[(1, 100)], 1);
+        approved.entries[0].label.verdict = Some(crate::rank::Said::Approved);
+        assert_eq!(publisher.offer(LIST, &approved), News::List(at(0, 3)));
+        assert_eq!(publisher.offer(LIST, &list(&[(5, 100)], 0)), News::Tombstone(at(0, 4)));
+        publisher.renew(LIST);
+        assert_eq!((reserve(&publisher), publisher.offer(LIST, &list(&[], 0))), (vec![], News::Nothing));
+        publisher.restore_entries(LIST, Some(at(1, 1)), shown(&[(1, 100), (2, 90)]), 1);
+        assert_eq!(reserve(&publisher), [2]);
+        let mut without = Publisher::new(1000);
+        without.offer(LIST, &list(&[(1, 100), (2, 90)], 1));
+        without.restore_entries(ListNumber(1), Some(at(1, 1)), shown(&[(1, 100), (2, 90)]), 1);
+        assert_eq!((without.reserve(LIST), without.reserve(ListNumber(1))), (&[][..], &[][..]));
     }
 
     #[test]

@@ -10,8 +10,8 @@ use crate::saved::{Early, SavedError, Saving, frame, put, take};
 
 /// Lists that one portion looks at, at most: most have something to tell.
 const LOOKED_AT_MAX: usize = 65_536;
-/// Entries that a list can show, whatever a length says.
-const SHOWN_MAX: usize = 1 << 16;
+/// Entries that a list can have, whatever a length says.
+const ENTRIES_MAX: usize = 1 << 16;
 
 /// What is being saved.
 #[derive(Default)]
@@ -113,24 +113,24 @@ impl Publisher {
                 }
                 _ => return Err(SavedError::unfit(format!("published: about {number}, which is not there"))),
             };
-            let (epoch, sequence, length): (u64, u64, u32) = take(&mut body, what)?;
-            if length as usize > SHOWN_MAX {
-                return Err(SavedError::unfit(format!("published: {length} entries")));
+            let (epoch, sequence, count, length): (u64, u64, u32, u32) = take(&mut body, what)?;
+            if count as usize > ENTRIES_MAX || length > count {
+                return Err(SavedError::unfit(format!("published: {length} of {count} entries")));
             }
-            let mut shown = Vec::new();
-            for _ in 0..length {
+            let mut entries = Vec::new();
+            for _ in 0..count {
                 let (item, packed): (ItemId, u32) = take(&mut body, what)?;
                 if item.index() >= items.len() {
                     return Err(SavedError::unfit(format!("published: item {}, of {}", item.0, items.len())));
                 }
-                shown.push(Shown::of_kept(item, packed));
+                entries.push(Shown::of_kept(item, packed));
             }
             let list = lists.meet(key);
             if self.stamp(list).is_some() || self.is_stale(list) {
                 return Err(SavedError::unfit("published: a list twice"));
             }
             self.loaded += 1;
-            self.restore_saved(list, Stamp { epoch, sequence }, shown, tag & STALE != 0);
+            self.restore_saved(list, Stamp { epoch, sequence }, (entries, length as usize), tag & STALE != 0);
         }
         Ok(())
     }
@@ -155,7 +155,7 @@ const _: () = assert!(ListName::COUNT < (END >> 2) as usize, "no tag of a list i
 
 /// Appends a list, if subscribers have been told of it.
 fn put_list(key: ListKey, published: &Published, out: &mut Vec<u8>) -> bool {
-    let Published { shown, stamp, is_stale } = published;
+    let Published { entries, length, stamp, is_stale } = published;
     if stamp.sequence == 0 && !is_stale {
         return false;
     }
@@ -165,8 +165,8 @@ fn put_list(key: ListKey, published: &Published, out: &mut Vec<u8>) -> bool {
     };
     let stale = if *is_stale { STALE } else { 0 };
     let tag = u8::try_from(key.list.index() << 2).unwrap_or(0) | of_shop | stale;
-    put(out, &(tag, number, stamp.epoch, stamp.sequence, u32::try_from(shown.len()).unwrap_or(0)));
-    shown.iter().for_each(|shown| put(out, &shown.kept()));
+    put(out, &(tag, number, stamp.epoch, stamp.sequence, u32::try_from(entries.len()).unwrap_or(0), *length));
+    entries.iter().for_each(|shown| put(out, &shown.kept()));
     true
 }
 
@@ -188,7 +188,8 @@ mod tests {
 
     /// Lists of 40 items, published under stamps of their own; every third is stale, every fifth buried.
     fn published() -> (Items, Lists, Publisher) {
-        let (mut items, mut lists, mut publisher) = (Items::default(), Lists::default(), Publisher::new(0));
+        let (mut items, mut lists) = (Items::default(), Lists::default());
+        let mut publisher = Publisher::new(0).keeping_reserve(true);
         let shop = items.shop("main");
         for number in 0..40_u32 {
             let item = items.item(shop, &format!("i{number}"));
@@ -196,7 +197,8 @@ mod tests {
             let list = lists.meet(ListKey { shop, list: ListName::ALL[number as usize % ListName::COUNT], about });
             let entries = if number % 5 == 0 { vec![] } else { shown(&[(number, 100 + number), (0, 3)]) };
             let stamp = Stamp { epoch: 3, sequence: u64::from(number) + 1 };
-            publisher.restore(list, Some(stamp), entries.into_iter());
+            let length = entries.len() / 2; // the others are in reserve
+            publisher.restore_entries(list, Some(stamp), entries.into_iter(), length);
             if number % 3 == 0 {
                 publisher.restore(list, None, std::iter::empty());
             }
@@ -247,7 +249,8 @@ mod tests {
         for number in 0..40 {
             let key = lists.key(ListNumber(number));
             let list = met.find(key).unwrap();
-            assert_eq!(read.published[list.index()].shown, still.published[number as usize].shown, "{key:?}");
+            let (read_now, before) = (&read.published[list.index()], &still.published[number as usize]);
+            assert_eq!((&read_now.entries, read_now.length), (&before.entries, before.length), "{key:?}");
             assert_eq!(read.stamp(list), still.stamp(ListNumber(number)));
             assert_eq!(read.is_stale(list), still.is_stale(ListNumber(number)));
         }

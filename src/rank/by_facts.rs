@@ -35,6 +35,17 @@ impl Ranker {
         self.placing = placing;
     }
 
+    /// Whether any of these may not be in the list of `row` at all, by what is known of them: whatever its rank.
+    #[must_use]
+    pub fn turns_any_away(&self, row: &RowView<'_>, facts: &Facts, items: &[ItemId]) -> bool {
+        let told = Told::of(row, &self.rules, facts);
+        items.iter().any(|&item| {
+            let fingerprint = row.items.fingerprint(item);
+            let known = told.facts.of(fingerprint);
+            told.failed(&self.rules.shown, (fingerprint, told.ruling(fingerprint), &known), &[], true).is_some()
+        })
+    }
+
     /// As [`Ranker::collect`], where verdicts may move or approve what is counted, or pin it.
     fn collect_moved(&mut self, row: &RowView<'_>, told: &Told<'_>, by_hand: &mut Vec<ByHand>) {
         self.clear();

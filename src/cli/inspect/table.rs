@@ -37,6 +37,17 @@ pub(super) struct Candidate {
     llr_root: Option<f64>,
     score: Option<f64>,
     last_seen: String,
+    #[serde(default)]
+    relation: Option<String>,
+    #[serde(default)]
+    verdict: Option<Verdict>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Verdict {
+    ruling: String,
+    who: String,
+    why: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -124,8 +135,17 @@ fn cells(candidate: &Candidate) -> [String; HEADINGS.len()] {
         decimals(candidate.lift, 2),
         decimals(candidate.llr_root, 2),
         candidate.last_seen.clone(),
-        candidate.gate.clone().unwrap_or_default(),
+        reasons(candidate),
     ]
+}
+
+/// The gate that it failed, and what people said of it.
+fn reasons(candidate: &Candidate) -> String {
+    let relation = candidate.relation.as_ref().map(|kind| format!("{kind} by hand"));
+    let verdict = candidate.verdict.as_ref();
+    let verdict = verdict.map(|Verdict { ruling, who, why }| plain(&format!("{ruling}, says {who}: {why}")));
+    let all = [candidate.gate.clone(), relation, verdict];
+    all.into_iter().flatten().collect::<Vec<_>>().join("; ")
 }
 
 fn aligned(cells: &[String; HEADINGS.len()], widths: &[usize]) -> String {
@@ -169,9 +189,11 @@ mod tests {
         {"item":"10\u001b[31m","place":{"shown":1},"gate":null,"support":146,"weight":150.0,"other_weight":170.25,
          "confidence":0.48015,"lift":27.712,"llr_root":45.2,"score":42.681,"rank_milli":325000,"last_seen":"2025-06-14"},
         {"item":"é","place":{"reserve":2},"gate":null,"support":12,"weight":9.5,"other_weight":1700.0,
-         "confidence":0.0304,"lift":1.8,"llr_root":2.6,"score":1.6,"rank_milli":3800,"last_seen":"2025-06-01"},
+         "confidence":0.0304,"lift":1.8,"llr_root":2.6,"score":1.6,"rank_milli":3800,"last_seen":"2025-06-01",
+         "source":"manual","relation":"upsell"},
         {"item":"z","place":null,"gate":"totals","support":3,"weight":2.0,"other_weight":0.0,
-         "confidence":0.0064,"lift":null,"llr_root":0.0,"score":0.1,"rank_milli":0,"last_seen":"2025-05-01"}]}"#;
+         "confidence":0.0064,"lift":null,"llr_root":0.0,"score":0.1,"rank_milli":0,"last_seen":"2025-05-01",
+         "verdict":{"ruling":"approve","who":"an editor","when":1,"why":"tried\u0007"}}]}"#;
 
     #[test]
     fn a_row_reads_as_a_table() {
@@ -184,8 +206,8 @@ gates: support ≥ 3, lift > 1, LLR root ≥ 2.5; ordered by score × rarity^0.5
 
 place  item     score  support  weight  other  confidence   lift  LLR root  last seen   gate failed
     1  10\u{FFFD}[31m   42.7      146   150.0  170.2      48.0 %  27.71     45.20  2025-06-14
-   r2  é          1.6       12    9.50   1700       3.0 %   1.80      2.60  2025-06-01
-    –  z          0.1        3    2.00   0.00       0.6 %      –      0.00  2025-05-01  totals";
+   r2  é          1.6       12    9.50   1700       3.0 %   1.80      2.60  2025-06-01  upsell by hand
+    –  z          0.1        3    2.00   0.00       0.6 %      –      0.00  2025-05-01  totals; approve, says an editor: tried\u{FFFD}";
         assert_eq!(text, expected, "\n{text}");
     }
 

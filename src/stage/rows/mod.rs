@@ -163,7 +163,7 @@ impl RowsWork {
             ranked: List::blank(),
             lists: Lists::default(),
             due: Due::new(publish),
-            publisher: Publisher::new(publish.min_score_step_milli),
+            publisher: Publisher::new(publish.min_score_step_milli).keeping_reserve(facts.is_some()),
             publish: *publish,
             clocked: *clocked,
             clock_ms: i64::MIN,

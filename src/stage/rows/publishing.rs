@@ -79,25 +79,20 @@ impl RowsWork {
         for _ in 0..RANKED_MAX {
             let Some(due) = self.due.pop(self.clock_ms) else { return };
             neighbours += self.rank(due.list);
-            let has_lost = self.hold(due.list);
-            self.offer(due.list, (due.since_ms, has_lost), effects);
+            self.offer(due.list, due.since_ms, effects);
+            self.hold(due.list);
             if neighbours >= NEIGHBOURS_MAX {
                 return;
             }
         }
     }
 
-    /// Notes which items the list now holds; says whether one that had a place has lost it to what is known of it.
-    fn hold(&mut self, list: ListNumber) -> bool {
-        self.shown.as_mut().is_some_and(|shown| shown.hold(list, &self.ranked))
-    }
-
-    fn offer(&mut self, list: ListNumber, (since_ms, has_lost): (Option<i64>, bool), effects: &mut dyn Effects) {
+    fn offer(&mut self, list: ListNumber, since_ms: Option<i64>, effects: &mut dyn Effects) {
         let name = self.ranked.key.list.index();
         self.tally.ranked[name] += 1;
         self.tally.corrected += u64::from(self.publisher.is_stale(list));
-        if has_lost {
-            self.publisher.renew(list); // also where it was in reserve: who has the list would fall back on it
+        if self.is_reserve_lost(list) {
+            self.publisher.renew(list); // who has the list would fall back on it
         }
         match self.publisher.offer(list, &self.ranked) {
             News::List(stamp) => {
@@ -185,11 +180,13 @@ impl RowsWork {
             return Ok(());
         };
         let (items, shop) = (self.rows.items_mut(), self.lists.key(list).shop);
-        let shown = record
+        let length = record.entries.len();
+        let entries = record
             .entries
             .iter()
+            .chain(&record.reserve)
             .map(|entry| Shown::new(items.item(shop, &entry.item), score_milli(entry.score), entry.label()));
-        self.publisher.restore(list, landed.stamp, shown);
+        self.publisher.restore_entries(list, landed.stamp, entries, length);
         Ok(())
     }
 

@@ -60,12 +60,6 @@ impl Shown {
     pub(super) fn bytes(&self) -> usize {
         self.holders.bytes() + self.walks.capacity() * size_of::<Walk>()
     }
-
-    /// A list has been ranked. Says whether it has lost an entry that was shown, or in reserve, to a gate by facts.
-    pub(super) fn hold(&mut self, list: ListNumber, ranked: &crate::rank::List) -> bool {
-        let placed = ranked.entries.iter().map(|entry| (entry.item, true));
-        self.holders.set(list, placed.chain(ranked.held_back.iter().map(|&item| (item, false))))
-    }
 }
 
 impl RowsWork {
@@ -180,6 +174,27 @@ impl RowsWork {
                 shown.walks.pop_front();
             }
         }
+    }
+
+    /// Whether subscribers have in reserve what would be turned away now. (Where it is shown, that it goes is news anyway.)
+    pub(super) fn is_reserve_lost(&mut self, list: ListNumber) -> bool {
+        let Some(shown) = &self.shown else { return false };
+        let ranked = &self.ranked;
+        let mut gone = self.publisher.reserve(list).iter().map(|told| told.item);
+        let mut gone = gone.by_ref().filter(|item| ranked.entries.iter().all(|entry| entry.item != *item)).peekable();
+        let (Some(_), About::Item(anchor)) = (gone.peek(), ranked.key.about) else { return false };
+        let Some(ranker) = &self.rankers[ranked.key.list.index()] else { return false };
+        let row = self.rows.row(ranked.key.list.relation(), anchor);
+        let gone: Vec<ItemId> = gone.collect();
+        ranker.turns_any_away(&row, shown.facts(), &gone)
+    }
+
+    /// Notes which items the list now holds, by what has been ranked, and by what subscribers have.
+    pub(super) fn hold(&mut self, list: ListNumber) {
+        let Some(shown) = &mut self.shown else { return };
+        let placed = self.ranked.entries.iter().map(|entry| entry.item);
+        let told = self.publisher.reserve(list).iter().map(|told| told.item);
+        shown.holders.set(list, placed.chain(self.ranked.held_back.iter().copied()).chain(told));
     }
 
     /// What people want in the lists of an anchor gets its numbers, counted or not.

@@ -51,6 +51,13 @@ fn relate(facts: &Facts, anchor: &str, other: &str, kind: Kind, terms: Option<Re
 /// What subscribers have: by key, what is shown.
 type Held = BTreeMap<String, Vec<String>>;
 
+/// The same of what is in reserve.
+fn note_reserve(held: &mut Held, seen: &Seen) {
+    for record in &seen.records {
+        held.insert(record.key(), record.reserve.iter().map(|entry| entry.item.to_string()).collect());
+    }
+}
+
 fn note(held: &mut Held, seen: Seen) {
     for record in seen.records {
         let shown: Vec<String> = record.entries.iter().map(|entry| entry.item.to_string()).collect();
@@ -127,7 +134,7 @@ proptest! {
     ) {
         let facts = complete();
         let mut bench = live(&facts);
-        let mut held = Held::new();
+        let (mut held, mut reserves) = (Held::new(), Held::new());
         contexts(&mut bench, Lag::Live);
         let name = |item: u8| format!("i{item}");
         for step in steps {
@@ -137,6 +144,7 @@ proptest! {
                     let pairs: Vec<(&str, &str)> = pairs.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
                     note(&mut held, bench.views(&pairs));
                     let rest = bench.tell(Fact::Rest).unwrap(); // totals shift lists whose rows did not change
+                    note_reserve(&mut reserves, &rest);
                     note(&mut held, rest);
                 }
                 Step::Stock(item, stock) => facts.set_stock("main", &name(*item), *stock).unwrap(),
@@ -155,9 +163,17 @@ proptest! {
             }
             let pass_ms = setup().publish.min_interval_ms;
             facts.come_to(WALL_MS + bench.monotonic_ms + pass_ms);
-            note(&mut held, bench.pass(pass_ms));
-            note(&mut held, bench.pass(1));
+            for ms in [pass_ms, 1] {
+                let seen = bench.pass(ms);
+                note_reserve(&mut reserves, &seen);
+                note(&mut held, seen);
+            }
             prop_assert_eq!(&held, &naive(&bench), "after {:?}", step);
+            for (key, item) in reserves.iter().flat_map(|(key, items)| items.iter().map(move |item| (key, item))) {
+                let known = facts.of(fingerprint("main", item));
+                let is_to_be_had = known.is_sold && known.stock != Stock::Out;
+                prop_assert!(is_to_be_had, "{} is in reserve of {}, after {:?}", item, key, step);
+            }
         }
     }
 }
