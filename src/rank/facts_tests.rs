@@ -19,9 +19,11 @@ const NOW_MS: i64 = 1_000;
 struct Sayings {
     items: BTreeMap<u16, Item>,
     relations: BTreeMap<(u16, u16, Kind), RelationTerms>,
-    /// By list (none is all), anchor (none is everybody) and other.
-    verdicts: BTreeMap<(Option<ListName>, Option<u16>, u16), (Ruling, Option<i64>)>,
+    verdicts: BTreeMap<VerdictOn, (Ruling, Option<i64>)>,
 }
+
+/// List (none is all), anchor (none is everybody) and other.
+type VerdictOn = (Option<ListName>, Option<u16>, u16);
 
 #[derive(Clone, Debug)]
 struct Item {
