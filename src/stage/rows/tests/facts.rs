@@ -246,6 +246,36 @@ fn what_is_in_reserve_and_sold_out_is_replaced_though_nothing_shown_changes() {
     assert!(record.reserve.iter().all(|entry| entry.item != "e"), "{record:?}");
 }
 
+/// What subscribers have in reserve may have lost its place by rank since, and nobody told them: it ran out all the same.
+#[test]
+fn what_was_told_to_be_in_reserve_is_watched_also_where_others_have_its_place_by_now() {
+    let facts = complete();
+    facts.come_to(WALL_MS);
+    let by_order = PublishRules { min_score_step_milli: 100_000, ..setup().publish };
+    let mut bench = Bench::by_setup(0, 1, &RowsSetup { publish: by_order, ..by_facts(&facts) });
+    bench.open(900, 0, 0).unwrap();
+    bench.write_opening();
+    contexts(&mut bench, Lag::Live);
+    let times = |bench: &mut Bench, others: &[&str], times: usize| {
+        let pairs: Vec<(&str, &str)> = (0..times).flat_map(|_| others.iter().map(|other| ("a", *other))).collect();
+        bench.views(&pairs);
+        bench.pass(600);
+        bench.pass(600).records
+    };
+    times(&mut bench, &["b", "c", "d"], 9);
+    times(&mut bench, &["e", "f"], 1);
+    say(&facts, Some("a"), "b", Some(Ruling::Approve)); // which is news, with what is in reserve
+    let told = bench.pass(600).records;
+    let reserve = |records: &[ListRecord<'_>]| {
+        let record = records.iter().find(|record| record.item == "a").unwrap();
+        record.reserve.iter().map(|entry| entry.item.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(reserve(&told), ["e", "f"]);
+    assert_eq!(names(&times(&mut bench, &["g", "h"], 4), "a"), [[""; 0]; 0], "only the reserve has changed");
+    out(&facts, "e");
+    assert_eq!(reserve(&bench.pass(600).records), ["g", "h"]);
+}
+
 #[test]
 fn a_best_seller_is_taken_out_of_many_lists_in_bounded_steps() {
     let facts = complete();
