@@ -225,7 +225,7 @@ impl Publisher {
     /// What subscribers have last been told of a list.
     #[must_use]
     pub fn shown(&self, list: ListNumber) -> &[Shown] {
-        self.published.get(list.index()).map(|published| &*published.shown).unwrap_or_default()
+        self.published.get(list.index()).map(|published| published.shown()).unwrap_or_default()
     }
 
     /// As which record a key was last published, a tombstone included.

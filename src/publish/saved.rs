@@ -30,7 +30,7 @@ impl PublisherSaving {
         if self.early.is_to_go(list.index())
             && let Some(published) = published.get(list.index())
         {
-            let bytes = size_of::<(ListNumber, Published)>() + size_of_val::<[Shown]>(&published.shown);
+            let bytes = size_of::<(ListNumber, Published)>() + size_of_val::<[Shown]>(&published.entries);
             self.gone_early_bytes = self.gone_early_bytes.saturating_add(bytes);
             self.gone_early.push((list, published.clone()));
         }
