@@ -343,6 +343,42 @@ MUTANTS = [
     ),
     # When a list is published.
     *of(
+        "src/rank/told.rs",
+        ("facts-never", "self.never.binary_search(&fingerprint).is_ok()", "false", "what never goes together is shown"),
+        ("facts-reject", "if ruling == Some(Ruling::Reject) {", "if false {", "what is rejected is shown"),
+        ("facts-sold", "if !other.is_sold {", "if false {", "what is not sold is shown"),
+        ("facts-out", "other.stock == Stock::Out", "false", "what is out of stock is shown"),
+        ("facts-sibling", "other.family == self.anchor.family", "false", "a variant of the anchor is shown"),
+        ("facts-price", "if is_too_cheap || is_too_dear {", "if is_too_cheap && is_too_dear {", "no price is too low or too high"),
+        ("facts-approve", "ruling == Some(Ruling::Approve)", "false", "evidence turns away what is approved"),
+        ("facts-list-first", "verdicts.dedup_by_key(|(other, ..)| *other);", "verdicts.reverse(); verdicts.dedup_by_key(|(other, ..)| *other); verdicts.reverse();", "what is said of all lists goes before what is said of one"),
+    ),
+    *of(
+        "src/rank/placing.rs",
+        ("facts-low", "self.puts_low_behind && known.stock == Stock::Low", "false", "what is low is shown as if there were enough"),
+        ("facts-lead", "self.enough >= self.lead().min(left)", "true", "what is low keeps out what there is enough of"),
+    ),
+    *of(
+        "src/publish/holders.rs",
+        ("holders-moved", "            held[found].at = at;\n", "", "who was moved is not found again"),
+    ),
+    *of(
+        "src/stage/rows/shown.rs",
+        ("shown-held-back", ".chain(self.ranked.held_back.iter().copied())", "", "what is back in stock does not come back"),
+        ("shown-reserve", ".chain(told));", ");", "what subscribers have in reserve is not watched"),
+        ("shown-complete", ".is_none_or(|shown| shown.facts.is_complete())", ".is_none_or(|_| true)", "lists go out before all facts are there"),
+        ("shown-bound", "let mut room = MARKED_MAX;", "let mut room = usize::MAX;", "a best seller is marked in all lists at once"),
+        ("shown-renewed", "ranker.turns_any_away(&row, shown.facts(), &gone)", "false", "subscribers keep in reserve what has run out"),
+    ),
+    *of(
+        "src/facts/saying.rs",
+        ("facts-calendar", "Turn::Of(item) => self.changed(item)", "Turn::Of(_) => {}", "what begins to hold is told to nobody"),
+    ),
+    *of(
+        "src/facts/table.rs",
+        ("facts-variants", "next.variants > 0 && before.parent_fingerprint != next.parent_fingerprint", "false", "variants of a parent that moves stay of the old family"),
+    ),
+    *of(
         "src/publish/publisher.rs",
         ("news-step", "> step_milli", ">= step_milli", "a whole step is news"),
         ("news-length", "known.len() != shown.len()\n        || ", "", "a longer list is no news"),
