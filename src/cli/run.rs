@@ -111,7 +111,7 @@ fn sources(settings: &Settings) -> anyhow::Result<(Vec<SourcePlan>, SourceTopics
 /// All that the workers need, once brokers and registry have answered.
 fn prepare(settings: &Settings, sources: Vec<SourcePlan>, vigil: &Vigil) -> anyhow::Result<(Plan, LogPartitions)> {
     let registry = Registry::new(&settings.registry)?.map(Arc::new);
-    if let (Some(source), None) = (sources.iter().find(|source| source.mapping.needs_registry()), &registry) {
+    if let (Some(source), None) = (sources.iter().find(|source| source.mapping.form().needs_registry()), &registry) {
         let name = &source.name;
         let what = format!(
             "source {name}: its records name their schemas by the ids of a schema registry, and none is set: set \

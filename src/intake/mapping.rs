@@ -3,29 +3,23 @@
 //! Invariants: every pointer is well formed and has its node; every name of a type is known; constants are good ids.
 //! Absent: reading (see `decode`) and any format.
 
-use super::FALLBACKS_MAX;
-use super::avro::SchemaFiles;
+use super::avro::{Learned, Plans, SchemaFiles, SchemaId};
 use super::clean::Clean;
+use super::form::Form;
 use super::id::{id_fault, shop_fault};
 use super::origin::{CleanSpec, OriginSpec, TimeOriginSpec};
 use super::paths::{Draft, Paths, steps};
+use super::reject::Reject;
 use super::spec::{Format, LineWithoutItem, MappingSpec, OneOrMore, TypeSpec, UserMissing};
 use super::time::TimeReader;
-use super::transform::Transform;
+use super::transform::{Output, Transform};
+use super::{FALLBACKS_MAX, Record};
 use crate::event::EventType;
 
 /// How a source's records become events, ready for use.
 #[derive(Clone, Debug)]
 pub struct Mapping {
-    pub(super) format: Format,
-    pub(super) key_format: Format,
-    pub(super) schema_files: SchemaFiles,
-    /// What makes of a record the values that are read.
-    pub(super) transform: Option<Transform>,
-    /// The wanted paths of values; node 0 is the value.
-    pub(super) value_paths: Paths,
-    /// The wanted paths of keys, where any is.
-    pub(super) key_paths: Option<Paths>,
+    pub(super) form: Form,
     pub(super) event_type: TypePlan,
     pub(super) shop: Field,
     pub(super) user: Field,
@@ -143,10 +137,6 @@ impl MappingSpec {
         };
         let time = fields.time.0.iter().map(|origin| places.time_origin(origin)).collect::<Result<_, _>>()?;
         Ok(Mapping {
-            format: self.format,
-            key_format: self.key_format,
-            schema_files: SchemaFiles::default(),
-            transform,
             event_type,
             shop: places.field("shop", &fields.shop)?,
             user: places.field("user", &fields.user)?,
@@ -161,9 +151,56 @@ impl MappingSpec {
             line_item_label,
             line_without_item: fields.line_without_item,
             user_missing: fields.user_missing,
-            value_paths,
-            key_paths,
+            form: Form {
+                format: self.format,
+                key_format: self.key_format,
+                schema_files: SchemaFiles::default(),
+                transform,
+                value_paths,
+                key_paths,
+            },
         })
+    }
+}
+
+impl Mapping {
+    /// How the source's records are written.
+    #[must_use]
+    pub fn form(&self) -> &Form {
+        &self.form
+    }
+
+    /// The same with the texts of schema files: see [`Form::with_schemas`].
+    ///
+    /// # Errors
+    /// [`MappingError`] names the file's setting and what is wrong with the schema.
+    pub fn with_schemas(self, writer: Option<&str>, reader: Option<&str>) -> Result<Self, MappingError> {
+        Ok(Self { form: self.form.with_schemas(writer, reader)?, ..self })
+    }
+
+    /// See [`Form::missing_schema`]; a tombstone is skipped, whatever its key is.
+    #[must_use]
+    pub fn missing_schema(&self, plans: &Plans, record: &Record<'_>) -> Option<SchemaId> {
+        record.value.and_then(|_| self.form.missing_schema(plans, record))
+    }
+
+    /// See [`Form::learn`].
+    pub fn learn(&self, plans: &mut Plans, id: SchemaId, learned: Learned<'_>) {
+        self.form.learn(plans, id, learned);
+    }
+
+    /// See [`Form::transforms`].
+    #[must_use]
+    pub fn transforms(&self) -> bool {
+        self.form.transforms()
+    }
+
+    /// See [`Form::transform`].
+    ///
+    /// # Errors
+    /// [`Reject`] where the record cannot be read, and of [`Reason::Transform`](super::Reason::Transform) where the program fails on it.
+    pub fn transform(&self, plans: &Plans, record: &Record<'_>) -> Result<Vec<Output>, Reject> {
+        self.form.transform(plans, record)
     }
 }
 

@@ -15,17 +15,14 @@ mod value;
 use self::bounds::{Bounded, Exhausted, Meter, Running, metered_def, natives};
 use super::mapping::MappingError;
 use super::paths::Paths;
-use super::reject::{Reason, Reject};
 use super::value::Found;
-use super::{Mapping, Plans, Record};
-use crate::limits::{TRANSFORM_BYTES_MAX, TRANSFORM_DEPTH_MAX, TRANSFORM_OUTPUTS_MAX, TRANSFORM_STEPS_MAX};
+use crate::limits::{TRANSFORM_BYTES_MAX, TRANSFORM_DEPTH_MAX, TRANSFORM_OUTPUTS_MAX};
 use jaq_core::load::lex::Lexer;
 use jaq_core::load::parse::{Def, Parser};
 use jaq_core::load::{Arena, File, Loader};
 use jaq_core::{Compiler, Ctx, Exn, Filter, Vars};
 pub(super) use jaq_json::{Num, Val};
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 pub(super) use value::{of_json, text_or_bytes};
 
@@ -147,7 +144,7 @@ impl Transform {
     }
 
     /// What the program gives for `input`, within so many steps.
-    fn run(&self, steps: usize, input: Val, variables: [Val; VARIABLES.len()]) -> Result<Vec<Output>, String> {
+    pub fn run(&self, steps: usize, input: Val, variables: [Val; VARIABLES.len()]) -> Result<Vec<Output>, String> {
         let Program { text, filter } = &*self.program;
         let meter = Meter::start(steps);
         let mut outputs = Vec::new();
@@ -179,43 +176,5 @@ fn failed(text: &str, steps: usize, failure: Exn<'_, Val>) -> String {
             }
             None => "break without its label".to_owned(),
         },
-    }
-}
-
-impl Mapping {
-    /// Whether records go through a program before their fields are read: then by [`Mapping::transform`].
-    #[must_use]
-    pub fn transforms(&self) -> bool {
-        self.transform.is_some()
-    }
-
-    /// What the program gives for `record`: none when it passes over it. A null value has been looked at before.
-    ///
-    /// # Errors
-    /// [`Reject`] where the record cannot be read, and of [`Reason::Transform`] where the program fails on it.
-    pub fn transform(&self, plans: &Plans, record: &Record<'_>) -> Result<Vec<Output>, Reject> {
-        self.transform_within(TRANSFORM_STEPS_MAX, plans, record)
-    }
-
-    pub(super) fn transform_within(
-        &self,
-        steps: usize,
-        plans: &Plans,
-        record: &Record<'_>,
-    ) -> Result<Vec<Output>, Reject> {
-        let (Some(transform), Some(bytes)) = (&self.transform, record.value) else { return Ok(Vec::new()) };
-        let input = self.whole(plans, bytes)?;
-        let key = if transform.uses_key() { self.whole_key(plans, record)? } else { Val::Null };
-        let headers =
-            record.headers.iter().map(|&(name, bytes)| (text_or_bytes(name.as_bytes()), text_or_bytes(bytes)));
-        let timestamp = record.timestamp_ms.map_or(Val::Null, |time_ms| Val::Num(Num::from_integral(time_ms)));
-        let variables = [key, Val::obj(headers.collect()), text_or_bytes(record.topic.as_bytes()), timestamp];
-        // What the libraries do not expect of a record must not end the process.
-        let run = catch_unwind(AssertUnwindSafe(|| transform.run(steps, input, variables)));
-        let run = run.unwrap_or_else(|_| Err("the program cannot be run on this record".to_owned()));
-        run.map_err(|what| {
-            let remedy = "the record is refused whole: mend the program, or pass over such records with select(…)";
-            Reject::new(Reason::Transform, format!("the program fails: {what}; {remedy}"))
-        })
     }
 }

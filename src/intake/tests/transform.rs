@@ -26,7 +26,7 @@ fn gives(program: &str, record: &Record<'_>) -> Result<Vec<String>, Reject> {
 /// What is said of a program that may not take more than a few steps.
 fn fails_soon(program: &str) -> String {
     const FEW: usize = 30_000;
-    let reject = of(program).transform_within(FEW, &PLANS, &record("{}")).expect_err(program);
+    let reject = of(program).form().transform_within(FEW, &PLANS, &record("{}")).expect_err(program);
     assert_eq!(reject.reason, Reason::Transform, "{program}: {reject}");
     reject.message
 }

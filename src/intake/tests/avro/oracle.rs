@@ -225,7 +225,7 @@ type Outcome = (Vec<Value<'static>>, Vec<Value<'static>>, Value<'static>, usize)
 /// What the room finds at the five pointers, the lines' items, and the lines.
 fn found(mapping: &Mapping, schema: &str, datum: &[u8]) -> Result<Outcome, Reject> {
     let (plans, value) = (plans(mapping, schema), wire(datum));
-    let found = room::read(&mapping.schema_files, &plans, Part::Value, &mapping.value_paths, &value)?;
+    let found = room::read(&mapping.form.schema_files, &plans, Part::Value, &mapping.form.value_paths, &value)?;
     let owned = |value: &Value<'_>| match value {
         Value::Text(text) => Value::Text(text.to_string().into()),
         Value::Signed(number) => Value::Signed(*number),
