@@ -19,6 +19,24 @@ pub const RECORD_BYTES_MAX: usize = MESSAGE_BYTES_MAX - AROUND_BYTES_MAX;
 /// Longest shop, user, item, order or event id, and name of a source, in bytes of UTF-8.
 pub const ID_BYTES_MAX: usize = 256;
 
+/// Most bytes that are kept of an item's name; the rest is cut.
+pub const NAME_BYTES_MAX: usize = 512;
+
+/// Most bytes that are kept of a maker's name, a category's name and the name of whoever gave a verdict; the rest is cut.
+pub const LABEL_BYTES_MAX: usize = 256;
+
+/// Most bytes that are kept of what is said for a verdict; the rest is cut.
+pub const WHY_BYTES_MAX: usize = 1024;
+
+/// Longest link to an item's page or picture, in bytes; a longer one is left out, as half of it leads nowhere.
+pub const LINK_BYTES_MAX: usize = 2048;
+
+/// Most parts of a bundle that are kept.
+pub const PARTS_MAX: usize = 64;
+
+/// Least and most by which a verdict may multiply a rank value.
+pub const BOOST: std::ops::RangeInclusive<f64> = 0.5..=2.0;
+
 /// Most bytes of held events at which a state of windows is kept: they are saved at once, in a few milliseconds.
 pub const KEPT_MERGE_BYTES_MAX: usize = 4 << 20;
 

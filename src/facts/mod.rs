@@ -16,6 +16,7 @@ mod manual;
 mod stock;
 mod table;
 mod saying;
+mod topic;
 mod tree;
 
 pub use catalogue::{Catalogue, CategoryId, Price};
@@ -25,6 +26,7 @@ pub use manual::{Kind, Manual, Relation, RelationKey, Ruling, Verdict, VerdictKe
 pub use saying::RelationTerms;
 pub use stock::Stock;
 pub use table::{CountsAs, Facts, Refused};
+pub use topic::FactsTopic;
 
 #[cfg(test)]
 mod tests;

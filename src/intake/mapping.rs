@@ -206,11 +206,11 @@ impl Mapping {
 
 /// First pass: the paths that are wanted.
 #[derive(Default)]
-struct Plan {
-    value: Draft,
-    key: Draft,
-    has_key_paths: bool,
-    key_format: Format,
+pub(super) struct Plan {
+    pub value: Draft,
+    pub key: Draft,
+    pub has_key_paths: bool,
+    pub key_format: Format,
 }
 
 impl Plan {
@@ -243,7 +243,7 @@ impl Plan {
         Ok(())
     }
 
-    fn add(&mut self, field: &'static str, origin: &OriginSpec) -> Result<(), MappingError> {
+    pub fn add(&mut self, field: &'static str, origin: &OriginSpec) -> Result<(), MappingError> {
         match origin.plain() {
             OriginSpec::Field(pointer) => {
                 self.value.insert(&pointer_steps(field, pointer)?);
@@ -266,12 +266,12 @@ impl Plan {
 }
 
 /// Second pass: the nodes of the paths.
-struct Places<'a> {
-    value: &'a Paths,
-    key: Option<&'a Paths>,
-    key_format: Format,
+pub(super) struct Places<'a> {
+    pub value: &'a Paths,
+    pub key: Option<&'a Paths>,
+    pub key_format: Format,
     /// What is cleaned in every field.
-    always: &'a CleanSpec,
+    pub always: &'a CleanSpec,
 }
 
 impl Places<'_> {
@@ -291,7 +291,7 @@ impl Places<'_> {
         })
     }
 
-    fn origin(&self, field: &'static str, origin: &OriginSpec) -> Result<Origin, MappingError> {
+    pub fn origin(&self, field: &'static str, origin: &OriginSpec) -> Result<Origin, MappingError> {
         let own = if let OriginSpec::Cleaned(_, own) = origin { Some(own) } else { None };
         let (from, label) = match origin.plain() {
             OriginSpec::Field(pointer) => {
@@ -320,7 +320,7 @@ fn is_key_text(pointer: &str, key_format: Format) -> bool {
     pointer.is_empty() && key_format == Format::Json
 }
 
-fn checked_list<'a, T>(field: &'static str, list: &'a OneOrMore<T>) -> Result<&'a [T], MappingError> {
+pub(super) fn checked_list<'a, T>(field: &'static str, list: &'a OneOrMore<T>) -> Result<&'a [T], MappingError> {
     if list.0.is_empty() || list.0.len() > FALLBACKS_MAX {
         let message = format!("{} places to look at; write 1 to {FALLBACKS_MAX}", list.0.len());
         return Err(MappingError { field, message });

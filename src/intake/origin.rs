@@ -7,6 +7,7 @@ use super::spec::Written;
 use super::time::TimeUnit;
 use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// Where one value comes from.
@@ -75,7 +76,7 @@ pub enum Day {
     Start,
 }
 
-/// A table that names an origin. What is behind `trim` is for times only.
+/// A table that names an origin. From `record` to `day` it is for times only, what is behind is for facts only.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default)]
 pub(super) struct OriginTable {
@@ -103,6 +104,28 @@ pub(super) struct OriginTable {
     zone: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     day: Option<Day>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    values: Option<BTreeMap<String, WrittenScalar>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    number: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    separator: Option<String>,
+}
+
+/// A place of a fact's field, and how what stands there is written.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(try_from = "Written<OriginTable>", into = "Written<OriginTable>")]
+pub struct FactOriginSpec {
+    /// Where; of a time, how it is written there.
+    pub origin: TimeOriginSpec,
+    /// Whether it is said how a time is written.
+    pub has_time: bool,
+    /// What words mean: what is written, and what it stands for. Empty: they are ours.
+    pub values: BTreeMap<String, WrittenScalar>,
+    /// How a number is written: `1.234,56`, as an example.
+    pub number: Option<String>,
+    /// What separates the levels of a category, or the parts of a bundle, that stand in one text.
+    pub separator: Option<String>,
 }
 
 /// Most values that stand for nothing, of one place.
@@ -133,6 +156,11 @@ impl OriginSpec {
 
 impl OriginTable {
     fn origin(self) -> Result<OriginSpec, String> {
+        if self.values.is_some() || self.number.is_some() || self.separator.is_some() {
+            return Err(
+                "values, number and separator are for facts only; what else a value takes is for transform".to_owned()
+            );
+        }
         let topic = match self.topic {
             Some(false) => return Err("topic can only be true".to_owned()),
             topic => topic.map(|_| OriginSpec::Topic),
@@ -251,6 +279,60 @@ impl From<TimeOriginSpec> for Written<OriginTable> {
                 OriginTable { record: Some("timestamp".to_owned()), ..OriginTable::default() }
             }
         })
+    }
+}
+
+impl FactOriginSpec {
+    /// A field of the record's value.
+    #[must_use]
+    pub fn field(pointer: &str) -> Self {
+        Self::plain(TimeOriginSpec::Read(OriginSpec::Field(pointer.to_owned()), TimeSpec::default()))
+    }
+
+    /// A place, read as it is.
+    #[must_use]
+    pub fn plain(origin: TimeOriginSpec) -> Self {
+        Self { origin, has_time: false, values: BTreeMap::new(), number: None, separator: None }
+    }
+}
+
+impl TryFrom<Written<OriginTable>> for FactOriginSpec {
+    type Error = String;
+
+    fn try_from(written: Written<OriginTable>) -> Result<Self, String> {
+        let mut table = match written {
+            Written::Text(pointer) => return Ok(Self::field(&pointer)),
+            Written::Table(table) => table,
+        };
+        let (values, number, separator) = (table.values.take(), table.number.take(), table.separator.take());
+        if values.as_ref().is_some_and(BTreeMap::is_empty) || separator.as_ref().is_some_and(String::is_empty) {
+            return Err("values and separator must not be empty: leave them out".to_owned());
+        }
+        let has_time =
+            [&table.unit, &table.format, &table.zone].into_iter().any(Option::is_some) || table.day.is_some();
+        let origin = TimeOriginSpec::try_from(Written::Table(table))?;
+        Ok(Self { origin, has_time, values: values.unwrap_or_default(), number, separator })
+    }
+}
+
+impl From<FactOriginSpec> for Written<OriginTable> {
+    fn from(spec: FactOriginSpec) -> Self {
+        let FactOriginSpec { origin, has_time, values, number, separator } = spec;
+        let values = Some(values).filter(|values| !values.is_empty());
+        let mut table = match (origin, has_time) {
+            (TimeOriginSpec::Read(OriginSpec::Field(pointer), _), false)
+                if values.is_none() && number.is_none() && separator.is_none() =>
+            {
+                return Self::Text(pointer);
+            }
+            (TimeOriginSpec::Read(origin, _), false) => OriginTable::from(origin),
+            (origin, _) => match Self::from(origin) {
+                Self::Table(table) => table,
+                text => return text, // never: a time is a table
+            },
+        };
+        (table.values, table.number, table.separator) = (values, number, separator);
+        Self::Table(table)
     }
 }
 

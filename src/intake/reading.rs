@@ -53,10 +53,15 @@ impl<'a> Fields<'_, 'a> {
 
     /// The first place of `field` that gives something.
     pub fn pick(&self, field: &'a Field) -> Result<Option<(&'a Origin, Value<'a>)>, Fault> {
-        for origin in &field.origins {
+        Ok(self.pick_place(field)?.map(|(place, value)| (&field.origins[place], value)))
+    }
+
+    /// The same, with the place's number.
+    pub fn pick_place(&self, field: &'a Field) -> Result<Option<(usize, Value<'a>)>, Fault> {
+        for (place, origin) in field.origins.iter().enumerate() {
             let value = self.fetch(field.name, origin)?;
             if !value.is_blank() {
-                return Ok(Some((origin, value)));
+                return Ok(Some((place, value)));
             }
         }
         Ok(None)

@@ -5,7 +5,7 @@
 
 use crate::event::EventTime;
 
-/// Why a record became no event.
+/// Why a record became no event, or no fact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Reason {
     /// Not exactly one JSON value, or nested too deep.
@@ -44,10 +44,26 @@ pub enum Reason {
     EmptyOrder,
     /// An order of more than [`LINES_MAX`](crate::limits::LINES_MAX) lines.
     TooManyLines,
+    /// Of a fact: the record's key does not say whose fact is taken away.
+    BadKey,
+    /// Of a fact: no number, or none that it can be.
+    BadNumber,
+    /// Of a fact: none of the words that may stand there.
+    UnknownWord,
+    /// Of a fact: a parent that leads back to the item, or stands too far above it.
+    BadParent,
+    /// Of a fact: too much is said of one anchor.
+    TooMany,
+    /// Of a fact: there is no room for it.
+    NoMemory,
 }
 
 impl Reason {
-    /// All of them.
+    /// Those that only facts are refused for.
+    pub const OF_FACTS: [Self; 6] =
+        [Self::BadKey, Self::BadNumber, Self::UnknownWord, Self::BadParent, Self::TooMany, Self::NoMemory];
+
+    /// All that events are refused for.
     pub const ALL: [Self; 18] = [
         Self::BadJson,
         Self::BadAvro,
@@ -91,6 +107,12 @@ impl Reason {
             Self::TimeJump => "time_jump",
             Self::EmptyOrder => "empty_order",
             Self::TooManyLines => "too_many_lines",
+            Self::BadKey => "bad_key",
+            Self::BadNumber => "bad_number",
+            Self::UnknownWord => "unknown_word",
+            Self::BadParent => "bad_parent",
+            Self::TooMany => "too_many",
+            Self::NoMemory => "no_memory",
         }
     }
 
@@ -115,7 +137,7 @@ impl Reason {
         most.filter(|reason| rejects[reason.index()] > 0)
     }
 
-    /// The reason as an index below [`Reason::ALL`]'s length.
+    /// The reason as an index; of those of events below [`Reason::ALL`]'s length.
     #[must_use]
     pub fn index(self) -> usize {
         self as usize
