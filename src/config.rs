@@ -12,6 +12,7 @@
 
 mod check;
 mod check_kafka;
+mod facts;
 mod file_form;
 mod kafka;
 mod kafka_names;
@@ -23,6 +24,7 @@ mod snapshots;
 mod source;
 mod units;
 
+pub use facts::{FactsSettings, FactsSourceSettings, WhenAway};
 pub use file_form::{FileForm, Header, Quote};
 pub use kafka::INSTANCE;
 pub use kafka_names::PASSED_THROUGH;
@@ -71,6 +73,8 @@ pub struct Settings {
     pub snapshots: SnapshotSettings,
     /// Threads of `run`.
     pub workers: WorkersSettings,
+    /// What is known of items, and where it comes from.
+    pub facts: FactsSettings,
     /// Where events come from.
     pub sources: Vec<SourceSettings>,
 }
@@ -349,6 +353,7 @@ impl Default for Settings {
             output: OutputSettings { format: OutputFormat::Avro },
             snapshots: SnapshotSettings::default(),
             workers: WorkersSettings::default(),
+            facts: FactsSettings::default(),
             sources: Vec::new(),
         }
     }

@@ -237,7 +237,7 @@ struct Evaluation {
 impl Evaluation {
     fn open(args: EvaluateArgs, settings: Settings, against: Vec<Settings>) -> anyhow::Result<Self> {
         let mut files = event_files(&args.files, &settings)?;
-        let intake = assembly::setup(&settings, Clocked::Wall).intake;
+        let intake = assembly::setup(&settings, Clocked::Wall, None).intake;
         let clock_ms = now_ms();
         let all: Vec<usize> = (0..files.len()).collect();
         vet(&mut files, &all, true);

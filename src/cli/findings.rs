@@ -48,7 +48,7 @@ pub(super) fn records(tally: &InputTally) -> Records {
     let (accepted, rejected) = (tally.accepted.iter().sum(), tally.rejects.iter().sum());
     let reason = Reason::most_frequent(&tally.rejects).map(Reason::name);
     // A record of which a program made several values is as many.
-    let all = tally.records.max(accepted + rejected + tally.skipped + tally.filtered);
+    let all = tally.records.max(accepted + rejected + tally.skipped + tally.filtered + tally.uncountable);
     Records { all, accepted, rejected, reason }
 }
 

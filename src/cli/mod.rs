@@ -11,6 +11,7 @@ mod check;
 mod config;
 mod demo;
 mod evaluate;
+mod facts;
 mod fields;
 mod files;
 mod findings;

@@ -6,7 +6,7 @@
 use super::output::{RejectNotes, stdout};
 use super::sample::Tried;
 use super::sources::{EventFile, Order, Places, Read, Turns, event_files, out_of_order, read_all, sort, vet};
-use super::{Outcome, Sets, apart, assembly, files, findings, sample, settings, telemetry};
+use super::{Outcome, Sets, apart, assembly, facts, files, findings, sample, settings, telemetry};
 use crate::config::{Flag, Settings};
 use crate::drive::{MemoryLog, Pipeline, Sink};
 use crate::event::{EventTime, EventType};
@@ -204,6 +204,7 @@ fn count(
     mut rejects: RejectNotes,
 ) -> anyhow::Result<(Pipeline<ReplaySink>, u64)> {
     let clocked = if args.changes.is_some() { Clocked::Events } else { Clocked::Wall };
+    let facts = facts::of_files(settings)?;
     loop {
         let inputs = files.iter().map(|file| file.input.clone()).collect();
         let mut log = MemoryLog::new(settings.logs.events_partitions, settings.logs.pairs_partitions);
@@ -212,7 +213,7 @@ fn count(
         }
         let places = files.iter().map(|file| (file.input.source.clone(), file.places.clone())).collect();
         let sink = ReplaySink { places, changes: changes.take(), lists: None, rejects };
-        let setup = assembly::setup(settings, clocked);
+        let setup = assembly::setup(settings, clocked, facts.clone());
         let mut pipeline = Pipeline::open(setup, inputs, settings.intake.align_ms, log, sink)?;
         match read(args, files, &mut pipeline, settings)? {
             Read::Done(lines) => return Ok((pipeline, lines)),
@@ -313,6 +314,7 @@ fn summarise(pipeline: &Pipeline<ReplaySink>, lines: u64, lists: Option<[u64; Re
         rejected = events("rejected"),
         skipped = tally.skipped,
         filtered = tally.filtered,
+        uncountable = tally.uncountable,
         skewed = tally.skewed,
         rows,
         pairs,

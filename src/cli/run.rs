@@ -3,9 +3,10 @@
 //! Refused before anything is read: topics that are missing or would lose data, sources without a topic, lists as Avro
 //! without a registry.
 
-use super::{Outcome, Sets, UsageError, assembly, serving, signals};
+use super::{Outcome, Sets, UsageError, assembly, facts, serving, signals};
 use crate::config::{INSTANCE, OutputFormat, Settings, SourceSettings};
-use crate::drive::{Plan, SchemaSource, Snapshots, SourcePlan, StopAsked, Vigil};
+use crate::drive::{FactsFeed, Plan, SchemaSource, Snapshots, SourcePlan, StopAsked, Vigil};
+use crate::facts::FactsTopic;
 use crate::kafka::admin::{Admin, Inspection};
 use crate::kafka::lists::publish_schemas;
 use crate::kafka::registry::{Registry, RegistryError};
@@ -76,6 +77,7 @@ pub(super) fn run(_args: RunArgs, settings: Settings) -> anyhow::Result<Outcome>
             (Log::Lists, name(TopicKind::Lists)),
         ],
         sources: topics,
+        facts: facts_topics(&settings),
         rejects: name(TopicKind::Rejects),
     };
     let sources = plan.sources.len();
@@ -89,6 +91,11 @@ pub(super) fn run(_args: RunArgs, settings: Settings) -> anyhow::Result<Outcome>
 
 /// Topics, by the names of their sources.
 type SourceTopics = BTreeMap<Arc<str>, String>;
+
+/// The topics of facts.
+fn facts_topics(settings: &Settings) -> BTreeMap<FactsTopic, String> {
+    settings.facts.sources.iter().filter_map(|source| Some((source.kind(), source.topic.clone()?))).collect()
+}
 
 /// The sources that have a topic, and the topics by their names.
 fn sources(settings: &Settings) -> anyhow::Result<(Vec<SourcePlan>, SourceTopics)> {
@@ -147,9 +154,24 @@ fn prepare(settings: &Settings, sources: Vec<SourcePlan>, vigil: &Vigil) -> anyh
     let mut counted = settings.clone();
     counted.logs.events_partitions = partitions.events;
     counted.logs.pairs_partitions = partitions.pairs;
+    let known = facts::known(settings)?;
+    let (facts, feed) = match known {
+        Some(known) => {
+            known.tell();
+            (Some(known.facts), known.feed)
+        }
+        None => (None, None),
+    };
+    let needs_registry = |feed: &FactsFeed| feed.sources.iter().any(|source| source.mapping.needs_registry());
+    if feed.as_ref().is_some_and(needs_registry) && registry.is_none() {
+        let what = "facts: records of a topic name their schemas by the ids of a schema registry, and none is set: set registry.url, or \
+                    schema_file where they are bare Avro";
+        return Err(UsageError(what.to_owned()).into());
+    }
     let plan = Plan {
         snapshots: snapshots(settings, vigil)?,
-        setup: assembly::setup(&counted, Clocked::Wall),
+        setup: assembly::setup(&counted, Clocked::Wall, facts),
+        feed,
         events_partitions: partitions.events,
         pairs_partitions: partitions.pairs,
         sources,

@@ -90,6 +90,7 @@ pub(super) fn settings(merged: &Merged) -> Result<Settings, ConfigError> {
         output: OutputSettings { format: raw.output.format },
         snapshots: check.snapshots(raw),
         workers: check.workers(raw),
+        facts: check.facts(raw),
         sources: check.sources(&raw.source, &raw.topics.prefix),
     };
     if check.problems.is_empty() { Ok(settings) } else { Err(ConfigError { problems: check.problems }) }

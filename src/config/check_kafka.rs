@@ -5,7 +5,9 @@ use super::kafka::{self, BOOTSTRAP, HIDDEN};
 use super::layers::property_variable;
 use super::problem::{Layer, Problem};
 use super::raw::{RawRegistry, RawSettings};
-use super::{KafkaSettings, RegistrySettings, Secret, SourceSettings, TopicsSettings, WorkersSettings};
+use super::{
+    FactsSourceSettings, KafkaSettings, RegistrySettings, Secret, SourceSettings, TopicsSettings, WorkersSettings,
+};
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
@@ -122,6 +124,16 @@ impl Check<'_> {
             windows: self.within("workers.windows", raw.workers.windows, &WORKERS),
             rows: self.within("workers.rows", raw.workers.rows, &WORKERS),
         }
+    }
+
+    /// What is wrong with a topic of facts, if anything.
+    pub(super) fn facts_topic(&self, source: &FactsSourceSettings, prefix: &str) -> Option<String> {
+        let topic = source.topic.as_deref()?;
+        if let Some(fault) = topic_fault(topic) {
+            return Some(format!("topic {topic:?} {fault}"));
+        }
+        let is_own = topic.strip_prefix(prefix).is_some_and(|rest| TopicsSettings::OWN.contains(&rest));
+        is_own.then(|| format!("topic {topic} is one of samenloop's own: it holds no facts"))
     }
 
     /// What is wrong with a source's topic, if anything; `earlier` are the sources before it.

@@ -3,6 +3,7 @@
 //! Invariants: made from the checked settings and turned into them without loss, but for secrets, which print as "***".
 //! Defaults are those of the checked settings. Absent: whether values make sense (`check`).
 
+use super::facts::RawFacts;
 use super::kafka::{HIDDEN, RawKafka};
 use super::snapshots::RawSnapshots;
 use super::units::{Bound, Bytes, Decimal, Duration, Kinds, Moment, SecretText, Threshold};
@@ -30,6 +31,7 @@ pub(super) struct RawSettings {
     pub(super) output: RawOutput,
     pub(super) snapshots: RawSnapshots,
     pub(super) workers: RawWorkers,
+    pub(super) facts: RawFacts,
     /// Read one by one, by `source`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) source: Vec<toml::Table>,
@@ -244,6 +246,7 @@ impl From<&Settings> for RawSettings {
                 windows: settings.workers.windows,
                 rows: settings.workers.rows,
             },
+            facts: RawFacts::from(&settings.facts),
             source: settings.sources.iter().map(super::source::to_table).collect(),
         }
     }

@@ -88,13 +88,28 @@ pub(super) fn to_table(source: &SourceSettings) -> Table {
 }
 
 /// The keys of a table that says where a value comes from, or what a type is.
-const PLACE_KEYS: [&str; 15] = [
-    "field", "key", "header", "topic", "constant", "missing", "trim", "record", "unit", "format", "zone", "day",
-    "from", "values", "other",
+const PLACE_KEYS: [&str; 17] = [
+    "field",
+    "key",
+    "header",
+    "topic",
+    "constant",
+    "missing",
+    "trim",
+    "record",
+    "unit",
+    "format",
+    "zone",
+    "day",
+    "from",
+    "values",
+    "other",
+    "number",
+    "separator",
 ];
 
 /// The key of a place that was most likely meant: another beginning, or a letter or two that differ.
-fn place_key(wrong: &str) -> Option<&'static str> {
+pub(super) fn place_key(wrong: &str) -> Option<&'static str> {
     let last = wrong.rsplit('.').next().unwrap_or(wrong);
     let begins = |known: &&str| last.len() > 2 && known.starts_with(last);
     let begun = PLACE_KEYS.into_iter().find(begins);
@@ -128,7 +143,7 @@ fn unreadable(table: &Table, whole: &toml::de::Error) -> String {
     said(whole)
 }
 
-fn said(error: &toml::de::Error) -> String {
+pub(super) fn said(error: &toml::de::Error) -> String {
     error.message().trim().replace('\n', "; ")
 }
 

@@ -7,6 +7,7 @@
 //! Must not know: Kafka, HTTP's routes, counting rules.
 
 mod clock;
+mod facts;
 mod intake;
 mod memory;
 mod pipeline;
@@ -24,6 +25,7 @@ mod worker;
 pub mod recovery;
 
 pub use clock::{Clocks, SetClocks, SystemClocks};
+pub use facts::{FactsFeed, FactsSource, FactsWorker};
 pub use intake::{IntakeWorker, WAITING_BYTES_MAX};
 pub use memory::{Faults, Kept, MemoryLog, PartitionLog};
 pub use pipeline::{Appended, Pipeline, Sink, plan};

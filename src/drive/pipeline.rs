@@ -487,6 +487,7 @@ pub fn plan(setup: Setup, inputs: &[IntakeInput], align_ms: i64, log: &MemoryLog
         align_ms,
         codec: ListCodec::json()?,
         snapshots: None,
+        feed: None,
         schemas: None,
     }))
 }

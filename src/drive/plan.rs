@@ -8,6 +8,7 @@ use crate::rules::CountingRules;
 use crate::stage::{BlockLimits, RowsSetup, identity_of};
 use std::sync::Arc;
 
+use super::facts::FactsFeed;
 use super::schemas::SchemaSource;
 use super::snapshots::Snapshots;
 
@@ -66,6 +67,8 @@ pub struct Plan {
     pub codec: ListCodec,
     /// Where states of stages are kept; none where every start reads the logs from their beginning.
     pub snapshots: Option<Snapshots>,
+    /// The topics that facts come from; none where they are all read before, or there are none.
+    pub feed: Option<FactsFeed>,
     /// Where the schemas of sources and of lists published before are.
     pub schemas: Option<Arc<dyn SchemaSource>>,
 }

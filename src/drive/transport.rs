@@ -5,6 +5,7 @@
 //! Invariants: who owns which partition is the group's business; from where a partition is read is its owner's. A change is
 //! told by [`Reader::change`], and the owner then calls [`Reader::assign`] or [`Reader::release`]; until it does, the group waits.
 
+use crate::facts::FactsTopic;
 use crate::intake::{Around, Record, Reject};
 use crate::position::{NextOffset, Partition, SourcePartition};
 use crate::publish::Stamp;
@@ -20,6 +21,8 @@ pub enum Topic {
     Log(Log),
     /// The topic of a source, by the source's name.
     Source(Arc<str>),
+    /// A topic of facts.
+    Facts(FactsTopic),
 }
 
 impl fmt::Display for Topic {
@@ -27,6 +30,7 @@ impl fmt::Display for Topic {
         match self {
             Self::Log(log) => f.write_str(log.name()),
             Self::Source(name) => f.write_str(name),
+            Self::Facts(topic) => f.write_str(topic.name()),
         }
     }
 }
@@ -178,6 +182,11 @@ pub trait Follower {
     where
         Self: 'm;
 
+    /// How many partitions the topic has; `None` where there is no such topic, or it may not be seen.
+    ///
+    /// # Errors
+    /// When it is refused.
+    fn partitions(&self) -> anyhow::Result<Option<u32>>;
     /// Where a partition begins and ends now.
     ///
     /// # Errors

@@ -5,7 +5,7 @@
 use super::client::log_line;
 use super::errors::{is_refusal, patiently};
 use super::message::KafkaMessage;
-use super::reader::{list_of, number, reading, watermarks};
+use super::reader::{list_of, number, partitions_shown, reading, watermarks};
 use crate::drive::{Bounds, Follower, LogFailure, Next, Vigil, Wake};
 use crate::position::{NextOffset, Partition};
 use rdkafka::ClientConfig;
@@ -60,6 +60,10 @@ impl KafkaFollower {
 
 impl Follower for KafkaFollower {
     type Message<'m> = KafkaMessage<'m>;
+
+    fn partitions(&self) -> anyhow::Result<Option<u32>> {
+        partitions_shown(&self.consumer, &self.topic, &self.vigil)
+    }
 
     fn bounds(&self, partition: Partition) -> anyhow::Result<Bounds> {
         watermarks(&self.consumer, &self.topic, partition, &self.vigil)

@@ -287,6 +287,18 @@ pub(super) fn reading(config: &mut ClientConfig) {
     default(config, "fetch.queue.backoff.ms", FETCH_AGAIN_MS);
 }
 
+/// How many partitions a topic has, as the brokers show it; `None` where they show none.
+pub(super) fn partitions_shown<C: ConsumerContext>(
+    consumer: &BaseConsumer<C>,
+    topic: &str,
+    vigil: &Vigil,
+) -> anyhow::Result<Option<u32>> {
+    let doing = &"asking for its partitions";
+    let metadata = patiently(vigil, topic, doing, |wait| consumer.fetch_metadata(Some(topic), wait))?;
+    let count = metadata.topics().first().map_or(0, |topic| topic.partitions().len());
+    Ok(u32::try_from(count).ok().filter(|&count| count > 0))
+}
+
 /// How many partitions a topic has. Brokers that answer, but do not know it, are asked again for a while.
 pub(super) fn count_partitions<C: ConsumerContext>(
     consumer: &BaseConsumer<C>,
@@ -295,11 +307,8 @@ pub(super) fn count_partitions<C: ConsumerContext>(
 ) -> anyhow::Result<u32> {
     let began = Instant::now();
     loop {
-        let doing = &"asking for its partitions";
-        let metadata = patiently(vigil, topic, doing, |wait| consumer.fetch_metadata(Some(topic), wait))?;
-        let count = metadata.topics().first().map_or(0, |topic| topic.partitions().len());
-        match u32::try_from(count) {
-            Ok(count) if count > 0 => return Ok(count),
+        match partitions_shown(consumer, topic, vigil)? {
+            Some(count) => return Ok(count),
             _ if began.elapsed() < ABSENT_MAX => {
                 vigil.wait(&format_args!("{topic}: the brokers do not know it"))?;
                 thread::sleep(ABSENT_AGAIN);

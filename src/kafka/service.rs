@@ -7,8 +7,8 @@
 use super::transport::{KafkaTransport, Names};
 use crate::config::WorkersSettings;
 use crate::drive::{
-    Clocks, Desk, Hands, IntakeWorker, LogFailure, Nobody, Plan, Questions, RowsWorker, StopAsked, SystemClocks, Ties,
-    Vigil, Wake, WindowsWorker, Worker,
+    Clocks, Desk, FactsWorker, Hands, IntakeWorker, LogFailure, Nobody, Plan, Questions, RowsWorker, StopAsked,
+    SystemClocks, Ties, Vigil, Wake, WindowsWorker, Worker,
 };
 use crate::serve::http::{Limits, State};
 use crate::serve::query::{Query, queries};
@@ -96,7 +96,9 @@ impl Standby {
         let Self { workers, metrics, health, view, questions, .. } = self;
         health.set_rows_partitions(plan.pairs_partitions);
         let (plan, names, clock) = (Arc::new(plan), Arc::new(names), Arc::new(SystemClocks::default()));
-        let kinds: [(&str, usize, Make); 3] = [
+        let facts = usize::from(plan.feed.is_some());
+        let kinds: [(&str, usize, Make); 4] = [
+            ("facts", facts, |hands| Ok(Box::new(FactsWorker::new(hands)?))),
             ("intake", workers.intake, |hands| Ok(Box::new(IntakeWorker::new(hands)?))),
             ("windows", workers.windows, |hands| Ok(Box::new(WindowsWorker::new(hands)?))),
             ("rows", workers.rows, |hands| Ok(Box::new(RowsWorker::new(hands)?))),
@@ -110,7 +112,9 @@ impl Standby {
             for number in 0..count {
                 let name = format!("{kind}-{number}");
                 health.announce(&name);
-                let Some(questions) = questions.next() else { anyhow::bail!("a queue for each worker") };
+                // Of facts nothing is asked: whoever answers looks them up.
+                let questions = if kind == "facts" { Some(mpsc::channel().1) } else { questions.next() };
+                let Some(questions) = questions else { anyhow::bail!("a queue for each worker") };
                 let post = Post {
                     name: name.clone(),
                     number,

@@ -5,6 +5,7 @@ use super::reader::KafkaReader;
 use super::rejects::KafkaRejects;
 use super::writer::KafkaWriter;
 use crate::drive::{Topic, Transport, Trim, TrimDone, Vigil, Wake};
+use crate::facts::FactsTopic;
 use crate::stage::Log;
 use rdkafka::ClientConfig;
 use std::collections::BTreeMap;
@@ -23,6 +24,8 @@ pub struct Names {
     pub logs: [(Log, String); 4],
     /// The topics of sources, by the sources' names.
     pub sources: BTreeMap<Arc<str>, String>,
+    /// The topics of facts.
+    pub facts: BTreeMap<FactsTopic, String>,
     /// The topic of rejects.
     pub rejects: String,
 }
@@ -32,6 +35,7 @@ impl Names {
         match topic {
             Topic::Log(log) => self.logs.iter().find(|(name, _)| name == log).map_or("", |(_, topic)| topic),
             Topic::Source(name) => self.sources.get(name).map_or("", String::as_str),
+            Topic::Facts(topic) => self.facts.get(topic).map_or("", String::as_str),
         }
     }
 

@@ -7,6 +7,7 @@
 //! The log is told of progress with the events, else at each mark; of a source's lag at once when it changes, but, after its first
 //! end, no more often than once in [`LAG_MARKS_MIN_MS`], however often that is. Where nothing happens, nothing is written.
 
+mod counted;
 mod outputs;
 mod reading;
 mod seen;
@@ -21,6 +22,7 @@ use super::lag::LagWatch;
 use super::sections::{News, Sections};
 use super::{Authorship, BlockLimits, Clock, Inherited, REPEAT_INTERVAL_MS, SourceInput, Work};
 use crate::event::{EventTime, EventType};
+use crate::facts::Facts;
 use crate::findings::{Finding, Profile};
 use crate::intake::{Intake, Learned, Mapping, Reason, Record, SchemaId, checksum_of_record};
 use crate::items::{ItemId, Items};
@@ -55,6 +57,8 @@ pub struct IntakeTally {
     pub skipped: u64,
     /// Records of which the source's transform gave nothing.
     pub filtered: u64,
+    /// Events none of whose items is a product, as the catalogue says.
+    pub uncountable: u64,
     /// Events whose time lay in the future and was corrected.
     pub skewed: u64,
     /// Events that the log held already.
@@ -74,6 +78,8 @@ impl IntakeTally {
 /// The intake of one instance.
 pub struct IntakeWork {
     intake: Intake,
+    /// As what items count, where anybody says that.
+    facts: Option<Arc<Facts>>,
     authorship: Authorship,
     clock: Option<Clock>,
     items: Items,
@@ -104,6 +110,7 @@ impl IntakeWork {
         let named = inputs.iter().map(|input: &IntakeInput| (input.source.clone(), None)).collect();
         let work = Self {
             intake,
+            facts: None,
             authorship: Authorship::new(Log::Events, identity),
             clock: None,
             items: Items::default(),
@@ -125,6 +132,13 @@ impl IntakeWork {
         for source in sources {
             self.named.entry(source).or_insert(None);
         }
+        self
+    }
+
+    /// Items count as these facts say.
+    #[must_use]
+    pub fn by_facts(mut self, facts: Option<Arc<Facts>>) -> Self {
+        self.facts = facts;
         self
     }
 

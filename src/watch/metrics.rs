@@ -6,17 +6,20 @@
 //! Absent: totals that survive a restart. Counters start at 0 with the process, as Prometheus expects.
 
 mod delay;
+mod facts;
 mod families;
 mod followers;
 mod snapshots;
 mod tallies;
 
 pub use delay::{DELAY_EDGES_US, DelayTally};
+pub use facts::{FactsFollower, FactsTallies};
 pub use followers::{IntakeFollower, LagFollower, LogFollower, RowsFollower, WindowsFollower};
 pub use snapshots::{GivenUp, PassedOver, SnapshotFollower};
 pub use tallies::{FATES, IntakeTallies, LogTallies, RowsTallies, WindowsTallies};
 
 use super::health::Health;
+use facts::FactsFamilies;
 use families::{Catalogue, IntakeFamilies, LogFamilies, RowsFamilies, WaitFamilies, WindowsFamilies};
 use prometheus::{GaugeVec, IntCounterVec, Registry, TextEncoder};
 use snapshots::SnapshotFamilies;
@@ -48,6 +51,7 @@ pub struct Metrics {
     state_bytes: GaugeVec,
     waits: WaitFamilies,
     snapshots: SnapshotFamilies,
+    facts: FactsFamilies,
     view_lists: GaugeVec,
     ready: GaugeVec,
     resident_bytes: GaugeVec,
@@ -107,6 +111,7 @@ impl Metrics {
         restarts.with_label_values(none); // there from the start: the first one is a rise
         let waits = WaitFamilies::new(all)?;
         let snapshots = SnapshotFamilies::new(all)?;
+        let facts = FactsFamilies::new(all)?;
         let view_lists =
             all.gauge("samenloop_view_lists", "Lists that HTTP can serve: published and not withdrawn.", &[])?;
         let http_requests = all.counter(
@@ -143,6 +148,7 @@ impl Metrics {
             state_bytes,
             waits,
             snapshots,
+            facts,
             view_lists,
             ready,
             resident_bytes,

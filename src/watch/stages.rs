@@ -48,6 +48,7 @@ pub fn intake_tallies(work: &IntakeWork) -> IntakeTallies {
         rejects: rejects.filter(|&(_, count)| count > 0).collect(),
         skipped_nulls: tally.skipped,
         filtered: tally.filtered,
+        uncountable: tally.uncountable,
         skewed: tally.skewed,
         findings: BTreeSet::new(),
         bytes: as_u64(work.bytes_by_kind()),

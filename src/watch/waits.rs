@@ -20,11 +20,13 @@ pub enum Outside {
     Registry,
     /// Where states are kept.
     Store,
+    /// Topics of facts, at start.
+    Facts,
 }
 
 impl Outside {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Brokers, Self::Registry, Self::Store];
+    pub const ALL: [Self; 4] = [Self::Brokers, Self::Registry, Self::Store, Self::Facts];
 
     /// As `/readyz` names it.
     #[must_use]
@@ -33,6 +35,7 @@ impl Outside {
             Self::Brokers => "the brokers",
             Self::Registry => "the schema registry",
             Self::Store => "the snapshot store",
+            Self::Facts => "facts about items",
         }
     }
 }

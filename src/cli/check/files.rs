@@ -192,6 +192,9 @@ fn shown(what: &str, tally: &InputTally) -> String {
     if tally.skipped > 0 {
         became.push(format!("{} passed over by type", tally.skipped));
     }
+    if tally.uncountable > 0 {
+        became.push(format!("{} without any product, as the catalogue says", tally.uncountable));
+    }
     if tally.filtered > 0 {
         became.push(format!("{} passed over by transform", tally.filtered));
     }

@@ -74,7 +74,7 @@ pub(super) struct Worker<'a> {
 pub(super) fn open(settings: &Settings) -> anyhow::Result<Pipeline<DemoSink>> {
     let source = SourcePartition { source: Arc::from(SOURCE), partition: Partition(0) };
     let input = IntakeInput { source, mapping: Arc::new(MappingSpec::default().compile()?) };
-    let setup = assembly::setup(settings, Clocked::Wall);
+    let setup = assembly::setup(settings, Clocked::Wall, None);
     let (logs, align_ms) = (settings.logs, settings.intake.align_ms);
     let log = MemoryLog::new(logs.events_partitions, logs.pairs_partitions);
     let mut pipeline = Pipeline::open(setup, vec![input], align_ms, log, DemoSink::new())?;

@@ -38,7 +38,7 @@ impl<'a> Trained<'a> {
         settings.lists.iter_mut().for_each(|list| list.enabled = false);
         settings.lists[rules.relation.index()] = rules.clone();
         let inputs = files.iter().map(|file| file.input.clone()).collect();
-        let setup = assembly::setup(&settings, Clocked::Wall);
+        let setup = assembly::setup(&settings, Clocked::Wall, None);
         let log = MemoryLog::new(settings.logs.events_partitions, settings.logs.pairs_partitions);
         let unpacked = files.iter().map(|file| &file.input).filter(|input| input.mapping.transforms());
         let sink = Published { records: None, unpacked: unpacked.map(|input| input.source.clone()).collect() };

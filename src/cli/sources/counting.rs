@@ -1,7 +1,7 @@
 //! Counting files as a replay does, for those who only look at what comes of it.
 
 use super::{EventFile, Read, Turns, read_all, sort, vet};
-use crate::cli::assembly;
+use crate::cli::{assembly, facts};
 use crate::config::Settings;
 use crate::drive::{MemoryLog, Pipeline, Sink};
 use crate::stage::Clocked;
@@ -16,10 +16,11 @@ pub(in crate::cli) fn counted<S: Sink + 'static>(
     mut sink: impl FnMut(&[EventFile], Option<&mut S>) -> S,
 ) -> anyhow::Result<Pipeline<S>> {
     let mut taking = sink(files, None);
+    let facts = facts::of_files(settings)?;
     loop {
         let inputs = files.iter().map(|file| file.input.clone()).collect();
         let log = MemoryLog::new(settings.logs.events_partitions, settings.logs.pairs_partitions);
-        let setup = assembly::setup(settings, Clocked::Wall);
+        let setup = assembly::setup(settings, Clocked::Wall, facts.clone());
         let mut pipeline = Pipeline::open(setup, inputs, settings.intake.align_ms, log, taking)?;
         pipeline.wall_clock(now_ms()); // future times are corrected by it
         match read_all(files, &mut pipeline, &Arc::default(), &Turns::of(settings), |_, _| Ok(true))? {

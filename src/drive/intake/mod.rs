@@ -15,6 +15,7 @@ mod weighing;
 pub use source::WAITING_BYTES_MAX;
 
 use self::source::{Committing, OwnedPartition, OwnedSource, origins};
+pub(super) use self::source::{WaitingRecord, with_record};
 use self::weighing::Weighing;
 use super::recovery::may_found;
 use super::scan::LogScan;
@@ -202,6 +203,7 @@ impl<T: Transport> IntakeWorker<T> {
             setup.limits,
         )
         .naming(named)
+        .by_facts(plan.facts().cloned())
         .counting_on(std::mem::take(&mut self.tally));
         let mut stage = Stage::new(work, (0..count).map(SourceInput));
         let now = ties.clock.now();

@@ -97,12 +97,15 @@ impl<T: Transport> IntakeWorker<T> {
         self.tell(Fact::Ended { input })
     }
 
-    /// Whether a record of this partition may be taken: its schema is not being waited for, and it is not far ahead of a
-    /// source that has a backlog to catch up with.
+    /// Whether a record of this partition may be taken: as what it counts is known, its schema is not being waited for, and it is not far
+    /// ahead of a source that has a backlog to catch up with.
     fn may_take(&self, source: usize, partition: Partition) -> bool {
         let (Some(owned), Some(stage)) = (self.sources[source].owned.get(&partition), &self.stage) else {
             return false;
         };
+        if self.hands.plan.facts().is_some_and(|facts| !facts.is_complete()) {
+            return false;
+        }
         if owned.retry_at_ms.is_some_and(|retry_at_ms| self.now.monotonic_ms < retry_at_ms) {
             return false;
         }

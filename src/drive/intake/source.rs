@@ -33,8 +33,8 @@ const WAITING_BYTES_EACH: usize = 256;
 type Header = (Box<str>, Box<[u8]>);
 
 /// A record that waits.
-pub(super) struct WaitingRecord {
-    pub(super) offset: NextOffset,
+pub(in crate::drive) struct WaitingRecord {
+    pub(in crate::drive) offset: NextOffset,
     topic: Rc<str>,
     timestamp_ms: Option<i64>,
     key: Option<Box<[u8]>>,
@@ -44,7 +44,7 @@ pub(super) struct WaitingRecord {
 }
 
 impl WaitingRecord {
-    pub(super) fn of(topic: Rc<str>, offset: NextOffset, record: &Record<'_>) -> Self {
+    pub(in crate::drive) fn of(topic: Rc<str>, offset: NextOffset, record: &Record<'_>) -> Self {
         let headers = record.headers.iter().map(|&(name, value)| (Box::from(name), Box::from(value)));
         Self {
             offset,
@@ -57,7 +57,7 @@ impl WaitingRecord {
         }
     }
 
-    pub(super) fn with<R>(&self, then: impl FnOnce(&Record<'_>) -> R) -> R {
+    pub(in crate::drive) fn with<R>(&self, then: impl FnOnce(&Record<'_>) -> R) -> R {
         let headers: Vec<(&str, &[u8])> = self.headers.iter().map(|(name, value)| (&**name, &**value)).collect();
         then(&Record {
             topic: &self.topic,
@@ -69,7 +69,7 @@ impl WaitingRecord {
         })
     }
 
-    pub(super) fn timestamp_ms(&self) -> Option<i64> {
+    pub(in crate::drive) fn timestamp_ms(&self) -> Option<i64> {
         self.timestamp_ms
     }
 
@@ -294,7 +294,7 @@ pub(super) fn origins<T: Transport>(
 }
 
 /// A message as a record.
-pub(super) fn with_record<M: Message, R>(message: &M, then: impl FnOnce(&Record<'_>) -> R) -> R {
+pub(in crate::drive) fn with_record<M: Message, R>(message: &M, then: impl FnOnce(&Record<'_>) -> R) -> R {
     let mut headers = Vec::new();
     message.headers(&mut headers);
     then(&Record {

@@ -224,6 +224,10 @@ pub struct MemoryFollower(Cursors);
 impl Follower for MemoryFollower {
     type Message<'m> = MemoryMessage;
 
+    fn partitions(&self) -> anyhow::Result<Option<u32>> {
+        Ok(Some(self.0.log.partitions(&self.0.topic)).filter(|&count| count > 0))
+    }
+
     fn bounds(&self, partition: Partition) -> anyhow::Result<Bounds> {
         Ok(self.0.log.bounds(&self.0.topic, partition)?)
     }

@@ -12,12 +12,14 @@ mod field;
 mod key;
 mod mapping;
 mod number;
+mod reading;
+mod said;
 mod spec;
 
 #[cfg(test)]
 mod tests;
 
-pub use decode::{Fact, Said};
 pub use field::FactField;
 pub use mapping::FactMapping;
+pub use said::{Fact, Said};
 pub use spec::FactSpec;

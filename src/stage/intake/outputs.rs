@@ -4,6 +4,7 @@
 //! that is read again, from its start, meets what of it the log holds already, on each partition for itself. A block may be sent in the middle
 //! of a record: its sections end there. The record is kept as a reject once, however many of its values are refused.
 
+use super::counted::counted;
 use super::{IntakeWork, SourceRecord};
 use crate::event::{Action, LinkKey};
 use crate::findings::At;
@@ -12,6 +13,7 @@ use crate::position::{NextOffset, Position, Span};
 use crate::stage::effect::Effects;
 use crate::stage::sections::Entry;
 use crate::wire::EventToWrite;
+use std::borrow::Cow;
 
 impl IntakeWork {
     /// Takes the event at the start of `span`: what the record at hand gives is read to its end then.
@@ -31,6 +33,15 @@ impl IntakeWork {
             self.tally.muted += 1;
             return;
         }
+        let facts = self.facts.clone();
+        let event = match facts.as_deref() {
+            None => Cow::Borrowed(event),
+            Some(facts) => match counted(facts, event) {
+                Some(event) => event,
+                None => return self.pass_over_uncountable(input),
+            },
+        };
+        let event = &*event;
         self.tally.skewed += u64::from(*skewed);
         let reading = &mut self.inputs[input];
         let before = reading.latest.replace(event.time);
@@ -66,6 +77,12 @@ impl IntakeWork {
             self.passed(input, span.to, checksum_of_record(record));
             self.flush_one(partition.index(), effects);
         }
+    }
+
+    /// None of the items of an event is a product.
+    fn pass_over_uncountable(&mut self, input: usize) {
+        self.tally.uncountable += 1;
+        self.inputs[input].tally.uncountable += 1;
     }
 
     /// All before `next` has been taken, last something of the record with this checksum.

@@ -62,6 +62,8 @@ pub struct InputTally {
     pub skipped: u64,
     /// Records of which the source's transform gave nothing.
     pub filtered: u64,
+    /// Events none of whose items is a product.
+    pub uncountable: u64,
 }
 
 /// A source partition as it is read.

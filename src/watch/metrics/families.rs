@@ -15,6 +15,7 @@ pub(super) struct IntakeFamilies {
     pub(super) rejects: IntCounterVec,
     pub(super) skipped_nulls: IntCounterVec,
     pub(super) filtered: IntCounterVec,
+    pub(super) uncountable: IntCounterVec,
     pub(super) skewed: IntCounterVec,
     pub(super) findings: GaugeVec,
 }
@@ -83,6 +84,11 @@ impl IntakeFamilies {
             filtered: all.counter(
                 "samenloop_filtered_total",
                 "Source records of which their source's transform gave nothing.",
+                &[],
+            )?,
+            uncountable: all.counter(
+                "samenloop_uncountable_total",
+                "Events none of whose items is a product, as the catalogue says: they count for nothing.",
                 &[],
             )?,
             skewed: all.counter(
@@ -199,6 +205,11 @@ impl WaitFamilies {
                 (Outside::Store, all.gauge(
                     "samenloop_store_wait_seconds",
                     "Since how long a worker has been waiting for the snapshot store to answer; 0 when it does not wait.",
+                    &["worker"],
+                )?),
+                (Outside::Facts, all.gauge(
+                    "samenloop_facts_wait_seconds",
+                    "Since how long facts about items have been waited for at start; 0 when they are not.",
                     &["worker"],
                 )?),
             ],

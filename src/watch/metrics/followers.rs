@@ -17,18 +17,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// A counter that follows a running total.
-struct Followed {
+pub(super) struct Followed {
     counter: IntCounter,
     seen: u64,
 }
 
 impl Followed {
-    fn new(family: &IntCounterVec, labels: &[&str]) -> Self {
+    pub(super) fn new(family: &IntCounterVec, labels: &[&str]) -> Self {
         Self { counter: family.with_label_values(labels), seen: 0 }
     }
 
     /// Adds what the total has grown by. A total that shrank was replaced by a new one, which began at 0.
-    fn set(&mut self, total: u64) {
+    pub(super) fn set(&mut self, total: u64) {
         let grown = total.checked_sub(self.seen).unwrap_or(total);
         if grown > 0 {
             self.counter.inc_by(grown);
@@ -115,6 +115,7 @@ pub struct IntakeFollower {
     rejects_family: IntCounterVec,
     skipped_nulls: Followed,
     filtered: Followed,
+    uncountable: Followed,
     skewed: Followed,
     findings: AddedFindings,
     bytes: AddedBytes,
@@ -220,6 +221,7 @@ impl Metrics {
             rejects_family: families.rejects.clone(),
             skipped_nulls: Followed::new(&families.skipped_nulls, &[]),
             filtered: Followed::new(&families.filtered, &[]),
+            uncountable: Followed::new(&families.uncountable, &[]),
             skewed: Followed::new(&families.skewed, &[]),
             findings: AddedFindings { family: families.findings.clone(), seen: BTreeSet::new() },
             bytes: AddedBytes { family: self.state_bytes.clone(), stage: StageName::Intake, seen: BTreeMap::new() },
@@ -305,6 +307,7 @@ impl IntakeFollower {
         }
         self.skipped_nulls.set(tallies.skipped_nulls);
         self.filtered.set(tallies.filtered);
+        self.uncountable.set(tallies.uncountable);
         self.skewed.set(tallies.skewed);
         self.findings.set(&tallies.findings);
         self.bytes.set(&tallies.bytes);

@@ -33,6 +33,8 @@ pub struct IntakeTallies {
     pub skipped_nulls: u64,
     /// Records of which their source's transform gave nothing.
     pub filtered: u64,
+    /// Events none of whose items is a product.
+    pub uncountable: u64,
     /// Events from the future, whose time was corrected.
     pub skewed: u64,
     /// What is found now of input that is in vain.
