@@ -1,5 +1,6 @@
 //! `samenloop check`: probes, one by one, of all that a run needs, or of what files hold and become. Nothing is written anywhere.
 
+mod facts;
 mod files;
 
 use super::{Outcome, Sets, assembly, fields, output, sample};
@@ -84,6 +85,7 @@ impl<W: Write> Report<W> {
 pub(super) fn run(args: CheckArgs, settings: Settings) -> anyhow::Result<Outcome> {
     let mut report = Report { out: output::stdout(), warnings: 0, wrong: 0 };
     report.line(Verdict::Ok, "settings", "every key is known, every value within its limits")?;
+    facts::files(&mut report, &settings)?;
     if args.files.is_empty() {
         service(&mut report, &args, &settings)?;
     } else {
@@ -106,6 +108,7 @@ fn service(report: &mut Report<impl Write>, args: &CheckArgs, settings: &Setting
                 if inspection.brokers == 1 { "1 broker".to_owned() } else { format!("{} brokers", inspection.brokers) };
             report.line(Verdict::Ok, "brokers", &format!("metadata of {many}"))?;
             topics(report, settings, &inspection, &admin)?;
+            facts::topics(report, &inspection)?;
             writing(report, settings, &inspection)?;
             sources(report, args, settings, &inspection)
         }

@@ -132,6 +132,14 @@ fn prepare(settings: &Settings, sources: Vec<SourcePlan>, vigil: &Vigil) -> anyh
             tracing::warn!(topic = report.name, "{warning}");
         }
     }
+    for report in &inspection.facts {
+        if report.partitions.is_none() {
+            tracing::warn!(topic = report.name, "{}", report.says());
+        }
+        if let Some(warning) = &report.warning {
+            tracing::warn!(topic = report.name, "{warning}");
+        }
+    }
     let partitions = partitions_or_refuse(&inspection.own)?;
     let missing = inspection.sources.iter().filter(|source| source.partitions.is_none());
     let missing: Vec<String> = missing.map(|source| format!("{} (source {})", source.topic, source.source)).collect();

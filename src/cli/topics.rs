@@ -47,6 +47,14 @@ pub(super) fn run(args: TopicsArgs, settings: Settings) -> anyhow::Result<Outcom
                 None => writeln!(out, "{}: made", made.name)?,
             }
         }
+        for (name, fault) in admin.create_facts(&settings, &inspection.facts, args.dry_run)? {
+            faults += usize::from(fault.is_some());
+            match fault {
+                Some(fault) => writeln!(out, "{name}: not made: {fault}")?,
+                None if args.dry_run => writeln!(out, "{name}: would be made")?,
+                None => writeln!(out, "{name}: made")?,
+            }
+        }
         if !args.dry_run {
             inspection = if all_made { admin.inspect_made(&settings)? } else { admin.inspect(&settings)? };
         }
@@ -76,7 +84,8 @@ fn table(out: &mut impl Write, inspection: &Inspection, settings: &Settings) -> 
         pairs: partitions(TopicKind::Pairs, settings.logs.pairs_partitions),
     };
     let sources = inspection.sources.iter().map(|source| source.topic.len());
-    let width = inspection.own.iter().map(|report| report.name.len()).chain(sources).max().unwrap_or(0);
+    let facts = inspection.facts.iter().map(|report| report.name.len());
+    let width = inspection.own.iter().map(|report| report.name.len()).chain(sources).chain(facts).max().unwrap_or(0);
     for report in &inspection.own {
         let state = state(report, logs);
         writeln!(out, "{:width$}  {state}", report.name)?;
@@ -95,6 +104,12 @@ fn table(out: &mut impl Write, inspection: &Inspection, settings: &Settings) -> 
                 writeln!(out, "{:width$}  missing, of source {name}; there is a topic {near}", source.topic)?;
             }
             (None, None) => writeln!(out, "{:width$}  missing, of source {name}", source.topic)?,
+        }
+    }
+    for report in &inspection.facts {
+        writeln!(out, "{:width$}  {}", report.name, report.says())?;
+        if let Some(warning) = &report.warning {
+            writeln!(out, "  warning: {warning}")?;
         }
     }
     Ok(())

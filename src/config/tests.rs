@@ -5,6 +5,7 @@ use crate::intake::TypeSpec;
 use crate::limits::ID_BYTES_MAX;
 use std::collections::BTreeSet;
 
+mod facts;
 mod kafka;
 
 fn file(text: &str) -> Layers {

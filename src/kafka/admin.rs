@@ -4,6 +4,7 @@
 
 use super::client::{self, ClientError, ClientLog};
 use super::errors::is_refusal;
+use super::facts_topics::FactsTopicReport;
 use super::topics::{Cluster, Found, LogPartitions, TopicKind, TopicNames, TopicReport};
 use crate::config::Settings;
 use crate::limits::SOURCE_PARTITIONS_MAX;
@@ -94,6 +95,8 @@ pub struct Inspection {
     pub own: Vec<TopicReport>,
     /// The sources that read a topic.
     pub sources: Vec<SourceTopic>,
+    /// The topics of facts.
+    pub facts: Vec<FactsTopicReport>,
 }
 
 impl Inspection {
@@ -184,7 +187,8 @@ impl Admin {
         let cluster = Cluster { brokers, pairs, block_bytes, bootstrap: &self.bootstrap };
         let report = |kind| TopicReport::new(kind, names.name(kind), found.get(&kind).cloned(), &cluster);
         let own = TopicKind::ALL.map(report).to_vec();
-        Ok(Inspection { brokers: cluster.brokers, own, sources: sources(settings, &metadata) })
+        let facts = self.facts(settings, &metadata)?;
+        Ok(Inspection { brokers: cluster.brokers, own, sources: sources(settings, &metadata), facts })
     }
 
     /// [`inspect`](Self::inspect), once the brokers show all of samenloop's topics: those just made take a moment to get
@@ -352,6 +356,11 @@ impl Admin {
         answer.get("default.replication.factor")?.value.as_deref()?.parse().ok()
     }
 
+    /// Where the brokers are, for commands.
+    pub(super) fn bootstrap(&self) -> &str {
+        &self.bootstrap
+    }
+
     pub(super) fn brokers(&self, what: &'static str, error: KafkaError) -> AdminError {
         for _ in 0..EVENTS_MAX {
             if self.asker.poll(Duration::ZERO).is_none() {
@@ -379,7 +388,7 @@ fn is_topic(resource: &ConfigResource, name: &str) -> bool {
     matches!(&resource.specifier, OwnedResourceSpecifier::Topic(topic) if topic == name)
 }
 
-fn topic(metadata: &Metadata, name: &str) -> Option<Found> {
+pub(super) fn topic(metadata: &Metadata, name: &str) -> Option<Found> {
     let topic = metadata.topics().iter().find(|topic| topic.name() == name && !topic.partitions().is_empty())?;
     let copies = topic.partitions().iter().map(|partition| partition.replicas().len()).min().unwrap_or(0);
     let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
@@ -391,13 +400,18 @@ fn sources(settings: &Settings, metadata: &Metadata) -> Vec<SourceTopic> {
     with_topic
         .map(|(source, topic_name)| {
             let partitions = topic(metadata, &topic_name).map(|found| found.partitions);
-            let others = metadata.topics().iter().map(|topic| topic.name()).filter(|name| !name.starts_with("__"));
-            let distances = others.map(|name| (strsim::damerau_levenshtein(name, &topic_name), name));
-            let close = distances.filter(|(distance, name)| *distance <= topic_name.len().max(name.len()) / 4).min();
-            let nearest = close.filter(|_| partitions.is_none()).map(|(_, name)| name.to_owned());
+            let nearest = if partitions.is_none() { nearest(metadata, &topic_name) } else { None };
             SourceTopic { source: source.name.clone(), topic: topic_name, partitions, nearest }
         })
         .collect()
+}
+
+/// What is there, and looks most like `wanted`.
+pub(super) fn nearest(metadata: &Metadata, wanted: &str) -> Option<String> {
+    let others = metadata.topics().iter().map(|topic| topic.name()).filter(|name| !name.starts_with("__"));
+    let distances = others.map(|name| (strsim::damerau_levenshtein(name, wanted), name));
+    let close = distances.filter(|(distance, name)| *distance <= wanted.len().max(name.len()) / 4).min();
+    close.map(|(_, name)| name.to_owned())
 }
 
 /// What the brokers' refusal to make a topic means, and what to do.
@@ -428,6 +442,7 @@ mod tests {
             brokers: 1,
             own: Vec::new(),
             sources: vec![source(Some(4000)), source(None), source(Some(more))],
+            facts: Vec::new(),
         };
         assert_eq!(of(96).too_many_partitions(), None);
         let fault = of(97).too_many_partitions().unwrap();

@@ -14,6 +14,7 @@
 
 pub mod admin;
 pub mod client;
+pub mod facts_topics;
 pub mod lists;
 pub mod probe;
 pub mod registry;

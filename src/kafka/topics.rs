@@ -286,7 +286,7 @@ fn judge(kind: TopicKind, name: &str, found: &Found, cluster: &Cluster<'_>) -> V
             Rule::AtLeast(severity, why) if !at_least(is, &wanted.value) => (severity, why),
             _ => continue,
         };
-        let command = alter(name, wanted.setting, &wanted.value, cluster);
+        let command = alter(name, wanted.setting, &wanted.value, cluster.bootstrap);
         differences.push(difference(severity, wanted.setting, &is, &wanted.value, why, command));
     }
     differences.extend(copies(name, found, cluster));
@@ -313,7 +313,7 @@ fn takes_no_block(kind: TopicKind, size: &str, cluster: &Cluster<'_>) -> bool {
 fn copies(name: &str, found: &Found, cluster: &Cluster<'_>) -> Option<Difference> {
     let insync = found.settings.get("min.insync.replicas").and_then(|text| text.parse::<u32>().ok()).unwrap_or(1);
     if insync > found.replicas {
-        let command = alter(name, "min.insync.replicas", &INSYNC.min(found.replicas).to_string(), cluster);
+        let command = alter(name, "min.insync.replicas", &INSYNC.min(found.replicas).to_string(), cluster.bootstrap);
         let why = "nothing can be written: it asks for more copies than there are";
         let wanted = format!("at most {}", found.replicas);
         return Some(difference(Severity::Error, "min.insync.replicas", &insync, &wanted, why, command));
@@ -355,11 +355,16 @@ fn at_least(found: &str, wanted: &str) -> bool {
 }
 
 fn tool(name: &str, cluster: &Cluster<'_>) -> String {
-    format!("kafka-{name}.sh --bootstrap-server {}", cluster.bootstrap)
+    tool_at(name, cluster.bootstrap)
 }
 
-fn alter(name: &str, setting: &str, value: &str, cluster: &Cluster<'_>) -> String {
-    let tool = tool("configs", cluster);
+fn tool_at(name: &str, bootstrap: &str) -> String {
+    format!("kafka-{name}.sh --bootstrap-server {bootstrap}")
+}
+
+/// The command that sets a topic's setting.
+pub(super) fn alter(name: &str, setting: &str, value: &str, bootstrap: &str) -> String {
+    let tool = tool_at("configs", bootstrap);
     format!("{tool} --entity-type topics --entity-name {name} --alter --add-config {setting}={value}")
 }
 

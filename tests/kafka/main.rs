@@ -27,6 +27,7 @@ mod shop;
 mod avro;
 mod batches;
 mod check;
+mod facts;
 mod faults;
 mod house;
 mod members;

@@ -267,6 +267,12 @@ fn a_fact_waits_for_its_schema_and_keeps_its_place() {
     assert_eq!(bench.stock("A"), Stock::In, "the newer one came behind the one that waited");
 }
 
+fn tell(facts: &Facts, topic: FactsTopic, value: &str) {
+    let mapping = FactSpec::new(topic).compile(None).unwrap();
+    let record = Record { value: Some(value.as_bytes()), ..Record::default() };
+    mapping.decode(&crate::intake::Plans::default(), &record, |fact| fact.unwrap().tell(facts).unwrap());
+}
+
 struct Deaf;
 
 impl Sink for Deaf {
@@ -294,4 +300,62 @@ fn intake_takes_no_event_before_facts_are_complete() {
     facts.complete();
     pipeline.flush().unwrap();
     assert_eq!(pipeline.intake_tally().accepted.iter().sum::<u64>(), 1);
+}
+
+/// A pipeline on a log of one partition of each kind, which is kept.
+fn pipeline(facts: &Arc<Facts>, log: &MemoryLog) -> Pipeline<Deaf> {
+    let source = SourcePartition::new("shop", 0);
+    let input = IntakeInput { source, mapping: Arc::new(MappingSpec::default().compile().unwrap()) };
+    let mut pipeline = Pipeline::open(setup(facts), vec![input], i64::MAX, log.clone(), Deaf).unwrap();
+    pipeline.clock(1_700_000_000_000).unwrap();
+    pipeline
+}
+
+fn counts(pipeline: &Pipeline<Deaf>) -> String {
+    let mut written = Vec::new();
+    crate::serve::write_counts(&pipeline.asked(), None, &mut written).unwrap();
+    String::from_utf8(written).unwrap()
+}
+
+#[test]
+fn a_variant_counts_as_its_parent_what_is_no_product_counts_for_nothing_and_both_are_in_the_log_for_good() {
+    let facts = Arc::new(Facts::new(1 << 30));
+    for value in [
+        r#"{"item":"A-red","parent":"A"}"#,
+        r#"{"item":"A-blue","parent":"A"}"#,
+        r#"{"item":"deposit","countable":false}"#,
+    ] {
+        tell(&facts, FactsTopic::Catalogue, value);
+    }
+    facts.complete();
+    let log = MemoryLog::new(1, 1).keeping();
+    let mut first = pipeline(&facts, &log);
+    let lines = |items: &[&str]| {
+        let lines: Vec<String> = items.iter().map(|item| format!(r#"{{"item":"{item}"}}"#)).collect();
+        lines.join(",")
+    };
+    let orders = [lines(&["A-red", "A-blue", "B", "deposit"]), lines(&["A", "B"]), lines(&["deposit"])];
+    for (number, lines) in (0..).zip(orders) {
+        let order = format!(
+            r#"{{"type":"order","user":"u{number}","ts":1700000000000,"order_id":"{number}","lines":[{lines}]}}"#
+        );
+        let record = Record { value: Some(order.as_bytes()), ..Record::default() };
+        first.feed(0, NextOffset(number), &record).unwrap();
+    }
+    first.flush().unwrap();
+    first.rest().unwrap();
+    let tally = first.intake_tally();
+    assert_eq!((tally.uncountable, tally.accepted.iter().sum::<u64>(), tally.rejected()), (1, 2, 0));
+    let counted = counts(&first);
+    assert!(counted.contains("bought_together\tA\tB\t2\t"), "{counted}");
+    assert!(!counted.contains("A-red") && !counted.contains("deposit"), "{counted}");
+    first.finish().unwrap();
+    drop(first);
+    tell(&facts, FactsTopic::Catalogue, r#"{"item":"A-red","parent":"C"}"#);
+    tell(&facts, FactsTopic::Catalogue, r#"{"item":"deposit","countable":true}"#);
+    let mut second = pipeline(&facts, &log);
+    second.flush().unwrap();
+    second.rest().unwrap();
+    assert_eq!(second.intake_tally().accepted.iter().sum::<u64>(), 0, "the log holds all of them");
+    assert_eq!(counts(&second), counted, "what was decided stays");
 }

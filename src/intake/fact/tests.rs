@@ -167,7 +167,7 @@ fn what_a_fact_cannot_be_is_refused_with_its_place_and_what_to_do_and_the_former
         assert!(reject.message.contains(part), "{value}: {reject}");
     }
     let facts = roomy();
-    let catalogue = mapping(FactsTopic::Catalogue, "");
+    let catalogue = mapping(Catalogue, "");
     taken(&catalogue, r#"{"item":"A","price":7}"#, &facts);
     let bad = told(&catalogue, &record(None, Some(r#"{"item":"A","price":"7,50"}"#)), &facts);
     assert!(bad[0].is_err());

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::event::EventType;
+use crate::facts::FactsTopic;
 use crate::findings::Kind;
 use crate::position::{NextOffset, Partition, SourcePartition};
 use crate::relation::{Fate, Relation};
@@ -44,6 +45,9 @@ fn shown() -> (Metrics, String) {
     snapshots.trimmed(Log::Totals, Partition(0), NextOffset(7));
     snapshots.update(1, 1);
     metrics.set_snapshot_interval(0);
+    let mut facts = metrics.facts(FactsTopic::Stock);
+    facts.update(&FactsTallies { records: 1, refused: [("bad_key", 1)].into(), shortened: 1, lag: 1 });
+    metrics.show_facts(1, 1, true);
     let health = Health::new(1, HEARTBEAT_AGE_MAX);
     let _waiting = (health.waits().worker("rows-0"), health.waits().source(&SourcePartition::new("club", 1)));
     health.waits().set_topic("club", TopicStanding { partitions: 2, unread: Vec::new() });
@@ -147,6 +151,7 @@ fn no_label_can_name_a_user_or_an_item_and_only_where_it_is_bounded_a_shop() {
         "route",
         "finding",
         "outcome",
+        "topic",
     ];
     for family in Metrics::new().unwrap().families() {
         for label in family.labels {

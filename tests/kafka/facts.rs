@@ -1,0 +1,94 @@
+//! Facts on topics: read whole before anything is counted, followed from then on, read again after a restart.
+
+use crate::house::views;
+use crate::kafka::{self, Sent, wait_until};
+use crate::service::House;
+use std::time::Duration;
+
+const SOON: Duration = Duration::from_secs(30);
+const COMPACTED: &[(&str, &str)] = &[("cleanup.policy", "compact")];
+
+fn said(key: &str, value: &str, partition: i32) -> Sent {
+    Sent::of(key, value).to(partition)
+}
+
+fn taken_away(key: &str, partition: i32) -> Sent {
+    Sent { value: None, ..Sent::of(key, "").to(partition) }
+}
+
+#[test]
+fn facts_are_complete_before_an_event_is_counted_and_a_restart_knows_them_again() {
+    let mut house = House::new("facts");
+    let bootstrap = house.broker.bootstrap();
+    let [catalogue, stock] = ["catalogue", "stock"].map(|name| {
+        let topic = house.broker.topic(name);
+        kafka::create_topic(bootstrap, &topic, 2, COMPACTED);
+        topic
+    });
+    // Of the five items that are viewed, one is a variant of another, and one is no product.
+    kafka::produce(
+        bootstrap,
+        &catalogue,
+        [
+            said("main/i1", r#"{"item":"i1","parent":"i0"}"#, 0),
+            said("main/i2", r#"{"item":"i2","countable":false}"#, 1),
+            said("main/i9", r#"{"item":"i9","name":"gone soon"}"#, 1),
+            taken_away("main/i9", 1),
+            said("main/i8", r#"{"item":"i8","price":"7,50"}"#, 0),
+        ],
+    );
+    let out: Vec<Sent> = (0..2000)
+        .map(|number| said(&format!("main/s{number}"), &format!(r#"{{"item":"s{number}","quantity":0}}"#), number % 2))
+        .collect();
+    kafka::produce(bootstrap, &stock, out);
+    let topic = house.source("shop", 2, &[], "");
+    kafka::produce(bootstrap, &topic, views(200));
+    house.more = format!("[facts.catalogue]\ntopic = \"{catalogue}\"\n[facts.stock]\ntopic = \"{stock}\"\n");
+    house.create_topics();
+    let mut instance = house.start("first");
+    house.wait_rest(&mut [&mut instance]);
+    assert_eq!(house.event_entries().sum(), 160, "a fifth of the views are of no product");
+    let items = |instance: &crate::service::Instance| instance.metrics().sum("samenloop_facts_items");
+    // Two in the catalogue, the parent of one of them, and what is out of stock.
+    wait_until("all facts are shown", SOON, || (items(&instance) == 2003.0).then_some(()));
+    let refused = instance.metrics().sum_where("samenloop_facts_refused_total", "reason=\"bad_number\"");
+    assert_eq!(refused, 1.0);
+    wait_until("the bad fact is kept", SOON, || {
+        let rejects = kafka::read_all(bootstrap, &house.own("rejects"));
+        (rejects.len() == 1 && rejects[0].key.as_deref() == Some(b"main/i8".as_slice())).then_some(())
+    });
+    let keys: Vec<String> = house.list_records().into_iter().map(|(key, _)| key).collect();
+    assert!(keys.iter().any(|key| key.ends_with("/i0")), "{keys:?}");
+    assert!(!keys.iter().any(|key| key.ends_with("/i1") || key.ends_with("/i2")), "{keys:?}");
+
+    kafka::produce(bootstrap, &stock, (0..1000).map(|number| taken_away(&format!("main/s{number}"), number % 2)));
+    wait_until("what is taken away is gone", SOON, || (items(&instance) == 1003.0).then_some(()));
+    instance.stop();
+    let before = house.ends("events");
+    let mut instance = house.start("again");
+    house.wait_rest(&mut [&mut instance]);
+    wait_until("all facts are known again", SOON, || (items(&instance) == 1003.0).then_some(()));
+    assert_eq!(house.event_entries().sum(), 160, "nothing is counted again: {before:?}");
+    instance.stop();
+}
+
+#[test]
+fn a_topic_of_facts_that_is_not_there_is_waited_for_and_readiness_says_so() {
+    let mut house = House::new("nofacts");
+    let bootstrap = house.broker.bootstrap();
+    let topic = house.source("shop", 1, &[], "");
+    kafka::produce(bootstrap, &topic, views(20));
+    let stock = house.broker.topic("stock");
+    house.more = format!("[facts.stock]\ntopic = \"{stock}\"\n");
+    house.create_topics();
+    let mut instance = house.start_alone("waits");
+    wait_until("it says what it waits for", SOON, || {
+        let (status, body) = instance.get("/readyz");
+        (status == 503 && body.contains("waiting for facts about items")).then_some(())
+    });
+    assert_eq!(house.event_entries().sum(), 0);
+    kafka::create_topic(bootstrap, &stock, 1, COMPACTED);
+    house.wait_rest(&mut [&mut instance]);
+    assert_eq!(house.event_entries().sum(), 20);
+    instance.stop();
+}
