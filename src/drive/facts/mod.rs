@@ -78,7 +78,8 @@ pub struct FactsWorker<T: Transport> {
     schemas: Schemas,
     wait_ms: i64,
     when_away: WhenAway,
-    /// When anything came last, by the steady clock.
+    /// Records taken so far, and when the last one came, by the steady clock.
+    records: u64,
     moved_ms: i64,
     next_second_ms: i64,
     next_forget_ms: i64,
@@ -106,6 +107,7 @@ impl<T: Transport> FactsWorker<T> {
             schemas: Schemas::new(hands.plan.schemas.clone()),
             wait_ms: feed.wait_ms,
             when_away: feed.when_away,
+            records: 0,
             moved_ms: now_ms,
             next_second_ms: now_ms,
             next_forget_ms: now_ms.saturating_add(UNKNOWN_AGAIN_MS),
@@ -162,7 +164,8 @@ impl<T: Transport> Worker for FactsWorker<T> {
         for topic in &mut self.topics {
             is_idle &= topic.read(&self.facts, &mut self.schemas, &mut self.rejects, &mut self.hands.ties, now)?;
         }
-        if !is_idle {
+        let records: u64 = self.topics.iter().map(Followed::records).sum();
+        if std::mem::replace(&mut self.records, records) != records {
             self.moved_ms = now.monotonic_ms;
         }
         self.rejects.flush();

@@ -126,6 +126,10 @@ impl<T: Transport> Followed<T> {
         (partitions > 0).then(|| format!("{left} records of facts.{name} are to be read{waits}"))
     }
 
+    pub(super) fn records(&self) -> u64 {
+        self.tallies.records
+    }
+
     pub(super) fn refused(&self) -> u64 {
         self.tallies.refused.values().sum()
     }

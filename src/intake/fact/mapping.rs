@@ -159,8 +159,8 @@ impl FactSpec {
 /// Refuses what is said of a field that has no such thing.
 fn check(field: FactField, place: &FactOriginSpec) -> Result<(), String> {
     let holds = field.holds();
-    if place.has_time && holds != Holds::Time || place.origin == TimeOriginSpec::RecordTimestamp && holds != Holds::Time
-    {
+    let is_time = place.has_time || place.origin == TimeOriginSpec::RecordTimestamp;
+    if is_time && holds != Holds::Time {
         return Err("record, unit, format, zone and day are for times only".to_owned());
     }
     if !place.values.is_empty() && !matches!(holds, Holds::Word | Holds::Truth) {

@@ -52,7 +52,9 @@ fn is_live(standing: &Standing) -> bool {
 /// All reasons, what has to come first at the front.
 fn why_not_ready(health: &Health, standings: &[Standing]) -> String {
     let mut reasons = Vec::new();
-    let unsettled = health.waiting().len();
+    let (of_facts, unsettled): (Vec<_>, Vec<_>) =
+        health.waiting().into_iter().partition(|worker| worker.starts_with("facts-"));
+    let unsettled = unsettled.len();
     let behind = standings.iter().filter(|standing| !is_live(standing)).count();
     if unsettled > 0 {
         reasons.push(format!(
@@ -60,6 +62,9 @@ fn why_not_ready(health: &Health, standings: &[Standing]) -> String {
         ));
     } else if standings.is_empty() {
         reasons.push("no partition is on this instance yet".to_owned());
+    }
+    if !of_facts.is_empty() {
+        reasons.push("not all facts about items have been read yet".to_owned());
     }
     if behind > 0 {
         reasons.push(format!("{behind} of {} partitions are not live", standings.len()));
