@@ -129,6 +129,7 @@ impl Manual {
         let order =
             |relation: &Relation| (relation.position.unwrap_or(u16::MAX), relation.other.clone(), relation.kind);
         self.relations.sort_by_cached_key(order);
+        self.relations.shrink_to_fit(); // most anchors have one
     }
 
     /// The same of verdicts.
@@ -136,14 +137,20 @@ impl Manual {
         self.verdicts.retain(|known| (known.list, &*known.other) != (key.list, key.other));
         self.verdicts.extend(verdict);
         self.verdicts.sort_by(|a, b| (&a.other, a.list).cmp(&(&b.other, b.list)));
+        self.verdicts.shrink_to_fit();
     }
 
     pub(super) fn bytes(&self) -> usize {
+        if self.is_empty() {
+            return 0;
+        }
+        /// Counts of who holds it, and its place in the table.
+        const AROUND: usize = size_of::<Manual>() + 2 * size_of::<usize>() + size_of::<(u64, usize)>() * 8 / 7 + 1;
         let relations = self.relations.iter().map(|relation| size_of::<Relation>() + relation.other.len());
         let verdicts = self
             .verdicts
             .iter()
             .map(|verdict| size_of::<Verdict>() + verdict.other.len() + verdict.who.len() + verdict.why.len());
-        self.shop.len() + self.item.len() + relations.sum::<usize>() + verdicts.sum::<usize>()
+        AROUND + self.shop.len() + self.item.len() + relations.sum::<usize>() + verdicts.sum::<usize>()
     }
 }
