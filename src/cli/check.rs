@@ -108,7 +108,7 @@ fn service(report: &mut Report<impl Write>, args: &CheckArgs, settings: &Setting
                 if inspection.brokers == 1 { "1 broker".to_owned() } else { format!("{} brokers", inspection.brokers) };
             report.line(Verdict::Ok, "brokers", &format!("metadata of {many}"))?;
             topics(report, settings, &inspection, &admin)?;
-            facts::topics(report, &inspection)?;
+            facts::topics(report, args, settings, &inspection)?;
             writing(report, settings, &inspection)?;
             sources(report, args, settings, &inspection)
         }

@@ -18,8 +18,8 @@ const REFUSED_TOLD_MAX: u64 = 10;
 pub(super) struct Known {
     /// The table.
     pub(super) facts: Arc<Facts>,
-    /// The topics that are to be followed.
-    pub(super) feed: Option<FactsFeed>,
+    /// The topics that are to be followed, if any: what files say begins and ends to hold in time, too.
+    pub(super) feed: FactsFeed,
     /// What became of each file.
     pub(super) files: Vec<FactsRead>,
 }
@@ -73,12 +73,8 @@ pub(super) fn known(settings: &Settings) -> anyhow::Result<Option<Known>> {
     if followed.is_empty() {
         facts.complete();
     }
-    let feed = (!followed.is_empty()).then(|| FactsFeed {
-        sources: followed,
-        wait_ms: settings.facts.wait_ms,
-        when_away: settings.facts.when_away,
-        ..FactsFeed::default()
-    });
+    let (wait_ms, when_away) = (settings.facts.wait_ms, settings.facts.when_away);
+    let feed = FactsFeed { sources: followed, wait_ms, when_away, ..FactsFeed::default() };
     Ok(Some(Known { facts, feed, files }))
 }
 

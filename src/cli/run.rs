@@ -166,7 +166,7 @@ fn prepare(settings: &Settings, sources: Vec<SourcePlan>, vigil: &Vigil) -> anyh
     let (facts, feed) = match known {
         Some(known) => {
             known.tell();
-            (Some(known.facts), known.feed)
+            (Some(known.facts), Some(known.feed))
         }
         None => (None, None),
     };

@@ -4,7 +4,9 @@
 use super::sources::EventFile;
 use crate::config::Settings;
 use crate::event::{Action, OrderStep, UserKeys};
-use crate::intake::{Admitted, Intake, Learned, Mapping, Now, Plans, Reason, Record, Reject, SchemaId, TimeRules};
+use crate::intake::{
+    Admitted, Form, Intake, Learned, Mapping, Now, Plans, Reason, Record, Reject, SchemaId, TimeRules,
+};
 use crate::kafka::registry::{Registry, RegistryError};
 use crate::watch::now_ms;
 use anyhow::Context as _;
@@ -93,7 +95,7 @@ impl Tried {
     ) -> anyhow::Result<()> {
         let mapping = Arc::clone(&self.mapping);
         while let Some(id) = mapping.missing_schema(&self.plans, record) {
-            learn(&mapping, &mut self.plans, id, registry)?;
+            learn(mapping.form(), &mut self.plans, id, registry)?;
         }
         let now = Now { clock_ms: Some(now_ms()), read_to: None };
         self.records += 1;
@@ -173,15 +175,13 @@ impl Became {
 }
 
 /// Asks the registry for a schema.
-fn learn(mapping: &Mapping, plans: &mut Plans, id: SchemaId, registry: Option<&Registry>) -> anyhow::Result<()> {
+pub(super) fn learn(form: &Form, plans: &mut Plans, id: SchemaId, registry: Option<&Registry>) -> anyhow::Result<()> {
     let registry = registry.with_context(|| {
         format!("its records name schema {}, and no registry is configured: set registry.url, or schema_file", id.0)
     })?;
     match registry.schema(id.0) {
-        Ok(text) => mapping.learn(plans, id, Learned::Schema(&text)),
-        Err(RegistryError::NotFound { .. } | RegistryError::NotAvro { .. }) => {
-            mapping.learn(plans, id, Learned::NotFound)
-        }
+        Ok(text) => form.learn(plans, id, Learned::Schema(&text)),
+        Err(RegistryError::NotFound { .. } | RegistryError::NotAvro { .. }) => form.learn(plans, id, Learned::NotFound),
         Err(error) => return Err(error.into()),
     }
     Ok(())

@@ -67,7 +67,7 @@ pub struct Plan {
     pub codec: ListCodec,
     /// Where states of stages are kept; none where every start reads the logs from their beginning.
     pub snapshots: Option<Snapshots>,
-    /// The topics that facts come from; none where they are all read before, or there are none.
+    /// The topics that facts come from while a run goes on; none where there is no run, or there are no facts.
     pub feed: Option<FactsFeed>,
     /// Where the schemas of sources and of lists published before are.
     pub schemas: Option<Arc<dyn SchemaSource>>,

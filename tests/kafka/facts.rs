@@ -92,3 +92,42 @@ fn a_topic_of_facts_that_is_not_there_is_waited_for_and_readiness_says_so() {
     assert_eq!(house.event_entries().sum(), 20);
     instance.stop();
 }
+
+#[test]
+fn the_topic_of_verdicts_is_made_and_one_that_is_not_compacted_is_warned_of() {
+    let mut house = House::new("verdicts");
+    let bootstrap = house.broker.bootstrap();
+    house.source("shop", 1, &[], "");
+    let (stock, verdicts) = (house.broker.topic("stock"), house.own("verdicts"));
+    kafka::create_topic(bootstrap, &stock, 2, &[("cleanup.policy", "delete")]);
+    kafka::produce(
+        bootstrap,
+        &stock,
+        [said("main/a", r#"{"item":"a","quantity":"?"}"#, 0), said("main/b", r#"{"item":"b","quantity":1}"#, 1)],
+    );
+    house.more = format!("[facts.stock]\ntopic = \"{stock}\"\n[facts.verdicts]\ntopic = \"{verdicts}\"\n");
+    let made = house.command(&["topics", "--create"]);
+    assert_eq!(made.code, Some(0), "{}{}", made.stdout, made.stderr);
+    assert!(made.stdout.contains(&format!("{verdicts}: made")), "{}", made.stdout);
+    assert!(kafka::topics(bootstrap).contains(&verdicts));
+    let shown = house.command(&["topics"]);
+    let mend = format!("--entity-name {stock} --alter --add-config cleanup.policy=compact");
+    assert!(
+        shown.stdout.contains("cleanup.policy is delete, wanted is compact") && shown.stdout.contains(&mend),
+        "{}",
+        shown.stdout
+    );
+    assert_eq!(
+        shown.stdout.matches("cleanup.policy is").count(),
+        1,
+        "the topic of verdicts is compacted: {}",
+        shown.stdout
+    );
+    let checked = house.command(&["check"]);
+    let mapped = checked.stdout.lines().find(|line| line.contains("mapping of facts.stock")).unwrap_or_default();
+    assert!(
+        mapped.starts_with("warning ") && mapped.contains("1 facts can be used, 1 are refused; the first is"),
+        "{}",
+        checked.stdout
+    );
+}

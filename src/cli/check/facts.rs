@@ -1,9 +1,13 @@
 //! `samenloop check` of facts: what the settings' files hold, and whether the topics are there.
 
-use super::{Report, Verdict};
+use super::{CheckArgs, Report, SAMPLE_DEFAULT, Verdict};
 use crate::cli::facts::{FactsRead, known};
-use crate::config::Settings;
+use crate::cli::{assembly, sample};
+use crate::config::{FactsSourceSettings, Settings};
+use crate::intake::{Plans, Record};
 use crate::kafka::admin::Inspection;
+use crate::kafka::probe::{self, Taken};
+use crate::kafka::registry::Registry;
 use std::io::Write;
 
 /// Reads the files that facts come from, a line each.
@@ -27,8 +31,13 @@ pub(super) fn files(report: &mut Report<impl Write>, settings: &Settings) -> any
     Ok(())
 }
 
-/// Whether the topics of facts are there, and compacted.
-pub(super) fn topics(report: &mut Report<impl Write>, inspection: &Inspection) -> anyhow::Result<()> {
+/// Whether the topics of facts are there, and compacted, and what their newest records become.
+pub(super) fn topics(
+    report: &mut Report<impl Write>,
+    args: &CheckArgs,
+    settings: &Settings,
+    inspection: &Inspection,
+) -> anyhow::Result<()> {
     for topic in &inspection.facts {
         let probe = format!("topic {}", topic.name);
         let verdict = if topic.partitions.is_some() { Verdict::Ok } else { Verdict::Warning };
@@ -36,6 +45,80 @@ pub(super) fn topics(report: &mut Report<impl Write>, inspection: &Inspection) -
         if let Some(warning) = &topic.warning {
             report.line(Verdict::Warning, &probe, warning)?;
         }
+        let source = settings.facts.source(topic.topic);
+        let (Some(partitions), Some(source)) = (topic.partitions, source) else { continue };
+        match probe::newest(settings, &topic.name, partitions, args.sample.unwrap_or(SAMPLE_DEFAULT)) {
+            Ok(taken) => mapped(report, settings, source, &taken)?,
+            Err(error) => {
+                let text = format!("{error}. This user needs the rights Describe and Read on topic {}", topic.name);
+                report.line(Verdict::Wrong, &probe, &text)?;
+            }
+        }
     }
     Ok(())
+}
+
+/// What the newest records become by the mapping of their topic.
+fn mapped(
+    report: &mut Report<impl Write>,
+    settings: &Settings,
+    source: &FactsSourceSettings,
+    taken: &Taken,
+) -> anyhow::Result<()> {
+    let probe = format!("mapping of facts.{}", source.kind().name());
+    if taken.records.is_empty() {
+        return report.line(Verdict::Warning, &probe, "not tried: the topic holds no records yet");
+    }
+    let registry = Registry::new(&settings.registry).ok().flatten(); // a faulty one has a line of its own
+    match tried(settings, source, registry.as_ref(), taken) {
+        Err(error) => report.line(Verdict::Wrong, &probe, &format!("{error:#}")),
+        Ok((facts, refused, first)) => {
+            let verdict = match (facts, refused) {
+                (_, 0) => Verdict::Ok,
+                (0, _) => Verdict::Wrong,
+                _ => Verdict::Warning,
+            };
+            let first = first.map(|first| format!("; the first is {first}")).unwrap_or_default();
+            let records = taken.records.len();
+            let text =
+                format!("of the {records} newest records {facts} facts can be used, {refused} are refused{first}");
+            report.line(verdict, &probe, &text)
+        }
+    }
+}
+
+/// How many facts can be used, how many are refused, and the first of these.
+fn tried(
+    settings: &Settings,
+    source: &FactsSourceSettings,
+    registry: Option<&Registry>,
+    taken: &Taken,
+) -> anyhow::Result<(usize, usize, Option<String>)> {
+    let mapping = assembly::fact_mapping(source, settings.facts.low_stock)?;
+    let topic = source.topic.as_deref().unwrap_or_default();
+    let (mut plans, mut facts, mut refused, mut first) = (Plans::default(), 0, 0, None);
+    for record in &taken.records {
+        let headers: Vec<(&str, &[u8])> =
+            record.headers.iter().map(|(name, value)| (name.as_str(), value.as_slice())).collect();
+        let place = format!("{topic}-{}@{}", record.partition, record.offset);
+        let record = Record {
+            topic,
+            key: record.key.as_deref(),
+            value: record.value.as_deref(),
+            timestamp_ms: record.timestamp_ms,
+            headers: &headers,
+            around: None,
+        };
+        while let Some(id) = mapping.missing_schema(&plans, &record) {
+            sample::learn(mapping.form(), &mut plans, id, registry)?;
+        }
+        mapping.decode(&plans, &record, |decoded| match decoded {
+            Ok(_) => facts += 1,
+            Err(reject) => {
+                refused += 1;
+                first.get_or_insert_with(|| format!("{place}: {reject}"));
+            }
+        });
+    }
+    Ok((facts, refused, first))
 }

@@ -199,6 +199,12 @@ impl FactMapping {
         self.topic
     }
 
+    /// How its records are written.
+    #[must_use]
+    pub fn form(&self) -> &Form {
+        &self.form
+    }
+
     /// The same with the texts of schema files: see [`Form::with_schemas`].
     ///
     /// # Errors
