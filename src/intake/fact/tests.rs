@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::facts::{Facts, FactsTopic, ItemFacts, Ruling, Stock};
-use crate::intake::{FactOriginSpec, OneOrMore, Plans, Reason, Record, Reject};
+use crate::intake::{FactOriginSpec, Format, Learned, OneOrMore, Plans, Reason, Record, Reject, SchemaId};
 use crate::items::fingerprint;
 use crate::limits::{ID_BYTES_MAX, LINK_BYTES_MAX, NAME_BYTES_MAX};
 use proptest::prelude::*;
@@ -289,6 +289,28 @@ fn a_tombstone_takes_away_what_its_key_says() {
     taken(&deleted, r#"{"item":"A","price":7,"op":"c"}"#, &facts);
     taken(&deleted, r#"{"item":"A","price":"whatever","op":"d"}"#, &facts);
     assert_eq!((of(&facts, "A").price, facts.items()), (None, 0));
+}
+
+#[test]
+fn a_tombstone_with_a_key_in_avro_waits_for_the_schema_of_its_key_and_takes_away_what_that_says() {
+    let text = |text: &str| [&[u8::try_from(2 * text.len()).unwrap()][..], text.as_bytes()].concat();
+    let wire = |datum: &[u8]| [&[0, 0, 0, 0, 7][..], datum].concat();
+    let fields = r#"[{"name":"item","type":"string"},{"name":"shop","type":"string"}]"#;
+    let of_two = format!(r#"{{"type":"record","name":"Key","fields":{fields}}}"#);
+    for (schema, datum) in [(of_two.as_str(), [text("A"), text("main")].concat()), (r#""string""#, text("main/A"))] {
+        let spec = FactSpec { key_format: Format::Avro, ..FactSpec::new(FactsTopic::Stock) };
+        let mapping = spec.compile(None).unwrap();
+        let (facts, key, mut plans) = (roomy(), wire(&datum), Plans::default());
+        taken(&mapping, r#"{"item":"A","quantity":0}"#, &facts);
+        let tombstone = Record { key: Some(&key), ..record(None, None) };
+        assert_eq!(mapping.missing_schema(&plans, &tombstone), Some(SchemaId(7)));
+        mapping.learn(&mut plans, SchemaId(7), Learned::Schema(schema));
+        assert_eq!(mapping.missing_schema(&plans, &tombstone), None);
+        mapping.decode(&plans, &tombstone, |fact| fact.unwrap().tell(&facts).unwrap());
+        assert_eq!(facts.items(), 0, "{schema}");
+        let cut = Record { key: Some(&key[..7]), ..tombstone };
+        mapping.decode(&plans, &cut, |fact| assert_eq!(fact.unwrap_err().reason, Reason::BadKey));
+    }
 }
 
 #[test]
