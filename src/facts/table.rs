@@ -95,12 +95,6 @@ impl std::fmt::Debug for Facts {
     }
 }
 
-impl std::fmt::Debug for Facts {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Facts").field("items", &self.items()).field("bytes", &self.bytes()).finish_non_exhaustive()
-    }
-}
-
 impl Facts {
     /// No facts yet, with room for `bytes_max` bytes. All of a process that has no source of facts are complete at once.
     #[must_use]
