@@ -19,6 +19,7 @@ mod kafka_names;
 mod keys;
 mod layers;
 mod problem;
+mod lists;
 mod raw;
 mod snapshots;
 mod source;
@@ -34,7 +35,7 @@ pub use snapshots::SnapshotSettings;
 
 use crate::event::EventTime;
 use crate::intake::MappingSpec;
-use crate::relation::Relation;
+use crate::list_key::ListName;
 use crate::rules::{CountingRules, DAY_MS, ListRules, PublishRules};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -52,7 +53,7 @@ pub struct Settings {
     /// What is accepted, and how a backlog is merged.
     pub intake: IntakeSettings,
     /// What each list shows, by [`Relation::index`].
-    pub lists: [ListRules; Relation::COUNT],
+    pub lists: [ListRules; ListName::COUNT],
     /// When a list is published.
     pub publish: PublishRules,
     /// The endpoint for metrics, lists and rows.
@@ -285,7 +286,7 @@ impl Settings {
     /// The rules of the list called `name`.
     #[must_use]
     pub fn list(&self, name: &str) -> Option<&ListRules> {
-        Relation::of_list(name).map(|relation| &self.lists[relation.index()])
+        ListName::find(name).map(|list| &self.lists[list.index()])
     }
 }
 

@@ -7,7 +7,7 @@ mod shown;
 
 pub use shown::{Alike, ShownRules};
 
-use crate::list_key::ListName;
+use crate::list_key::{Base, ListName};
 use crate::relation::Relation;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
@@ -190,7 +190,7 @@ pub struct ListRules {
     /// Which list it is.
     #[serde(skip)]
     pub list: ListName,
-    /// The relation it shows.
+    /// The relation whose counts it shows.
     pub relation: Relation,
     /// Whether it is published at all.
     pub enabled: bool,
@@ -210,10 +210,135 @@ pub struct ListRules {
     pub reserve: usize,
     /// What is shown by what is known of items.
     pub shown: ShownRules,
+    /// What only lists of its kind go by.
+    #[serde(skip)]
+    pub kind: KindRules,
+    /// What fills places that nothing counted takes, in this order.
+    #[serde(skip)]
+    pub fill: Vec<FillStep>,
+    /// Most entries of one category among the shown ones.
+    #[serde(skip)]
+    pub category_max: Option<usize>,
+    /// Most entries of one maker among them.
+    #[serde(skip)]
+    pub brand_max: Option<usize>,
+}
+
+/// Where what fills a list comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FillStep {
+    /// What is counted with less support than the list asks for: 2.
+    Thin,
+    /// What sells in the item's category, and in those around it.
+    Category,
+    /// What sells in the shop.
+    Shop,
+}
+
+impl FillStep {
+    /// All of them, in their order.
+    pub const ALL: [Self; 3] = [Self::Thin, Self::Category, Self::Shop];
+
+    /// The name used in settings.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Thin => "thin",
+            Self::Category => "category",
+            Self::Shop => "shop",
+        }
+    }
+}
+
+/// What lists of one kind alone go by.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum KindRules {
+    /// Pairs of one relation: nothing more.
+    #[default]
+    Pairs,
+    /// Viewed together, and bought together no more than by chance.
+    Alternatives {
+        /// So many orders must hold either item before that nobody buys both says anything.
+        min_orders: u32,
+        /// Whether the prices of both must be known, in one currency: what they may be, [`ShownRules`] say.
+        needs_price: bool,
+    },
+    /// Bought together.
+    Complements {
+        /// The share of sessions with the item that hold the other too must not be surely more than so many times that of its orders.
+        viewed_more: f64,
+    },
+    /// The totals of a whole shop.
+    ShopWide {
+        /// Whether each category has such a list, too.
+        categories: bool,
+        /// In what order.
+        order: ShopOrder,
+    },
+}
+
+/// How a shop-wide list is ordered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ShopOrder {
+    /// Most first.
+    Most,
+    /// What had a larger share lately than over the whole half-life: the lower end of the share, times how much larger it is.
+    Rising {
+        /// Half-life of what counts as lately.
+        recent_half_life_ms: i64,
+    },
+    /// The newest first.
+    Newest {
+        /// For how long an item is new.
+        within_ms: i64,
+    },
 }
 
 impl ListRules {
-    /// The defaults of design section 6.
+    /// The defaults of a list.
+    #[must_use]
+    pub fn of_list(list: ListName) -> Self {
+        let relation = match list.base() {
+            Base::Row { relation, .. } => relation,
+            Base::Shop if list == ListName::NEW => Relation::ViewedTogether,
+            Base::Shop => Relation::BoughtTogether,
+        };
+        let plain = Self { list, enabled: false, shown: ShownRules::of_list(list), ..Self::of(relation) };
+        let shop_wide = |order| {
+            let kind = KindRules::ShopWide { categories: false, order };
+            let (specificity, min_support, min_llr_root, lift_above_one) = (0.0, 1, None, false);
+            Self { specificity, min_support, min_llr_root, lift_above_one, kind, ..plain.clone() }
+        };
+        let apart = |needs_price| {
+            let kind = KindRules::Alternatives { min_orders: 5, needs_price };
+            Self { min_support: 3, min_llr_root: Some(2.5), lift_above_one: true, kind, ..plain.clone() }
+        };
+        match list {
+            ListName::ALTERNATIVES => apart(false),
+            ListName::UPSELL => apart(true),
+            ListName::COMPLEMENTS => Self { kind: KindRules::Complements { viewed_more: 2.0 }, ..plain },
+            ListName::BEST_SELLERS => Self { min_support: 3, ..shop_wide(ShopOrder::Most) },
+            ListName::TRENDING => {
+                let rising = shop_wide(ShopOrder::Rising { recent_half_life_ms: 7 * DAY_MS });
+                let (specificity, min_support, min_llr_root) = (1.0, 3, Some(2.5));
+                Self { specificity, min_support, min_llr_root, lift_above_one: true, ..rising }
+            }
+            ListName::NEW => shop_wide(ShopOrder::Newest { within_ms: 30 * DAY_MS }),
+            _ => Self::of(relation),
+        }
+    }
+
+    /// Half-life of what counts as lately, where the list goes by it.
+    #[must_use]
+    pub fn recent_half_life_ms(&self) -> Option<i64> {
+        match self.kind {
+            KindRules::ShopWide { order: ShopOrder::Rising { recent_half_life_ms }, .. } => Some(recent_half_life_ms),
+            _ => None,
+        }
+    }
+
+    /// The defaults of design section 6, of the list that shows one relation.
     #[must_use]
     pub fn of(relation: Relation) -> Self {
         let order_list = !relation.is_symmetric();
@@ -235,13 +360,17 @@ impl ListRules {
             length: 10,
             reserve: 5,
             shown: ShownRules::of(relation),
+            kind: KindRules::Pairs,
+            fill: Vec::new(),
+            category_max: None,
+            brand_max: None,
         }
     }
 
-    /// The defaults of all lists, by [`Relation::index`].
+    /// The defaults of all lists, by [`ListName::index`].
     #[must_use]
-    pub fn defaults() -> [Self; Relation::COUNT] {
-        Relation::ALL.map(Self::of)
+    pub fn defaults() -> [Self; ListName::COUNT] {
+        ListName::ALL.map(Self::of_list)
     }
 }
 

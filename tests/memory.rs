@@ -18,9 +18,9 @@
 use samenloop::drive::{MemoryLog, Pipeline, Setup, Sink};
 use samenloop::event::UserKeys;
 use samenloop::intake::{Intake, MappingSpec, Record, Reject, TimeRules};
+use samenloop::list_key::ListName;
 use samenloop::position::{NextOffset, Partition, SourcePartition};
 use samenloop::publish::Publication;
-use samenloop::relation::Relation;
 use samenloop::rules::{CountingRules, ListRules, PublishRules};
 use samenloop::serve::http::State;
 use samenloop::stage::{BlockLimits, Clocked, IntakeInput, RowsSetup};
@@ -102,7 +102,7 @@ impl Running {
         let log = MemoryLog::new(PARTITIONS, PARTITIONS);
         let mut pipeline = Pipeline::open(setup(), inputs, i64::MAX, log, ToView).unwrap();
         pipeline.clock(STARTED_MS).unwrap();
-        let state = pipeline.serve(Relation::ALL.to_vec());
+        let state = pipeline.serve(ListName::ALL.to_vec());
         Self { pipeline, state, offset: 0, now_ms: STARTED_MS }
     }
 

@@ -6,9 +6,9 @@ use samenloop::drive::{MemoryLog, Pipeline, Setup, Sink};
 use samenloop::event::{EventKey, EventTime, LinkKey, OrderStep, UserKey, UserKeys};
 use samenloop::intake::{Intake, MappingSpec, Record, Reject, TimeRules};
 use samenloop::items::{ItemId, Items, ShopId};
+use samenloop::list_key::ListName;
 use samenloop::position::{NextOffset, SourcePartition};
 use samenloop::publish::Publication;
-use samenloop::relation::Relation;
 use samenloop::rules::{CountingRules, ListRules, PublishRules};
 use samenloop::stage::{BlockLimits, Clocked, IntakeInput, RowsSetup};
 use samenloop::windows::{Action, Input, OrderRecord, Windows};
@@ -125,7 +125,7 @@ fn service() -> Pipeline<ToView> {
 
 /// `samenloop_state_bytes`, by stage and kind.
 fn told(pipeline: &mut Pipeline<ToView>) -> BTreeMap<String, f64> {
-    let state = pipeline.serve(Relation::ALL.to_vec());
+    let state = pipeline.serve(ListName::ALL.to_vec());
     pipeline.look();
     let text = state.metrics.render(state.view.len(), state.view.bytes(), &state.health).unwrap();
     let bytes = |line: &str| {

@@ -368,7 +368,7 @@ MUTANTS = [
         ("shown-reserve", ".chain(told));", ");", "what subscribers have in reserve is not watched"),
         ("shown-complete", ".is_none_or(|shown| shown.facts.is_complete())", ".is_none_or(|_| true)", "lists go out before all facts are there"),
         ("shown-bound", "let mut room = MARKED_MAX;", "let mut room = usize::MAX;", "a best seller is marked in all lists at once"),
-        ("shown-renewed", "ranker.turns_any_away(&row, shown.facts(), &gone)", "false", "subscribers keep in reserve what has run out"),
+        ("shown-renewed", "ranker.turns_any_away(&self.rows.row(relation, anchor), shown.facts(), &gone)", "false", "subscribers keep in reserve what has run out"),
     ),
     *of(
         "src/facts/saying.rs",
@@ -418,7 +418,7 @@ MUTANTS = [
         "src/stage/rows/counting.rs",
         ("rows-again", "if entry.position < from {", "if entry.position <= from {", "the first new entry is dropped"),
         ("rows-ledger", "            self.identity.known.ledger.advance(&head.source, head.span.to);\n", "", "everything may come twice"),
-        ("rows-loud", "            if is_silent {\n", "            if false {\n", "what is counted while silent is due as a change"),
+        ("rows-loud", "(!is_silent).then_some(arrived_ms)", "Some(arrived_ms)", "what is counted while silent is due as a change"),
         ("rows-silent-late", "                self.silence.begin_history(&head.source); // from the first entry on; its end counts from the last\n", "", "a history is loud"),
         ("rows-highest", "            self.rows.observe(highest);\n", "", "the rows' time does not follow marks"),
         ("rows-moved", "            self.moved |= highest > self.rows.now();\n", "", "time that passed by marks alone brings no rest"),

@@ -5,6 +5,7 @@ use super::sources::EventFile;
 use crate::drive::{Pipeline, Sink};
 use crate::findings::{At, Counted, Finding, Kind, Records, Source, find, of_records};
 use crate::intake::Reason;
+use crate::list_key::ListName;
 use crate::relation::Relation;
 use crate::rules::ListRules;
 use crate::stage::InputTally;
@@ -12,13 +13,13 @@ use crate::stage::InputTally;
 /// Files of one source that are named; of more the rest is a number.
 const NAMED_MAX: usize = 3;
 
-/// What is found in `files`, which `pipeline` has read and counted. `lists`: how many there are of each relation, where they
+/// What is found in `files`, which `pipeline` has read and counted. `lists`: how many there are of each name, where they
 /// were made.
 pub(super) fn of_files<S: Sink + 'static>(
     pipeline: &Pipeline<S>,
     files: &[EventFile],
     rules: &[ListRules],
-    lists: Option<[u64; Relation::COUNT]>,
+    lists: Option<[u64; ListName::COUNT]>,
 ) -> Vec<Finding> {
     let mut found: Vec<Finding> = files
         .iter()
@@ -73,14 +74,15 @@ fn name_of(files: &[&EventFile]) -> String {
 fn counted<S: Sink + 'static>(
     pipeline: &Pipeline<S>,
     rules: &[ListRules],
-    lists: Option<[u64; Relation::COUNT]>,
+    lists: Option<[u64; ListName::COUNT]>,
 ) -> Counted {
-    let mut counted = Counted { lists: lists.map(|lists| lists.map(Some)), ..Counted::default() };
-    let mut is_made = [false; Relation::COUNT];
-    rules.iter().filter(|rules| rules.enabled).for_each(|rules| is_made[rules.relation.index()] = true);
-    for (lists, is_made) in counted.lists.iter_mut().flatten().zip(is_made) {
-        *lists = lists.filter(|_| is_made);
-    }
+    let is_made = |list: ListName| rules.iter().any(|rules| rules.enabled && rules.list == list);
+    let of_relation = |lists: [u64; ListName::COUNT], relation| {
+        let list = ListName::of(relation);
+        is_made(list).then_some(lists[list.index()])
+    };
+    let lists = lists.map(|lists| Relation::ALL.map(|relation| of_relation(lists, relation)));
+    let mut counted = Counted { lists, ..Counted::default() };
     for stage in pipeline.windows() {
         let fates = stage.work().tally().fates;
         for (all, part) in counted.fates.iter_mut().flatten().zip(fates.iter().flatten()) {

@@ -12,6 +12,7 @@ use crate::drive::{MemoryLog, Pipeline, Sink};
 use crate::event::{EventTime, EventType};
 use crate::findings::Kind;
 use crate::intake::{Reason, Reject};
+use crate::list_key::ListName;
 use crate::position::{NextOffset, SourcePartition};
 use crate::publish::Publication;
 use crate::relation::Relation;
@@ -30,7 +31,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 /// The newest lists, by their keys.
-type ListsByKey = BTreeMap<Vec<u8>, (Relation, Vec<u8>)>;
+type ListsByKey = BTreeMap<Vec<u8>, (ListName, Vec<u8>)>;
 
 /// How many rejects are told one by one; the rest is only counted.
 const REJECTS_TOLD_MAX: u64 = 100;
@@ -142,7 +143,7 @@ pub(super) fn run(args: ReplayArgs, settings: Settings) -> anyhow::Result<Outcom
         pipeline.sink().lists = Some(BTreeMap::new());
         pipeline.publish_all()?;
         let lists = pipeline.sink().lists.take().unwrap_or_default();
-        lists_held = Some(by_relation(lists.values().map(|(relation, _)| *relation)));
+        lists_held = Some(by_name(lists.values().map(|(list, _)| *list)));
         write_lists(path, lists)?;
     }
     if let Some(changes) = &mut pipeline.sink().changes {
@@ -188,10 +189,10 @@ fn show(files: &[EventFile], settings: &Settings, count: usize, args: &ReplayArg
     Ok(if has_rejects || (args.strict && has_empty) { Outcome::DoneWithRejects } else { Outcome::Done })
 }
 
-/// How many there are of each relation.
-fn by_relation(all: impl Iterator<Item = Relation>) -> [u64; Relation::COUNT] {
-    let mut counts = [0; Relation::COUNT];
-    all.for_each(|relation| counts[relation.index()] += 1);
+/// How many there are of each name.
+fn by_name(all: impl Iterator<Item = ListName>) -> [u64; ListName::COUNT] {
+    let mut counts = [0; ListName::COUNT];
+    all.for_each(|list| counts[list.index()] += 1);
     counts
 }
 
@@ -292,7 +293,7 @@ fn write_lists(path: &Path, lists: ListsByKey) -> anyhow::Result<()> {
 }
 
 /// What was read and what became of it, on stderr: every figure a field of its own.
-fn summarise(pipeline: &Pipeline<ReplaySink>, lines: u64, lists: Option<[u64; Relation::COUNT]>, seconds: f64) {
+fn summarise(pipeline: &Pipeline<ReplaySink>, lines: u64, lists: Option<[u64; ListName::COUNT]>, seconds: f64) {
     let tally = pipeline.intake_tally();
     let (rows, pairs) = pipeline.rows().iter().fold((0, 0), |(rows, pairs), stage| {
         let stats = stage.work().rows().stats();
@@ -339,6 +340,12 @@ fn summarise(pipeline: &Pipeline<ReplaySink>, lines: u64, lists: Option<[u64; Re
             _ => {}
         }
     }
+    for list in ListName::ALL.into_iter().skip(Relation::COUNT) {
+        let lists = lists.map_or(0, |lists| lists[list.index()]);
+        if lists > 0 {
+            tracing::info!(list = list.name(), lists, "ranked");
+        }
+    }
     for reason in Reason::ALL {
         let records = tally.rejects[reason.index()];
         if records > 0 {
@@ -362,7 +369,7 @@ impl Sink for ReplaySink {
             if !publication.is_tombstone() {
                 let mut key = Vec::new();
                 publication.write_key(&mut key);
-                lists.insert(key, (publication.key().list.relation(), value.to_vec()));
+                lists.insert(key, (publication.key().list, value.to_vec()));
             }
             return Ok(());
         }

@@ -2,15 +2,15 @@
 
 use super::UsageError;
 use crate::config::{HttpSettings, Settings};
-use crate::relation::Relation;
+use crate::list_key::ListName;
 use crate::serve::http::{Server, State};
 use anyhow::Context as _;
 use std::io::ErrorKind;
 use std::net::{SocketAddr, ToSocketAddrs as _};
 
-/// The relations whose lists are on.
-pub(super) fn published_lists(settings: &Settings) -> Vec<Relation> {
-    Relation::ALL.into_iter().filter(|relation| settings.lists[relation.index()].enabled).collect()
+/// The lists that are on.
+pub(super) fn published_lists(settings: &Settings) -> Vec<ListName> {
+    ListName::ALL.into_iter().filter(|list| settings.lists[list.index()].enabled).collect()
 }
 
 /// Starts the endpoint, if settings want one. `may_move`: when the default port is taken, any other one will do.

@@ -1,10 +1,11 @@
 //! Raw → checked: every value within its limits, none at odds with another.
 
 use super::layers::Merged;
+use super::lists::{By, RawList};
 use super::problem::{ConfigError, Layer, Problem};
-use super::raw::{RawCounting, RawIntake, RawList, RawSettings};
+use super::raw::{RawCounting, RawIntake, RawSettings};
 use super::source;
-use super::units::{Bytes, Decimal, Duration};
+use super::units::{Bytes, Decimal, Duration, Threshold};
 use super::{
     HttpSettings, IntakeSettings, LogSettings, LogsSettings, OutputSettings, Settings, SourceSettings, UserSecret,
 };
@@ -14,7 +15,7 @@ use crate::limits::{
 };
 use crate::list_key::ListName;
 use crate::relation::Relation;
-use crate::rules::{CountingRules, DAY_MS, ListRules, PublishRules, ShownRules};
+use crate::rules::{CountingRules, DAY_MS, KindRules, ListRules, PublishRules, ShopOrder, ShownRules};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::ops::RangeInclusive;
@@ -52,6 +53,8 @@ const PERIOD: RangeInclusive<Duration> = Duration(1)..=Duration(30 * DAY_MS);
 const MERGE_BUFFER: RangeInclusive<Bytes> = Bytes(1 << 20)..=Bytes(1 << 40);
 /// Exponent of N/b.
 const SPECIFICITY: RangeInclusive<f64> = 0.0..=2.0;
+/// Shares of something else, and how many times as much.
+const SHARE: RangeInclusive<f64> = 0.0..=1000.0;
 /// Contexts behind an entry.
 const SUPPORT: RangeInclusive<u32> = 1..=1_000_000;
 /// Signed root LLR.
@@ -78,7 +81,7 @@ pub(super) fn settings(merged: &Merged) -> Result<Settings, ConfigError> {
     let counting = check.counting(&raw.counting);
     let settings = Settings {
         intake: check.intake(&raw.intake),
-        lists: Relation::ALL.map(|relation| check.list(relation, raw.lists.of(relation), counting.row_max)),
+        lists: check.lists(raw, &counting),
         counting,
         publish: check.publish(raw),
         http: check.http(raw),
@@ -219,35 +222,61 @@ impl Check<'_> {
         }
     }
 
-    fn list(&mut self, relation: Relation, raw: &RawList, row_max: Option<usize>) -> ListRules {
-        let key = |name: &str| format!("lists.{}.{name}", relation.list_name());
+    fn lists(&mut self, raw: &RawSettings, counting: &CountingRules) -> [ListRules; ListName::COUNT] {
+        let lists = ListName::ALL.map(|list| self.list(list, raw.lists.of(list), counting.row_max));
+        for rules in &lists {
+            let whole = Duration(counting.half_life(rules.relation));
+            if let Some(recent) =
+                rules.recent_half_life_ms().map(Duration).filter(|recent| rules.enabled && *recent >= whole)
+            {
+                let reason = format!("is not shorter than counting.half_life.{} = {whole}", rules.relation.name());
+                self.refuse(&format!("lists.{}.recent_half_life", rules.list.name()), recent, reason);
+            }
+        }
+        lists
+    }
+
+    fn list(&mut self, list: ListName, raw: &RawList, row_max: Option<usize>) -> ListRules {
+        let key = |name: &str| format!("lists.{}.{name}", list.name());
+        let defaults = ListRules::of_list(list);
         let length = self.within(&key("length"), raw.length, &LENGTH);
         let reserve = self.within(&key("reserve"), raw.reserve, &RESERVE);
-        if let Some(row_max) = row_max.filter(|row_max| length.saturating_add(reserve) > *row_max) {
+        let is_of_row = |row_max: &usize| !list.is_shop_wide() && length.saturating_add(reserve) > *row_max;
+        if let Some(row_max) = row_max.filter(is_of_row) {
             let reason = format!("with {reserve} in reserve is more than a row holds (counting.row_max = {row_max})");
             self.refuse(&key("length"), length, reason);
         }
-        if let Some(llr_root) = raw.min_llr_root.0.filter(|llr_root| !LLR_ROOT.contains(llr_root)) {
+        let min_llr_root = raw.min_llr_root.map_or(defaults.min_llr_root, |threshold| threshold.0);
+        if let Some(llr_root) = min_llr_root.filter(|llr_root| !LLR_ROOT.contains(llr_root)) {
             let reason = format!("must be {} to {}, or \"off\"", LLR_ROOT.start(), LLR_ROOT.end());
             self.refuse(&key("min_llr_root"), llr_root, reason);
         }
+        let specificity = raw.specificity.unwrap_or(defaults.specificity);
         ListRules {
-            list: ListName::of(relation),
-            relation,
+            list,
+            relation: raw.by.map_or(defaults.relation, By::relation),
             enabled: raw.enabled,
-            measure: raw.measure,
-            specificity: self.within(&key("specificity"), raw.specificity, &SPECIFICITY),
+            measure: raw.measure.unwrap_or(defaults.measure),
+            specificity: self.within(&key("specificity"), specificity, &SPECIFICITY),
             min_support: self.within(&key("min_support"), raw.min_support, &SUPPORT),
-            min_llr_root: raw.min_llr_root.0,
-            lift_above_one: raw.lift_above_one,
+            min_llr_root,
+            lift_above_one: raw.lift_above_one.unwrap_or(defaults.lift_above_one),
             length,
             reserve,
-            shown: self.shown(&key, raw),
+            shown: self.shown(&key, raw, &defaults.shown),
+            kind: self.kind(&key, raw, defaults.kind),
+            fill: raw.fill.as_ref().map_or_else(|| defaults.fill.clone(), |fill| fill.0.clone()),
+            category_max: (raw.category_max > 0).then_some(raw.category_max),
+            brand_max: (raw.brand_max > 0).then_some(raw.brand_max),
         }
     }
 
-    fn shown(&mut self, key: &dyn Fn(&str) -> String, raw: &RawList) -> ShownRules {
-        let prices = [("price_at_least", raw.price_at_least.0), ("price_at_most", raw.price_at_most.0)];
+    fn shown(&mut self, key: &dyn Fn(&str) -> String, raw: &RawList, defaults: &ShownRules) -> ShownRules {
+        let share = |set: Option<Threshold>, default| set.map_or(default, |set| set.0);
+        let prices = [
+            ("price_at_least", share(raw.price_at_least, defaults.price_at_least)),
+            ("price_at_most", share(raw.price_at_most, defaults.price_at_most)),
+        ];
         for (name, share) in prices {
             if let Some(share) = share.filter(|share| !PRICE_SHARE.contains(share)) {
                 let reason = format!("must be {} to {}, or \"off\"", PRICE_SHARE.start(), PRICE_SHARE.end());
@@ -262,11 +291,47 @@ impl Check<'_> {
         }
         ShownRules {
             in_stock: raw.in_stock,
-            category: raw.category,
-            brand: raw.brand,
-            price_at_least: raw.price_at_least.0,
-            price_at_most: raw.price_at_most.0,
-            relations: raw.relations.0.clone(),
+            category: raw.category.unwrap_or(defaults.category),
+            brand: raw.brand.unwrap_or(defaults.brand),
+            price_at_least: prices[0].1,
+            price_at_most: prices[1].1,
+            relations: raw.relations.as_ref().map_or_else(|| defaults.relations.clone(), |kinds| kinds.0.clone()),
+        }
+    }
+
+    /// What only lists of this kind go by.
+    fn kind(&mut self, key: &impl Fn(&str) -> String, raw: &RawList, defaults: KindRules) -> KindRules {
+        match defaults {
+            KindRules::Pairs => KindRules::Pairs,
+            KindRules::Alternatives { min_orders, needs_price } => KindRules::Alternatives {
+                min_orders: self.within(&key("min_orders"), raw.min_orders.unwrap_or(min_orders), &SUPPORT),
+                needs_price,
+            },
+            KindRules::Complements { viewed_more } => {
+                let viewed_more = raw.viewed_more.unwrap_or(viewed_more);
+                KindRules::Complements { viewed_more: self.within(&key("viewed_more"), viewed_more, &SHARE) }
+            }
+            KindRules::ShopWide { categories, order } => {
+                let categories = raw.categories.unwrap_or(categories);
+                let mut time = |name: &str, set: Option<Duration>, default_ms, limits| {
+                    self.within(&key(name), set.unwrap_or(Duration(default_ms)), limits).0
+                };
+                let order = match order {
+                    ShopOrder::Most => ShopOrder::Most,
+                    ShopOrder::Rising { recent_half_life_ms } => ShopOrder::Rising {
+                        recent_half_life_ms: time(
+                            "recent_half_life",
+                            raw.recent_half_life,
+                            recent_half_life_ms,
+                            &HALF_LIFE,
+                        ),
+                    },
+                    ShopOrder::Newest { within_ms } => {
+                        ShopOrder::Newest { within_ms: time("within", raw.within, within_ms, &HORIZON) }
+                    }
+                };
+                KindRules::ShopWide { categories, order }
+            }
         }
     }
 

@@ -5,14 +5,15 @@
 
 use super::facts::RawFacts;
 use super::kafka::{HIDDEN, RawKafka};
+use super::lists::RawLists;
 use super::snapshots::RawSnapshots;
-use super::units::{Bound, Bytes, Decimal, Duration, Kinds, Moment, SecretText, Threshold};
+use super::units::{Bound, Bytes, Decimal, Duration, Moment, SecretText};
 use super::{
     HttpSettings, IntakeSettings, LogFormat, LogLevel, LogSettings, LogsSettings, OutputFormat, RegistrySettings,
     Secret, Settings,
 };
 use crate::relation::Relation;
-use crate::rules::{Alike, CountingRules, ListRules, Measure, PublishRules};
+use crate::rules::{CountingRules, PublishRules};
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -89,36 +90,6 @@ pub(super) struct RawIntake {
     pub(super) user_secret: SecretText,
     /// Empty: none.
     pub(super) user_secret_file: String,
-}
-
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(default, rename_all = "kebab-case")]
-pub(super) struct RawLists {
-    pub(super) bought_together: RawList,
-    pub(super) also_bought: RawList,
-    pub(super) bought_after_viewing: RawList,
-    pub(super) viewed_together: RawList,
-    pub(super) carted_together: RawList,
-}
-
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(default)]
-pub(super) struct RawList {
-    pub(super) enabled: bool,
-    pub(super) measure: Measure,
-    pub(super) specificity: f64,
-    pub(super) min_support: u32,
-    pub(super) min_llr_root: Threshold,
-    pub(super) lift_above_one: bool,
-    pub(super) length: usize,
-    pub(super) reserve: usize,
-    pub(super) in_stock: bool,
-    pub(super) category: Alike,
-    pub(super) brand: Alike,
-    /// As a share of what the anchor costs.
-    pub(super) price_at_least: Threshold,
-    pub(super) price_at_most: Threshold,
-    pub(super) relations: Kinds,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -204,31 +175,12 @@ impl RawHalfLives {
     }
 }
 
-impl RawLists {
-    pub(super) fn of(&self, relation: Relation) -> &RawList {
-        match relation {
-            Relation::BoughtTogether => &self.bought_together,
-            Relation::AlsoBought => &self.also_bought,
-            Relation::ViewedTogether => &self.viewed_together,
-            Relation::ViewedThenBought => &self.bought_after_viewing,
-            Relation::CartedTogether => &self.carted_together,
-        }
-    }
-}
-
 impl From<&Settings> for RawSettings {
     fn from(settings: &Settings) -> Self {
-        let list = |relation: Relation| RawList::from(&settings.lists[relation.index()]);
         Self {
             counting: RawCounting::from(&settings.counting),
             intake: RawIntake::from(&settings.intake),
-            lists: RawLists {
-                bought_together: list(Relation::BoughtTogether),
-                also_bought: list(Relation::AlsoBought),
-                bought_after_viewing: list(Relation::ViewedThenBought),
-                viewed_together: list(Relation::ViewedTogether),
-                carted_together: list(Relation::CartedTogether),
-            },
+            lists: RawLists::from(&settings.lists),
             publish: RawPublish::from(&settings.publish),
             http: RawHttp::from(&settings.http),
             log: RawLog::from(&settings.log),
@@ -306,27 +258,6 @@ impl From<&IntakeSettings> for RawIntake {
     }
 }
 
-impl From<&ListRules> for RawList {
-    fn from(rules: &ListRules) -> Self {
-        Self {
-            enabled: rules.enabled,
-            measure: rules.measure,
-            specificity: rules.specificity,
-            min_support: rules.min_support,
-            min_llr_root: Threshold(rules.min_llr_root),
-            lift_above_one: rules.lift_above_one,
-            length: rules.length,
-            reserve: rules.reserve,
-            in_stock: rules.shown.in_stock,
-            category: rules.shown.category,
-            brand: rules.shown.brand,
-            price_at_least: Threshold(rules.shown.price_at_least),
-            price_at_most: Threshold(rules.shown.price_at_most),
-            relations: Kinds(rules.shown.relations.clone()),
-        }
-    }
-}
-
 impl From<&PublishRules> for RawPublish {
     fn from(rules: &PublishRules) -> Self {
         Self {
@@ -396,19 +327,6 @@ impl Default for RawHalfLives {
 impl Default for RawIntake {
     fn default() -> Self {
         Self::from(&IntakeSettings::default())
-    }
-}
-
-impl Default for RawLists {
-    fn default() -> Self {
-        RawSettings::default().lists
-    }
-}
-
-/// Fills the gaps of one layer while it is looked at alone; the defaults of each list come from [`RawLists`].
-impl Default for RawList {
-    fn default() -> Self {
-        Self::from(&ListRules::of(Relation::BoughtTogether))
     }
 }
 

@@ -3,6 +3,7 @@
 use super::*;
 use crate::intake::TypeSpec;
 use crate::limits::ID_BYTES_MAX;
+use crate::relation::Relation;
 use std::collections::BTreeSet;
 
 mod facts;

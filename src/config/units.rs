@@ -5,6 +5,7 @@
 
 use crate::event::EventTime;
 use crate::relation::Kind;
+use crate::rules::FillStep;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -253,18 +254,23 @@ pub(super) enum KindsText {
     Array(Vec<String>),
 }
 
+impl KindsText {
+    fn names(self) -> Vec<String> {
+        match self {
+            Self::Array(names) => names,
+            Self::Text(text) => {
+                text.split(',').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect()
+            }
+        }
+    }
+}
+
 impl TryFrom<KindsText> for Kinds {
     type Error = String;
 
     fn try_from(written: KindsText) -> Result<Self, String> {
-        let names: Vec<String> = match written {
-            KindsText::Array(names) => names,
-            KindsText::Text(text) => {
-                text.split(',').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect()
-            }
-        };
         let mut kinds = Vec::new();
-        for name in names {
+        for name in written.names() {
             let known = Kind::SHOWN.into_iter().find(|kind| kind.name() == name);
             let kind = known.ok_or_else(|| {
                 format!("{name:?} is no relation that a list shows: {}", Kind::SHOWN.map(Kind::name).join(", "))
@@ -280,6 +286,34 @@ impl TryFrom<KindsText> for Kinds {
 impl From<Kinds> for Vec<Kind> {
     fn from(kinds: Kinds) -> Self {
         kinds.0
+    }
+}
+
+/// What fills a list, in its order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "KindsText", into = "Vec<FillStep>")]
+pub(super) struct Fill(pub(super) Vec<FillStep>);
+
+impl TryFrom<KindsText> for Fill {
+    type Error = String;
+
+    fn try_from(written: KindsText) -> Result<Self, String> {
+        let mut steps = Vec::new();
+        for name in written.names() {
+            let known = FillStep::ALL.into_iter().find(|step| step.name() == name);
+            let step = known
+                .ok_or_else(|| format!("{name:?} fills no list: {}", FillStep::ALL.map(FillStep::name).join(", ")))?;
+            if !steps.contains(&step) {
+                steps.push(step);
+            }
+        }
+        Ok(Self(steps))
+    }
+}
+
+impl From<Fill> for Vec<FillStep> {
+    fn from(fill: Fill) -> Self {
+        fill.0
     }
 }
 

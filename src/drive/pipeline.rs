@@ -17,10 +17,10 @@ use super::worker::{Desk, Hands, Questions, Ties, Wake, Witness, Worker};
 use crate::config::Start;
 use crate::event::EventTime;
 use crate::intake::{Record, Reject};
+use crate::list_key::ListName;
 use crate::position::{NextOffset, Partition, SourcePartition};
 use crate::publish::Publication;
 use crate::publish::codec::ListCodec;
-use crate::relation::Relation;
 use crate::serve::http::{Limits, State};
 use crate::serve::query::{Query, queries};
 use crate::serve::view::ListView;
@@ -317,7 +317,7 @@ impl<S: Sink + 'static> Pipeline<S> {
     }
 
     /// What is asked of the stages is answered from here on. `lists` are those that are published.
-    pub fn serve(&mut self, lists: Vec<Relation>) -> State {
+    pub fn serve(&mut self, lists: Vec<ListName>) -> State {
         let (queries, mut receivers) = queries(1);
         self.questions = receivers.pop();
         let (view, health, metrics) = (&self.view, &self.health, &self.metrics);

@@ -8,7 +8,7 @@ use crate::list_key::{About, ListKey, ListName};
 use crate::memory::of_vec;
 
 /// Number of a list in one [`Lists`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ListNumber(pub u32);
 
 impl ListNumber {

@@ -1,11 +1,13 @@
 //! Ranking by facts: as without, but that what people say moves candidates before they are sorted, and that what is known of items is
 //! asked of those only that would have a place.
 
+use super::beside::Beside;
+use super::gate::Gate;
 use super::label::{Label, Source};
 use super::list::{Entry, List};
 use super::measure::{score_milli, thousandths};
 use super::placing::Placing;
-use super::ranker::{Candidate, Ranker, entry, row_figures, sort_best};
+use super::ranker::{Ranker, entry, row_figures, sort_best};
 use super::told::{ByHand, Told, boost, is_approved, pinned_at, said, sort_by_hand};
 use super::{Day, Figures};
 use crate::facts::Facts;
@@ -18,6 +20,15 @@ impl Ranker {
     /// As [`Ranker::rank_only`], with what `facts` know and people say. Of what people want in the list, that is ranked which the
     /// row's table of items has.
     pub fn rank_by_facts(&mut self, row: &RowView<'_>, facts: &Facts, list: &mut List) {
+        self.rank_beside(row, &Beside { row: None, facts: Some(facts) }, list);
+    }
+
+    pub(super) fn rank_by_facts_beside(
+        &mut self,
+        row: &RowView<'_>,
+        (beside, facts): (&Beside<'_>, &Facts),
+        list: &mut List,
+    ) {
         list.clear(self.key_of(row), row.now);
         let rules = Arc::clone(&self.rules);
         let told = Told::of(row, &rules, facts);
@@ -30,7 +41,7 @@ impl Ranker {
             self.collect(row);
         }
         place_by_hand(&by_hand, row, (&rules, &told), &mut placing, list);
-        self.place_counted(row, &told, &mut placing, list);
+        self.place_counted(row, beside, &told, &mut placing, list);
         placing.fill(list);
         self.placing = placing;
     }
@@ -73,7 +84,14 @@ impl Ranker {
     }
 
     /// Places what is counted, best first, until nothing more would have a place.
-    fn place_counted(&mut self, row: &RowView<'_>, told: &Told<'_>, placing: &mut Placing, list: &mut List) {
+    fn place_counted(
+        &mut self,
+        row: &RowView<'_>,
+        beside: &Beside<'_>,
+        told: &Told<'_>,
+        placing: &mut Placing,
+        list: &mut List,
+    ) {
         let wanted = self.rules.length.saturating_add(self.rules.reserve);
         let mut done = 0;
         while !placing.is_full() && done < self.candidates.len() {
@@ -82,7 +100,9 @@ impl Ranker {
                 if placing.is_full() {
                     break;
                 }
-                place_one(candidate, row, (&self.rules, told), placing, list);
+                let entry = entry(candidate, row);
+                let gate = || beside.failed(&self.rules, row, entry.item, &entry.figures, &self.look_up);
+                place_one(entry, row, (&self.rules, told, &gate), placing, list);
             }
             done += best;
         }
@@ -90,13 +110,12 @@ impl Ranker {
 }
 
 fn place_one(
-    candidate: Candidate,
+    mut entry: Entry,
     row: &RowView<'_>,
-    (rules, told): (&ListRules, &Told<'_>),
+    (rules, told, failed_beside): (&ListRules, &Told<'_>, &dyn Fn() -> Option<Gate>),
     placing: &mut Placing,
     list: &mut List,
 ) {
-    let mut entry = entry(candidate, row);
     if placing.has(entry.item) {
         return;
     }
@@ -105,6 +124,14 @@ fn place_one(
     if rules.min_llr_root.is_some() && !is_approved(ruling) {
         entry.llr_root = entry.figures.llr_root();
         if super::gate::failed_root(rules, entry.llr_root).is_some() {
+            return;
+        }
+    }
+    match failed_beside().filter(|_| !is_approved(ruling)) {
+        None => {}
+        Some(gate) => {
+            // A price may come to be known.
+            list.held_back.extend((gate == Gate::Price).then_some(entry.item));
             return;
         }
     }
@@ -147,7 +174,7 @@ fn place_by_hand(
 }
 
 /// An entry that people want: with what is counted of it, if anything.
-fn entry_by_hand(row: &RowView<'_>, item: ItemId, label: Label) -> Entry {
+pub(super) fn entry_by_hand(row: &RowView<'_>, item: ItemId, label: Label) -> Entry {
     let counted = row.neighbours().find(|neighbour| neighbour.item == item);
     let weight = counted.map_or(0.0, |neighbour| neighbour.weight);
     let figures: Figures = row_figures(row, weight, row.other_weight(item));

@@ -2,6 +2,7 @@
 //!
 //! Written the plain way (everything computed, everything sorted), so that it also checks the fast one.
 
+use super::beside::{Beside, LookUp};
 use super::day::Day;
 use super::gate::{Gate, failed_before, failed_root};
 use super::label::{Label, Source};
@@ -169,16 +170,19 @@ impl Judged {
     fn of(
         neighbour: Neighbour,
         row: &RowView<'_>,
-        rules: &ListRules,
-        value: &RowValue,
+        (rules, value): (&ListRules, &RowValue),
+        (beside, look_up): (&Beside<'_>, &LookUp),
         ruling: Option<Ruling>,
     ) -> Self {
         let Neighbour { item, support, weight, last_seen_day } = neighbour;
         let figures = Figures::new(weight, row.anchor_weight, row.other_weight(item), row.contexts);
         let llr_root = figures.llr_root();
         let is_approved = is_approved(ruling);
-        let root = || if is_approved { None } else { failed_root(rules, llr_root) };
-        let gate = failed_before(rules, support, &figures, is_approved).or_else(root);
+        let late = || {
+            let gate = || beside.failed(rules, row, item, &figures, look_up);
+            if is_approved { None } else { failed_root(rules, llr_root).or_else(gate) }
+        };
+        let gate = failed_before(rules, support, &figures, is_approved).or_else(late);
         let rank_milli = if figures.are_known() { thousandths(value.of(&figures) * boost(ruling)) } else { 0 };
         let label = Label { verdict: said(ruling), ..Label::default() };
         Self { item, support, last_seen: Day(last_seen_day), figures, llr_root, gate, rank_milli, place: None, label }
@@ -217,10 +221,19 @@ impl Judged {
 /// Explains `row` under `rules`, with its best `candidates_max` neighbours, and what `facts` say of them.
 #[must_use]
 pub fn explain(row: &RowView<'_>, rules: &ListRules, candidates_max: usize, facts: Option<&Facts>) -> Explanation {
+    explain_beside(row, &Beside { row: None, facts }, rules, candidates_max)
+}
+
+/// The same, where the item's row of another relation has a say, too.
+#[must_use]
+pub fn explain_beside(row: &RowView<'_>, beside: &Beside<'_>, rules: &ListRules, candidates_max: usize) -> Explanation {
+    let mut look_up = LookUp::default();
+    look_up.make(beside.row.as_ref());
     let value = RankValue::new(rules).of_row(row.anchor_weight, row.contexts);
-    let told = facts.map(|facts| Told::of(row, rules, facts));
+    let told = beside.facts.map(|facts| Told::of(row, rules, facts));
     let ruling = |item| told.as_ref().and_then(|told| told.ruling(row.items.fingerprint(item)));
-    let judge = |neighbour: Neighbour| Judged::of(neighbour, row, rules, &value, ruling(neighbour.item));
+    let judge =
+        |neighbour: Neighbour| Judged::of(neighbour, row, (rules, &value), (beside, &look_up), ruling(neighbour.item));
     let mut judged: Vec<Judged> = row.neighbours().map(judge).collect();
     let left_out;
     if let Some(told) = &told {
@@ -239,7 +252,7 @@ pub fn explain(row: &RowView<'_>, rules: &ListRules, candidates_max: usize, fact
     }
     Explanation {
         shop: row.items.shop_name(row.items.shop_of(row.anchor)).to_owned(),
-        list: row.relation.list_name().to_owned(),
+        list: rules.list.name().to_owned(),
         item: row.items.name(row.anchor).to_owned(),
         as_of: row.now.0,
         anchor_support: row.anchor_support,

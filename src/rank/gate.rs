@@ -16,6 +16,12 @@ pub enum Gate {
     Lift,
     /// Too little evidence.
     LlrRoot,
+    /// Too few orders to say what it is bought along with.
+    Orders,
+    /// Bought together more than by chance: no alternative.
+    Together,
+    /// Mostly viewed in place of the other: no complement.
+    Instead,
     /// The shop says that the two never go together.
     Never,
     /// A specialist says that it does not belong here.
@@ -28,7 +34,7 @@ pub enum Gate {
     Family,
     /// Its category is not one that the list shows for this anchor.
     Category,
-    /// It costs too little, or too much, beside the anchor.
+    /// It costs too little, or too much, beside the anchor; or nobody knows, where the list needs to.
     Price,
     /// It is of a maker that the list does not show for this anchor.
     Brand,
@@ -48,6 +54,9 @@ impl Gate {
             Self::Totals => "totals",
             Self::Lift => "lift",
             Self::LlrRoot => "llr-root",
+            Self::Orders => "orders",
+            Self::Together => "together",
+            Self::Instead => "instead",
             Self::Never => "never",
             Self::Rejected => "rejected",
             Self::NotSold => "not-sold",

@@ -13,6 +13,7 @@
 
 mod measure;
 mod gate;
+mod beside;
 mod day;
 mod label;
 mod list;
@@ -20,16 +21,21 @@ mod told;
 mod placing;
 mod ranker;
 mod by_facts;
+mod fill;
+mod shop_wide;
 mod explain;
 mod explain_facts;
 
+pub use beside::Beside;
 pub use day::Day;
-pub use explain::{ExplainedCandidate, ExplainedVerdict, Explanation, Place, explain};
+pub use explain::{ExplainedCandidate, ExplainedVerdict, Explanation, Place, explain, explain_beside};
+pub use fill::spread_out;
 pub use gate::Gate;
 pub use label::{Label, Said, Source};
 pub use list::{Entry, List};
 pub use measure::{Figures, Z, llr_root, score_milli, wilson_lower};
 pub use ranker::Ranker;
+pub use shop_wide::{Best, ShopRanker, Standing};
 
 #[cfg(test)]
 mod facts_tests;

@@ -1,5 +1,6 @@
 //! The fast way from a row to its list: cheap gates on every candidate, the costly one on those that may be shown.
 
+use super::beside::{Beside, LookUp};
 use super::day::Day;
 use super::gate::{failed_cheap, failed_root};
 use super::label::Label;
@@ -36,6 +37,9 @@ pub struct Ranker {
     others: Vec<f64>,
     values: Vec<f64>,
     pub(super) placing: Placing,
+    pub(super) look_up: LookUp,
+    /// Ranks what fills its lists first.
+    pub(super) thin: Option<Box<Ranker>>,
 }
 
 impl Ranker {
@@ -43,9 +47,10 @@ impl Ranker {
     #[must_use]
     pub fn new(rules: ListRules) -> Self {
         let rank_value = RankValue::new(&rules);
+        let thin = Self::of_thin(&rules);
         let (candidates, pairs, others, values) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        let (rules, placing) = (Arc::new(rules), Placing::default());
-        Self { rules, rank_value, candidates, pairs, others, values, placing }
+        let (rules, placing, look_up) = (Arc::new(rules), Placing::default(), LookUp::default());
+        Self { rules, rank_value, candidates, pairs, others, values, placing, look_up, thin }
     }
 
     /// The rules it ranks by.
@@ -70,6 +75,15 @@ impl Ranker {
 
     /// The same, without what neither gates nor order need: [`List::complete`] adds it where the list is published.
     pub fn rank_only(&mut self, row: &RowView<'_>, list: &mut List) {
+        self.rank_beside(row, &Beside::default(), list);
+    }
+
+    /// The same, where something besides the row has a say: the item's row of another relation, or what is known of items.
+    pub fn rank_beside(&mut self, row: &RowView<'_>, beside: &Beside<'_>, list: &mut List) {
+        self.look_up.make(beside.row.as_ref());
+        if let Some(facts) = beside.facts {
+            return self.rank_by_facts_beside(row, (beside, facts), list);
+        }
         list.clear(self.key_of(row), row.now);
         self.collect(row);
         let wanted = self.rules.length.saturating_add(self.rules.reserve);
@@ -87,6 +101,9 @@ impl Ranker {
                     if failed_root(&self.rules, entry.llr_root).is_some() {
                         continue;
                     }
+                }
+                if beside.failed(&self.rules, row, entry.item, &entry.figures, &self.look_up).is_some() {
+                    continue;
                 }
                 list.entries.push(entry);
             }

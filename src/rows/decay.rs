@@ -121,6 +121,11 @@ impl Decay {
         Self { half_life_ms: half_life_ms.clamp(1, HALF_LIFE_MS_MAX), landmark: None }
     }
 
+    /// The half-life, in ms.
+    pub(super) fn half_life_ms(&self) -> i64 {
+        self.half_life_ms
+    }
+
     /// The landmark, in half-lives since 1970; 0 before the first event.
     pub(super) fn landmark(&self) -> i64 {
         self.landmark.unwrap_or(0)

@@ -12,6 +12,7 @@
 
 mod decay;
 mod owner;
+mod recent;
 mod slab;
 mod row;
 mod saved;
@@ -24,7 +25,7 @@ pub use counts::{Count, CountKind, CountsPlace, LINES_MAX};
 pub use decay::HALF_LIFE_MS_MAX;
 pub use saved::is_of_rows;
 pub use travel::{TotalKey, TotalUpdate};
-pub use view::{Neighbour, RowView};
+pub use view::{Neighbour, RowView, ShopTotal, ShopView};
 
 use crate::event::EventTime;
 use crate::items::{ItemId, Items, ShopId};
@@ -33,6 +34,7 @@ use crate::relation::{Bought, Change, Delta, OrdersBefore, Relation, repeat_weig
 use crate::rules::CountingRules;
 use decay::{Decay, ROUNDING_OF_TOTALS, remaining};
 use owner::Ownership;
+use recent::Recent;
 use row::{Increment, RowStore};
 use saved::{Loading, State};
 use totals::Totals;
@@ -46,6 +48,7 @@ pub struct Rows {
     store: RowStore,
     totals: [Totals; Relation::COUNT],
     travel: Travel,
+    recent: Option<Recent>,
     min_weight: f64,
     now: EventTime,
     pair_updates: [u64; Relation::COUNT],
@@ -99,6 +102,8 @@ struct Unit {
     /// Stored weight below which a pair of a full row goes first.
     faded: f64,
     is_taken_back: bool,
+    /// What an event counts with lately; 0 where that is not kept.
+    recent: f64,
 }
 
 impl Unit {
@@ -121,6 +126,7 @@ impl Rows {
             store: RowStore::new(rules.row_max),
             totals: std::array::from_fn(|_| Totals::default()),
             travel: Travel::default(),
+            recent: None,
             min_weight: f64::from(rules.min_weight_millionths) / 1e6,
             now: EventTime::MIN,
             pair_updates: [0; Relation::COUNT],
@@ -237,6 +243,7 @@ impl Rows {
     fn count_context(&mut self, unit: Unit, shop: ShopId) {
         assert!(self.owner.has_shop(shop), "contexts of a shop of another partition");
         self.keep_shop(unit.relation, shop);
+        self.count_recent(TotalKey::Shop(unit.relation, shop), unit.recent, unit.is_taken_back);
         let contexts = self.totals[unit.relation.index()].contexts_mut(shop.index());
         if unit.is_taken_back {
             contexts.support = contexts.support.saturating_sub(1);
@@ -333,6 +340,7 @@ impl Rows {
 
     fn count_other(&mut self, unit: Unit, item: ItemId, weight: f64, support: u32) {
         self.keep(unit.relation, item);
+        self.count_recent(TotalKey::Item(unit.relation, item), unit.recent * weight, unit.is_taken_back);
         let total = self.totals[unit.relation.index()].other_mut(item);
         total.count(unit.weight * weight, support, unit.is_taken_back);
         self.note_other(unit.relation, item);
@@ -342,10 +350,11 @@ impl Rows {
     fn unit(&mut self, relation: Relation, time: EventTime, is_taken_back: bool) -> Unit {
         let moved = self.decay[relation.index()].prepare(time);
         self.rescale(relation, moved);
+        let recent = self.recent_unit(relation, time);
         let decay = &self.decay[relation.index()];
         let weight = decay.growth(time);
         let weight_now = if time == self.now { weight } else { decay.growth(self.now) };
-        Unit { relation, weight, day: time.day(), faded: self.min_weight * weight_now, is_taken_back }
+        Unit { relation, weight, day: time.day(), faded: self.min_weight * weight_now, is_taken_back, recent }
     }
 
     fn prepare_landmark(&mut self, relation: Relation, landmark: i64) {

@@ -5,6 +5,7 @@
 //! Where a landmark moves, all weights of its relation do: what has been given is void then, and saving begins anew.
 
 use super::Rows;
+use super::recent::{Recent, RecentFigures};
 use super::row::RowStore;
 use super::totals::{Contexts, Total, Totals, slot};
 use super::travel::{TotalKey, Travel};
@@ -31,6 +32,7 @@ const OTHER: u8 = 4;
 const SENT: u8 = 8;
 const CHANGED: u8 = 16;
 const DIFFERS: u8 = 32;
+const RECENT: u8 = 64;
 
 /// Units looked at in one portion, at most: those without anything cost little, but not nothing.
 const LOOKED_AT_MAX: usize = 65_536;
@@ -43,6 +45,7 @@ struct Figures {
     pair_updates: [u64; Relation::COUNT],
     evictions: [u64; Relation::COUNT],
     missed: [u64; Relation::COUNT],
+    recent: Option<RecentFigures>,
     /// How many units and contexts follow.
     units: u64,
     shops: u64,
@@ -78,6 +81,7 @@ pub(super) struct Loading {
     units: u64,
     shops: u64,
     ended: bool,
+    recent: Option<RecentFigures>,
 }
 
 impl Rows {
@@ -91,6 +95,7 @@ impl Rows {
             pair_updates: self.pair_updates,
             evictions: std::array::from_fn(|index| held[index].evictions),
             missed: std::array::from_fn(|index| held[index].missed),
+            recent: self.recent.as_ref().map(Recent::figures),
             units: 0,
             shops: 0,
         };
@@ -201,7 +206,8 @@ impl Rows {
     /// When some are missing.
     pub fn loaded(&mut self) -> Result<(), SavedError> {
         self.owner.meet(&self.items);
-        let Loading { expected, units, shops, .. } = std::mem::take(&mut self.loading);
+        let Loading { expected, units, shops, recent, .. } = std::mem::take(&mut self.loading);
+        self.restore_recent(recent);
         match expected {
             Some(expected) if expected == (units, shops) => Ok(()),
             Some(expected) => {
@@ -221,6 +227,7 @@ impl Rows {
             self.decay[index].restore(landmark);
         }
         self.store.take_up_tallies(&figures.evictions, &figures.missed);
+        self.loading.recent = figures.recent;
         Ok(())
     }
 
@@ -255,6 +262,9 @@ impl Rows {
             if flags & SENT != 0 {
                 *slot(&mut totals.sent_others, item.index()) = weight(take(&mut body, "a total told")?)?;
             }
+            if flags & RECENT != 0 {
+                *slot(&mut totals.recent_others, item.index()) = weight(take(&mut body, "a recent total")?)?;
+            }
             self.travel.restore(TotalKey::Item(relation, item), flags & CHANGED != 0, flags & DIFFERS != 0);
         }
         Ok(())
@@ -269,11 +279,14 @@ impl Rows {
             }
             self.loading.shops += 1;
             let totals = &mut self.totals[relation.index()];
-            let (found, support, sent): (f64, u64, f64) = take(&mut body, "contexts")?;
+            let (found, support, sent, recent): (f64, u64, f64, f64) = take(&mut body, "contexts")?;
             let (changed, differs) = (flags & CHANGED != 0, flags & DIFFERS != 0);
             *totals.contexts_mut(shop.index()) = Contexts { weight: weight(found)?, support, changed, differs };
             if flags & SENT != 0 {
                 *slot(&mut totals.sent_contexts, shop.index()) = weight(sent)?;
+            }
+            if flags & RECENT != 0 {
+                *slot(&mut totals.recent_contexts, shop.index()) = weight(recent)?;
             }
             self.travel.restore(TotalKey::Shop(relation, shop), changed, differs);
         }
@@ -315,13 +328,15 @@ fn put_unit(store: &RowStore, totals: &Totals, relation: Relation, place: usize,
     let anchor = if relation.is_symmetric() { Total::default() } else { totals.anchor(relation, item) };
     let other = totals.other(item);
     let sent = totals.sent_others.get(place).copied().unwrap_or_default();
+    let recent = totals.recent_others.get(place).copied().unwrap_or_default();
     let flag = |is_there: bool, flag: u8| if is_there { flag } else { 0 };
     let flags = flag(row.is_some(), ROW)
         | flag(anchor != Total::default(), ANCHOR)
         | flag(other != Total::default(), OTHER)
         | flag(sent != 0.0, SENT)
         | flag(other.changed, CHANGED)
-        | flag(other.differs, DIFFERS);
+        | flag(other.differs, DIFFERS)
+        | flag(recent != 0.0, RECENT);
     if flags == 0 {
         return false;
     }
@@ -340,19 +355,24 @@ fn put_unit(store: &RowStore, totals: &Totals, relation: Relation, place: usize,
     if flags & SENT != 0 {
         put(out, &sent);
     }
+    if flags & RECENT != 0 {
+        put(out, &recent);
+    }
     true
 }
 
 fn put_shop(totals: &Totals, place: usize, out: &mut Vec<u8>) -> bool {
     let contexts = totals.contexts(place);
     let sent = totals.sent_contexts.get(place).copied().unwrap_or_default();
+    let recent = totals.recent_contexts.get(place).copied().unwrap_or_default();
     let Ok(number) = u32::try_from(place) else { return false };
-    if contexts == Contexts::default() && sent == 0.0 {
+    if contexts == Contexts::default() && sent == 0.0 && recent == 0.0 {
         return false;
     }
     let flag = |is_there: bool, flag: u8| if is_there { flag } else { 0 };
     let flags = flag(sent != 0.0, SENT) | flag(contexts.changed, CHANGED) | flag(contexts.differs, DIFFERS);
-    put(out, &(ShopId(number), flags, contexts.weight, contexts.support, sent));
+    let flags = flags | flag(recent != 0.0, RECENT);
+    put(out, &(ShopId(number), flags, contexts.weight, contexts.support, sent, recent));
     true
 }
 

@@ -50,6 +50,9 @@ pub(super) struct Totals {
     /// Weights as last broadcast; empty where nobody else listens.
     pub(super) sent_others: Vec<f64>,
     pub(super) sent_contexts: Vec<f64>,
+    /// Weights lately; empty where they are not kept.
+    pub(super) recent_others: Vec<f64>,
+    pub(super) recent_contexts: Vec<f64>,
 }
 
 impl Totals {
@@ -89,12 +92,12 @@ impl Totals {
 
     /// Items of which something may be held.
     pub(super) fn items_len(&self) -> usize {
-        self.anchors.len().max(self.others.len()).max(self.sent_others.len())
+        self.anchors.len().max(self.others.len()).max(self.sent_others.len()).max(self.recent_others.len())
     }
 
     /// Shops of which something may be held.
     pub(super) fn shops_len(&self) -> usize {
-        self.contexts.len().max(self.sent_contexts.len())
+        self.contexts.len().max(self.sent_contexts.len()).max(self.recent_contexts.len())
     }
 
     /// The landmark moved by `half_lives`: all weights shrink by that power of two. What was counted stays above zero.
@@ -112,9 +115,10 @@ impl Totals {
 
     pub(super) fn bytes(&self) -> usize {
         let sent = self.sent_others.capacity() + self.sent_contexts.capacity();
+        let recent = self.recent_others.capacity() + self.recent_contexts.capacity();
         (self.anchors.capacity() + self.others.capacity()) * size_of::<Total>()
             + self.contexts.capacity() * size_of::<Contexts>()
-            + sent * size_of::<f64>()
+            + (sent + recent) * size_of::<f64>()
     }
 }
 

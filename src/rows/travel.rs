@@ -152,6 +152,11 @@ impl Rows {
         }
         let weight = self.aligned(update, landmark);
         self.keep_total(update.key);
+        let before = match update.key {
+            TotalKey::Item(relation, item) => self.totals[relation.index()].other(item).weight,
+            TotalKey::Shop(relation, shop) => self.totals[relation.index()].contexts(shop.index()).weight,
+        };
+        self.hear_recent(update.key, before, weight);
         match update.key {
             TotalKey::Item(relation, item) => {
                 let total = self.totals[relation.index()].other_mut(item);
@@ -217,14 +222,14 @@ impl Rows {
     }
 
     /// A total, or what was told of it, is about to change.
-    fn keep_total(&mut self, key: TotalKey) {
+    pub(super) fn keep_total(&mut self, key: TotalKey) {
         match key {
             TotalKey::Item(relation, item) => self.keep(relation, item),
             TotalKey::Shop(relation, shop) => self.keep_shop(relation, shop),
         }
     }
 
-    fn owns_total(&self, key: TotalKey) -> bool {
+    pub(super) fn owns_total(&self, key: TotalKey) -> bool {
         match key {
             TotalKey::Item(_, item) => self.owner.has(item),
             TotalKey::Shop(_, shop) => self.owner.has_shop(shop),

@@ -3,8 +3,9 @@
 use super::Rows;
 use super::slab::Block;
 use super::totals::Total;
+use super::travel::TotalKey;
 use crate::event::EventTime;
-use crate::items::{ItemId, Items};
+use crate::items::{ItemId, Items, ShopId};
 use crate::relation::Relation;
 
 /// The row of one anchor in one relation. This is what leaves the room.
@@ -44,7 +45,53 @@ pub struct Neighbour {
     pub last_seen_day: u16,
 }
 
+/// The totals of one shop in one relation, everything decayed to the latest time of the partition.
+#[derive(Clone, Copy)]
+pub struct ShopView<'a> {
+    /// The relation.
+    pub relation: Relation,
+    /// Whose totals.
+    pub shop: ShopId,
+    /// The time that all weights are decayed to.
+    pub now: EventTime,
+    /// Weight of the shop's contexts; 0 where not known yet.
+    pub contexts: f64,
+    /// The same lately; 0 where that is not kept.
+    pub recent_contexts: f64,
+    /// Names.
+    pub items: &'a Items,
+    rows: &'a Rows,
+    scale: f64,
+}
+
+/// The total of one item: of its contexts as the other one.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ShopTotal {
+    /// Decayed weight.
+    pub weight: f64,
+    /// How many, undecayed.
+    pub support: u32,
+    /// Weight lately; 0 where that is not kept.
+    pub recent: f64,
+}
+
+impl ShopView<'_> {
+    /// The total of `item`; all 0 where nothing is known of it (yet).
+    #[must_use]
+    pub fn total(&self, item: ItemId) -> ShopTotal {
+        let total = self.rows.totals[self.relation.index()].other(item);
+        let recent = self.rows.recent_weight(TotalKey::Item(self.relation, item));
+        ShopTotal { weight: total.weight * self.scale, support: total.support, recent }
+    }
+}
+
 impl RowView<'_> {
+    /// The neighbour `item`, if it is one.
+    #[must_use]
+    pub fn find(&self, item: ItemId) -> Option<Neighbour> {
+        self.pairs.keys.iter().position(|&key| key == item.0).map(|index| self.neighbour(index))
+    }
+
     /// How many neighbours there are.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -110,6 +157,29 @@ impl Rows {
             others: totals.others(),
             scale,
         }
+    }
+
+    /// The totals of `shop` in `relation`, as they are now, own ones and those that others have told.
+    #[must_use]
+    pub fn shop(&self, relation: Relation, shop: ShopId) -> ShopView<'_> {
+        let scale = 1.0 / self.decay[relation.index()].growth(self.now);
+        ShopView {
+            relation,
+            shop,
+            now: self.now,
+            contexts: self.totals[relation.index()].contexts(shop.index()).weight * scale,
+            recent_contexts: self.recent_weight(TotalKey::Shop(relation, shop)),
+            items: &self.items,
+            rows: self,
+            scale,
+        }
+    }
+
+    /// Gives an item, and its shop, the recent weight of an even stream where nobody knows it.
+    pub fn know_recent(&mut self, relation: Relation, item: ItemId) {
+        self.owner.meet(&self.items);
+        self.assume_steady(TotalKey::Item(relation, item));
+        self.assume_steady(TotalKey::Shop(relation, self.items.shop_of(item)));
     }
 
     /// The owned items that have a row in `relation`.

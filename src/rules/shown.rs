@@ -1,5 +1,6 @@
 //! What a list shows by what is known of its items, besides what is counted.
 
+use crate::list_key::ListName;
 use crate::relation::Kind;
 use crate::relation::Relation;
 use serde::{Deserialize, Serialize};
@@ -47,6 +48,27 @@ pub struct ShownRules {
 }
 
 impl ShownRules {
+    /// The defaults of a list.
+    #[must_use]
+    pub fn of_list(list: ListName) -> Self {
+        let relations = match list {
+            ListName::ALTERNATIVES => vec![Kind::Alternative],
+            ListName::COMPLEMENTS => vec![Kind::Complement, Kind::Accessory],
+            ListName::UPSELL => vec![Kind::Upsell],
+            _ => Vec::new(),
+        };
+        let none = Self { relations, ..Self::of(Relation::AlsoBought) };
+        match list {
+            // What is of another category is no choice between two: it goes with one of them.
+            ListName::ALTERNATIVES => Self { category: Alike::Same, ..none },
+            ListName::UPSELL => {
+                let (price_at_least, price_at_most) = (Some(1.05), Some(1.6));
+                Self { category: Alike::Same, price_at_least, price_at_most, ..none }
+            }
+            _ => none,
+        }
+    }
+
     /// The defaults of the list that shows `relation`.
     #[must_use]
     pub fn of(relation: Relation) -> Self {

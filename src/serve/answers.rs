@@ -5,7 +5,6 @@ use super::counts::portion;
 use super::query::{Query, RowAnswer};
 use crate::items::{fingerprint, spread};
 use crate::list_key::ListName;
-use crate::relation::Relation;
 use crate::rows::LINES_MAX;
 
 /// Lines that one look at the questions is worth, a line being a count or a candidate of a row: about a millisecond, or two
@@ -37,8 +36,8 @@ impl Look {
         self.lines += match query {
             Query::Row { reply, .. } if !reply.is_wanted() => 1,
             Query::Counts { reply, .. } if !reply.is_wanted() => 1,
-            Query::Row { shop, relation, item, reply } => {
-                let (answer, lines) = row_and_lines(asked, &shop, relation, &item, CANDIDATES_MAX);
+            Query::Row { shop, list, item, reply } => {
+                let (answer, lines) = row_and_lines(asked, &shop, list, &item, CANDIDATES_MAX);
                 reply.send(answer);
                 lines
             }
@@ -52,15 +51,15 @@ impl Look {
 
 /// The row of an item with at most `candidates_max` of its candidates, from the partition that owns it.
 #[must_use]
-pub fn explain_row(asked: &Asked<'_>, shop: &str, relation: Relation, item: &str, candidates_max: usize) -> RowAnswer {
-    row_and_lines(asked, shop, relation, item, candidates_max).0
+pub fn explain_row(asked: &Asked<'_>, shop: &str, list: ListName, item: &str, candidates_max: usize) -> RowAnswer {
+    row_and_lines(asked, shop, list, item, candidates_max).0
 }
 
 /// The same, and what it cost.
 fn row_and_lines(
     asked: &Asked<'_>,
     shop: &str,
-    relation: Relation,
+    list: ListName,
     item: &str,
     candidates_max: usize,
 ) -> (RowAnswer, usize) {
@@ -68,7 +67,7 @@ fn row_and_lines(
     let Some((_, work)) = asked.rows.iter().find(|(held, _)| *held == partition) else {
         return (RowAnswer::NotHere, 1);
     };
-    let Some(explanation) = work.explain(ListName::of(relation), shop, item, candidates_max) else {
+    let Some(explanation) = work.explain(list, shop, item, candidates_max) else {
         return (RowAnswer::NoSuchItem, 1);
     };
     let lines = 1 + explanation.candidates.len() + explanation.left_out / NEIGHBOURS_A_LINE;

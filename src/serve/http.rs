@@ -18,7 +18,7 @@ pub use budget::{COUNTS_MAX, REQUESTS_MAX, SCRAPES_MAX};
 
 use super::query::Queries;
 use super::view::ListView;
-use crate::relation::Relation;
+use crate::list_key::ListName;
 use crate::watch::health::Health;
 use crate::watch::metrics::Metrics;
 use budget::Budgets;
@@ -84,7 +84,7 @@ pub struct State {
     /// The metrics.
     pub metrics: Arc<Metrics>,
     /// The relations whose lists are published.
-    pub lists: Vec<Relation>,
+    pub lists: Vec<ListName>,
     /// How long things may take.
     pub limits: Limits,
 }

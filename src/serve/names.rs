@@ -63,6 +63,13 @@ impl Names {
         self.table(table).fingerprint(id)
     }
 
+    /// The fingerprint of the shop of the item behind a number.
+    pub(super) fn shop(&self, name: NameId) -> u64 {
+        let (table, id) = place(name);
+        let items = self.table(table);
+        fingerprint(items.shop_name(items.shop_of(id)), "")
+    }
+
     /// Bytes held.
     pub(super) fn bytes(&self) -> usize {
         (0..TABLES).map(|table| self.table(table).bytes()).sum()

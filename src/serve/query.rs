@@ -6,7 +6,7 @@
 //! Absent: knowledge of rows. A worker renders its own answer, so no state is shared.
 
 use super::counts::{CountsFrom, CountsPortion, Moved};
-use crate::relation::Relation;
+use crate::list_key::ListName;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use tokio::sync::mpsc;
 
@@ -20,8 +20,8 @@ pub enum Query {
     Row {
         /// The shop.
         shop: String,
-        /// Whose row.
-        relation: Relation,
+        /// Which list it is behind.
+        list: ListName,
         /// The anchor.
         item: String,
         /// Where the answer goes.
@@ -97,9 +97,8 @@ impl Queries {
     ///
     /// # Errors
     /// When a worker cannot be asked or does not answer, and no other worker has the item.
-    pub async fn row(&self, shop: &str, relation: Relation, item: &str) -> Result<RowAnswer, AskError> {
-        let mut answers =
-            self.ask(|reply| Query::Row { shop: shop.to_owned(), relation, item: item.to_owned(), reply })?;
+    pub async fn row(&self, shop: &str, list: ListName, item: &str) -> Result<RowAnswer, AskError> {
+        let mut answers = self.ask(|reply| Query::Row { shop: shop.to_owned(), list, item: item.to_owned(), reply })?;
         let mut count = 0;
         while let Some(answer) = answers.recv().await {
             if answer != RowAnswer::NotHere {
@@ -173,7 +172,7 @@ mod tests {
                 })
             })
             .collect();
-        let row = run(queries.row("main", Relation::BoughtTogether, "x"));
+        let row = run(queries.row("main", ListName::ALL[0], "x"));
         threads.into_iter().for_each(|thread| thread.join().unwrap());
         row
     }

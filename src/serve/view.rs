@@ -115,8 +115,9 @@ impl ListView {
 
     /// Removes the records of a rows partition, of `partitions`: they are another instance's now.
     pub fn remove_partition(&self, partition: Partition, partitions: u32) {
-        self.lists.retain(|&(_, name), held| {
-            let stays = spread(self.names.fingerprint(name), partitions) != partition;
+        self.lists.retain(|&(list, name), held| {
+            let owner = if list.is_shop_wide() { self.names.shop(name) } else { self.names.fingerprint(name) };
+            let stays = spread(owner, partitions) != partition;
             if !stays {
                 self.take_off(held);
             }

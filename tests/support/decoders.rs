@@ -15,9 +15,9 @@ use samenloop::drive::{Clocks as _, Kept, MemoryLog, Pipeline, Plan, SetClocks, 
 use samenloop::event::UserKeys;
 use samenloop::intake::{Format, Intake, Learned, Mapping, MappingSpec, Now, Plans, Record, SchemaId, TimeRules};
 use samenloop::items::Items;
+use samenloop::list_key::ListName;
 use samenloop::position::{NextOffset, Partition};
 use samenloop::publish::codec::{LIST_KEY_SCHEMA, LIST_VALUE_SCHEMA, ListCodec, ListHeaders, SchemaFailure};
-use samenloop::relation::Relation;
 use samenloop::saved::{frames, whole};
 use samenloop::serve::http::{Limits, Server, State};
 use samenloop::serve::query::queries;
@@ -720,7 +720,7 @@ fn server() -> SocketAddr {
             drop(receivers);
             let metrics = Arc::new(Metrics::new().expect("metrics"));
             let health = Arc::new(Health::new(1, HEARTBEAT_AGE_MAX));
-            let (view, lists) = (Arc::new(ListView::default()), Relation::ALL.to_vec());
+            let (view, lists) = (Arc::new(ListView::default()), ListName::ALL.to_vec());
             let state = State { view, health, queries, metrics, lists, limits: Limits::default() };
             let server = Server::start((Ipv4Addr::LOCALHOST, 0).into(), state).expect("a free port");
             let address = server.address();

@@ -12,6 +12,7 @@ use samenloop::event::{EventType, UserKeys};
 use samenloop::facts::Facts;
 use samenloop::intake::{Intake, MappingSpec, Record, Reject, TimeRules};
 use samenloop::items::Items;
+use samenloop::list_key::ListName;
 use samenloop::position::{NextOffset, Partition, SourcePartition};
 use samenloop::publish::Publication;
 use samenloop::relation::{Change, Delta, Fate, Relation};
@@ -41,7 +42,7 @@ pub struct Shape {
     pub merge_bytes_max: usize,
     pub history_ms: Option<i64>,
     pub clocked: Clocked,
-    pub lists: [ListRules; Relation::COUNT],
+    pub lists: [ListRules; ListName::COUNT],
     pub publish: PublishRules,
     pub secret: u8,
     /// The jq program of every source.

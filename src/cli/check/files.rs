@@ -12,9 +12,10 @@ use crate::drive::{Pipeline, Sink};
 use crate::event::EventType;
 use crate::findings::{Finding, Records, of_records};
 use crate::intake::{Reason, Reject};
+use crate::list_key::ListName;
 use crate::position::{NextOffset, SourcePartition};
 use crate::publish::Publication;
-use crate::relation::Relation;
+use crate::rules::{KindRules, ListRules};
 use crate::stage::InputTally;
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -115,7 +116,7 @@ fn read_through(file: &EventFile) -> anyhow::Result<()> {
 /// Counts them, and makes their lists.
 fn count(files: &mut [EventFile], settings: &Settings) -> anyhow::Result<Pipeline<Found>> {
     let mut pipeline = counted(files, settings, |files, _| Found::of(files))?;
-    pipeline.sink().lists = Some([0; Relation::COUNT]);
+    pipeline.sink().lists = Some([0; ListName::COUNT]);
     pipeline.publish_all()?;
     Ok(pipeline)
 }
@@ -237,15 +238,20 @@ fn lists_of(
     report: &mut Report<impl Write>,
     settings: &Settings,
     pipeline: &Pipeline<Found>,
-    lists: &[u64; Relation::COUNT],
+    lists: &[u64; ListName::COUNT],
 ) -> anyhow::Result<()> {
-    for rules in &settings.lists {
+    let is_told = |rules: &&ListRules| rules.enabled || matches!(rules.kind, KindRules::Pairs);
+    for rules in settings.lists.iter().filter(is_told) {
         let relation = rules.relation.index();
         let rows: usize =
             pipeline.rows().iter().map(|stage| stage.work().rows().stats().by_relation[relation].rows).sum();
-        let lists = if rules.enabled { format!("{} lists", lists[relation]) } else { "switched off".to_owned() };
-        let text = format!("{rows} items have candidates: {lists}");
-        report.line(Verdict::Ok, &format!("list {}", rules.relation.list_name()), &text)?;
+        let lists =
+            if rules.enabled { format!("{} lists", lists[rules.list.index()]) } else { "switched off".to_owned() };
+        let text = match rules.list.is_shop_wide() {
+            true => lists,
+            false => format!("{rows} items have candidates: {lists}"),
+        };
+        report.line(Verdict::Ok, &format!("list {}", rules.list.name()), &text)?;
     }
     Ok(())
 }
@@ -254,7 +260,7 @@ fn lists_of(
 struct Found {
     places: BTreeMap<SourcePartition, Places>,
     first: BTreeMap<SourcePartition, (Place, String)>,
-    lists: Option<[u64; Relation::COUNT]>,
+    lists: Option<[u64; ListName::COUNT]>,
 }
 
 impl Found {
@@ -267,7 +273,7 @@ impl Found {
 impl Sink for Found {
     fn list(&mut self, publication: &Publication<'_>, _value: &[u8]) -> anyhow::Result<()> {
         if let Some(lists) = self.lists.as_mut().filter(|_| !publication.is_tombstone()) {
-            lists[publication.key().list.relation().index()] += 1;
+            lists[publication.key().list.index()] += 1;
         }
         Ok(())
     }

@@ -5,6 +5,7 @@ use super::sink::{Change, DemoSink};
 use crate::drive::{Pipeline, Sink};
 use crate::event::{EventType, SHOP_DEFAULT};
 use crate::intake::Reason;
+use crate::list_key::ListName;
 use crate::publish::ListRecord;
 use crate::relation::{Fate, Relation};
 use crate::serve::events_of;
@@ -108,7 +109,7 @@ pub(super) fn tallies(pipeline: &Pipeline<DemoSink>, events: u64) -> Tallies {
         ("rejected", intake.rejected()),
         ("empty", intake.skipped),
     ];
-    let of_lists = |each: fn(&crate::stage::RowsTally) -> &[u64; Relation::COUNT]| {
+    let of_lists = |each: fn(&crate::stage::RowsTally) -> &[u64; ListName::COUNT]| {
         pipeline.rows().iter().flat_map(|stage| each(stage.work().tally())).sum::<u64>()
     };
     Tallies {

@@ -6,6 +6,7 @@ use crate::config::Settings;
 use crate::drive::Pipeline;
 use crate::event::EventTime;
 use crate::intake::Record;
+use crate::list_key::ListName;
 use crate::position::{NextOffset, Partition};
 use crate::relation::Relation;
 use crate::serve::counts::{CountsFrom, Rest, tally_lines};
@@ -32,7 +33,7 @@ fn served() -> Served {
     let mut settings = Settings::default();
     (settings.logs.events_partitions, settings.logs.pairs_partitions) = (PARTITIONS, PARTITIONS);
     let mut pipeline = open(&settings).unwrap();
-    let state = pipeline.serve(Relation::ALL.to_vec());
+    let state = pipeline.serve(ListName::ALL.to_vec());
     let mut shop = Shop::new(3, &ShopSettings::of_events(1_700_000_000_000, EVENTS));
     for n in 0..EVENTS {
         let event = shop.next_record();
@@ -71,7 +72,7 @@ fn metrics_are_what_the_stages_counted() {
     let text = state.metrics.render(state.view.len(), state.view.bytes(), &state.health).unwrap();
     let intake = pipeline.intake_tally();
     let all = tallies(&pipeline.asked());
-    let of_lists = |each: fn(&crate::stage::RowsTally) -> &[u64; Relation::COUNT]| -> u64 {
+    let of_lists = |each: fn(&crate::stage::RowsTally) -> &[u64; ListName::COUNT]| -> u64 {
         pipeline.rows().iter().flat_map(|stage| each(stage.work().tally())).sum()
     };
     let of_rows = |each: fn(&crate::rows::RowsStats) -> u64| -> u64 {
@@ -137,8 +138,7 @@ fn the_row_behind_a_list_holds_its_entries_in_their_order() {
     for product in shop.catalogue().products() {
         let Some(list) = state.view.get("main", "bought-together", &product.id) else { continue };
         let list: serde_json::Value = serde_json::from_slice(&list.record).unwrap();
-        let RowAnswer::Found(row) =
-            explain_row(&pipeline.asked(), "main", Relation::BoughtTogether, &product.id, usize::MAX)
+        let RowAnswer::Found(row) = explain_row(&pipeline.asked(), "main", ListName::ALL[0], &product.id, usize::MAX)
         else {
             panic!("{} has a list and no row", product.id)
         };
@@ -152,7 +152,7 @@ fn the_row_behind_a_list_holds_its_entries_in_their_order() {
     }
     assert_eq!(seen.keys().copied().collect::<Vec<_>>(), [Some(1)], "each has a first place");
     assert!(seen[&Some(1)] > 50, "only {seen:?} lists");
-    let explain = |shop, item| explain_row(&pipeline.asked(), shop, Relation::BoughtTogether, item, usize::MAX);
+    let explain = |shop, item| explain_row(&pipeline.asked(), shop, ListName::ALL[0], item, usize::MAX);
     assert_eq!(explain("main", "no-such"), RowAnswer::NoSuchItem);
     assert_eq!(explain("other", "1000001"), RowAnswer::NoSuchItem);
 }
@@ -168,7 +168,8 @@ fn a_row_is_explained_also_where_its_list_is_off() {
         pipeline.feed(0, NextOffset(n as u64), &record).unwrap();
     }
     pipeline.rest().unwrap();
-    let RowAnswer::Found(row) = explain_row(&pipeline.asked(), "main", Relation::ViewedTogether, "a", 10) else {
+    let RowAnswer::Found(row) = explain_row(&pipeline.asked(), "main", ListName::of(Relation::ViewedTogether), "a", 10)
+    else {
         panic!("a is known")
     };
     assert!(row.contains(r#""item":"b""#), "{row}");
@@ -191,7 +192,7 @@ fn questions_are_answered_while_the_worker_waits_and_counts_are_those_of_a_file(
                 Rest::Tallies(tallies) => break tallies,
             }
         };
-        let row = runtime.block_on(state.queries.row("main", Relation::BoughtTogether, "no-such")).unwrap();
+        let row = runtime.block_on(state.queries.row("main", ListName::ALL[0], "no-such")).unwrap();
         (counts, tallies, row)
     });
     let deadline = Instant::now() + Duration::from_secs(20);

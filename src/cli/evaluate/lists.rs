@@ -10,6 +10,9 @@ use crate::rank::{Figures, List, Ranker};
 use crate::rows::Rows;
 use crate::rules::{ListRules, Measure};
 
+/// Rank value, in thousandths, of the first entry that only fills a list: less than anything counted has.
+const FILLED_MILLI: i64 = 100;
+
 /// An entry of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Candidate {
@@ -39,9 +42,14 @@ impl Lists {
     }
 
     /// Adds a published record, with the rank values that its rules give its figures.
-    pub(super) fn add_record(&mut self, record: &ListRecord<'_>, rules: &ListRules, names: &Items) {
+    pub(super) fn add_record<'a>(&mut self, record: &ListRecord<'a>, rules: &ListRules, names: &Items) {
         let entries = record.entries.iter().chain(&record.reserve);
-        let list = entries.map(|entry| (&*entry.item, rank_milli(entry, rules)));
+        // What fills a list has no rank value of its own: it stands behind what is counted, in its order.
+        let value = |(place, entry): (i64, &EntryRecord<'a>)| match entry.support {
+            0 => (FILLED_MILLI - place).max(1),
+            _ => rank_milli(entry, rules),
+        };
+        let list = (0..).zip(entries).map(|(place, entry)| (&*entry.item, value((place, entry))));
         self.add(&record.shop, &record.item, list, names);
     }
 

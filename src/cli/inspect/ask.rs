@@ -1,6 +1,6 @@
 //! Rows from a running instance, over HTTP.
 
-use crate::relation::Relation;
+use crate::list_key::ListName;
 use crate::serve::http::row_path;
 use anyhow::{Context as _, bail};
 use serde::Deserialize;
@@ -25,13 +25,13 @@ pub(super) fn with_scheme(url: &str) -> String {
     if url.contains("://") { url.to_owned() } else { format!("http://{url}") }
 }
 
-/// The row of each relation, as JSON.
-pub(super) fn rows(url: &str, shop: &str, relations: &[Relation], item: &str) -> anyhow::Result<Vec<String>> {
+/// The row behind each list, as JSON.
+pub(super) fn rows(url: &str, shop: &str, lists: &[ListName], item: &str) -> anyhow::Result<Vec<String>> {
     let url = url.trim_end_matches('/');
     let config = Agent::config_builder().http_status_as_error(false).timeout_global(Some(ANSWER_MAX));
     let agent: Agent = config.proxy(None).max_redirects(0).build().into(); // the instance itself, nobody between
-    let row = |relation: &Relation| row(&agent, &format!("{url}{}", row_path(shop, relation.list_name(), item)), url);
-    relations.iter().map(row).collect()
+    let row = |list: &ListName| row(&agent, &format!("{url}{}", row_path(shop, list.name(), item)), url);
+    lists.iter().map(row).collect()
 }
 
 fn row(agent: &Agent, path: &str, url: &str) -> anyhow::Result<String> {

@@ -7,9 +7,9 @@ use crate::cli::sources::{EventFile, Places, counted, event_files};
 use crate::config::Settings;
 use crate::drive::Sink;
 use crate::intake::Reject;
+use crate::list_key::ListName;
 use crate::position::{NextOffset, SourcePartition};
 use crate::publish::Publication;
-use crate::relation::Relation;
 use crate::serve::explain_row;
 use crate::serve::query::RowAnswer;
 use anyhow::bail;
@@ -18,11 +18,11 @@ use std::collections::BTreeMap;
 /// How many rejects are told one by one.
 const REJECTS_TOLD_MAX: u64 = 10;
 
-/// The row of each relation, as JSON.
+/// The row behind each list, as JSON.
 pub(super) fn rows(
     args: &InspectArgs,
     settings: &Settings,
-    relations: &[Relation],
+    lists: &[ListName],
 ) -> anyhow::Result<(Vec<String>, Outcome)> {
     let mut files = event_files(&args.files, settings)?;
     let pipeline = counted(&mut files, settings, |files, before: Option<&mut Rejects>| {
@@ -31,9 +31,9 @@ pub(super) fn rows(
     })?;
     let rejected = pipeline.intake_tally().rejected();
     pipeline.sink().notes.note_more();
-    let mut rows = Vec::with_capacity(relations.len());
-    for &relation in relations {
-        match explain_row(&pipeline.asked(), &args.shop, relation, &args.item, usize::MAX) {
+    let mut rows = Vec::with_capacity(lists.len());
+    for &list in lists {
+        match explain_row(&pipeline.asked(), &args.shop, list, &args.item, usize::MAX) {
             RowAnswer::Found(row) => rows.push(row),
             RowAnswer::NoSuchItem | RowAnswer::NotHere => bail!(
                 "item {:?} of shop {:?} is in no event of these files that counts; {}",

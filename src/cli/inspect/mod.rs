@@ -11,6 +11,7 @@ mod table;
 use super::{Outcome, Sets, output};
 use crate::config::Settings;
 use crate::event::SHOP_DEFAULT;
+use crate::list_key::ListName;
 use crate::relation::Relation;
 use anyhow::Context as _;
 use clap::Args;
@@ -44,7 +45,7 @@ pub(crate) struct InspectArgs {
     #[arg(help_heading = "What is asked", long, default_value = SHOP_DEFAULT, value_parser = NonEmptyStringValueParser::new())]
     pub(crate) shop: String,
     /// One list only
-    #[arg(help_heading = "What is asked", long, value_parser = PossibleValuesParser::new(Relation::ALL.map(Relation::list_name)))]
+    #[arg(help_heading = "What is asked", long, value_parser = PossibleValuesParser::new(lists_of_rows().map(ListName::name)))]
     pub(crate) list: Option<String>,
     /// The instance to ask [default: the one at http.listen]
     #[arg(help_heading = "What is asked", long, value_name = "URL", value_parser = NonEmptyStringValueParser::new())]
@@ -54,16 +55,26 @@ pub(crate) struct InspectArgs {
     pub(crate) json: bool,
 }
 
+/// The lists that are about an item.
+fn lists_of_rows() -> impl Iterator<Item = ListName> {
+    ListName::ALL.into_iter().filter(|list| !list.is_shop_wide())
+}
+
+/// Those of one relation are shown without being asked for, others only where they are on.
+fn is_shown(list: ListName, settings: &Settings) -> bool {
+    list.index() < Relation::COUNT || settings.lists[list.index()].enabled
+}
+
 pub(super) fn run(args: InspectArgs, settings: Settings) -> anyhow::Result<Outcome> {
-    let relations: Vec<Relation> = match &args.list {
-        Some(name) => Relation::of_list(name).into_iter().collect(),
-        None => Relation::ALL.to_vec(),
+    let lists: Vec<ListName> = match &args.list {
+        Some(name) => ListName::find(name).into_iter().collect(),
+        None => lists_of_rows().filter(|list| is_shown(*list, &settings)).collect(),
     };
     let (rows, outcome) = if args.files.is_empty() {
         let url = ask::with_scheme(args.url.as_deref().unwrap_or(&settings.http.listen));
-        (ask::rows(&url, &args.shop, &relations, &args.item)?, Outcome::Done)
+        (ask::rows(&url, &args.shop, &lists, &args.item)?, Outcome::Done)
     } else {
-        count::rows(&args, &settings, &relations)?
+        count::rows(&args, &settings, &lists)?
     };
     let mut out = output::stdout();
     if args.json {

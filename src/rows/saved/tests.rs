@@ -32,8 +32,12 @@ fn rules() -> CountingRules {
     CountingRules { row_max: Some(8), ..CountingRules::default() }
 }
 
+/// What is counted lately is kept too, of one relation or another.
 fn empty(partitions: u32) -> Rows {
-    Rows::new(&rules(), Partition(0), partitions)
+    let mut rows = Rows::new(&rules(), Partition(0), partitions);
+    let relation = if partitions == 1 { Relation::BoughtTogether } else { Relation::AlsoBought };
+    rows.keep_recent(relation, 7 * DAY_MS);
+    rows
 }
 
 /// One thing happens to the counts: something is counted, or taken back, a total is heard, or told.

@@ -1,5 +1,6 @@
 //! Errors as answers: one closed list of codes, each with its status and a message for a person.
 
+use crate::list_key::ListName;
 use crate::position::Partition;
 use crate::serve::query::{AskError, QUERIES_MAX};
 use axum::Json;
@@ -49,6 +50,11 @@ pub(super) enum Refusal {
     Internal { message: String },
 }
 
+/// Whether a row stands behind a list: those about a whole shop have none.
+fn has_row(list: &str) -> bool {
+    ListName::find(list).is_some_and(|list| !list.is_shop_wide())
+}
+
 impl Refusal {
     pub(super) fn code(&self) -> (StatusCode, &'static str) {
         match self {
@@ -75,6 +81,9 @@ impl Refusal {
         match self {
             Self::NoSuchItem { shop, item } => {
                 format!("item {item:?} of shop {shop:?} has not been seen in any event that counts")
+            }
+            Self::NoList { shop, list, item } if !has_row(list) => {
+                format!("{list} of shop {shop:?} shows nothing about {item:?}: nothing is counted, or no such category has items")
             }
             Self::NoList { shop, list, item } => format!(
                 "item {item:?} is known, but no candidate passes the gates of {list}; {} says why",
@@ -129,7 +138,9 @@ impl IntoResponse for Refusal {
         if let Self::NotHere { partition, .. } | Self::NotReady { partition, .. } = &self {
             body["partition"] = json!(partition.0);
         }
-        if let Self::NoList { shop, list, item } = &self {
+        if let Self::NoList { shop, list, item } = &self
+            && has_row(list)
+        {
             body["row"] = json!(row_path(shop, list, item));
         }
         let mut response = (status, Json(body)).into_response();

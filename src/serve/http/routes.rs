@@ -6,8 +6,8 @@ use super::connections::Client;
 use super::probes::{livez, readyz};
 use super::{HEADER_BYTES_MAX, Shared, URI_BYTES_MAX, counts};
 use crate::event::EventTime;
+use crate::list_key::{ListName, owner_text};
 use crate::position::Partition;
-use crate::relation::Relation;
 use crate::serve::query::{AskError, RowAnswer};
 use crate::watch::health::PartitionState;
 use axum::Router;
@@ -98,32 +98,32 @@ async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
 /// What a path asks for, once it is known to be on this instance.
 struct Asked {
     shop: String,
-    relation: Relation,
+    list: ListName,
     item: String,
     partition: Partition,
     state: PartitionState,
 }
 
 impl Asked {
-    fn new(shared: &Shared, path: ItemPath, known: &[Relation]) -> Result<Self, Refusal> {
+    fn new(shared: &Shared, path: ItemPath, known: &[ListName]) -> Result<Self, Refusal> {
         let Path((shop, list, item)) = path.map_err(|_| Refusal::BadPath)?;
-        let Some(relation) = Relation::of_list(&list).filter(|relation| known.contains(relation)) else {
-            let known = known.iter().map(|relation| relation.list_name()).collect();
+        let Some(list) = ListName::find(&list).filter(|list| known.contains(list)) else {
+            let known = known.iter().map(|list| list.name()).collect();
             return Err(Refusal::NoSuchList { list, known });
         };
         if shop.contains('/') {
             return Err(Refusal::NoSuchItem { shop, item }); // no shop's name holds one: it would be another key
         }
-        let (partition, state) = shared.state.health.owner(&shop, &item);
+        let (partition, state) = shared.state.health.owner(&shop, owner_text(list, &item));
         match state {
             None => Err(Refusal::NotHere { partition, partitions: shared.state.health.rows_partitions() }),
-            Some(state) => Ok(Self { shop, relation, item, partition, state }),
+            Some(state) => Ok(Self { shop, list, item, partition, state }),
         }
     }
 
     /// The row, from the worker that has it. While the partition replays, "not met" means nothing.
     async fn row(&self, shared: &Shared) -> Result<String, Refusal> {
-        let ask = shared.state.queries.row(&self.shop, self.relation, &self.item);
+        let ask = shared.state.queries.row(&self.shop, self.list, &self.item);
         match in_time(shared, ask).await? {
             RowAnswer::Found(row) => Ok(row),
             RowAnswer::NoSuchItem if self.state != PartitionState::Live => Err(self.not_ready()),
@@ -142,7 +142,7 @@ impl Asked {
 
 async fn list(State(shared): State<Arc<Shared>>, path: ItemPath, headers: HeaderMap) -> Result<Response, Refusal> {
     let asked = Asked::new(&shared, path, &shared.state.lists)?;
-    let list_name = asked.relation.list_name();
+    let list_name = asked.list.name();
     if let Some(published) = shared.state.view.get(&asked.shop, list_name, &asked.item) {
         let tag = entity_tag(&published.record);
         let fresh = headers.get_all(header::IF_NONE_MATCH).iter().any(|held| holds_tag(held.as_bytes(), &tag));
@@ -159,12 +159,15 @@ async fn list(State(shared): State<Arc<Shared>>, path: ItemPath, headers: Header
     if asked.state != PartitionState::Live || shared.state.view.is_loading() {
         return Err(asked.not_ready());
     }
-    asked.row(&shared).await?; // refuses an item that has not been met
+    if !asked.list.is_shop_wide() {
+        asked.row(&shared).await?; // refuses an item that has not been met
+    }
     Err(Refusal::NoList { shop: asked.shop, list: list_name, item: asked.item })
 }
 
 async fn row(State(shared): State<Arc<Shared>>, path: ItemPath) -> Result<Response, Refusal> {
-    let asked = Asked::new(&shared, path, &Relation::ALL)?;
+    let rows: Vec<ListName> = ListName::ALL.into_iter().filter(|list| !list.is_shop_wide()).collect();
+    let asked = Asked::new(&shared, path, &rows)?;
     let row = asked.row(&shared).await?;
     Ok(([(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")], row).into_response())
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::event::EventTime;
+use crate::list_key::ListName;
 use crate::position::{Partition, SourcePartition};
 use crate::publish::parse_key;
 use crate::serve::counts::{CountsFrom, CountsPortion, Moved, NextCounts, Rest};
@@ -128,7 +129,14 @@ impl Answer {
 
 fn state(view: Arc<ListView>, health: Arc<Health>, queries: Queries, limits: Limits) -> State {
     let metrics = Arc::new(Metrics::new().unwrap());
-    State { view, health, queries, metrics, lists: vec![Relation::BoughtTogether, Relation::ViewedTogether], limits }
+    State {
+        view,
+        health,
+        queries,
+        metrics,
+        lists: vec![ListName::ALL[0], ListName::ALL[2], ListName::BEST_SELLERS],
+        limits,
+    }
 }
 
 fn connect(address: SocketAddr) -> TcpStream {
@@ -150,8 +158,8 @@ fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
 /// A worker's answer: it knows the item `known` and holds a count in each of two portions.
 fn knows(query: Query) {
     match query {
-        Query::Row { shop, relation, item, reply } if item == "known" => {
-            reply.send(RowAnswer::Found(format!(r#"{{"shop":"{shop}","relation":"{}"}}"#, relation.name())));
+        Query::Row { shop, list, item, reply } if item == "known" => {
+            reply.send(RowAnswer::Found(format!(r#"{{"shop":"{shop}","list":"{}"}}"#, list.name())));
         }
         Query::Row { reply, .. } => reply.send(RowAnswer::NoSuchItem),
         Query::Counts { from: CountsFrom::Start { as_of }, reply } => {
@@ -200,7 +208,7 @@ fn every_route_answers() {
     assert_eq!(header("cache-control"), "no-cache");
     assert_eq!(header("samenloop-published-ms"), "77");
     let row = shop.get("/v1/rows/main/carted-together/known");
-    assert_eq!((row.status, &*row.body), (200, r#"{"shop":"main","relation":"carted_together"}"#));
+    assert_eq!((row.status, &*row.body), (200, r#"{"shop":"main","list":"carted-together"}"#));
     assert_eq!(shop.get("/livez").json()["live"], true);
     assert_eq!(shop.get("/readyz").json()["ready"], true);
     let (status, counts) = shop.counts("?as_of=1234");
@@ -307,6 +315,21 @@ fn an_item_of_another_instance_is_not_unknown() {
     shop.get("/v1/rows/main/bought-together/known").is_error(421, "not_here");
     shop.health.set(StageName::Rows, mine, PartitionState::Live);
     shop.get("/v1/lists/main/bought-together/known").is_error(404, "no_list");
+    // Lists about a shop are where the shop is, whatever they are about.
+    let (of_shop, _) = shop.health.owner("main", "");
+    assert_ne!(of_shop, mine, "or it proves nothing");
+    let about = ["*", "category:a%252Fb/c"];
+    for path in about {
+        shop.get(&format!("/v1/lists/main/best-sellers/{path}")).is_error(421, "not_here");
+    }
+    shop.health.set(StageName::Rows, of_shop, PartitionState::Live);
+    for path in about {
+        let none = shop.get(&format!("/v1/lists/main/best-sellers/{path}")).is_error(404, "no_list");
+        assert_eq!(none.get("row"), None);
+    }
+    let body = put(&shop, "main/best-sellers/category:a%2Fb/c", 1, 1);
+    assert_eq!(shop.get("/v1/lists/main/best-sellers/category:a%252Fb/c").body, body);
+    shop.get("/v1/rows/main/best-sellers/*").is_error(404, "no_such_list");
     let elsewhere = (0..).map(|n| n.to_string()).find(|item| shop.health.owner("main", item).0 != mine).unwrap();
     shop.get(&format!("/v1/lists/main/bought-together/{elsewhere}")).is_error(421, "not_here");
 }

@@ -3,9 +3,8 @@
 use super::hits::Tested;
 use super::{Clocked, RowsWork};
 use crate::items::ItemId;
-use crate::list_key::{About, ListKey, ListName};
+use crate::list_key::{About, Base, ListKey, ListName};
 use crate::position::{Checkpoint, NextOffset, Position, Verdict};
-use crate::publish::ListNumber;
 use crate::relation::Relation;
 use crate::stage::checkpoints::refused;
 use crate::stage::effect::{Effects, StageError};
@@ -42,6 +41,9 @@ impl RowsWork {
 
     fn pairs_block(&mut self, offset: NextOffset, bytes: &[u8], effects: &mut dyn Effects) -> Result<(), StageError> {
         let block = PairsBlock::decode(bytes).map_err(|error| self.identity.wire(offset, error))?;
+        if let Some(wide) = &mut self.shop_wide {
+            wide.met.mark(self.rows.items(), self.rows.now().0);
+        }
         self.names.fill(&block.shops, &block.items, self.rows.items_mut());
         for section in &block.sections {
             let head = &section.head;
@@ -88,22 +90,31 @@ impl RowsWork {
             }
             rows.apply(delta, touched);
         });
-        for (relation, item) in std::mem::take(&mut self.touched).drain(..) {
-            let Some(list) = self.list_of(relation, item) else { continue };
-            if is_silent {
-                self.due.know(list);
-            } else {
-                self.due.mark(list, arrived_ms, self.clock_ms);
-            }
+        let mut touched = std::mem::take(&mut self.touched);
+        for (relation, item) in touched.drain(..) {
+            self.row_changed(relation, item, (!is_silent).then_some(arrived_ms));
         }
+        self.touched = touched;
     }
 
-    /// The list that shows this row, if it is on.
-    fn list_of(&mut self, relation: Relation, item: ItemId) -> Option<ListNumber> {
-        let list = ListName::of(relation);
-        self.rankers[list.index()].as_ref()?;
+    /// The lists that a row has a say in are due, where they are on; or, while all is silent, known.
+    fn row_changed(&mut self, relation: Relation, item: ItemId, arrived_ms: Option<i64>) {
         let shop = self.rows.items().shop_of(item);
-        Some(self.lists.meet(ListKey { shop, list, about: About::Item(item) }))
+        for list in ListName::shown_by(relation) {
+            let Base::Row { relation: own, .. } = list.base() else { continue };
+            // Of a row that is not there the other one has nothing to say.
+            if self.rankers[list.index()].is_none() || (own != relation && self.rows.row(own, item).is_empty()) {
+                continue;
+            }
+            let list = self.lists.meet(ListKey { shop, list, about: About::Item(item) });
+            match arrived_ms {
+                Some(arrived_ms) => self.due.mark(list, arrived_ms, self.clock_ms),
+                None => self.due.know(list),
+            }
+        }
+        if arrived_ms.is_some() {
+            self.touch_shop_wide(Some(relation), item, arrived_ms);
+        }
     }
 
     /// What a section says of its source once its entries have been applied.

@@ -2,9 +2,8 @@
 //! lists. What follows from it is not in it: what is due, how lists rank.
 
 use super::RowsWork;
-use crate::list_key::{About, ListKey, ListName};
+use crate::list_key::{About, Base, ListKey, ListName};
 use crate::position::Checkpoint;
-use crate::relation::Relation;
 use crate::rows::is_of_rows;
 use crate::saved::{SavedError, Saving, frame, put, whole};
 use crate::stage::identity::Known;
@@ -25,6 +24,8 @@ struct StageState<K> {
     read_stamps: Vec<(u64, u64)>,
     epochs_from: u64,
     ledger_duplicates: u64,
+    /// When items were met first.
+    first_met: Vec<(u32, i64)>,
     /// How many names there are.
     items: u64,
 }
@@ -53,6 +54,7 @@ impl Kept for RowsWork {
             read_stamps: self.telling.read_stamps().to_vec(),
             epochs_from: self.epochs_from,
             ledger_duplicates: self.tally.ledger_duplicates,
+            first_met: self.shop_wide.as_ref().map_or_else(Vec::new, |wide| wide.met.marks().to_vec()),
             items: self.rows.items().len() as u64,
         };
         frame(&mut stage, STAGE, |out| put(out, &state));
@@ -101,6 +103,9 @@ impl Kept for RowsWork {
                 self.telling.restore(state.read_stamps);
                 self.epochs_from = state.epochs_from;
                 self.tally.ledger_duplicates = state.ledger_duplicates;
+                if let Some(wide) = &mut self.shop_wide {
+                    wide.met.restore(state.first_met);
+                }
                 self.items_expected = Some(state.items);
                 Ok(())
             }
@@ -118,9 +123,8 @@ impl Kept for RowsWork {
             expected => return Err(SavedError::unfit(format!("{found} names of {expected:?}"))),
         }
         // Nothing is due before the stage has caught up; then everything is.
-        for relation in Relation::ALL {
-            let list = ListName::of(relation);
-            if self.rankers[list.index()].is_some() {
+        for list in ListName::ALL {
+            if let (Base::Row { relation, .. }, Some(_)) = (list.base(), &self.rankers[list.index()]) {
                 for item in self.rows.anchors(relation) {
                     let shop = self.rows.items().shop_of(item);
                     self.due.know(self.lists.meet(ListKey { shop, list, about: About::Item(item) }));

@@ -15,6 +15,7 @@ mod keeping;
 mod publishing;
 mod record;
 mod shown;
+mod shop_wide;
 mod silence;
 mod totals;
 
@@ -26,14 +27,15 @@ use super::effect::{Effects, Log, StageError};
 use super::{Clock, Identity, Inherited, RowsInput, Work};
 use crate::facts::Facts;
 use crate::items::ItemId;
-use crate::list_key::ListName;
+use crate::list_key::{Base, ListName};
 use crate::position::{Checkpoint, NextOffset, Partition, SourcePartition};
 use crate::publish::{Due, Lists, Publisher};
-use crate::rank::{Explanation, List, Ranker, explain};
+use crate::rank::{Beside, Explanation, List, Ranker, explain_beside};
 use crate::relation::Relation;
 use crate::rows::Rows;
 use crate::rules::{CountingRules, ListRules, PublishRules};
 use crate::wire::{Anew, DeltaScratch, PAIRS_SOURCE, TotalsWriter, Translation};
+use shop_wide::ShopWide;
 use shown::Shown;
 use silence::Silence;
 use std::sync::Arc;
@@ -51,8 +53,8 @@ pub enum Clocked {
 /// Ranking and publishing, as set.
 #[derive(Clone, Debug)]
 pub struct RowsSetup {
-    /// Rules of the lists, by [`Relation::index`].
-    pub lists: [ListRules; Relation::COUNT],
+    /// Rules of the lists, by [`ListName::index`].
+    pub lists: [ListRules; ListName::COUNT],
     /// When a list is published.
     pub publish: PublishRules,
     /// By which clock.
@@ -100,6 +102,7 @@ pub struct RowsWork {
     rankers: [Option<Ranker>; ListName::COUNT],
     /// The list ranked last.
     ranked: List,
+    shop_wide: Option<Box<ShopWide>>,
     lists: Lists,
     due: Due,
     publisher: Publisher,
@@ -146,7 +149,14 @@ impl RowsWork {
         setup: &RowsSetup,
     ) -> Self {
         let RowsSetup { lists, publish, clocked, facts } = setup;
-        let ranker = |rules: &ListRules| rules.enabled.then(|| Ranker::new(rules.clone()));
+        let is_of_rows = |rules: &ListRules| rules.enabled && !rules.list.is_shop_wide();
+        let ranker = |rules: &ListRules| is_of_rows(rules).then(|| Ranker::new(rules.clone()));
+        let mut rows = Rows::new(counting, partition, partitions);
+        for rules in lists.iter().filter(|rules| rules.enabled) {
+            if let Some(half_life_ms) = rules.recent_half_life_ms() {
+                rows.keep_recent(rules.relation, half_life_ms);
+            }
+        }
         Self {
             partition,
             pairs: SourcePartition::new(PAIRS_SOURCE, partition.0),
@@ -154,13 +164,14 @@ impl RowsWork {
             inherited_checkpoints: Vec::new(),
             checkpoints: Checkpoints::default(),
             read: Checkpoint::default(),
-            rows: Rows::new(counting, partition, partitions),
+            rows,
             names: Translation::default(),
             scratch: DeltaScratch::default(),
             touched: Vec::new(),
             rules: lists.clone(),
             rankers: lists.each_ref().map(ranker),
             ranked: List::blank(),
+            shop_wide: ShopWide::new(lists),
             lists: Lists::default(),
             due: Due::new(publish),
             publisher: Publisher::new(publish.min_score_step_milli).keeping_reserve(facts.is_some()),
@@ -234,7 +245,7 @@ impl RowsWork {
         vec![
             ("rows", self.rows.stats().bytes),
             ("names", self.rows.items().bytes() + self.names.held_bytes()),
-            ("due", self.due.bytes() + self.lists.bytes()),
+            ("due", self.due.bytes() + self.lists.bytes() + self.shop_wide.as_ref().map_or(0, |wide| wide.bytes())),
             ("published", self.publisher.bytes()),
             ("shown", self.shown.as_ref().map_or(0, |shown| shown.bytes())),
             ("blocks", self.telling.bytes() + self.totals_writer.held_bytes()),
@@ -249,12 +260,23 @@ impl RowsWork {
     }
 
     /// The row behind a list, with its best `candidates_max` entries, also where the list is off; `None` when the item has
-    /// never been met.
+    /// never been met, or the list is about a whole shop.
     #[must_use]
     pub fn explain(&self, list: ListName, shop: &str, item: &str, candidates_max: usize) -> Option<Explanation> {
         let item = self.rows.items().find_item(shop, item)?;
-        let facts = self.shown.as_ref().map(|shown| shown.facts());
-        Some(explain(&self.rows.row(list.relation(), item), &self.rules[list.index()], candidates_max, facts))
+        let Base::Row { relation, beside } = list.base() else { return None };
+        let beside = self.beside(beside, item);
+        Some(explain_beside(&self.rows.row(relation, item), &beside, &self.rules[list.index()], candidates_max))
+    }
+
+    /// What is known of items, if anything is.
+    fn facts(&self) -> Option<&Facts> {
+        self.shown.as_ref().map(|shown| shown.facts())
+    }
+
+    /// What has a say in a list about `anchor` besides its row.
+    fn beside(&self, relation: Option<Relation>, anchor: ItemId) -> Beside<'_> {
+        Beside { row: relation.map(|relation| self.rows.row(relation, anchor)), facts: self.facts() }
     }
 }
 

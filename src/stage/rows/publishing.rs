@@ -2,9 +2,10 @@
 
 use super::record::{Landed, LandedValue};
 use super::{Clocked, RowsWork};
-use crate::list_key::{About, ListKey, ListName, SHOP_WIDE};
+use crate::items::ItemId;
+use crate::list_key::{About, Base, ListKey, ListName, SHOP_WIDE};
 use crate::publish::{ListNumber, News, Publication, Shown, Stamp};
-use crate::rank::score_milli;
+use crate::rank::{Beside, List, score_milli, spread_out};
 use crate::stage::effect::{Effects, Log, StageError};
 
 /// How many rows one step ranks.
@@ -36,6 +37,7 @@ impl RowsWork {
     /// Silence is over: every list is due once.
     pub(super) fn end_silence(&mut self) {
         self.due.sweep_all();
+        self.begin_walk();
     }
 
     /// A history is over, for the other partitions too.
@@ -46,7 +48,7 @@ impl RowsWork {
     }
 
     pub(super) fn is_publishing(&self) -> bool {
-        self.may_publish() && self.due.is_busy()
+        self.may_publish() && (self.due.is_busy() || self.is_walking())
     }
 
     fn may_publish(&self) -> bool {
@@ -66,7 +68,7 @@ impl RowsWork {
             Clocked::Wall => self.publish_step(effects),
             Clocked::Events => {
                 self.publish_step(effects); // which moves the queue's clock
-                while self.due.is_busy() || self.is_following_facts() {
+                while self.due.is_busy() || self.is_following_facts() || self.is_walking() {
                     self.follow_facts();
                     self.publish_step(effects);
                 }
@@ -75,9 +77,18 @@ impl RowsWork {
     }
 
     fn publish_step(&mut self, effects: &mut dyn Effects) {
+        self.walk_step();
+        let unready = self.shop_wide.as_ref().filter(|wide| !wide.is_ready());
+        let is_unready = unready.is_some();
+        if unready.is_some_and(|wide| wide.fills()) {
+            return; // each list would go out twice
+        }
         let mut neighbours = 0;
         for _ in 0..RANKED_MAX {
             let Some(due) = self.due.pop(self.clock_ms) else { return };
+            if is_unready && self.lists.key(due.list).list.is_shop_wide() {
+                continue; // the end of the walk brings it up
+            }
             neighbours += self.rank(due.list);
             self.offer(due.list, due.since_ms, effects);
             self.hold(due.list);
@@ -112,22 +123,49 @@ impl RowsWork {
     /// Ranks a list into `self.ranked`; returns how many neighbours its row has.
     fn rank(&mut self, list: ListNumber) -> usize {
         let key = self.lists.key(list);
-        if let About::Item(anchor) = key.about {
+        if let (About::Item(anchor), false) = (key.about, key.list.is_shop_wide()) {
             self.meet_by_hand(anchor);
         }
-        match (key.about, &mut self.rankers[key.list.index()]) {
-            (About::Item(anchor), Some(ranker)) => {
-                let row = self.rows.row(key.list.relation(), anchor);
-                match &self.shown {
-                    Some(shown) => ranker.rank_by_facts(&row, shown.facts(), &mut self.ranked),
-                    None => ranker.rank_only(&row, &mut self.ranked),
-                }
-                row.len()
+        match (key.about, key.list.base(), &mut self.rankers[key.list.index()]) {
+            (About::Item(anchor), Base::Row { relation, beside }, Some(ranker)) => {
+                let row = self.rows.row(relation, anchor);
+                let facts = self.shown.as_ref().map(|shown| shown.facts());
+                let beside = Beside { row: beside.map(|relation| self.rows.row(relation, anchor)), facts };
+                ranker.rank_beside(&row, &beside, &mut self.ranked);
+                let neighbours = row.len();
+                self.fill_up(anchor);
+                neighbours
             }
-            (About::Shop, _) | (_, None) => {
+            (_, Base::Shop, _) => {
+                let mut ranked = std::mem::replace(&mut self.ranked, List::blank());
+                let looked_at = self.rank_shop_wide(list, &mut ranked);
+                self.ranked = ranked;
+                if let Some(shown) = &self.shown {
+                    spread_out(&self.rules[key.list.index()], self.rows.items(), shown.facts(), &mut self.ranked);
+                }
+                looked_at
+            }
+            (About::Shop, _, _) | (_, _, None) => {
                 self.ranked.clear(key, self.rows.now());
                 0
             }
+        }
+    }
+
+    /// Fills the list about `anchor` that has been ranked, as far as its rules say.
+    fn fill_up(&mut self, anchor: ItemId) {
+        let list = self.ranked.key.list;
+        let Base::Row { relation, beside } = list.base() else { return };
+        if self.rankers[list.index()].as_ref().is_some_and(|ranker| ranker.has_places(&self.ranked)) {
+            let filling = self.filling(anchor, &self.rules[list.index()].fill);
+            let Some(ranker) = &mut self.rankers[list.index()] else { return };
+            let row = self.rows.row(relation, anchor);
+            let facts = self.shown.as_ref().map(|shown| shown.facts());
+            let beside = Beside { row: beside.map(|relation| self.rows.row(relation, anchor)), facts };
+            ranker.fill(&row, &beside, filling.into_iter(), &mut self.ranked);
+        }
+        if let Some(shown) = &self.shown {
+            spread_out(&self.rules[list.index()], self.rows.items(), shown.facts(), &mut self.ranked);
         }
     }
 
@@ -145,6 +183,9 @@ impl RowsWork {
     /// Publishes lists as they stand, news or not: a step of them, from the `from`-th on. Returns where to go on, if there
     /// are more.
     pub fn publish_all(&mut self, from: usize, effects: &mut dyn Effects) -> Option<usize> {
+        if from == 0 {
+            self.walk_all();
+        }
         let to = from.saturating_add(RANKED_MAX).min(self.lists.len());
         for number in (from..to).filter_map(|number| u32::try_from(number).ok()) {
             let list = ListNumber(number);
@@ -193,13 +234,15 @@ impl RowsWork {
     /// The number of the list that has landed; `None` where it is none of this partition's, or is off.
     fn list_landed(&mut self, landed: &Landed<'_>) -> Option<ListNumber> {
         let list = ListName::find(landed.list)?;
-        self.rankers[list.index()].as_ref()?;
+        if !self.rules[list.index()].enabled {
+            return None;
+        }
         let items = self.rows.items_mut();
         let shop = items.shop(landed.shop);
         let about = if landed.item == SHOP_WIDE { About::Shop } else { About::Item(items.item(shop, landed.item)) };
         let is_own = match about {
-            About::Item(item) => self.rows.owns(item),
-            About::Shop => self.rows.owns_shop(shop),
+            About::Item(item) if !list.is_shop_wide() => self.rows.owns(item),
+            _ => self.rows.owns_shop(shop),
         };
         is_own.then(|| self.lists.meet(ListKey { shop, list, about }))
     }
@@ -230,6 +273,7 @@ impl RowsWork {
                     self.wall_ms = self.clock_ms;
                 }
                 self.due.sweep_all();
+                self.begin_walk();
                 if self.clocked == Clocked::Events {
                     self.publish_due(effects);
                 }

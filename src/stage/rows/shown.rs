@@ -6,10 +6,11 @@
 //! all facts have been read, nothing is published.
 
 use super::RowsWork;
+use super::shop_wide::is_kept_out;
 use crate::facts::{Changed, Facts, Kind, Manual, Ruling};
 use crate::items::{ItemId, spread};
 use crate::limits::ID_BYTES_MAX;
-use crate::list_key::{About, ListKey, ListName};
+use crate::list_key::{About, Base, ListKey, ListName};
 use crate::publish::{Holders, ListNumber};
 use crate::rules::ListRules;
 use std::collections::VecDeque;
@@ -103,6 +104,7 @@ impl RowsWork {
         });
         anchors.into_iter().for_each(|anchor| self.about_changed(anchor, &facts));
         self.due.sweep_all();
+        self.begin_walk();
     }
 
     fn take_up_changes(&mut self) {
@@ -120,7 +122,9 @@ impl RowsWork {
         shown.has_more = items.len() == CHANGES_MAX;
         for fingerprint in items {
             self.about_changed(fingerprint, &facts);
-            if let (Some(item), Some(shown)) = (self.rows.items().find_fingerprint(fingerprint), &mut self.shown) {
+            let Some(item) = self.rows.items().find_fingerprint(fingerprint) else { continue };
+            self.touch_shop_wide(None, item, Some(self.wall_ms));
+            if let Some(shown) = &mut self.shown {
                 let left = shown.holders.count(item);
                 if left > 0 {
                     shown.walks.push_back(Walk { item, left });
@@ -182,11 +186,20 @@ impl RowsWork {
         let ranked = &self.ranked;
         let mut gone = self.publisher.reserve(list).iter().map(|told| told.item);
         let mut gone = gone.by_ref().filter(|item| ranked.entries.iter().all(|entry| entry.item != *item)).peekable();
-        let (Some(_), About::Item(anchor)) = (gone.peek(), ranked.key.about) else { return false };
-        let Some(ranker) = &self.rankers[ranked.key.list.index()] else { return false };
-        let row = self.rows.row(ranked.key.list.relation(), anchor);
+        if gone.peek().is_none() {
+            return false;
+        }
         let gone: Vec<ItemId> = gone.collect();
-        ranker.turns_any_away(&row, shown.facts(), &gone)
+        let rules = &self.rules[ranked.key.list.index()];
+        match (ranked.key.list.base(), ranked.key.about, &self.rankers[ranked.key.list.index()]) {
+            (Base::Row { relation, .. }, About::Item(anchor), Some(ranker)) => {
+                ranker.turns_any_away(&self.rows.row(relation, anchor), shown.facts(), &gone)
+            }
+            (Base::Shop, ..) => {
+                gone.iter().any(|&item| is_kept_out(&shown.facts().of(self.rows.items().fingerprint(item)), rules))
+            }
+            _ => false,
+        }
     }
 
     /// Notes which items the list now holds, by what has been ranked, and by what subscribers have.

@@ -2,6 +2,7 @@
 
 mod facts;
 mod hits;
+mod shop_wide;
 mod totals;
 
 use super::publishing::{NEIGHBOURS_MAX, RANKED_MAX, TOTALS_FIRST_ANEW_MS, TOTALS_FIRST_MS};

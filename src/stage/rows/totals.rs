@@ -142,6 +142,11 @@ impl RowsWork {
             } else if self.rows.apply_foreign_total(&update, landmark) {
                 self.moved = true;
                 self.last_input_ms = self.clock_ms;
+                if let TotalKey::Item(relation, item) = update.key
+                    && !self.silence.is_on()
+                {
+                    self.touch_shop_wide(Some(relation), item, None);
+                }
             }
         }
         Ok(())

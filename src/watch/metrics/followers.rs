@@ -8,6 +8,7 @@ use super::tallies::{FATES, IntakeTallies, LogTallies, RowsTallies, WindowsTalli
 use super::{GaugeVec, IntCounterVec, Metrics, WHOLE_PROCESS};
 use crate::event::EventType;
 use crate::findings::Kind;
+use crate::list_key::ListName;
 use crate::position::{Partition, SourcePartition};
 use crate::relation::Relation;
 use crate::stage::{HITS_AT, HitTally};
@@ -138,6 +139,7 @@ pub struct RowsFollower {
     partition: String,
     by_relation: [RelationFollower; Relation::COUNT],
     hits: HitsFollower,
+    by_list: [ListFollower; ListName::COUNT],
     corrected: Followed,
     ledger_duplicates: Followed,
     delay: DelayFollower,
@@ -190,6 +192,9 @@ impl HitsFollower {
 struct RelationFollower {
     pair_updates: Followed,
     evictions: Followed,
+}
+
+struct ListFollower {
     ranked: Followed,
     published: Followed,
     tombstones: Followed,
@@ -252,14 +257,19 @@ impl Metrics {
         let partition = partition.0.to_string();
         RowsFollower {
             by_relation: Relation::ALL.map(|relation| {
-                let (name, list) = (relation.name(), relation.list_name());
+                let name = relation.name();
                 RelationFollower {
                     pair_updates: Followed::new(&families.pair_updates, &[&partition, name]),
                     evictions: Followed::new(&families.evictions, &[name]),
-                    ranked: Followed::new(&families.ranked, &[list]),
-                    published: Followed::new(&families.published, &[list]),
-                    tombstones: Followed::new(&families.tombstones, &[list]),
-                    suppressed: Followed::new(&families.suppressed, &[list]),
+                }
+            }),
+            by_list: ListName::ALL.map(|list| {
+                let list = [list.name()];
+                ListFollower {
+                    ranked: Followed::new(&families.ranked, &list),
+                    published: Followed::new(&families.published, &list),
+                    tombstones: Followed::new(&families.tombstones, &list),
+                    suppressed: Followed::new(&families.suppressed, &list),
                 }
             }),
             hits: HitsFollower { families: families.hits.clone(), by_shop: BTreeMap::new() },
@@ -341,12 +351,14 @@ impl RowsFollower {
             let n = relation.index();
             follower.pair_updates.set(tallies.pair_updates[n]);
             follower.evictions.set(tallies.evictions[n]);
+            self.rows.set(&[&self.partition, relation.name()], tallies.rows[n] as f64);
+            self.pairs.set(&[&self.partition, relation.name()], tallies.pairs[n] as f64);
+        }
+        for (n, follower) in self.by_list.iter_mut().enumerate() {
             follower.ranked.set(tallies.ranked[n]);
             follower.published.set(tallies.published[n]);
             follower.tombstones.set(tallies.tombstones[n]);
             follower.suppressed.set(tallies.suppressed[n]);
-            self.rows.set(&[&self.partition, relation.name()], tallies.rows[n] as f64);
-            self.pairs.set(&[&self.partition, relation.name()], tallies.pairs[n] as f64);
         }
         self.ledger_duplicates.set(tallies.ledger_duplicates);
         self.corrected.set(tallies.corrected);

@@ -5,6 +5,7 @@
 use super::delay::DelayTally;
 use crate::event::EventType;
 use crate::findings::Kind;
+use crate::list_key::ListName;
 use crate::relation::{Fate, Relation};
 use crate::stage::HitTally;
 use std::collections::{BTreeMap, BTreeSet};
@@ -69,14 +70,14 @@ pub struct RowsTallies {
     pub evictions: [u64; Relation::COUNT],
     /// Entries of the pairs log that had been applied before.
     pub ledger_duplicates: u64,
-    /// Rows ranked, by the [`Relation::index`] of their list, like the four below.
-    pub ranked: [u64; Relation::COUNT],
+    /// Rows ranked, by the [`ListName::index`] of their list, like the three below.
+    pub ranked: [u64; ListName::COUNT],
     /// Lists published.
-    pub published: [u64; Relation::COUNT],
+    pub published: [u64; ListName::COUNT],
     /// Tombstones published.
-    pub tombstones: [u64; Relation::COUNT],
+    pub tombstones: [u64; ListName::COUNT],
     /// Ranked lists that were not published, as they did not differ enough.
-    pub suppressed: [u64; Relation::COUNT],
+    pub suppressed: [u64; ListName::COUNT],
     /// Lists published again, or buried, because the record of an older owner had landed last.
     pub corrected: u64,
     /// How good the lists of each shop were, by [`Relation::index`].

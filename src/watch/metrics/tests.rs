@@ -4,6 +4,7 @@ use super::*;
 use crate::event::EventType;
 use crate::facts::FactsTopic;
 use crate::findings::Kind;
+use crate::list_key::ListName;
 use crate::position::{NextOffset, Partition, SourcePartition};
 use crate::relation::{Fate, Relation};
 use crate::stage::{HitTally, Log};
@@ -218,14 +219,19 @@ fn every_tally_of_the_rows_stage_has_its_series() {
         all[n] = value;
         all
     };
+    let of_list = |value: u64| {
+        let mut all = [0; ListName::COUNT];
+        all[n] = value;
+        all
+    };
     let tallies = RowsTallies {
         pair_updates: at(1),
         evictions: at(2),
         ledger_duplicates: 3,
-        ranked: at(4),
-        published: at(5),
-        tombstones: at(6),
-        suppressed: at(7),
+        ranked: of_list(4),
+        published: of_list(5),
+        tombstones: of_list(6),
+        suppressed: of_list(7),
         corrected: 12,
         hits: vec![("main".to_owned(), hits(n)), ("quiet".to_owned(), Default::default())],
         items: 8,

@@ -124,7 +124,7 @@ fn whoever_waits_for_an_answer_keeps_its_place() {
     knows(question);
     let mut text = String::new();
     asking.read_to_string(&mut text).unwrap();
-    assert!(text.starts_with("HTTP/1.1 200") && text.ends_with(r#""relation":"bought_together"}"#), "{text}");
+    assert!(text.starts_with("HTTP/1.1 200") && text.ends_with(r#""list":"bought-together"}"#), "{text}");
 }
 
 #[test]

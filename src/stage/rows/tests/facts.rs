@@ -78,7 +78,9 @@ fn names(records: &[ListRecord<'_>], item: &str) -> Vec<Vec<String>> {
 fn naive(bench: &Bench) -> Held {
     let work = bench.stage.work();
     let mut all = Held::new();
-    for (item, list) in work.rows().items().ids().flat_map(|item| ListName::ALL.map(|list| (item, list))) {
+    for (item, list) in
+        work.rows().items().ids().flat_map(|item| Relation::ALL.map(|relation| (item, ListName::of(relation))))
+    {
         let name = work.rows().items().name(item).to_owned();
         let explanation = work.explain(list, "main", &name, usize::MAX).unwrap();
         let shown = explanation.candidates.into_iter().filter(|known| matches!(known.place, Some(Place::Shown(_))));
