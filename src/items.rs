@@ -11,8 +11,11 @@ pub use saved::ItemsSaving;
 use crate::memory::{allocated, of_vec};
 use crate::position::Partition;
 use hashbrown::HashTable;
+use hashbrown::hash_table::Entry as Place;
 use xxhash_rust::xxh3::xxh3_64;
 
+/// Shop and item together are mostly shorter than this: that much memory need not be cleared to hash them.
+const FINGERPRINT_BYTES_SHORT: usize = 64;
 /// Longest shop and item together that are hashed without an allocation.
 const FINGERPRINT_BYTES_MAX: usize = 2 * crate::limits::ID_BYTES_MAX + 1;
 
@@ -45,18 +48,26 @@ impl ItemId {
 pub fn fingerprint(shop: &str, item: &str) -> u64 {
     let separator = [0xFF]; // no UTF-8 text holds this byte
     let parts = [shop.as_bytes(), &separator, item.as_bytes()];
-    let length = parts.iter().map(|part| part.len()).sum();
-    let mut buffer = [0; FINGERPRINT_BYTES_MAX];
+    let length: usize = parts.iter().map(|part| part.len()).sum();
     // Every id within its limit fits. (The streaming hasher gives the same, but costs several times as much.)
-    if let Some(buffer) = buffer.get_mut(..length) {
-        let mut at = 0;
-        for part in parts {
-            buffer[at..at + part.len()].copy_from_slice(part);
-            at += part.len();
-        }
-        return xxh3_64(buffer);
+    if length <= FINGERPRINT_BYTES_SHORT {
+        hash_of::<FINGERPRINT_BYTES_SHORT>(parts)
+    } else if length <= FINGERPRINT_BYTES_MAX {
+        hash_of::<FINGERPRINT_BYTES_MAX>(parts)
+    } else {
+        xxh3_64(&parts.concat())
     }
-    xxh3_64(&parts.concat())
+}
+
+/// The hash of parts that are `N` bytes long together at most.
+#[inline]
+fn hash_of<const N: usize>(parts: [&[u8]; 3]) -> u64 {
+    let (mut buffer, mut end) = ([0; N], 0);
+    for part in parts {
+        buffer[end..end + part.len()].copy_from_slice(part);
+        end += part.len();
+    }
+    xxh3_64(&buffer[..end])
 }
 
 /// The partition of `count` that a fingerprint belongs to: the upper bits, by multiplication (Lemire, 2019).
@@ -130,6 +141,28 @@ impl Index {
         }
         let fingerprint_of = |&other: &u32| entries[other as usize].fingerprint;
         self.0[Self::shard(fingerprint)].insert_unique(fingerprint, id, fingerprint_of);
+    }
+
+    /// Takes in all of `entries`, of which it has none yet: shard by shard, so that the one at work is in the processor's cache. Gives a number
+    /// whose entry `is_same` as an earlier one, if there is such.
+    fn take_in(&mut self, entries: &[Entry], is_same: impl Fn(u32, u32) -> bool) -> Option<u32> {
+        let mut by_shard: Vec<Vec<(u64, u32)>> = vec![Vec::new(); SHARDS];
+        for (id, entry) in (0..).zip(entries) {
+            by_shard[Self::shard(entry.fingerprint)].push((entry.fingerprint, id));
+        }
+        self.0.clear();
+        let fingerprint_of = |&other: &u32| entries[other as usize].fingerprint;
+        for all in by_shard {
+            let mut shard = HashTable::with_capacity(all.len());
+            for (fingerprint, id) in all {
+                match shard.entry(fingerprint, |&other| is_same(id, other), fingerprint_of) {
+                    Place::Occupied(_) => return Some(id),
+                    Place::Vacant(free) => drop(free.insert(id)),
+                }
+            }
+            self.0.push(shard);
+        }
+        None
     }
 
     fn clear(&mut self) {

@@ -2,7 +2,7 @@
 //!
 //! Names only come, so nothing has to be saved before it changes: a moment is two counts.
 
-use super::{ItemId, Items, ShopId, small};
+use super::{Entry, ItemId, Items, ShopId, fingerprint, small};
 use crate::saved::{SavedError, Saving, frame, put, take};
 
 /// About how many bytes one portion has.
@@ -44,7 +44,8 @@ impl Items {
         ItemsSaving { shops: 0..self.shops.len(), items: 0..self.entries.len() }
     }
 
-    /// Takes up the body of a frame. Frames come in the order in which they were made.
+    /// Takes up the body of a frame. Frames come in the order in which they were made; by its name an item is found again once all have been
+    /// [`loaded`](Self::loaded).
     ///
     /// # Errors
     /// When it is none, or not the next one.
@@ -60,15 +61,33 @@ impl Items {
         let first: u32 = take(&mut body, "a portion of items")?;
         is_next(first, self.len(), "item")?;
         while !body.is_empty() {
-            let next = self.len();
             let (shop, name): (ShopId, &str) = take(&mut body, "an item's name")?;
             is_short(name)?;
             if shop.index() >= self.shops.len() {
                 return Err(SavedError::unfit(format!("an item of shop {}, of {}", shop.0, self.shops.len())));
             }
-            is_next(small(next), self.item(shop, name).index(), "item")?;
+            let start = self.names.len();
+            self.entries.push(Entry::new(shop, fingerprint(&self.shops[shop.index()], name), start, name.len()));
+            self.names.push_str(name);
         }
         Ok(())
+    }
+
+    /// All frames have been taken up.
+    ///
+    /// # Errors
+    /// When a name came twice.
+    pub fn loaded(&mut self) -> Result<(), SavedError> {
+        let Self { entries, names, index, .. } = self;
+        let same = |one: u32, other: u32| {
+            let [one, other] = [one, other].map(|id| &entries[id as usize]);
+            let name_of = |entry: &Entry| &names.as_bytes()[entry.range()];
+            (one.fingerprint, one.shop) == (other.fingerprint, other.shop) && name_of(one) == name_of(other)
+        };
+        match index.take_in(entries, same) {
+            Some(twice) => Err(SavedError::unfit(format!("item {twice} is an earlier one"))),
+            None => Ok(()),
+        }
     }
 }
 
@@ -112,11 +131,35 @@ mod tests {
             portions += 1;
         }
         assert!(portions > 2, "{portions} portions");
+        read.loaded().unwrap();
         assert_eq!((read.len(), read.shop_count()), (30_000, 2));
         for id in read.ids() {
             assert_eq!((read.name(id), read.shop_of(id)), (items.name(id), items.shop_of(id)));
             assert_eq!(read.fingerprint(id), items.fingerprint(id));
+            assert_eq!(read.find_item(read.shop_name(read.shop_of(id)), read.name(id)), Some(id));
         }
+        let shop = read.shop("main");
+        assert_eq!(read.item(shop, "item 2"), ItemId(2), "known");
+        assert_eq!(read.item(shop, "item 1"), ItemId(30_000), "another shop's");
+    }
+
+    #[test]
+    fn a_name_that_comes_twice_is_refused() {
+        let body = |names: &[(u32, &str)]| {
+            let mut body = Vec::new();
+            put(&mut body, &(0_u32, 2_u32));
+            ["main", "other"].iter().for_each(|shop| put(&mut body, shop));
+            put(&mut body, &0_u32);
+            names.iter().for_each(|&(shop, name)| put(&mut body, &(ShopId(shop), name)));
+            body
+        };
+        let loaded = |names: &[(u32, &str)]| {
+            let mut items = Items::default();
+            items.load(&body(names)).and_then(|()| items.loaded())
+        };
+        assert_eq!(loaded(&[(0, "a"), (0, "b"), (1, "a")]), Ok(()));
+        assert!(matches!(loaded(&[(0, "a"), (0, "b"), (0, "a")]), Err(SavedError::Unfit { .. })));
+        assert_eq!(loaded(&[]), Ok(()));
     }
 
     #[test]

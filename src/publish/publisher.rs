@@ -251,10 +251,10 @@ impl Publisher {
         &mut self,
         list: ListNumber,
         stamp: Stamp,
-        (entries, length): (Vec<Shown>, usize),
+        (entries, length): (&[Shown], usize),
         is_stale: bool,
     ) {
-        self.put(list, stamp, entries.into_iter(), length);
+        self.put(list, stamp, entries.iter().copied(), length);
         self.published(list).is_stale = is_stale;
     }
 

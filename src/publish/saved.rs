@@ -30,11 +30,15 @@ impl PublisherSaving {
         if self.early.is_to_go(list.index())
             && let Some(published) = published.get(list.index())
         {
-            let bytes = size_of::<(ListNumber, Published)>() + size_of_val::<[Shown]>(&published.entries);
-            self.gone_early_bytes = self.gone_early_bytes.saturating_add(bytes);
+            self.gone_early_bytes = self.gone_early_bytes.saturating_add(held_bytes(published));
             self.gone_early.push((list, published.clone()));
         }
     }
+}
+
+/// What a list takes while it is held.
+fn held_bytes(published: &Published) -> usize {
+    size_of::<(ListNumber, Published)>() + size_of_val::<[Shown]>(&published.entries)
 }
 
 impl Publisher {
@@ -60,9 +64,11 @@ impl Publisher {
         let Some(saving) = &mut self.saving else { return Saving::Void };
         let full = out.len().saturating_add(bytes_max);
         let mut is_done = false;
-        saving.gone_early_bytes = 0;
         frame(out, kind, |out| {
-            for (list, published) in saving.gone_early.drain(..) {
+            // As many as were published meanwhile, so no more of them than there is room for.
+            while out.len() < full {
+                let Some((list, published)) = saving.gone_early.pop() else { break };
+                saving.gone_early_bytes = saving.gone_early_bytes.saturating_sub(held_bytes(&published));
                 saving.given += u64::from(put_list(lists.key(list), &published, out));
             }
             for _ in 0..LOOKED_AT_MAX {
@@ -88,6 +94,7 @@ impl Publisher {
     /// # Errors
     /// When it does not read, or does not fit.
     pub fn load(&mut self, mut body: &[u8], items: &Items, lists: &mut Lists) -> Result<(), SavedError> {
+        let mut entries = Vec::new();
         while !body.is_empty() {
             let what = "what is published";
             let tag: u8 = take(&mut body, what)?;
@@ -117,7 +124,7 @@ impl Publisher {
             if count as usize > ENTRIES_MAX || length > count {
                 return Err(SavedError::unfit(format!("published: {length} of {count} entries")));
             }
-            let mut entries = Vec::new();
+            entries.clear();
             for _ in 0..count {
                 let (item, packed): (ItemId, u32) = take(&mut body, what)?;
                 if item.index() >= items.len() {
@@ -130,7 +137,7 @@ impl Publisher {
                 return Err(SavedError::unfit("published: a list twice"));
             }
             self.loaded += 1;
-            self.restore_saved(list, Stamp { epoch, sequence }, (entries, length as usize), tag & STALE != 0);
+            self.restore_saved(list, Stamp { epoch, sequence }, (&entries, length as usize), tag & STALE != 0);
         }
         Ok(())
     }

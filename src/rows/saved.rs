@@ -205,6 +205,7 @@ impl Rows {
     /// # Errors
     /// When some are missing.
     pub fn loaded(&mut self) -> Result<(), SavedError> {
+        self.items.loaded()?;
         self.owner.meet(&self.items);
         let Loading { expected, units, shops, recent, .. } = std::mem::take(&mut self.loading);
         self.restore_recent(recent);

@@ -166,6 +166,7 @@ impl Kept for WindowsWork {
         let Some((windows, tables)) = head.filter(|_| has_merge) else {
             return Err(SavedError::unfit("a state without its head or its buffers"));
         };
+        self.items.loaded()?;
         let (items, shops) = (self.items.len(), self.items.shop_count());
         if tables != (items as u64, shops as u64) {
             let (all_items, all_shops) = tables;
