@@ -83,55 +83,67 @@ pub fn scan<F: Follower + 'static>(
     Ok(read_to)
 }
 
-/// The record of a topic at `offset`, if it is still there.
+/// The records of a topic at these offsets, of those partitions that still have them. All are waited for together.
 ///
 /// # Errors
 /// When the topic cannot be read.
-pub fn record_at<F: Follower + 'static, R>(
+pub fn records_at<F: Follower + 'static, R>(
     follower: &F,
-    partition: Partition,
-    offset: NextOffset,
+    offsets: &Offsets,
     vigil: &Vigil,
-    take: impl FnOnce(&F::Message<'_>) -> R,
-) -> anyhow::Result<Option<R>> {
-    let bounds = follower.bounds(partition)?;
-    if offset < bounds.low || offset >= bounds.high {
-        return Ok(None);
+    mut take: impl FnMut(&F::Message<'_>) -> R,
+) -> anyhow::Result<BTreeMap<Partition, R>> {
+    let (mut found, mut open) = (BTreeMap::new(), BTreeMap::new());
+    for (&partition, &offset) in offsets {
+        let bounds = follower.bounds(partition)?;
+        if (bounds.low..bounds.high).contains(&offset) {
+            open.insert(partition, offset);
+        }
     }
-    follower.assign(&[(partition, offset)])?;
-    let found = loop {
+    if open.is_empty() {
+        return Ok(found);
+    }
+    follower.assign(&open.iter().map(|(&partition, &offset)| (partition, offset)).collect::<Vec<_>>())?;
+    while !open.is_empty() {
         match follower.poll(LOOK)? {
-            Next::Nothing => vigil.wait(&format_args!("the record at offset {} does not come", offset.0))?,
-            Next::End(_) => break None, // nothing stands there or behind it but marks of transactions
+            Next::Nothing => vigil.wait(&format_args!("records do not come that are there: {open:?}"))?,
+            // Nothing stands there or behind it but marks of transactions.
+            Next::End(partition) => drop(open.remove(&partition)),
             Next::Record(message) => {
                 vigil.note_answer();
-                break match message.place() {
-                    Some((_, found)) if found == offset => Some(take(&message)),
-                    _ => None, // compaction has taken it
-                };
+                let Some((partition, at)) = message.place() else { continue };
+                // The first that comes; another one where compaction has taken it.
+                if open.remove(&partition) == Some(at) {
+                    found.insert(partition, take(&message));
+                }
             }
         }
-    };
+    }
     follower.assign(&[])?;
     Ok(found)
 }
 
-/// The checksum of the block that a checkpoint was made at, as a log of ours holds it now.
+/// The checksums of the blocks that checkpoints were made at, as a log of ours holds them now.
 ///
 /// # Errors
-/// When the log cannot be read, or the block is damaged.
-pub(super) fn block_at<F: Follower + 'static>(
+/// When the log cannot be read, or a block is damaged.
+pub(super) fn blocks_at<F: Follower + 'static>(
     follower: &F,
     log: Log,
-    partition: Partition,
-    checkpoint: Checkpoint,
+    checkpoints: &[(Partition, Checkpoint)],
     vigil: &Vigil,
-) -> anyhow::Result<Option<u32>> {
-    let (Some(_), Some(offset)) = (checkpoint.checksum, checkpoint.record()) else { return Ok(None) };
-    let found = record_at(follower, partition, offset, vigil, |message| {
-        checksum_of_block(message.value().unwrap_or_default())
-    })?;
-    Ok(found.transpose().map_err(|error| StageError::Wire { log, partition, offset, error })?)
+) -> anyhow::Result<BTreeMap<Partition, u32>> {
+    let with_record = checkpoints.iter().filter(|(_, checkpoint)| checkpoint.checksum.is_some());
+    let offsets = with_record.filter_map(|&(partition, checkpoint)| Some((partition, checkpoint.record()?)));
+    let offsets: Offsets = offsets.collect();
+    let found =
+        records_at(follower, &offsets, vigil, |message| checksum_of_block(message.value().unwrap_or_default()))?;
+    let checked = found.into_iter().map(|(partition, checksum)| {
+        let offset = offsets.get(&partition).copied().unwrap_or_default();
+        let damaged = |error| StageError::Wire { log, partition, offset, error };
+        Ok((partition, checksum.map_err(damaged)?))
+    });
+    checked.collect()
 }
 
 /// Whether all partitions of a log of ours are whole from their first record on.
@@ -167,21 +179,29 @@ impl LogScan {
     /// Reads on to the log's present end.
     pub(super) fn refresh<T: Transport>(&mut self, transport: &T, vigil: &Vigil) -> anyhow::Result<()> {
         let follower = transport.follow(&self.topic)?;
-        for number in 0..self.facts.partitions() {
-            let partition = Partition(number);
-            let bounds = follower.bounds(partition)?;
+        let (mut bounds, mut wanted) = (Vec::new(), Vec::new());
+        for partition in (0..self.facts.partitions()).map(Partition) {
+            let of_partition = follower.bounds(partition)?;
+            bounds.push((partition, of_partition));
             let seen = self.facts.read_to().get(&partition).copied().unwrap_or_default();
             // What lies before a snapshot of its reader need not be read, and may be gone.
             if let Some(plan) = &self.plan
-                && let Some(snapshots) = &plan.snapshots
-                && (seen == NextOffset(0) || bounds.low > seen)
+                && (seen == NextOffset(0) || of_partition.low > seen)
             {
-                let wanted = Wanted::of(plan, self.facts.log(), partition, bounds);
-                let found_at = |checkpoint| block_at(&follower, self.facts.log(), partition, checkpoint, vigil);
-                if let Some((offset, facts)) = head_facts(snapshots, &wanted, vigil, &found_at)? {
-                    self.facts.add_partition(partition, offset, facts);
+                wanted.push(Wanted::of(plan, self.facts.log(), partition, of_partition));
+            }
+        }
+        if let Some(snapshots) = self.plan.as_ref().and_then(|plan| plan.snapshots.as_ref()) {
+            // Another client: an answer to one that has been reading may be half a second late.
+            let log = self.facts.log();
+            let found_at = |checkpoints: &[_]| blocks_at(&transport.follow(&self.topic)?, log, checkpoints, vigil);
+            for (wanted, found) in wanted.iter().zip(head_facts(snapshots, &wanted, vigil, &found_at)?) {
+                if let Some((offset, facts)) = found {
+                    self.facts.add_partition(wanted.partition, offset, facts);
                 }
             }
+        }
+        for (partition, bounds) in bounds {
             self.facts.bounds(partition, bounds)?;
         }
         let from = self.facts.read_to().clone();
@@ -240,6 +260,7 @@ impl LogScan {
 mod tests {
     use super::*;
     use crate::drive::memory::MemoryLog;
+    use crate::drive::transport::Trim;
     use crate::watch::health::Health;
     use std::sync::Arc;
 
@@ -266,5 +287,31 @@ mod tests {
         };
         assert_eq!(settle(true), (Ok(7), NextOffset(1)));
         assert_eq!(settle(false), (Err("totals know of it".to_owned()), NextOffset(0)), "nothing is appended");
+    }
+
+    #[test]
+    fn records_of_several_partitions_are_found_together_each_where_it_stands() {
+        let health = Health::new(1, Duration::from_secs(60));
+        let vigil = Vigil::new("windows-0", Arc::default(), &health);
+        let log = MemoryLog::new(1, 4);
+        let transport = log.transport(0);
+        let mut writer = transport.writer().unwrap();
+        for (partition, number) in (0..3).flat_map(|partition| (0..5).map(move |number| (partition, number))) {
+            let value = [partition, number];
+            let appending = Appending { value: Some(&value), ..Appending::default() };
+            writer.append_at(Log::Pairs, Partition(partition.into()), appending).unwrap();
+        }
+        let trim = Trim { log: Log::Pairs, partition: Partition(1), to: NextOffset(3), stays_from_ms: None };
+        transport.trim(vec![trim], Box::new(|_, _| ()));
+        let follower = transport.follow(&Topic::Log(Log::Pairs)).unwrap();
+        let asked = |all: &[(u32, u64)]| {
+            let offsets = all.iter().map(|&(partition, offset)| (Partition(partition), NextOffset(offset))).collect();
+            records_at(&follower, &offsets, &vigil, |message| message.value().map(<[u8]>::to_vec)).unwrap()
+        };
+        // One that was trimmed, and one that is not there yet.
+        let found = asked(&[(0, 2), (1, 2), (2, 4), (3, 0)]);
+        assert_eq!(found, BTreeMap::from([(Partition(0), Some(vec![0, 2])), (Partition(2), Some(vec![2, 4]))]));
+        assert_eq!(asked(&[(1, 3)]), BTreeMap::from([(Partition(1), Some(vec![1, 3]))]), "by the same client");
+        assert_eq!(asked(&[]), BTreeMap::new());
     }
 }

@@ -18,7 +18,7 @@ use crate::publish::Publication;
 use crate::serve::query::Query;
 use crate::serve::view::ListView;
 use crate::serve::{Asked, Look};
-use crate::stage::{Clock, Effects, Log};
+use crate::stage::{Clock, Effects, Log, Phase};
 use crate::watch::failing::Told;
 use crate::watch::health::{Health, PartitionState, StageName};
 use crate::watch::metrics::{LogFollower, LogTallies, Metrics};
@@ -116,6 +116,17 @@ impl Desk {
     pub(super) fn set(&self, stage: StageName, partition: Partition, state: PartitionState) {
         self.held.lock().unwrap_or_else(PoisonError::into_inner).insert((stage, partition));
         self.health.set(stage, partition, state);
+    }
+
+    /// A partition that has been catching up `since` is live now, if it is: said at once, not with the next second's figures.
+    pub(super) fn note(&self, stage: StageName, partition: Partition, phase: &Phase, since: &mut Option<Instant>) {
+        if *phase == Phase::Live
+            && let Some(since) = since.take()
+        {
+            self.set(stage, partition, PartitionState::Live);
+            let seconds = since.elapsed().as_secs_f64();
+            tracing::info!(stage = stage.name(), partition = partition.0, seconds, "live");
+        }
     }
 
     /// See [`Health::remove`].

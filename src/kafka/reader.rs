@@ -194,7 +194,10 @@ impl Reader for KafkaReader {
     }
 
     fn assign(&self, partitions: &[(Partition, NextOffset)]) -> anyhow::Result<()> {
-        self.done("taking over partitions", self.consumer.incremental_assign(&list_of(&self.topic, partitions)?))
+        self.done("taking over partitions", self.consumer.incremental_assign(&list_of(&self.topic, partitions)?))?;
+        // The group waits for nothing of this member any more: known now, and by the statistics a second later.
+        lock(&self.consumer.context().figures).settled = true;
+        Ok(())
     }
 
     fn release(&self, partitions: &[Partition]) -> anyhow::Result<()> {

@@ -17,7 +17,7 @@ pub trait Kept: Work {
     fn begin_save(&mut self);
     /// Appends frames of the state: what had to go early, and about `bytes_max` bytes more.
     fn save(&mut self, bytes_max: usize, out: &mut Vec<u8>) -> Saving;
-    /// Bytes of the state that are held because they had to go early: what the next [`Kept::save`] gives.
+    /// Bytes of the state that are held because they had to go early, and that the next [`Kept::save`]s give first.
     fn held_early(&self) -> usize;
     /// No more of it is wanted.
     fn end_save(&mut self);

@@ -14,23 +14,23 @@ mod weighing;
 
 pub use source::WAITING_BYTES_MAX;
 
-use self::source::{Committing, OwnedPartition, OwnedSource, origins};
+use self::source::{Committing, OwnedPartition, OwnedSource, origins, settle};
 pub(super) use self::source::{WaitingRecord, with_record};
 use self::weighing::Weighing;
 use super::recovery::may_found;
 use super::scan::LogScan;
 use super::schemas::{Schemas, UNKNOWN_AGAIN_MS};
 use super::transport::{Appending, Change, Reader, Rejected, Rejects, Topic, Transport, Writer};
-use super::worker::{Hands, SECOND_MS, Ties, Worker, age_ms, unexpected};
+use super::worker::{Hands, SECOND_MS, Ties, Worker, unexpected};
 use crate::event::EventTime;
 use crate::intake::{Record, Reject};
 use crate::position::{NextOffset, Partition, SourcePartition};
 use crate::publish::Publication;
 use crate::serve::Asked;
 use crate::stage::{Clock, Effects, Fact, IntakeInput, IntakeTally, IntakeWork, Log, Phase, SourceInput, Stage};
-use crate::watch::health::{PartitionState, StageName};
+use crate::watch::health::StageName;
+use crate::watch::intake_tallies;
 use crate::watch::metrics::{IntakeFollower, LogFollower, LogTallies};
-use crate::watch::{intake_tallies, state};
 use crate::wire::{Lag, Opening};
 use std::collections::BTreeSet;
 
@@ -58,6 +58,8 @@ pub struct IntakeWorker<T: Transport> {
     /// When schemas that were not found are asked for again.
     next_forget_ms: i64,
     weighing: Weighing,
+    /// Whether it has been shown that its stage is live.
+    shown_live: bool,
 }
 
 impl<T: Transport> IntakeWorker<T> {
@@ -93,6 +95,7 @@ impl<T: Transport> IntakeWorker<T> {
             next_commit_ms: now.monotonic_ms,
             next_forget_ms: now.monotonic_ms.saturating_add(UNKNOWN_AGAIN_MS),
             weighing: Weighing::new(now.monotonic_ms),
+            shown_live: false,
             hands,
         })
     }
@@ -187,8 +190,9 @@ impl<T: Transport> IntakeWorker<T> {
         let origins = origins(&self.sources, &named, &self.events.facts, &self.note)?;
         if !origins.is_empty() && self.events.facts.is_written_under(identity) {
             // They are looked at again when they are opened; but then a mark would stand there already.
-            for &(source, partition) in new {
-                self.sources[source].bounds(partition, &self.events.facts, transport, &ties.vigil)?;
+            for (number, source) in self.sources.iter().enumerate() {
+                let is_new = |partition| new.contains(&(number, partition));
+                source.bounds(is_new, &self.events.facts, transport, &ties.vigil)?;
             }
             let opening = Opening { log_id, input_log_id: 0, store_id: 0, identity, generation: 0, origins };
             self.events.settle_origins(&opening, transport, writer, &ties.vigil)?;
@@ -238,10 +242,10 @@ impl<T: Transport> IntakeWorker<T> {
     ) -> anyhow::Result<Vec<(usize, Partition, NextOffset)>> {
         let mut starts = Vec::new();
         for (number, source) in self.sources.iter_mut().enumerate() {
-            for partition in source.owned.keys().copied().collect::<Vec<_>>() {
-                if new.contains(&(number, partition)) {
-                    let Hands { transport, ties, .. } = &self.hands;
-                    let bounds = source.bounds(partition, &self.events.facts, transport, &ties.vigil)?;
+            let Hands { transport, ties, .. } = &self.hands;
+            let is_new = |partition| new.contains(&(number, partition));
+            for (partition, bounds) in source.bounds(is_new, &self.events.facts, transport, &ties.vigil)? {
+                if is_new(partition) {
                     let Some(owned) = source.owned.get_mut(&partition) else { continue };
                     // The log says where; where records are gone, the stage says which.
                     owned.next = stage.work().resume_at(owned.input.0).max(bounds.low);
@@ -253,7 +257,6 @@ impl<T: Transport> IntakeWorker<T> {
                     tracing::info!(stage = "intake", source = name, partition = partition.0, from, to, "reading");
                 } else {
                     // It has grown since it was taken over, and the log holds what has been read of that, by others too.
-                    let bounds = source.reader.bounds(partition)?;
                     let Some(owned) = source.owned.get_mut(&partition) else { continue };
                     owned.until = bounds.until();
                 }
@@ -356,6 +359,8 @@ impl<T: Transport> Worker for IntakeWorker<T> {
                 self.sources[*number].reader.assign(&own)?;
             }
         }
+        self.shown_live = false;
+        settle(&self.hands, &self.sources);
         Ok(())
     }
 
@@ -381,13 +386,16 @@ impl<T: Transport> Worker for IntakeWorker<T> {
         }
         if let Some(stage) = &self.stage {
             self.weighing.look(stage.work(), now_ms);
+            // Said at once, not with the next second's figures.
+            if *stage.phase() == Phase::Live && !self.shown_live {
+                self.show();
+            }
         }
         Ok(())
     }
 
     fn show(&mut self) {
-        let is_settled = self.sources.iter().all(|source| source.reader.is_settled());
-        self.hands.settle(is_settled, self.sources.iter().all(|source| source.owned.is_empty()));
+        settle(&self.hands, &self.sources);
         self.hands.show();
         for source in &self.sources {
             self.hands.ties.health.waits().set_topic(&source.plan.name, source.topic());
@@ -402,21 +410,9 @@ impl<T: Transport> Worker for IntakeWorker<T> {
         self.muted.update(&LogTallies { muted: tally.muted, ..LogTallies::default() });
         let now = self.hands.now();
         for source in &mut self.sources {
-            for (&partition, owned) in &mut source.owned {
-                let left = source.reader.lag(partition, stage.next(owned.input), !owned.has_waiting());
-                owned.lag.update(left, age_ms(left, owned.oldest_ms(), now));
-                if stage.work().lag(owned.input.0) == Lag::Waiting {
-                    owned.wait.begin("its schema registry");
-                } else {
-                    owned.wait.end();
-                }
-                let standing = match (stage.phase(), stage.work().is_behind(owned.input.0)) {
-                    (Phase::CatchingUp, false) => PartitionState::Live,
-                    (phase, _) => state(phase, left),
-                };
-                self.hands.ties.desk.set(StageName::Intake, owned.number, standing);
-            }
+            source.show(stage, &self.hands.ties, now);
         }
+        self.shown_live = *stage.phase() == Phase::Live;
     }
 
     fn asked(&self) -> Asked<'_> {

@@ -2,19 +2,20 @@
 
 use super::super::plan::SourcePlan;
 use super::super::recovery::{LogFacts, start};
-use super::super::scan::record_at;
-use super::super::transport::{Bounds, Change, Message, Reader, Topic, Transport};
+use super::super::scan::{Offsets, records_at};
+use super::super::transport::{Bounds, Change, Follower as _, Message, Reader, Topic, Transport};
 use super::super::vigil::Vigil;
-use super::super::worker::Ties;
+use super::super::worker::{Hands, Ties, age_ms};
 use crate::config::Start;
 use crate::event::EventTime;
 use crate::intake::{Around, Record, checksum_of_record};
 use crate::position::{Checkpoint, NextOffset, Partition, Position, SourcePartition};
-use crate::stage::{IntakeInput, Log, SourceInput};
-use crate::watch::health::StageName;
+use crate::stage::{Clock, IntakeInput, IntakeWork, Log, Phase, SourceInput, Stage};
+use crate::watch::health::{PartitionState, StageName};
 use crate::watch::metrics::LagFollower;
+use crate::watch::state;
 use crate::watch::waits::{SourceWait, TopicStanding};
-use crate::wire::Origin;
+use crate::wire::{Lag, Origin};
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
@@ -236,37 +237,66 @@ impl<T: Transport> OwnedSource<T> {
         Ok(if self.plan.start == Start::Latest && !has_grown { high } else { bounds.low })
     }
 
-    /// The bounds of a partition that is taken over, which must be the one that was read: the log says how far, and which
-    /// record was the last.
+    /// The bounds of all its partitions; those of `new` must be the ones that were read: the log says how far, and which record was the
+    /// last.
     pub(super) fn bounds(
         &self,
-        partition: Partition,
+        new: impl Fn(Partition) -> bool,
         facts: &LogFacts,
         transport: &T,
         vigil: &Vigil,
-    ) -> anyhow::Result<Bounds> {
-        let bounds = self.reader.bounds(partition)?;
-        let place = self.place(partition);
-        if let Some(checkpoint) = facts.furthest(&place) {
-            let found = self.found_at(partition, checkpoint, transport, vigil)?;
+    ) -> anyhow::Result<BTreeMap<Partition, Bounds>> {
+        if self.owned.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        // A client that reads nothing is answered at once, and another one reads all records at once.
+        let follow = || transport.follow(&Topic::Source(self.plan.name.clone()));
+        let enquiry = follow()?;
+        let bounds = self.owned.keys().map(|&partition| Ok((partition, enquiry.bounds(partition)?)));
+        let bounds = bounds.collect::<anyhow::Result<BTreeMap<_, _>>>()?;
+        let known = self.owned.keys().copied().filter(|&partition| new(partition));
+        let known = known.filter_map(|partition| Some((partition, facts.furthest(&self.place(partition))?)));
+        let known: BTreeMap<Partition, Checkpoint> = known.collect();
+        let marked = known.iter().filter(|(_, checkpoint)| checkpoint.checksum.is_some());
+        let offsets = marked.filter_map(|(&partition, checkpoint)| Some((partition, checkpoint.record()?)));
+        let offsets: Offsets = offsets.collect();
+        let found = match offsets.is_empty() {
+            true => BTreeMap::new(),
+            false => records_at(&follow()?, &offsets, vigil, |message| with_record(message, checksum_of_record))?,
+        };
+        for (partition, checkpoint) in known {
+            let Some(&bounds) = bounds.get(&partition) else { continue };
             // What retention has taken before everybody had it is the stage's to say: it knows from where on.
             let low = bounds.low.min(checkpoint.position.offset);
-            start(&place, Log::Events, checkpoint, Bounds { low, ..bounds }, found)?;
+            let found = found.get(&partition).copied();
+            start(&self.place(partition), Log::Events, checkpoint, Bounds { low, ..bounds }, found)?;
         }
         Ok(bounds)
     }
 
-    fn found_at(
-        &self,
-        partition: Partition,
-        checkpoint: Checkpoint,
-        transport: &T,
-        vigil: &Vigil,
-    ) -> anyhow::Result<Option<u32>> {
-        let (Some(_), Some(offset)) = (checkpoint.checksum, checkpoint.record()) else { return Ok(None) };
-        let follower = transport.follow(&Topic::Source(self.plan.name.clone()))?;
-        record_at(&follower, partition, offset, vigil, |message| with_record(message, checksum_of_record))
+    /// Shows how its partitions stand.
+    pub(super) fn show(&mut self, stage: &Stage<IntakeWork>, ties: &Ties, now: Clock) {
+        for (&partition, owned) in &mut self.owned {
+            let left = self.reader.lag(partition, stage.next(owned.input), !owned.has_waiting());
+            owned.lag.update(left, age_ms(left, owned.oldest_ms(), now));
+            if stage.work().lag(owned.input.0) == Lag::Waiting {
+                owned.wait.begin("its schema registry");
+            } else {
+                owned.wait.end();
+            }
+            let standing = match (stage.phase(), stage.work().is_behind(owned.input.0)) {
+                (Phase::CatchingUp, false) => PartitionState::Live,
+                (phase, _) => state(phase, left),
+            };
+            ties.desk.set(StageName::Intake, owned.number, standing);
+        }
     }
+}
+
+/// Tells health whether the groups of all sources have spoken.
+pub(super) fn settle<T: Transport>(hands: &Hands<T>, sources: &[OwnedSource<T>]) {
+    let is_settled = sources.iter().all(|source| source.reader.is_settled());
+    hands.settle(is_settled, sources.iter().all(|source| source.owned.is_empty()));
 }
 
 /// What a mark says that settles where new sources start: all that are configured, with the origins known so far. Empty when

@@ -66,9 +66,11 @@ impl<T: Transport> RowsWorker<T> {
         Ok(false)
     }
 
-    /// Gives the view some of what was published before the snapshots; says whether there was nothing.
+    /// Gives the view some of what was published before the snapshots; says whether there was nothing. Not while a partition catches up:
+    /// nobody is served before that.
     pub(super) fn read_older(&mut self) -> anyhow::Result<bool> {
-        if self.owned.values().all(|owned| owned.older.is_none()) {
+        let mut owned = self.owned.values();
+        if owned.clone().all(|owned| owned.older.is_none()) || owned.any(|owned| owned.catching_up.is_some()) {
             return Ok(true);
         }
         for _ in 0..BATCH_RECORDS {

@@ -24,7 +24,7 @@ use effects::{Buffers, RowsEffects};
 use landed::Older;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Records taken between two looks at everything else.
 const BATCH_RECORDS: usize = 32;
@@ -32,6 +32,8 @@ const BATCH_RECORDS: usize = 32;
 /// A partition of the pairs log that is this worker's.
 struct Owned {
     stage: Stage<RowsWork>,
+    /// Since when it is catching up.
+    catching_up: Option<Instant>,
     /// The newest record's timestamp.
     newest_ms: Option<i64>,
     delay: DelayTally,
@@ -349,6 +351,7 @@ impl<T: Transport> Worker for RowsWorker<T> {
     fn change(&mut self) -> anyhow::Result<()> {
         while let Some(change) = self.reader.change() {
             self.apply_change(change)?;
+            self.hands.settle(self.reader.is_settled(), self.owned.is_empty());
         }
         Ok(())
     }
@@ -376,6 +379,9 @@ impl<T: Transport> Worker for RowsWorker<T> {
         }
         if let Some(facts) = self.hands.plan.facts() {
             facts.come_to(now.wall_ms); // what people said begins or ends to hold; the stages hear of that as of any change
+        }
+        for (&partition, Owned { stage, catching_up, .. }) in &mut self.owned {
+            self.hands.ties.desk.note(StageName::Rows, partition, stage.phase(), catching_up);
         }
         self.tell_all(|| Fact::Clock(now))
     }

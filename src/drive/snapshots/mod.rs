@@ -15,7 +15,7 @@ mod storing;
 mod watching;
 
 pub(super) use keeping::Keeping;
-pub(super) use restoring::{Restored, Wanted, head_facts, restore};
+pub(super) use restoring::{Logs, Restored, Wanted, head_facts, restore};
 pub(super) use saving::{About, Outcome, Saver};
 pub(super) use watching::Begun;
 

@@ -2,10 +2,11 @@
 
 mod keeping;
 
-use crate::drive::recovery::{Refusal, holds_from, may_found, start};
-use crate::drive::scan::{LogScan, are_whole, block_at};
-use crate::drive::snapshots::{Begun, Keeping as _, Restored, Saver, Wanted, restore};
-use crate::drive::transport::{Bounds, Change, Message, Next, Reader, Topic, Transport, Writer};
+use crate::drive::plan::Plan;
+use crate::drive::recovery::{holds_from, may_found, start};
+use crate::drive::scan::{LogScan, are_whole, blocks_at};
+use crate::drive::snapshots::{Begun, Keeping as _, Logs, Restored, Saver, Wanted, restore};
+use crate::drive::transport::{Bounds, Change, Follower as _, Message, Next, Reader, Topic, Transport, Writer};
 use crate::drive::worker::{Appends, Hands, Ties, Worker, age_ms};
 use crate::position::{Checkpoint, NextOffset, Partition, SourcePartition};
 use crate::serve::Asked;
@@ -16,6 +17,7 @@ use crate::watch::metrics::{LagFollower, LogFollower, LogTallies, WindowsFollowe
 use crate::watch::{state, windows_tallies};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// Records taken between two looks at everything else.
 const BATCH_RECORDS: usize = 32;
@@ -23,6 +25,8 @@ const BATCH_RECORDS: usize = 32;
 /// A partition of the events log that is this worker's.
 struct Owned {
     stage: Stage<WindowsWork>,
+    /// Since when it is catching up.
+    catching_up: Option<Instant>,
     /// The newest record's timestamp.
     newest_ms: Option<i64>,
     follower: WindowsFollower,
@@ -89,6 +93,8 @@ impl<T: Transport> WindowsWorker<T> {
             Change::Assigned(partitions) => {
                 let mut starts = Vec::new();
                 if !partitions.is_empty() {
+                    let began = Instant::now();
+                    tracing::info!(stage = "windows", partitions = partitions.len(), "taking over");
                     let Hands { transport, writer, ties, plan, .. } = &mut self.hands;
                     self.pairs.refresh(transport, &ties.vigil)?;
                     let log_id = self.pairs.settle_id(transport, writer, &ties.vigil, || {
@@ -100,25 +106,56 @@ impl<T: Transport> WindowsWorker<T> {
                     for &partition in &partitions {
                         self.hands.ties.desk.set(StageName::Windows, partition, PartitionState::Restoring);
                     }
-                    for &partition in &partitions {
-                        starts.push((partition, self.take_over(partition, log_id)?));
-                    }
+                    starts = self.take_all_over(&partitions, log_id)?;
+                    let seconds = began.elapsed().as_secs_f64();
+                    tracing::info!(stage = "windows", partitions = starts.len(), seconds, "taken over");
                 }
                 self.reader.assign(&starts)
             }
         }
     }
 
-    /// A stage for `partition` that knows what its predecessors appended. Returns where it reads from.
-    fn take_over(&mut self, partition: Partition, log_id: u128) -> anyhow::Result<NextOffset> {
+    /// Stages for `partitions`. Returns where each reads from.
+    fn take_all_over(
+        &mut self,
+        partitions: &[Partition],
+        log_id: u128,
+    ) -> anyhow::Result<Vec<(Partition, NextOffset)>> {
+        // A client that reads nothing is answered at once.
+        let events = self.hands.transport.follow(&Topic::Log(Log::Events))?;
+        let restored = self.restored(partitions, &events)?;
+        // Only now: others may have gone on meanwhile.
+        let bounds = partitions.iter().map(|&partition| Ok((partition, events.bounds(partition)?)));
+        let bounds = bounds.collect::<anyhow::Result<Vec<_>>>()?;
+        let written = bounds.iter().filter_map(|&(partition, _)| {
+            let source = SourcePartition::new(Log::Events.name(), partition.0);
+            Some((partition, self.pairs.facts.furthest(&source)?))
+        });
+        let found = self.blocks_at(&written.collect::<Vec<_>>())?;
+        let all = bounds.into_iter().zip(restored).map(|((partition, bounds), restored)| {
+            let next = self.take_over(partition, bounds, restored, found.get(&partition).copied(), log_id)?;
+            Ok((partition, next))
+        });
+        all.collect()
+    }
+
+    /// A stage for `partition` that knows what its predecessors appended; `found` is the checksum of the record up to which they did. Returns
+    /// where it reads from.
+    fn take_over(
+        &mut self,
+        partition: Partition,
+        bounds: Bounds,
+        restored: Option<Restored<WindowsWork>>,
+        found: Option<u32>,
+        log_id: u128,
+    ) -> anyhow::Result<NextOffset> {
         let source = SourcePartition::new(Log::Events.name(), partition.0);
-        let bounds = self.reader.bounds(partition)?;
-        let restored = self.restored(partition, bounds, &source)?;
         let begun = Begun::of(restored.as_ref());
-        let (work, next) = (restored.map_or_else(|| self.work(partition), |restored| restored.work), begun.next);
+        let work = restored.map_or_else(|| new_work(&self.hands.plan, partition), |restored| restored.work);
+        let next = begun.next;
         holds_from(Log::Events, partition, bounds, next)?;
         if let Some(checkpoint) = self.pairs.facts.furthest(&source) {
-            start(&source, Log::Pairs, checkpoint, bounds, self.found_at(partition, checkpoint)?)?;
+            start(&source, Log::Pairs, checkpoint, bounds, found)?;
         }
         let mut stage = Stage::new(work, [EventsInput]);
         let mut effects = Appends::new(&mut self.hands);
@@ -145,6 +182,7 @@ impl<T: Transport> WindowsWorker<T> {
         desk.set(StageName::Windows, partition, PartitionState::CatchingUp { records_left: left });
         let owned = Owned {
             stage,
+            catching_up: Some(Instant::now()),
             newest_ms: None,
             follower: metrics.windows(partition),
             lag: metrics.lag(StageName::Windows, &source),
@@ -155,43 +193,35 @@ impl<T: Transport> WindowsWorker<T> {
         Ok(next)
     }
 
-    /// The newest state of `partition` that was kept and may be used.
+    /// Of each partition the newest state that was kept and may be used. `events` is asked where the log begins and ends.
     fn restored(
         &self,
-        partition: Partition,
-        bounds: Bounds,
-        source: &SourcePartition,
-    ) -> anyhow::Result<Option<Restored<WindowsWork>>> {
-        let plan = &self.hands.plan;
-        let Some(snapshots) = &plan.snapshots else { return Ok(None) };
-        let behind = Some(self.pairs.facts.nearest(source));
-        let wanted = Wanted { behind, ..Wanted::of(plan, Log::Events, partition, bounds) };
-        let found_at = |checkpoint| self.found_at(partition, checkpoint);
-        let lost = |head: &Head| -> anyhow::Result<Option<Refusal>> {
-            Ok(holds_from(Log::Events, partition, self.reader.bounds(partition)?, NextOffset(head.offset)).err())
+        partitions: &[Partition],
+        events: &T::Follower,
+    ) -> anyhow::Result<Vec<Option<Restored<WindowsWork>>>> {
+        let plan = &*self.hands.plan;
+        let Some(snapshots) = &plan.snapshots else { return Ok(partitions.iter().map(|_| None).collect()) };
+        let wanted = |partition: Partition| {
+            let behind = Some(self.pairs.facts.nearest(&SourcePartition::new(Log::Events.name(), partition.0)));
+            Ok(Wanted { behind, ..Wanted::of(plan, Log::Events, partition, events.bounds(partition)?) })
         };
-        restore(snapshots, &wanted, &self.hands.ties, (&found_at, &lost), || self.work(partition))
+        let found_at = |checkpoints: &[_]| self.blocks_at(checkpoints);
+        let lost = |heads: &[(Partition, &Head)]| {
+            let mut lost = BTreeMap::new();
+            for &(partition, head) in heads {
+                let holds = holds_from(Log::Events, partition, events.bounds(partition)?, NextOffset(head.offset));
+                lost.extend(holds.err().map(|refusal| (partition, refusal)));
+            }
+            Ok(lost)
+        };
+        let logs = Logs { wanted: &wanted, found_at: &found_at, lost: &lost };
+        restore(snapshots, partitions, &self.hands.ties, &logs, &|partition| new_work(plan, partition))
     }
 
-    /// Work that knows nothing yet.
-    fn work(&self, partition: Partition) -> WindowsWork {
-        let plan = &self.hands.plan;
-        let (identities, setup) = (plan.identities(), &plan.setup);
-        WindowsWork::new(
-            partition,
-            plan.pairs_partitions,
-            &setup.counting,
-            identities.events,
-            identities.pairs,
-            setup.merge_bytes_max,
-            setup.limits,
-        )
-    }
-
-    /// The checksum of the block that a checkpoint was made at, as the log holds it now.
-    fn found_at(&self, partition: Partition, checkpoint: Checkpoint) -> anyhow::Result<Option<u32>> {
+    /// The checksums of the blocks that checkpoints were made at, as the events log holds them now.
+    fn blocks_at(&self, checkpoints: &[(Partition, Checkpoint)]) -> anyhow::Result<BTreeMap<Partition, u32>> {
         let follower = self.hands.transport.follow(&Topic::Log(Log::Events))?;
-        block_at(&follower, Log::Events, partition, checkpoint, &self.hands.ties.vigil)
+        blocks_at(&follower, Log::Events, checkpoints, &self.hands.ties.vigil)
     }
 
     /// Finishes what is in hand of `partition`.
@@ -211,6 +241,20 @@ impl<T: Transport> WindowsWorker<T> {
             tracing::info!(stage = "windows", partition = partition.0, "let go");
         }
     }
+}
+
+/// Work that knows nothing yet.
+fn new_work(plan: &Plan, partition: Partition) -> WindowsWork {
+    let (identities, setup) = (plan.identities(), &plan.setup);
+    WindowsWork::new(
+        partition,
+        plan.pairs_partitions,
+        &setup.counting,
+        identities.events,
+        identities.pairs,
+        setup.merge_bytes_max,
+        setup.limits,
+    )
 }
 
 impl<T: Transport> WindowsWorker<T> {
@@ -251,6 +295,7 @@ impl<T: Transport> Worker for WindowsWorker<T> {
     fn change(&mut self) -> anyhow::Result<()> {
         while let Some(change) = self.reader.change() {
             self.apply_change(change)?;
+            self.hands.settle(self.reader.is_settled(), self.owned.is_empty());
         }
         Ok(())
     }
@@ -263,7 +308,9 @@ impl<T: Transport> Worker for WindowsWorker<T> {
 
     fn tick(&mut self) -> anyhow::Result<()> {
         let now = self.hands.now();
-        for owned in self.owned.values_mut() {
+        for (&partition, owned) in &mut self.owned {
+            let Owned { stage, catching_up, .. } = owned;
+            self.hands.ties.desk.note(StageName::Windows, partition, stage.phase(), catching_up);
             let mut effects = Appends::new(&mut self.hands);
             let told = owned.stage.handle(Fact::Clock(now), &mut effects);
             let sent = told.and_then(|()| owned.stage.handle(Fact::Send, &mut effects));
