@@ -394,11 +394,11 @@ fn a_partition_whose_logs_are_trimmed_while_states_are_loaded_is_chosen_anew_by_
 #[test]
 fn a_choice_is_not_begun_anew_without_end() {
     let snapshots = snapshots(SnapshotStore::open("memory:").unwrap());
-    let asked = Cell::new(0);
+    let asked = Cell::new(0_usize);
     (0..2).for_each(|number| store(&snapshots, number, 20, None, None));
     // Every time all is there before they are loaded, and not when they are.
     let lost = |heads: &[(Partition, &Head)]| {
-        let is_before = asked.replace(asked.get() + 1) % 2 == 0;
+        let is_before = asked.replace(asked.get() + 1).is_multiple_of(2);
         let heads = heads.iter().filter(|(partition, _)| *partition == Partition(1) && !is_before);
         Ok(heads.filter_map(|&(partition, head)| needed(partition, head, 50)).collect())
     };
