@@ -10,6 +10,7 @@ import pathlib
 import random
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import threading
@@ -198,6 +199,21 @@ class Run(Service):
             made.result()
         self.failed, self.used = [], collections.Counter()
 
+    def stop(self):
+        """SIGTERM for all at once: one by one, each would take over what the former leaves. Each must end by itself, with 0."""
+        processes = list(self.instances.values())
+        self.instances.clear()
+        for process in processes:
+            process.send_signal(signal.SIGTERM)
+        until, codes = time.monotonic() + service.STOP_MAX_S, []
+        for process in processes:
+            try:
+                codes.append(process.wait(max(0.0, until - time.monotonic())))
+            except subprocess.TimeoutExpired:
+                codes.append(service.end(process, signal.SIGKILL))
+        if any(codes):
+            raise Failed(f"exit codes after SIGTERM: {codes}")
+
     def producer(self):
         return Producer({"bootstrap.servers": self.bootstrap, "linger.ms": 2, "enable.idempotence": True, **QUIET})
 
@@ -365,7 +381,7 @@ def live(run, given, shop, stock):
     return killed, restarted, ready
 
 
-def measure(run, given, folder, stack, bootstrap):
+def measure(run, given, folder, bootstrap):
     shop, stock = Shop(given.seed, given.items), Stock(given.seed, given.items, given.crossing)
     began_ms = int(time.time() * 1000) - BACKLOG_MS - BACKLOG_END_MS
     run.fill("shop", (shop.event(began_ms + number * BACKLOG_MS // max(given.warm, 1)) for number in range(given.warm)))
@@ -439,7 +455,8 @@ def main():
         try:
             bootstrap = service.broker(stack)
             run = Run(stack, bootstrap, folder, given)
-            is_wrong = measure(run, given, folder, stack, bootstrap)
+            is_wrong = measure(run, given, folder, bootstrap)
+            run.stop()
         except Failed as failed:
             print(f"FAILED: {failed}", file=sys.stderr)
             return 1
