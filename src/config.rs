@@ -52,7 +52,7 @@ pub struct Settings {
     pub counting: CountingRules,
     /// What is accepted, and how a backlog is merged.
     pub intake: IntakeSettings,
-    /// What each list shows, by [`Relation::index`].
+    /// What each list shows, by [`crate::list_key::ListName::index`].
     pub lists: [ListRules; ListName::COUNT],
     /// When a list is published.
     pub publish: PublishRules,
