@@ -14,6 +14,7 @@ mod check;
 mod check_kafka;
 mod facts;
 mod file_form;
+mod http;
 mod kafka;
 mod kafka_names;
 mod keys;
@@ -176,6 +177,10 @@ pub struct HttpSettings {
     pub enabled: bool,
     /// Host and port.
     pub listen: String,
+    /// Who says this may read and write verdicts; without it nobody may.
+    pub token: Secret,
+    /// File that holds the token instead; whoever reads it calls [`HttpSettings::set_token`].
+    pub token_file: Option<PathBuf>,
 }
 
 /// Logging to stderr.
@@ -429,7 +434,7 @@ impl Default for IntakeSettings {
 
 impl Default for HttpSettings {
     fn default() -> Self {
-        Self { enabled: true, listen: "127.0.0.1:9180".to_owned() }
+        Self { enabled: true, listen: "127.0.0.1:9180".to_owned(), token: Secret::default(), token_file: None }
     }
 }
 

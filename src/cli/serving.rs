@@ -15,7 +15,7 @@ pub(super) fn published_lists(settings: &Settings) -> Vec<ListName> {
 
 /// Starts the endpoint, if settings want one. `may_move`: when the default port is taken, any other one will do.
 pub(super) fn start(settings: &Settings, state: State, may_move: bool) -> anyhow::Result<Option<Server>> {
-    let HttpSettings { enabled, listen } = &settings.http;
+    let HttpSettings { enabled, listen, .. } = &settings.http;
     if !enabled {
         return Ok(None);
     }

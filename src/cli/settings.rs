@@ -21,6 +21,10 @@ pub(super) fn load(file: Option<PathBuf>, flags: Vec<Flag>) -> anyhow::Result<(S
         let text = read(&path)?;
         settings.intake.set_user_secret(&text).with_context(|| format!("{}: not a user secret", path.display()))?;
     }
+    if let Some(path) = settings.http.token_file.clone() {
+        let text = read(&path)?;
+        settings.http.set_token(&text).with_context(|| format!("{}: not a token", path.display()))?;
+    }
     Ok((settings, layers.ignored_variables()))
 }
 

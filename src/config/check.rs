@@ -346,15 +346,6 @@ impl Check<'_> {
         }
     }
 
-    fn http(&mut self, raw: &RawSettings) -> HttpSettings {
-        let listen = raw.http.listen.clone();
-        let port = listen.rsplit_once(':').filter(|(host, _)| !host.is_empty()).map(|(_, port)| port.parse::<u16>());
-        if !matches!(port, Some(Ok(_))) {
-            self.refuse("http.listen", &listen, "must be a host and a port, as in 127.0.0.1:9180".to_owned());
-        }
-        HttpSettings { enabled: raw.http.enabled, listen }
-    }
-
     fn logs(&mut self, raw: &RawSettings) -> LogsSettings {
         let raw = &raw.logs;
         LogsSettings {

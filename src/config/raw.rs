@@ -109,6 +109,9 @@ pub(super) struct RawPublish {
 pub(super) struct RawHttp {
     pub(super) enabled: bool,
     pub(super) listen: String,
+    pub(super) token: SecretText,
+    /// A path; empty is none.
+    pub(super) token_file: String,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -272,7 +275,13 @@ impl From<&PublishRules> for RawPublish {
 
 impl From<&HttpSettings> for RawHttp {
     fn from(http: &HttpSettings) -> Self {
-        Self { enabled: http.enabled, listen: http.listen.clone() }
+        let file = http.token_file.as_ref();
+        Self {
+            enabled: http.enabled,
+            listen: http.listen.clone(),
+            token: SecretText(if http.token.is_set() { HIDDEN } else { "" }.to_owned()),
+            token_file: file.map(|path| path.display().to_string()).unwrap_or_default(),
+        }
     }
 }
 

@@ -79,6 +79,18 @@ impl Facts {
         Ok(())
     }
 
+    /// Whether there is room for a verdict of this key beside those that are known.
+    #[must_use]
+    pub fn has_room_for(&self, shop: &str, key: VerdictKey<'_>) -> bool {
+        let place = fingerprint(shop, key.anchor.unwrap_or(key.other));
+        let table = if key.anchor.is_some() { &self.manual } else { &self.everywhere };
+        table.get(&place).is_none_or(|manual| {
+            let mut known = manual.verdicts.iter();
+            manual.verdicts.len() < MANUAL_MAX
+                || known.any(|known| (known.list, &*known.other) == (key.list, key.other))
+        })
+    }
+
     /// Time passes: what people said begins or ends to hold. A clock that goes back counts as standing still.
     pub fn come_to(&self, wall_ms: i64) {
         if wall_ms <= self.now_ms() {

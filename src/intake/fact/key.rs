@@ -85,6 +85,11 @@ impl KeyForm {
     }
 }
 
+/// A key's text of these ids, which [`KeyForm::split`] takes apart again.
+pub(super) fn key_text(ids: [&str; 4]) -> String {
+    ids.map(|id| id.replace('%', "%25").replace('/', "%2F")).join("/")
+}
+
 /// Without the escapes of a slash and of the percent sign.
 fn unescaped(part: &str) -> Cow<'_, str> {
     if !part.contains('%') {

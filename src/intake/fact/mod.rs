@@ -12,6 +12,7 @@ mod field;
 mod key;
 mod mapping;
 mod number;
+mod own;
 mod reading;
 mod said;
 mod spec;
@@ -21,5 +22,6 @@ mod tests;
 
 pub use field::FactField;
 pub use mapping::FactMapping;
+pub use own::{OwnVerdict, OwnVerdicts};
 pub use said::{Fact, Said};
 pub use spec::FactSpec;
