@@ -4,19 +4,23 @@
 //! without a registry.
 
 use super::{Outcome, Sets, UsageError, assembly, facts, serving, signals};
-use crate::config::{INSTANCE, OutputFormat, Settings, SourceSettings};
+use crate::config::{FactsSourceSettings, INSTANCE, OutputFormat, Settings, SourceSettings};
 use crate::drive::{FactsFeed, Plan, SchemaSource, Snapshots, SourcePlan, StopAsked, Vigil};
-use crate::facts::FactsTopic;
+use crate::facts::{Facts, FactsTopic};
+use crate::intake::FactSpec;
 use crate::kafka::admin::{Admin, Inspection};
 use crate::kafka::lists::publish_schemas;
 use crate::kafka::registry::{Registry, RegistryError};
 use crate::kafka::topics::{LogPartitions, Severity, TopicKind, TopicNames, partitions_or_refuse};
+use crate::kafka::verdicts::VerdictWriter;
 use crate::kafka::{Names, Standby, client};
 use crate::publish::codec::ListCodec;
+use crate::serve::verdicts::{VerdictDesk, VerdictPlace};
 use crate::snapshot::SnapshotStore;
 use crate::stage::{Clocked, Log};
 use crate::watch::waits::Outside;
 use clap::Args;
+use rdkafka::ClientConfig;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -56,6 +60,8 @@ pub(super) fn run(_args: RunArgs, settings: Settings) -> anyhow::Result<Outcome>
     // HTTP first: while brokers or the registry are waited for, it says so.
     let (standby, mut state) = Standby::new(settings.workers, &stop)?;
     state.lists = serving::published_lists(&settings);
+    state.verdicts = VerdictDesk::new(settings.http.token.reveal());
+    let desk = state.verdicts.clone();
     let server = serving::start(&settings, state, false)?;
     let url = server.as_ref().map(|server| server.address().to_string());
     let vigil = standby.vigil();
@@ -80,6 +86,8 @@ pub(super) fn run(_args: RunArgs, settings: Settings) -> anyhow::Result<Outcome>
         facts: facts_topics(&settings),
         rejects: name(TopicKind::Rejects),
     };
+    // Ends when the service has: before HTTP, which then says that nobody writes any more.
+    let _writer = desk.map(|desk| take_verdicts(&settings, &names.client, &desk, plan.facts())).transpose()?;
     let sources = plan.sources.len();
     let service = standby.start(plan, names, vigil)?;
     let LogPartitions { events, pairs } = partitions;
@@ -87,6 +95,39 @@ pub(super) fn run(_args: RunArgs, settings: Settings) -> anyhow::Result<Outcome>
     service.run(&stop)?;
     tracing::info!("stopped");
     Ok(Outcome::Done)
+}
+
+/// Opens the desk of verdicts; gives who writes them, if anybody can.
+fn take_verdicts(
+    settings: &Settings,
+    client: &ClientConfig,
+    desk: &VerdictDesk,
+    facts: Option<&Arc<Facts>>,
+) -> anyhow::Result<Option<VerdictWriter>> {
+    let own = format!("{}verdicts", settings.topics.prefix);
+    let missing = match settings.facts.source(FactsTopic::Verdicts) {
+        None => format!(
+            "no topic takes verdicts: set [facts.verdicts] topic = \"{own}\"; `samenloop topics --create` makes it"
+        ),
+        Some(FactsSourceSettings { topic: None, .. }) => {
+            format!("verdicts come from a file: set [facts.verdicts] topic = \"{own}\" instead")
+        }
+        Some(source) if source.mapping != FactSpec::new(FactsTopic::Verdicts) => {
+            "the topic of verdicts is mapped from a form that is not ours: write to the topic itself, or leave format, \
+             key_format, key, transform and fields out of [facts.verdicts]"
+                .to_owned()
+        }
+        Some(FactsSourceSettings { topic: Some(topic), .. }) => {
+            let Some(facts) = facts else { anyhow::bail!("a topic of verdicts without facts: please report it") };
+            let (writer, jobs) = VerdictWriter::start(client, topic, facts)?;
+            desk.open(VerdictPlace { facts: Some(Arc::clone(facts)), writer: Ok(jobs) });
+            tracing::info!(topic, "verdicts are taken over http");
+            return Ok(Some(writer));
+        }
+    };
+    tracing::warn!("http.token is set, and verdicts cannot be written: {missing}");
+    desk.open(VerdictPlace { facts: facts.cloned(), writer: Err(missing) });
+    Ok(None)
 }
 
 /// Topics, by the names of their sources.

@@ -6,9 +6,7 @@ use super::problem::{ConfigError, Layer, Problem};
 use super::raw::{RawCounting, RawIntake, RawSettings};
 use super::source;
 use super::units::{Bytes, Decimal, Duration, Threshold};
-use super::{
-    HttpSettings, IntakeSettings, LogSettings, LogsSettings, OutputSettings, Settings, SourceSettings, UserSecret,
-};
+use super::{IntakeSettings, LogSettings, LogsSettings, OutputSettings, Settings, SourceSettings, UserSecret};
 use crate::limits::{
     BASKET_MAX, BLOCK_BYTES_MAX, LINES_MAX, LIST_ENTRIES_MAX, MESSAGE_BYTES_MAX, OPEN_MAX, REMEMBERED_MAX,
     TOGETHER_ORDERS_MAX,

@@ -1,8 +1,8 @@
 //! `[http]`: where it listens, and who may write over it.
 
 use super::check::Check;
-use super::problem::{ConfigError, Layer, Problem};
 use super::kafka::HIDDEN;
+use super::problem::{ConfigError, Layer, Problem};
 use super::raw::RawSettings;
 use super::{HttpSettings, Secret};
 use std::ops::RangeInclusive;

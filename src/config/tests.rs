@@ -536,3 +536,27 @@ fn every_key_can_be_set_by_the_environment_and_by_a_flag() {
     }
     assert!(names.len() > 70, "{}", names.len());
 }
+
+#[test]
+fn a_token_is_long_enough_and_never_shown() {
+    let token = "0123456789012345";
+    let settings = Settings::load(&variables(&[("SAMENLOOP_HTTP__TOKEN", token)])).unwrap();
+    assert_eq!(settings.http.token.reveal(), token);
+    let shown = format!("{}{settings:?}", settings.to_toml().unwrap());
+    assert!(shown.contains("token = \"***\"") && !shown.contains(&token[..8]), "{shown}");
+    let mut from_file = Settings::default();
+    from_file.http.set_token(&format!("{token}\n")).unwrap();
+    assert_eq!(from_file, settings);
+    for wrong in ["5ec4e75ec4e75ec", "5ec4e7 5ec4e7 5ec4e7", "5ec4e75ec4e75ec4\u{e9}", &"5ec4e7".repeat(50)] {
+        for refusal in [
+            refused(&variables(&[("SAMENLOOP_HTTP__TOKEN", wrong)])),
+            Settings::default().http.set_token(wrong).unwrap_err().to_string(),
+        ] {
+            assert!(refusal.contains("16 to 256") && !refusal.contains(wrong), "{refusal}");
+        }
+    }
+    assert!(Settings::default().http.set_token("\n").is_err(), "an empty file is no token");
+    assert!(refused(&file("[http]\ntoken = \"***\"")).contains("write the secret itself"));
+    let both = refused(&file("[http]\ntoken = \"0123456789012345\"\ntoken_file = \"secret\""));
+    assert!(both.contains("http.token is set too"), "{both}");
+}

@@ -327,6 +327,7 @@ impl<S: Sink + 'static> Pipeline<S> {
             queries,
             metrics: Arc::clone(metrics),
             lists,
+            verdicts: None,
             limits: Limits::default(),
         }
     }

@@ -19,6 +19,7 @@ pub mod lists;
 pub mod probe;
 pub mod registry;
 pub mod topics;
+pub mod verdicts;
 
 mod errors;
 mod follower;

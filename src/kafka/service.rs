@@ -77,6 +77,7 @@ impl Standby {
             queries,
             metrics: Arc::clone(&metrics),
             lists: Vec::new(),
+            verdicts: None,
             limits: Limits::default(),
         };
         Ok((Self { workers, metrics, health, view, questions, stop: Arc::clone(stop) }, state))

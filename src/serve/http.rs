@@ -1,9 +1,10 @@
-//! HTTP: metrics, health, the lists as published, and what the workers say of rows and counts. Read only.
+//! HTTP: metrics, health, the lists as published, and what the workers say of rows and counts; and verdicts.
 //!
 //! The server lives on a thread of its own (one tokio runtime, current thread); workers never see it, but for the
 //! questions in their queue ([`super::query`]). Every wait and size has a limit ([`Limits`]); `/livez` and `/readyz` are answered
 //! whatever else is asked (`connections`, `budget`).
-//! Absent: TLS, authentication, writing. It listens where it is told (by default the settings say loopback); a proxy does the rest.
+//! Only verdicts can be written, and only by who knows the token ([`super::verdicts`]).
+//! Absent: TLS, authentication of anything else. It listens where it is told (by default the settings say loopback); a proxy does the rest.
 
 mod answer;
 mod body;
@@ -12,11 +13,13 @@ mod connections;
 mod counts;
 mod probes;
 mod routes;
+mod verdicts;
 
 pub use answer::row_path;
 pub use budget::{COUNTS_MAX, REQUESTS_MAX, SCRAPES_MAX};
 
 use super::query::Queries;
+use super::verdicts::VerdictDesk;
 use super::view::ListView;
 use crate::list_key::ListName;
 use crate::watch::health::Health;
@@ -85,6 +88,8 @@ pub struct State {
     pub metrics: Arc<Metrics>,
     /// The relations whose lists are published.
     pub lists: Vec<ListName>,
+    /// Who takes verdicts, if a token is set.
+    pub verdicts: Option<Arc<VerdictDesk>>,
     /// How long things may take.
     pub limits: Limits,
 }

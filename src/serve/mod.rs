@@ -10,6 +10,7 @@ pub mod counts;
 pub mod http;
 pub mod query;
 mod names;
+pub mod verdicts;
 pub mod view;
 
 pub use answers::{CANDIDATES_MAX, LOOK_LINES_MAX, Look, explain_row};

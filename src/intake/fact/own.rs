@@ -63,9 +63,10 @@ impl OwnVerdicts {
     pub fn said(&self, body: &[u8]) -> Result<OwnVerdict, Reject> {
         let Ok(object) = serde_json::from_slice::<Map<String, Value>>(body) else {
             let what = "the body is no JSON object of a verdict".to_owned();
-            return Err(self.read(&Record { value: Some(body), ..Record::default() }).err().unwrap_or(
-                Reject::new(Reason::NotAnObject, what),
-            ));
+            return Err(self
+                .read(&Record { value: Some(body), ..Record::default() })
+                .err()
+                .unwrap_or(Reject::new(Reason::NotAnObject, what)));
         };
         let fields = FactField::of(FactsTopic::Verdicts);
         let known = fields.iter().map(|field| field.name()).filter(|name| *name != FactField::Deleted.name());
@@ -126,9 +127,9 @@ mod tests {
     fn what_the_topic_would_refuse_is_refused() {
         let own = OwnVerdicts::new().unwrap();
         for (body, reason, hint) in [
-            ("", "not_json", ""),
+            ("", "bad_json", ""),
             ("[]", "not_an_object", ""),
-            ("{\"a\":", "not_json", ""),
+            ("{\"a\":", "bad_json", ""),
             (r#"{"list":"*","anchor":"a","other":"b"}"#, "missing_field", "ruling"),
             (r#"{"list":"*","other":"b","ruling":"reject"}"#, "missing_field", "anchor"),
             (r#"{"list":"all","anchor":"a","other":"b","ruling":"reject"}"#, "unknown_word", "bought-together"),

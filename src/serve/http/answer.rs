@@ -28,18 +28,34 @@ pub(super) enum Refusal {
     NotReady { partition: Partition, state: &'static str },
     /// The path's percent-encoding is no UTF-8.
     BadPath,
-    /// A query parameter is unknown, given twice, or no number.
-    BadQuery,
+    /// A query parameter is unknown, missing, given twice, or no number.
+    BadQuery { expected: &'static str },
     /// No route has this path.
     NoSuchRoute,
-    /// All routes are read with GET.
-    MethodNotAllowed,
+    /// The route has no such method.
+    MethodNotAllowed { allowed: &'static str },
     /// Longer than `URI_BYTES_MAX`.
     UriTooLong { bytes_max: usize },
     /// More than `HEADER_BYTES_MAX`.
     HeadersTooLarge { bytes_max: usize },
-    /// No route takes a body.
+    /// Only a verdict is a body.
     BodyNotAllowed,
+    /// Longer than a verdict can be.
+    BodyTooLarge { bytes_max: usize },
+    /// The body did not come in time.
+    BodyTooSlow { limit: Duration },
+    /// Without a token nobody may read or write verdicts.
+    VerdictsOff,
+    /// The token is missing, or another.
+    Unauthorized,
+    /// No topic takes verdicts.
+    NoVerdicts { missing: String },
+    /// The facts have not all been read.
+    FactsNotRead,
+    /// It is no verdict.
+    BadVerdict { reason: &'static str, message: String },
+    /// The brokers did not take it, or did not say so.
+    NotWritten { message: String },
     /// A worker has too much to do, or all places for such answers are taken.
     Busy { message: String },
     /// A worker has ended.
@@ -64,12 +80,20 @@ impl Refusal {
             Self::NotHere { .. } => (StatusCode::MISDIRECTED_REQUEST, "not_here"),
             Self::NotReady { .. } => (StatusCode::SERVICE_UNAVAILABLE, "not_ready"),
             Self::BadPath => (StatusCode::BAD_REQUEST, "bad_path"),
-            Self::BadQuery => (StatusCode::BAD_REQUEST, "bad_query"),
+            Self::BadQuery { .. } => (StatusCode::BAD_REQUEST, "bad_query"),
             Self::NoSuchRoute => (StatusCode::NOT_FOUND, "no_such_route"),
-            Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
+            Self::MethodNotAllowed { .. } => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
             Self::UriTooLong { .. } => (StatusCode::URI_TOO_LONG, "uri_too_long"),
             Self::HeadersTooLarge { .. } => (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "headers_too_large"),
             Self::BodyNotAllowed => (StatusCode::PAYLOAD_TOO_LARGE, "body_not_allowed"),
+            Self::BodyTooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"),
+            Self::BodyTooSlow { .. } => (StatusCode::REQUEST_TIMEOUT, "body_too_slow"),
+            Self::VerdictsOff => (StatusCode::FORBIDDEN, "verdicts_off"),
+            Self::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized"),
+            Self::NoVerdicts { .. } => (StatusCode::CONFLICT, "no_verdicts_topic"),
+            Self::FactsNotRead => (StatusCode::SERVICE_UNAVAILABLE, "not_ready"),
+            Self::BadVerdict { .. } => (StatusCode::BAD_REQUEST, "bad_verdict"),
+            Self::NotWritten { .. } => (StatusCode::SERVICE_UNAVAILABLE, "not_written"),
             Self::Busy { .. } => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
             Self::Stopped => (StatusCode::SERVICE_UNAVAILABLE, "stopped"),
             Self::TimedOut { .. } => (StatusCode::GATEWAY_TIMEOUT, "timed_out"),
@@ -100,18 +124,27 @@ impl Refusal {
                 format!("partition {} is {state}: whether the item has a list is not known yet; see /readyz", partition.0)
             }
             Self::BadPath => "a part of the path is no UTF-8 once its percent-encoding is undone".to_owned(),
-            Self::BadQuery => {
-                "the only parameter is as_of=MS, at most once: a whole number of ms since 1970".to_owned()
-            }
+            Self::BadQuery { expected } => (*expected).to_owned(),
             Self::NoSuchRoute => {
-                "routes: /metrics, /livez, /readyz, /v1/lists/{shop}/{list}/{item}, /v1/rows/{shop}/{list}/{item}, /v1/counts"
+                "routes: /metrics, /livez, /readyz, /v1/lists/{shop}/{list}/{item}, /v1/rows/{shop}/{list}/{item}, /v1/counts, /v1/verdicts"
                     .to_owned()
             }
-            Self::MethodNotAllowed => "everything here is read with GET".to_owned(),
+            Self::MethodNotAllowed { allowed } => format!("this route knows {allowed}"),
             Self::UriTooLong { bytes_max } => format!("the path is longer than {bytes_max} bytes"),
             Self::HeadersTooLarge { bytes_max } => format!("the headers are larger than {bytes_max} bytes"),
             Self::BodyNotAllowed => "requests have no body here".to_owned(),
-            Self::Busy { message } | Self::Internal { message } => message.clone(),
+            Self::BodyTooLarge { bytes_max } => format!("a verdict has at most {bytes_max} bytes"),
+            Self::BodyTooSlow { limit } => format!("the body did not come within {} ms", limit.as_millis()),
+            Self::VerdictsOff => "nobody may read or write verdicts over HTTP here: set http.token, or http.token_file, \
+                                  of `samenloop run`"
+                .to_owned(),
+            Self::Unauthorized => "send the header Authorization: Bearer TOKEN, with http.token's".to_owned(),
+            Self::NoVerdicts { missing } => missing.clone(),
+            Self::FactsNotRead => "not all facts have been read yet; see /readyz".to_owned(),
+            Self::NotWritten { message } => {
+                format!("{message}: it may or may not stand; send it again, which does no harm")
+            }
+            Self::Busy { message } | Self::Internal { message } | Self::BadVerdict { message, .. } => message.clone(),
             Self::Stopped => "a worker has stopped: the instance is going down, or see /livez".to_owned(),
             Self::TimedOut { limit } => {
                 format!("a worker gave no answer within {} ms; see /livez", limit.as_millis())
@@ -143,14 +176,20 @@ impl IntoResponse for Refusal {
         {
             body["row"] = json!(row_path(shop, list, item));
         }
+        if let Self::BadVerdict { reason, .. } = &self {
+            body["reason"] = json!(reason);
+        }
         let mut response = (status, Json(body)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if matches!(self, Self::Busy { .. } | Self::NotReady { .. }) {
+        if matches!(self, Self::Busy { .. } | Self::NotReady { .. } | Self::FactsNotRead | Self::NotWritten { .. }) {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
         }
-        if self == Self::MethodNotAllowed {
-            headers.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+        if let Self::MethodNotAllowed { allowed } = self {
+            headers.insert(header::ALLOW, HeaderValue::from_static(allowed));
+        }
+        if self == Self::Unauthorized {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response
     }

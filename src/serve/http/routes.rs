@@ -4,7 +4,7 @@ use super::answer::{Refusal, entity_tag, holds_tag};
 use super::body::HeldBody;
 use super::connections::Client;
 use super::probes::{livez, readyz};
-use super::{HEADER_BYTES_MAX, Shared, URI_BYTES_MAX, counts};
+use super::{HEADER_BYTES_MAX, Shared, URI_BYTES_MAX, counts, verdicts};
 use crate::event::EventTime;
 use crate::list_key::{ListName, owner_text};
 use crate::position::Partition;
@@ -14,7 +14,7 @@ use axum::Router;
 use axum::body::{Body, HttpBody};
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{ConnectInfo, Path, Query, Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -34,7 +34,8 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .route("/v1/lists/{shop}/{list}/{*item}", get(list))
         .route("/v1/rows/{shop}/{list}/{*item}", get(row))
         .route("/v1/counts", get(all_counts))
-        .method_not_allowed_fallback(async || Refusal::MethodNotAllowed)
+        .method_not_allowed_fallback(async || Refusal::MethodNotAllowed { allowed: "GET, HEAD" })
+        .route(verdicts::PATH, verdicts::route())
         .fallback(async || Refusal::NoSuchRoute)
         .layer(from_fn_with_state(Arc::clone(&shared), guard))
         .with_state(shared)
@@ -68,11 +69,16 @@ fn oversize(request: &Request) -> Option<Refusal> {
         Some(Refusal::UriTooLong { bytes_max: URI_BYTES_MAX })
     } else if header_bytes > HEADER_BYTES_MAX {
         Some(Refusal::HeadersTooLarge { bytes_max: HEADER_BYTES_MAX })
-    } else if !request.body().is_end_stream() {
+    } else if !request.body().is_end_stream() && !takes_body(request) {
         Some(Refusal::BodyNotAllowed)
     } else {
         None
     }
+}
+
+/// Whether a body is read, within limits of its own.
+fn takes_body(request: &Request) -> bool {
+    request.method() == Method::PUT && request.uri().path() == verdicts::PATH
 }
 
 /// The route of a path as a metric label: one of few.
@@ -82,6 +88,7 @@ fn route_name(path: &str) -> &'static str {
         "/livez" => "/livez",
         "/readyz" => "/readyz",
         "/v1/counts" => "/v1/counts",
+        verdicts::PATH => verdicts::PATH,
         _ if path.starts_with("/v1/lists/") => "/v1/lists",
         _ if path.starts_with("/v1/rows/") => "/v1/rows",
         _ => "other",
@@ -172,6 +179,8 @@ async fn row(State(shared): State<Arc<Shared>>, path: ItemPath) -> Result<Respon
     Ok(([(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")], row).into_response())
 }
 
+const OF_COUNTS: &str = "the only parameter is as_of=MS, at most once: a whole number of ms since 1970";
+
 /// Parameters of `/v1/counts`.
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -184,7 +193,7 @@ async fn all_counts(
     State(shared): State<Arc<Shared>>,
     parameters: Result<Query<CountsParameters>, QueryRejection>,
 ) -> Result<Response, Refusal> {
-    let Query(parameters) = parameters.map_err(|_| Refusal::BadQuery)?;
+    let Query(parameters) = parameters.map_err(|_| Refusal::BadQuery { expected: OF_COUNTS })?;
     let body = counts::counts(shared, parameters.as_of.map(EventTime)).await?;
     let headers =
         [(header::CONTENT_TYPE, "text/tab-separated-values; charset=utf-8"), (header::CACHE_CONTROL, "no-store")];

@@ -19,6 +19,7 @@ use std::time::Instant;
 
 mod counts;
 mod hostile;
+mod verdicts;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 const LISTEN_TEST: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
@@ -129,14 +130,8 @@ impl Answer {
 
 fn state(view: Arc<ListView>, health: Arc<Health>, queries: Queries, limits: Limits) -> State {
     let metrics = Arc::new(Metrics::new().unwrap());
-    State {
-        view,
-        health,
-        queries,
-        metrics,
-        lists: vec![ListName::ALL[0], ListName::ALL[2], ListName::BEST_SELLERS],
-        limits,
-    }
+    let lists = vec![ListName::ALL[0], ListName::ALL[2], ListName::BEST_SELLERS];
+    State { view, health, queries, metrics, lists, verdicts: None, limits }
 }
 
 fn connect(address: SocketAddr) -> TcpStream {
