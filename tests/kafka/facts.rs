@@ -6,6 +6,7 @@ use crate::service::House;
 use std::time::Duration;
 
 const SOON: Duration = Duration::from_secs(30);
+const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 const COMPACTED: &[(&str, &str)] = &[("cleanup.policy", "compact")];
 
 fn said(key: &str, value: &str, partition: i32) -> Sent {
@@ -130,4 +131,65 @@ fn the_topic_of_verdicts_is_made_and_one_that_is_not_compacted_is_warned_of() {
         "{}",
         checked.stdout
     );
+}
+
+#[test]
+fn a_verdict_over_http_takes_an_entry_off_its_list_and_its_deletion_brings_it_back() {
+    let mut house = House::new("overhttp");
+    let bootstrap = house.broker.bootstrap();
+    let topic = house.source("shop", 1, &[], "");
+    kafka::produce(bootstrap, &topic, views(200));
+    let verdicts = house.own("verdicts");
+    house.more = format!("[facts.verdicts]\ntopic = \"{verdicts}\"\n");
+    let token = house.folder.write("token", format!("{TOKEN}\n"));
+    house.output = format!("token_file = \"{token}\"\n{}", house.output);
+    let made = house.command(&["topics", "--create"]);
+    assert_eq!(made.code, Some(0), "{}{}", made.stdout, made.stderr);
+    let mut instances = ["first", "second"].map(|name| house.start(name));
+    let [first, second] = &mut instances;
+    house.wait_rest(&mut [first, second]);
+    let lists = house.lists();
+    let (key, list) = lists.iter().find(|(key, _)| key.starts_with("main/viewed-together/")).expect("a list");
+    let anchor = key.strip_prefix("main/viewed-together/").unwrap();
+    let other = list["entries"][0]["item"].as_str().expect("an entry").to_owned();
+    let shown = || {
+        house
+            .lists()
+            .get(key)
+            .is_some_and(|list| list["entries"].to_string().contains(&format!("\"item\":\"{other}\"")))
+    };
+    assert!(shown());
+    let body = format!(r#"{{"list":"*","anchor":"{anchor}","other":"{other}","ruling":"reject","who":"ann"}}"#);
+    // Whichever instance has the list: every one takes verdicts.
+    for instance in &instances {
+        for wrong in [None, Some("0123456789abcdef0123456789abcdeF")] {
+            let (status, said) = instance.ask("PUT", "/v1/verdicts", wrong, &body);
+            assert!(status == 401 && said.contains("unauthorized"), "{status} {said}");
+        }
+        let (status, said) = instance.ask("PUT", "/v1/verdicts", Some(TOKEN), r#"{"list":"*","ruling":"reject"}"#);
+        assert!(status == 400 && said.contains("missing_field"), "{status} {said}");
+        assert!(shown(), "nothing of that has been written");
+        let (status, said) = instance.ask("PUT", "/v1/verdicts", Some(TOKEN), &body);
+        assert_eq!(status, 200, "{said}");
+        wait_until("it leaves the list", SOON, || (!shown()).then_some(()));
+        let query = format!("/v1/verdicts?anchor={anchor}&other={other}");
+        wait_until("every instance knows it", SOON, || {
+            let known = |instance: &crate::service::Instance| instance.ask("GET", &query, Some(TOKEN), "").1;
+            instances.iter().all(|instance| known(instance).contains("\"who\":\"ann\"")).then_some(())
+        });
+        let query = format!("/v1/verdicts?list=*&anchor={anchor}&other={other}");
+        let (status, said) = instance.ask("DELETE", &query, Some(TOKEN), "");
+        assert_eq!(status, 200, "{said}");
+        wait_until("it comes back", SOON, || shown().then_some(()));
+    }
+    let records = kafka::read_all(bootstrap, &verdicts);
+    let of_key = format!("main/*/{anchor}/{other}");
+    assert!(
+        records.iter().all(|record| record.key.as_deref() == Some(of_key.as_bytes())),
+        "one key, as its readers take it apart"
+    );
+    for instance in instances {
+        assert!(!instance.log().contains(TOKEN), "the token is in the log");
+        instance.stop();
+    }
 }

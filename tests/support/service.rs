@@ -444,6 +444,26 @@ impl Instance {
         (answer.status().as_u16(), body)
     }
 
+    /// Asks with a token and a body.
+    pub fn ask(&self, method: &str, path: &str, token: Option<&str>, body: &str) -> (u16, String) {
+        let settings = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .allow_non_standard_methods(true)
+            .timeout_global(Some(ANSWER_MAX));
+        let agent: ureq::Agent = settings.build().into();
+        let mut request = ureq::http::Request::builder().method(method).uri(format!("http://{}{path}", self.address));
+        if let Some(token) = token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        let answer = match body {
+            "" => agent.run(request.body(()).unwrap()),
+            body => agent.run(request.body(body).unwrap()),
+        };
+        let mut answer = answer.unwrap_or_else(|error| panic!("{method} {path}: {error}\n{}", self.log_tail()));
+        let said = answer.body_mut().read_to_string().unwrap();
+        (answer.status().as_u16(), said)
+    }
+
     pub fn is_ready(&self) -> bool {
         self.get("/readyz").0 == 200
     }

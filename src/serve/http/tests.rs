@@ -482,4 +482,6 @@ fn the_docs_name_every_code_and_the_limits() {
     let listen: SocketAddr = crate::config::HttpSettings::default().listen.parse().unwrap();
     assert!(listen.ip().is_loopback() && docs.contains(&format!("answers on `{listen}`")));
     assert_eq!((HEARTBEAT_AGE_MAX.as_secs(), crate::serve::query::QUERIES_MAX), (60, 64));
+    let verdicts = (crate::serve::verdicts::VERDICT_BYTES_MAX, crate::serve::verdicts::VERDICTS_WAITING_MAX);
+    assert_eq!(verdicts, (16 << 10, 32));
 }
