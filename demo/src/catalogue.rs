@@ -130,6 +130,12 @@ impl Catalogue {
         self.find(id).map(|item| self.product(item).name.as_str())
     }
 
+    /// What the family of a product is called; none of those that people leave alone.
+    #[must_use]
+    pub fn family_name(&self, product: &Product) -> Option<&'static str> {
+        FAMILIES.get(product.family).map(|family| family.noun)
+    }
+
     /// Regular products: those with numbers below this.
     #[must_use]
     pub(super) fn regular_count(&self) -> u32 {

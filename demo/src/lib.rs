@@ -17,12 +17,16 @@ mod visits;
 mod outsiders;
 mod noise;
 mod shop;
+mod stock;
+mod curation;
 mod truth;
 
 pub use catalogue::{Catalogue, PRODUCTS_MAX, Product, Shelf};
+pub use curation::Curation;
 pub use noise::Damage;
 pub use settings::ShopSettings;
 pub use shop::{Kind, Record, Sent, Shop};
+pub use stock::{StockChange, Stockroom};
 pub use truth::{List, TOP, Truth, Verdict, Wrong};
 
 #[cfg(test)]

@@ -94,13 +94,21 @@ impl Ord for Pending {
 }
 
 /// The random streams, each of its own part of the shop. The numbers are part of what a seed means.
-enum Stream {
+#[derive(Clone, Copy)]
+pub(super) enum Stream {
     Catalogue = 0,
     Visits = 1,
     Businesses = 2,
     Resellers = 3,
     Crawler = 4,
     Noise = 5,
+    Stock = 6,
+}
+
+pub(super) fn stream(seed: u64, stream: Stream) -> ChaCha8Rng {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    rng.set_stream(stream as u64);
+    rng
 }
 
 /// The shop.
@@ -124,11 +132,7 @@ impl Shop {
     /// The shop of this seed.
     #[must_use]
     pub fn new(seed: u64, settings: &ShopSettings) -> Self {
-        let rng = |stream: Stream| {
-            let mut rng = ChaCha8Rng::seed_from_u64(seed);
-            rng.set_stream(stream as u64);
-            rng
-        };
+        let rng = |part: Stream| stream(seed, part);
         let start_ms = settings.start_ms;
         let catalogue = Catalogue::new(settings.products, &mut rng(Stream::Catalogue));
         let businesses = if settings.views_only { 0 } else { settings.businesses };

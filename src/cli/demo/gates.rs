@@ -23,6 +23,8 @@ pub(crate) enum Gate {
     Repeat,
     /// Only the first items of a session count
     Session,
+    /// What is sold out is not shown
+    Stock,
 }
 
 impl Gate {
@@ -48,6 +50,7 @@ impl Gate {
                 settings::flag("--without", "counting.together_orders", 0),
             ],
             Self::Session => vec![settings::flag("--without", "counting.session_max_items", 1000)],
+            Self::Stock => every_list("in_stock", "false"),
         }
     }
 
@@ -68,6 +71,7 @@ impl Gate {
                 settings.counting.together_orders = counting.together_orders;
             }
             Self::Session => settings.counting.session_max_items = counting.session_max_items,
+            Self::Stock => every_list(settings, |rules, default| rules.shown.in_stock = default.shown.in_stock),
         }
     }
 }

@@ -9,8 +9,10 @@ mod summary;
 mod gates;
 mod plan;
 mod write;
+mod ledger;
 mod sink;
 mod picture;
+mod backroom;
 mod worker;
 mod run;
 
@@ -30,7 +32,7 @@ Examples:
   samenloop demo --events 50000 --rate 5000
   samenloop demo --events 300000 --seed 7 --write events.jsonl";
 
-/// Runs a simulated shop with planted complements, bulk orders and a crawler, and shows the lists as they change.
+/// Runs a simulated shop with planted complements, bulk orders, a crawler and stock that runs out, and shows the lists as they change.
 #[derive(Debug, Default, Args)]
 #[command(after_help = HELP)]
 pub(crate) struct DemoArgs {

@@ -1,6 +1,7 @@
 //! The demonstration's main thread: endpoint up, worker off, then the screen until the summary.
 
 use super::DemoArgs;
+use super::backroom::Backroom;
 use super::live::{Live, has_colours};
 use super::plan::Plan;
 use super::summary;
@@ -25,19 +26,21 @@ pub(super) fn run(args: &DemoArgs, settings: &Settings) -> anyhow::Result<()> {
         bail!(UsageError("--stay keeps the HTTP endpoint up, but http.enabled is false: leave one out".to_owned()));
     }
     let live = telemetry::shows_progress(settings.log).then(|| Live::new(Term::buffered_stdout())).flatten();
-    let mut pipeline = open(settings)?;
+    let plan = Plan::new(args, live.is_some(), now_ms());
+    let backroom = Backroom::open(&plan, settings)?;
+    let mut pipeline = open(settings, backroom.as_ref())?;
     let state = pipeline.serve(serving::published_lists(settings));
     let server = serving::start(settings, state, args.listen.is_none())?;
     signals::stop_at_signal(&STOP)?;
     let show = Show {
-        plan: Plan::new(args, live.is_some(), now_ms()),
+        plan,
         without: args.without.clone(),
         stay: args.stay,
         url: server.as_ref().map(|server| format!("http://{}", server.address())),
         frames: live.is_some(),
     };
     let (screen, pictures) = sync_channel(1);
-    let worker = Worker { show, settings, pipeline, screen, stop: &STOP };
+    let worker = Worker { show, settings, backroom, pipeline, screen, stop: &STOP };
     // The stages stay in this thread; who shows has one of its own, so a slow terminal makes pictures rarer, never them slower.
     thread::scope(|scope| {
         let screen = thread::Builder::new().name("screen".to_owned());

@@ -1,7 +1,9 @@
 //! The screen of the demo, drawn from made-up frames.
 
+use super::backroom::Account;
+use super::ledger::Seen;
 use super::live::{Delay, EntryView, Frame, Live, ProductView, Tallies, change_text, render};
-use super::summary::{self, Summary};
+use super::summary::{self, Summary, WithAll};
 use super::typeset::{Line, Tone, date_time, grouped, milliseconds, percent, rounded};
 use console::{Term, measure_text_width, strip_ansi_codes};
 use samenloop_shop::Verdict;
@@ -177,7 +179,14 @@ fn the_summary_tells_what_was_found_and_what_got_in() {
         delay: frame().delay,
         bought_is_off: false,
         verdict,
-        with_all: Some(Verdict { found_in_top: 111, ..Verdict::default() }),
+        account: Some(Account {
+            seen: Seen { ran_out: 170, came_back: 1, sold_out: 1_020, rejected: 0 },
+            delay: Some(Delay { p50_ms: 21.0, p99_ms: 512.0 }),
+            rejected: 6,
+            pinned: [2, 3],
+            by_hand: [5, 5],
+        }),
+        with_all: Some(WithAll { verdict: Verdict { found_in_top: 111, ..Verdict::default() }, sold_out: 0 }),
         without: vec!["support".to_owned()],
         examples: frame().products,
         url: frame().url,
@@ -193,8 +202,12 @@ fn the_summary_tells_what_was_found_and_what_got_in() {
         "110 of 111 planted ones are in the top 4",
         "26 of 10,505 entries: substitutes 6 · bulk orders 0 · crawler 20 · one customer 0",
         "162 of 2,505 bought-together entries (6.5 %) join unrelated products",
-        "26 more wrong entries, 162 more entries by chance, 1 fewer complement found",
-        "with every rule on 0 are wrong, 0 by chance, 111 complements found",
+        "stock-out to list p50 21 ms, p99 512 ms",
+        "sold out    1,020 entries published of what had run out: stock ran out 170 times and came back 1 time",
+        "rejected    0 entries published of 6 rejected pairs",
+        "by hand     2 of 3 pinned entries stand first · 5 of 5 relations are shown",
+        "26 more wrong entries, 162 more entries by chance, 1 fewer complement found, 1,020 more sold-out entries",
+        "with every rule on 0 are wrong, 0 by chance, 111 complements found, 0 sold out",
         "curl http://127.0.0.1:8080/v1/lists/main/bought-together/1000013",
         "samenloop replay events.jsonl",
     ] {

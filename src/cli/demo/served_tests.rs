@@ -32,7 +32,7 @@ struct Served {
 fn served() -> Served {
     let mut settings = Settings::default();
     (settings.logs.events_partitions, settings.logs.pairs_partitions) = (PARTITIONS, PARTITIONS);
-    let mut pipeline = open(&settings).unwrap();
+    let mut pipeline = open(&settings, None).unwrap();
     let state = pipeline.serve(ListName::ALL.to_vec());
     let mut shop = Shop::new(3, &ShopSettings::of_events(1_700_000_000_000, EVENTS));
     for n in 0..EVENTS {
@@ -161,7 +161,7 @@ fn the_row_behind_a_list_holds_its_entries_in_their_order() {
 fn a_row_is_explained_also_where_its_list_is_off() {
     let mut settings = Settings::default();
     settings.lists[Relation::ViewedTogether.index()].enabled = false;
-    let mut pipeline = open(&settings).unwrap();
+    let mut pipeline = open(&settings, None).unwrap();
     for (n, item) in ["a", "b"].into_iter().enumerate() {
         let line = format!(r#"{{"event_id":"{n}","type":"view","user":"u","ts":1700000000000,"item":"{item}"}}"#);
         let record = Record { topic: "shop", value: Some(line.as_bytes()), ..Record::default() };

@@ -1,5 +1,6 @@
-//! What the demonstration keeps of what is published: lists for HTTP and the end, delays, and the newest changes.
+//! What the demonstration keeps of what is published: delays, the newest changes, and the ledger.
 
+use super::ledger::Ledger;
 use crate::drive::Sink;
 use crate::intake::Reject;
 use crate::position::{NextOffset, SourcePartition};
@@ -25,11 +26,13 @@ pub(super) struct DemoSink {
     lately: [DelayTally; 2],
     turned: Instant,
     changes: VecDeque<Change>,
+    pub(super) ledger: Ledger,
 }
 
 impl DemoSink {
     pub(super) fn new() -> Self {
-        Self { lately: Default::default(), turned: Instant::now(), changes: VecDeque::with_capacity(CHANGES_MAX) }
+        let changes = VecDeque::with_capacity(CHANGES_MAX);
+        Self { lately: Default::default(), turned: Instant::now(), changes, ledger: Ledger::default() }
     }
 
     /// The delays of the last seconds.
@@ -58,6 +61,8 @@ impl Sink for DemoSink {
         self.changes.truncate(CHANGES_MAX - 1);
         let [_, _, item] = publication.names();
         let list = publication.key().list.name();
+        let shown = publication.list.shown().iter().map(|entry| publication.items.name(entry.item));
+        self.ledger.publish(list, item, shown);
         self.changes.push_front(Change { list, item: item.to_owned(), record: value.to_vec() });
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! The summary at the end of a demonstration, as a pure function of plain data.
 
+use super::backroom::Account;
 use super::live::{BOUGHT_IS_OFF, Delay, FIGURES_AT, ProductView, Tallies, delay_text, figures, named, product_lines};
 use super::typeset::{Line, Tone, counted, date_time, grouped, milliseconds, percent, rounded};
 use samenloop_shop::{TOP, Verdict, Wrong};
@@ -42,12 +43,23 @@ pub struct Summary {
     pub bought_is_off: bool,
     /// How the lists compare with the truth.
     pub verdict: Verdict,
+    /// What the shop said of its products did; none where it said nothing.
+    pub account: Option<Account>,
     /// The same with every rule on, where some were off.
-    pub with_all: Option<Verdict>,
+    pub with_all: Option<WithAll>,
     /// Lists to look at.
     pub examples: Vec<ProductView>,
     /// Where the HTTP endpoint is, while it is up.
     pub url: Option<String>,
+}
+
+/// What every rule together leaves.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct WithAll {
+    /// How the lists compare with the truth.
+    pub verdict: Verdict,
+    /// Entries of what had run out.
+    pub sold_out: u64,
 }
 
 /// The summary, no line longer than `width` columns but for addresses and commands, which must stay whole.
@@ -114,6 +126,8 @@ fn what_happened(summary: &Summary) -> Vec<Line> {
         summary.delay.map(|delay| figures("delay").then(Tone::Plain, &format!("event to list {}", delay_text(delay))));
     let often = format!("  a list goes out at most once in {}", milliseconds(summary.min_interval_ms));
     lines.extend(delay.map(|line| line.then(Tone::Faint, &often)));
+    let delay = summary.account.and_then(|account| account.delay);
+    lines.extend(delay.map(|delay| figures("").then(Tone::Plain, &format!("stock-out to list {}", delay_text(delay)))));
     lines
 }
 
@@ -147,34 +161,62 @@ fn judgement(summary: &Summary) -> Vec<Line> {
     if !summary.bought_is_off {
         lines.push(figures("by chance").then(Tone::Plain, &by_chance));
     }
+    lines.extend(summary.account.iter().flat_map(|account| facts(summary, account)));
     lines.extend(summary.with_all.iter().flat_map(|with_all| harm(summary, with_all)));
     lines
 }
 
+/// What came of what the shop said of its products.
+fn facts(summary: &Summary, account: &Account) -> Vec<Line> {
+    let none_is_good = |label: &str, entries: u64, rest: &str| {
+        let tone = if entries == 0 { Tone::Good } else { Tone::Bad };
+        figures(label).then(tone, &grouped(entries)).then(Tone::Plain, rest)
+    };
+    let Account { seen, rejected, pinned, by_hand, .. } = account;
+    let stock = format!(
+        " entries published of what had run out: stock ran out {} and came back {}",
+        counted(seen.ran_out, "time", "times"),
+        counted(seen.came_back, "time", "times")
+    );
+    let pairs = format!(" entries published of {}", counted(*rejected, "rejected pair", "rejected pairs"));
+    let mut lines =
+        vec![none_is_good("sold out", seen.sold_out, &stock), none_is_good("rejected", seen.rejected, &pairs)];
+    if !summary.bought_is_off {
+        let [[first, pins], [shown, relations]] = [pinned, by_hand];
+        let text = format!("{first} of {pins} pinned entries stand first · {shown} of {relations} relations are shown");
+        lines.push(figures("by hand").then(Tone::Plain, &text));
+    }
+    lines
+}
+
 /// What became worse, in words.
-fn harm(summary: &Summary, with_all: &Verdict) -> Vec<Line> {
+fn harm(summary: &Summary, with_all: &WithAll) -> Vec<Line> {
     let verdict = &summary.verdict;
+    let WithAll { verdict: all, sold_out } = with_all;
+    let now_sold_out = summary.account.map_or(0, |account| account.seen.sold_out);
     let changes: Vec<String> = [
-        (verdict.wrong_in_all(), with_all.wrong_in_all(), "wrong entry", "wrong entries"),
-        (verdict.by_chance, with_all.by_chance, "entry by chance", "entries by chance"),
-        (verdict.found_in_top, with_all.found_in_top, "complement found", "complements found"),
+        (verdict.wrong_in_all().into(), all.wrong_in_all().into(), "wrong entry", "wrong entries"),
+        (verdict.by_chance.into(), all.by_chance.into(), "entry by chance", "entries by chance"),
+        (verdict.found_in_top.into(), all.found_in_top.into(), "complement found", "complements found"),
+        (now_sold_out, *sold_out, "sold-out entry", "sold-out entries"),
     ]
     .into_iter()
-    .filter(|(now, before, _, _)| now != before)
+    .filter(|(now, before, _, _): &(u64, u64, _, _)| now != before)
     .map(|(now, before, one, many)| {
         let which = if now > before { " more " } else { " fewer " };
-        counted(u64::from(now.abs_diff(before)), one, many).replacen(' ', which, 1)
+        counted(now.abs_diff(before), one, many).replacen(' ', which, 1)
     })
     .collect();
     if changes.is_empty() {
         return vec![figures("harm").then(Tone::Plain, "none: the other rules keep the same entries out")];
     }
-    let before = [with_all.wrong_in_all(), with_all.by_chance, with_all.found_in_top];
-    let [wrong, by_chance, found] = before.map(|number| grouped(u64::from(number)));
+    let [wrong, by_chance, found] =
+        [all.wrong_in_all(), all.by_chance, all.found_in_top].map(|number| grouped(u64::from(number)));
+    let sold_out = if summary.account.is_some() { format!(", {} sold out", grouped(*sold_out)) } else { String::new() };
     let with_all = if summary.bought_is_off {
-        format!("with every rule on {wrong} are wrong")
+        format!("with every rule on {wrong} are wrong{sold_out}")
     } else {
-        format!("with every rule on {wrong} are wrong, {by_chance} by chance, {found} complements found")
+        format!("with every rule on {wrong} are wrong, {by_chance} by chance, {found} complements found{sold_out}")
     };
     vec![figures("harm").then(Tone::Strong, &changes.join(", ")), figures("").then(Tone::Faint, &with_all)]
 }

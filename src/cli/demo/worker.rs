@@ -3,12 +3,13 @@
 //! Everything it hands to the screen goes through a channel of one place; a slow terminal makes pictures rarer, never the
 //! worker slower. What it holds is bounded by the shop: each batch is counted before the next is made.
 
+use super::backroom::{Account, Backroom};
 use super::gates::Gate;
 use super::live::{Frame, ProductView};
 use super::picture::{delay, judge, product_view, products_to_show, rejects, sentence, tallies};
 use super::plan::{Plan, Throttle};
 use super::sink::DemoSink;
-use super::summary::Summary;
+use super::summary::{Summary, WithAll};
 use crate::cli::assembly;
 use crate::config::Settings;
 use crate::drive::{MemoryLog, Pipeline};
@@ -19,7 +20,6 @@ use crate::stage::{Clocked, IntakeInput};
 use crate::watch::now_ms;
 use samenloop_shop::Catalogue;
 use samenloop_shop::Shop;
-use samenloop_shop::Verdict;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -65,19 +65,22 @@ pub(super) struct Show {
 pub(super) struct Worker<'a> {
     pub(super) show: Show,
     pub(super) settings: &'a Settings,
+    /// None where the shop says nothing of its products.
+    pub(super) backroom: Option<Backroom>,
     pub(super) pipeline: Pipeline<DemoSink>,
     pub(super) screen: SyncSender<Picture>,
     pub(super) stop: &'a AtomicBool,
 }
 
 /// A pipeline for the shop, open.
-pub(super) fn open(settings: &Settings) -> anyhow::Result<Pipeline<DemoSink>> {
+pub(super) fn open(settings: &Settings, backroom: Option<&Backroom>) -> anyhow::Result<Pipeline<DemoSink>> {
     let source = SourcePartition { source: Arc::from(SOURCE), partition: Partition(0) };
     let input = IntakeInput { source, mapping: Arc::new(MappingSpec::default().compile()?) };
-    let setup = assembly::setup(settings, Clocked::Wall, None);
+    let setup = assembly::setup(settings, Clocked::Wall, backroom.map(Backroom::facts));
     let (logs, align_ms) = (settings.logs, settings.intake.align_ms);
     let log = MemoryLog::new(logs.events_partitions, logs.pairs_partitions);
     let mut pipeline = Pipeline::open(setup, vec![input], align_ms, log, DemoSink::new())?;
+    backroom.iter().for_each(|backroom| backroom.brief(&mut pipeline.sink()));
     pipeline.clock(now_ms())?; // nothing is there yet: all of it is live
     Ok(pipeline)
 }
@@ -102,7 +105,7 @@ impl Worker<'_> {
         let products = if nothing_bought { Vec::new() } else { products_to_show(shop.catalogue()) };
         let progress = self.feed(&mut shop, &products)?;
         let stopped = self.show.plan.events.is_some_and(|events| progress.fed < events);
-        self.settle()?;
+        let account = self.close(&shop)?;
         tracing::debug!(sent = ?shop.sent(), "what the shop sent");
         let verdict = judge(shop.catalogue(), self.pipeline.view());
         let with_all = if self.show.without.is_empty() { None } else { self.with_every_gate(progress.fed)? };
@@ -119,6 +122,7 @@ impl Worker<'_> {
             min_interval_ms: self.settings.publish.min_interval_ms as f64,
             bought_is_off: self.bought_is_off(),
             verdict,
+            account,
             with_all,
             examples: self.product_views(&products, shop.catalogue()),
             url: self.show.url.clone().filter(|_| self.show.stay),
@@ -190,6 +194,9 @@ impl Worker<'_> {
             };
             self.pipeline.feed(0, NextOffset(progress.fed), &record)?;
             progress.fed += 1;
+            if let Some(backroom) = &mut self.backroom {
+                backroom.come_to(shop, &self.pipeline)?;
+            }
         }
         self.pipeline.take_in()
     }
@@ -250,6 +257,15 @@ impl Worker<'_> {
         let _screen_is_busy = self.screen.try_send(Picture::Frame(Box::new(frame)));
     }
 
+    /// Brings all lists to rest, then once more with everything in stock: so they can be judged by what has been planted.
+    fn close(&mut self, shop: &Shop) -> anyhow::Result<Option<Account>> {
+        self.settle()?;
+        let Some(backroom) = &mut self.backroom else { return Ok(None) };
+        backroom.deliver(shop, &self.pipeline)?;
+        self.settle()?;
+        Ok(self.backroom.as_ref().map(|backroom| backroom.account(&self.pipeline.sink())))
+    }
+
     /// Brings all lists to rest: what was held back by `min_interval` comes out too.
     fn settle(&mut self) -> anyhow::Result<()> {
         self.tick()?;
@@ -268,10 +284,11 @@ impl Worker<'_> {
     }
 
     /// The same events with every gate on, in silence; `None` when someone stops that too.
-    fn with_every_gate(&mut self, events: u64) -> anyhow::Result<Option<Verdict>> {
+    fn with_every_gate(&mut self, events: u64) -> anyhow::Result<Option<WithAll>> {
         let mut settings = self.settings.clone();
         self.show.without.iter().for_each(|gate| gate.on(&mut settings));
-        let mut pipeline = open(&settings)?;
+        let mut backroom = Backroom::open(&self.show.plan, &settings)?;
+        let mut pipeline = open(&settings, backroom.as_ref())?;
         let mut shop = Shop::new(self.show.plan.seed, &self.show.plan.shop);
         let now_ms = now_ms();
         for n in 0..events {
@@ -285,9 +302,19 @@ impl Worker<'_> {
             let (key, value) = (Some(event.key), event.value);
             let record = Record { topic: SOURCE, key, value, timestamp_ms: Some(now_ms), headers: &[], around: None };
             pipeline.feed(0, NextOffset(n), &record)?;
+            if let Some(backroom) = &mut backroom {
+                backroom.come_to(&shop, &pipeline)?;
+            }
         }
-        pipeline.rest()?;
-        pipeline.clock(now_ms.saturating_add(settings.publish.min_interval_ms.max(0) + 1))?;
-        Ok(Some(judge(shop.catalogue(), pipeline.view())))
+        let interval_ms = settings.publish.min_interval_ms.max(0).saturating_add(1);
+        for time in 1..=2 {
+            pipeline.rest()?;
+            pipeline.clock(now_ms.saturating_add(interval_ms.saturating_mul(time)))?;
+            if let Some(backroom) = &mut backroom {
+                backroom.deliver(&shop, &pipeline)?; // for the second time: then nothing is left
+            }
+        }
+        let sold_out = pipeline.sink().ledger.seen().sold_out;
+        Ok(Some(WithAll { verdict: judge(shop.catalogue(), pipeline.view()), sold_out }))
     }
 }
