@@ -124,6 +124,32 @@ fn without_a_terminal_it_ends_with_a_summary() {
 }
 
 #[test]
+fn nothing_sold_out_or_rejected_is_published_and_the_gate_of_stock_is_why() {
+    let run = ["demo", "-q", "--events", "40000", "--set", "http.enabled=false"];
+    let (code, stdout, stderr) = end(&run);
+    assert_eq!((code, stderr.as_str()), (Some(0), ""));
+    assert_eq!((figure(&stdout, "sold out", "sold out"), figure(&stdout, "rejected", "rejected")), (0, 0), "{stdout}");
+    let (ran_out, came_back) = (figure(&stdout, "sold out", "ran out"), figure(&stdout, "sold out", "came back"));
+    assert!(ran_out > came_back && came_back > 5, "some are out at the end, some came back\n{stdout}");
+    assert!(stdout.contains("stock-out to list p50 "), "{stdout}");
+    for part in ["6 rejected pairs", "3 of 3 pinned entries stand first", "5 of 5 relations are shown"] {
+        assert!(stdout.contains(part), "no {part:?} in\n{stdout}");
+    }
+
+    let (code, without, stderr) = end(&[&run[..], &["--without", "stock"]].concat());
+    assert_eq!((code, stderr.as_str()), (Some(0), ""));
+    let sold_out = figure(&without, "sold out", "sold out");
+    assert!(sold_out > 100 && figure(&without, "harm", "harm") == sold_out, "{without}");
+    assert!(without.contains("complements found, 0 sold out"), "{without}");
+    for (label, word) in [("sold out", "ran out"), ("complements", "complements"), ("wrong", "of")] {
+        assert_eq!(figure(&without, label, word), figure(&stdout, label, word), "{label}: the shop is the same");
+    }
+
+    let (_, views, _) = end(&["demo", "-q", "--events", "2000", "--views-only", "--set", "http.enabled=false"]);
+    assert!(!views.contains("sold out"), "speed is measured without facts\n{views}");
+}
+
+#[test]
 fn what_is_served_agrees_with_the_summary() {
     // Hardly any interval: lists are ranked again without news however fast the demo is.
     let demo = Staying::start(&["--events", "20000", "--partitions", "3", "--set", "publish.min_interval=1ms"]);

@@ -1,9 +1,12 @@
 //! The simulated shop: what it plants, and that a seed gives the same events again.
 
 use super::catalogue::Shelf;
+use super::clock::DAY_MS;
+use super::curation::Curation;
 use super::noise::Damage;
 use super::settings::ShopSettings;
 use super::shop::{Kind, Shop};
+use super::stock::{StockChange, Stockroom};
 use super::truth::{List, Truth, Wrong};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -223,4 +226,47 @@ fn the_judge_counts_what_it_is_shown() {
         filling.chain(mine.map(|(_, other)| (*other).to_owned())).collect()
     });
     assert_eq!(late.found_in_top, 0, "the fifth place is not in the top four");
+}
+
+/// All changes in the demonstration's time, and the most products that are out at once.
+fn changes(seed: u64, step_ms: i64) -> (Vec<StockChange>, usize) {
+    let shop = Shop::new(seed, &settings());
+    let mut stock = Stockroom::new(seed, START_MS);
+    let (mut all, mut out, mut most) = (Vec::new(), BTreeSet::new(), 0);
+    for now_ms in (START_MS..=START_MS + 84 * DAY_MS).step_by(usize::try_from(step_ms).unwrap()) {
+        while let Some(change) = stock.next_change(now_ms, shop.catalogue()) {
+            let is_news = if change.is_out { out.insert(change.item) } else { out.remove(&change.item) };
+            assert!(is_news, "{change:?} was so before");
+            most = most.max(out.len());
+            all.push(change);
+        }
+    }
+    while let Some(change) = stock.deliver() {
+        assert!(!change.is_out && out.remove(&change.item), "{change:?}");
+    }
+    assert!(out.is_empty(), "all of it is there at the end: {out:?}");
+    (all, most)
+}
+
+#[test]
+fn a_few_products_at_a_time_run_out_and_come_back() {
+    let (hourly, most) = changes(1, 3_600_000);
+    let outs = hourly.iter().filter(|change| change.is_out).count();
+    assert!(outs > 100 && hourly.len() - outs > 80 && most <= 40, "{outs} of {}, {most} at once", hourly.len());
+    assert_eq!(changes(1, 14 * DAY_MS).0, hourly, "however often one looks");
+    assert_ne!(changes(2, DAY_MS).0, hourly);
+}
+
+#[test]
+fn what_the_shop_says_of_pairs_takes_nothing_from_what_lists_are_judged_by() {
+    let shop = Shop::new(1, &settings());
+    let truth = Truth::of(shop.catalogue());
+    let planted: BTreeSet<[&str; 2]> = truth.planted().map(|(one, other)| [one, other]).collect();
+    let substitutes: BTreeSet<&str> = truth.substitutes().flat_map(|(one, other)| [one, other]).collect();
+    let Curation { rejected, pinned, by_hand } = Curation::of(shop.catalogue());
+    assert_eq!((rejected.len(), pinned.len(), by_hand.len()), (6, 3, 5));
+    let is_planted = |[one, other]: &[String; 2]| planted.contains(&[one.as_str(), other.as_str()]);
+    assert!(pinned.iter().all(is_planted));
+    assert!(!by_hand.iter().any(is_planted) && !rejected.iter().any(is_planted));
+    assert!(rejected.iter().flatten().all(|item| !substitutes.contains(item.as_str())), "these counting keeps apart");
 }

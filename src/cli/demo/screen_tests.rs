@@ -202,7 +202,6 @@ fn the_summary_tells_what_was_found_and_what_got_in() {
         "110 of 111 planted ones are in the top 4",
         "26 of 10,505 entries: substitutes 6 · bulk orders 0 · crawler 20 · one customer 0",
         "162 of 2,505 bought-together entries (6.5 %) join unrelated products",
-        "stock-out to list p50 21 ms, p99 512 ms",
         "sold out    1,020 entries published of what had run out: stock ran out 170 times and came back 1 time",
         "rejected    0 entries published of 6 rejected pairs",
         "by hand     2 of 3 pinned entries stand first · 5 of 5 relations are shown",
@@ -213,6 +212,12 @@ fn the_summary_tells_what_was_found_and_what_got_in() {
     ] {
         assert!(shown.contains(part), "no {part:?} in\n{shown}");
     }
+    assert!(!shown.contains("stock-out to list"), "what leaves lists leaves them for another reason\n{shown}");
+    let sold_out = |sold_out| {
+        let account = summary.account.map(|account| Account { seen: Seen { sold_out, ..account.seen }, ..account });
+        text(&summary::render(&Summary { account, ..summary.clone() }, 100))
+    };
+    assert!(sold_out(0).contains("\n            stock-out to list p50 21 ms, p99 512 ms\n"), "{}", sold_out(0));
     let narrow = text(&summary::render(&summary, 79));
     assert!(!narrow.contains('…'), "wrapped, not cut\n{narrow}");
     let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();

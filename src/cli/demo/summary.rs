@@ -126,7 +126,8 @@ fn what_happened(summary: &Summary) -> Vec<Line> {
         summary.delay.map(|delay| figures("delay").then(Tone::Plain, &format!("event to list {}", delay_text(delay))));
     let often = format!("  a list goes out at most once in {}", milliseconds(summary.min_interval_ms));
     lines.extend(delay.map(|line| line.then(Tone::Faint, &often)));
-    let delay = summary.account.and_then(|account| account.delay);
+    // What leaves lists though the gate is off does so for another reason.
+    let delay = summary.account.filter(|account| account.seen.sold_out == 0).and_then(|account| account.delay);
     lines.extend(delay.map(|delay| figures("").then(Tone::Plain, &format!("stock-out to list {}", delay_text(delay)))));
     lines
 }
