@@ -41,7 +41,7 @@ impl Curation {
     }
 }
 
-/// The two most popular of each family without substitutes, best families first.
+/// The two most popular of each family that needs no other and has no substitutes, best families first.
 fn alternatives(catalogue: &Catalogue) -> Vec<(u32, u32)> {
     let mut families: BTreeMap<usize, Vec<u32>> = BTreeMap::new();
     let mut pairs = Vec::new();
@@ -50,6 +50,7 @@ fn alternatives(catalogue: &Catalogue) -> Vec<(u32, u32)> {
         met.push(item);
         if let [first, second] = met[..]
             && catalogue.rival_of(first).is_none()
+            && catalogue.links(first).is_empty()
         {
             pairs.push((first, second));
         }
