@@ -69,6 +69,8 @@ pub(super) struct Item {
     pub(super) told: u32,
     pub(super) out: u32,
     pub(super) low: u32,
+    /// How many levels of variants have ever stood below it at once, at most.
+    pub(super) below: u8,
     pub(super) text: Option<Arc<Text>>,
 }
 
@@ -89,6 +91,7 @@ impl Default for Item {
             told: 0,
             out: 0,
             low: 0,
+            below: 0,
             text: None,
         }
     }

@@ -110,6 +110,17 @@ impl Verdict {
         self.ruling == Ruling::Reject
     }
 
+    /// Whether it puts the other item at a place.
+    #[must_use]
+    pub fn is_pin(&self) -> bool {
+        matches!(self.ruling, Ruling::Pin(_))
+    }
+
+    /// Whether it is the one of this key, among those of one anchor.
+    pub(super) fn is_of(&self, key: VerdictKey<'_>) -> bool {
+        (self.list, &*self.other) == (key.list, key.other)
+    }
+
     /// Whether it counts at a time, in a list.
     #[must_use]
     pub fn counts_in(&self, list: ListName, wall_ms: i64) -> bool {
@@ -118,6 +129,14 @@ impl Verdict {
 }
 
 impl Manual {
+    /// The verdict that counts in a list at a time, of those on an item in everybody's lists: what is said of this very list before what is
+    /// said of all.
+    #[must_use]
+    pub fn everywhere_in(&self, list: ListName, wall_ms: i64) -> Option<&Verdict> {
+        let counting = || self.verdicts.iter().filter(|verdict| verdict.counts_in(list, wall_ms));
+        counting().find(|verdict| verdict.list.is_some()).or_else(|| counting().next())
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.relations.is_empty() && self.verdicts.is_empty()
     }
@@ -134,7 +153,7 @@ impl Manual {
 
     /// The same of verdicts.
     pub(super) fn set_verdict(&mut self, key: VerdictKey<'_>, verdict: Option<Verdict>) {
-        self.verdicts.retain(|known| (known.list, &*known.other) != (key.list, key.other));
+        self.verdicts.retain(|known| !known.is_of(key));
         self.verdicts.extend(verdict);
         self.verdicts.sort_by(|a, b| (&a.other, a.list).cmp(&(&b.other, b.list)));
         self.verdicts.shrink_to_fit();

@@ -60,8 +60,8 @@ impl Facts {
             Some(anchor) => (fingerprint(shop, anchor), anchor, &self.manual),
             None => (other, key.other, &self.everywhere),
         };
-        let is_it = |known: &&Verdict| (known.list, &*known.other) == (key.list, key.other);
-        let before = table.get(&place).and_then(|manual| manual.verdicts.iter().find(is_it).map(Verdict::is_rejection));
+        let known = |manual: &Manual| manual.verdicts.iter().find(|known| known.is_of(key)).map(Verdict::is_rejection);
+        let before = table.get(&place).and_then(|manual| known(&manual));
         let after = verdict.as_ref().map(Verdict::is_rejection);
         self.say(table, (place, [shop, item]), |manual| manual.set_verdict(key, verdict))?;
         // Where it is everybody's, all but a rejection moves the other item in rows that do not show it: which these are nobody knows.
@@ -85,9 +85,7 @@ impl Facts {
         let place = fingerprint(shop, key.anchor.unwrap_or(key.other));
         let table = if key.anchor.is_some() { &self.manual } else { &self.everywhere };
         table.get(&place).is_none_or(|manual| {
-            let mut known = manual.verdicts.iter();
-            manual.verdicts.len() < MANUAL_MAX
-                || known.any(|known| (known.list, &*known.other) == (key.list, key.other))
+            manual.verdicts.len() < MANUAL_MAX || manual.verdicts.iter().any(|known| known.is_of(key))
         })
     }
 

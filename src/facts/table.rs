@@ -96,7 +96,7 @@ impl std::fmt::Debug for Facts {
 }
 
 impl Facts {
-    /// No facts yet, with room for `bytes_max` bytes. All of a process that has no source of facts are complete at once.
+    /// No facts yet, with room for `bytes_max` bytes. Nothing goes by them before they are said to be complete.
     #[must_use]
     pub fn new(bytes_max: usize) -> Self {
         Self {
@@ -209,6 +209,10 @@ impl Facts {
     /// When it does not fit, or its parent cannot be: the rest of it counts then.
     pub fn set_catalogue(&self, shop: &str, item: &str, catalogue: Option<&Catalogue<'_>>) -> Result<(), Refused> {
         let mut writer = self.lock_writer();
+        // Names of categories and makers are kept whatever becomes of the rest: where there is no room, none come.
+        if catalogue.is_some() && self.bytes() > self.bytes_max {
+            return Err(Refused::Memory);
+        }
         let own = fingerprint(shop, item);
         let blank = Catalogue::default();
         let said = catalogue.unwrap_or(&blank);
@@ -245,10 +249,11 @@ impl Facts {
         self.put(own, next)
     }
 
-    /// Whether `own` may have `above` as its parent.
+    /// Whether `own` may have `above` as its parent, with all that stands below it.
     fn may_stand_below(&self, own: u64, above: u64) -> Result<(), Refused> {
+        let below = self.items.get(&own).map_or(0, |known| usize::from(known.below));
         let mut at = above;
-        for _ in 0..PARENTS_MAX {
+        for _ in 0..PARENTS_MAX.saturating_sub(below) {
             if at == own {
                 return Err(Refused::Loop);
             }
@@ -284,6 +289,7 @@ impl Facts {
         let before = before.unwrap_or_default();
         // Its variants are of another family then, and which these are nobody knows.
         let moves_variants = next.variants > 0 && before.parent_fingerprint != next.parent_fingerprint;
+        let below = next.below;
         let (parents, told) =
             ([before.parent_fingerprint, next.parent_fingerprint], [before.for_parent(), next.for_parent()]);
         if next == Item::default() {
@@ -299,13 +305,13 @@ impl Facts {
         }
         self.changed(own);
         if parents[0] != parents[1] || told[0] != told[1] {
-            self.move_variant(parents, told);
+            self.move_variant(parents, told, below);
         }
         Ok(())
     }
 
     /// A variant was that of the first parent, and in the first state; now it is the second's, in the second.
-    fn move_variant(&self, parents: [u64; 2], told: [Option<Stock>; 2]) {
+    fn move_variant(&self, parents: [u64; 2], told: [Option<Stock>; 2], below: u8) {
         if parents[0] == parents[1] {
             self.climb(parents[0], |known| {
                 known.count(told[0], false);
@@ -316,43 +322,49 @@ impl Facts {
         self.climb(parents[0], |known| {
             known.count(told[0], false);
             known.variants = known.variants.saturating_sub(1);
+            if known.variants == 0 {
+                known.below = 0;
+            }
         });
         self.climb(parents[1], |known| {
             known.count(told[1], true);
             known.variants = known.variants.saturating_add(1);
+            known.below = known.below.max(below.saturating_add(1));
         });
     }
 
-    /// Changes an item's count of its variants, and what follows from it for those above: there are a few.
+    /// Changes an item's count of its variants, and what follows from it for those above: at most [`PARENTS_MAX`].
     fn climb(&self, item: u64, change: impl FnOnce(&mut Item)) {
         let mut next = self.step_up(item, change);
-        while let Some((above, told)) = next {
+        while let Some((above, told, below)) = next {
             next = self.step_up(above, |known| {
                 known.count(told[0], false);
                 known.count(told[1], true);
+                known.below = known.below.max(below.saturating_add(1));
             });
         }
     }
 
-    /// Returns the item above, and what `item` was and is to it, where that has changed.
-    fn step_up(&self, item: u64, change: impl FnOnce(&mut Item)) -> Option<(u64, [Option<Stock>; 2])> {
+    /// Returns the item above, what `item` was and is to it, and how many levels stand below `item`, where any of it has changed.
+    fn step_up(&self, item: u64, change: impl FnOnce(&mut Item)) -> Option<(u64, [Option<Stock>; 2], u8)> {
         if item == 0 {
             return None; // nobody's
         }
-        let (told, above) = {
+        let (told, above, below, is_deeper) = {
             let mut known = self.items.entry(item).or_insert_with(|| {
                 self.bytes.fetch_add(Item::default().bytes(), Ordering::Relaxed);
                 Item::default()
             });
-            let before = known.for_parent();
+            let (before, below) = (known.for_parent(), known.below);
             change(&mut known);
-            ([before, known.for_parent()], known.parent_fingerprint)
+            let told = [before, known.for_parent()];
+            (told, known.parent_fingerprint, known.below, known.below > below)
         };
         if self.items.remove_if(&item, |_, known| *known == Item::default()).is_some() {
             self.bytes.fetch_sub(Item::default().bytes(), Ordering::Relaxed);
         }
         self.changed(item);
-        (told[0] != told[1]).then_some((above, told))
+        (told[0] != told[1] || is_deeper).then_some((above, told, below))
     }
 
     pub(super) fn changed(&self, item: u64) {

@@ -113,10 +113,36 @@ fn parents_that_lead_back_are_refused_and_the_rest_of_the_fact_counts() {
         assert_eq!(of(&facts, item).price.map(|price| price.amount), Some(3.0));
     }
     assert_eq!(facts.counts_as(SHOP, "a"), CountsAs::Parent("c".into()));
-    let chain: Vec<String> = (0..=PARENTS_MAX + 1).map(|n| format!("n{n}")).collect();
-    let refused: Vec<_> =
-        chain.windows(2).rev().map(|pair| facts.set_catalogue(SHOP, &pair[0], Some(&variant_of(&pair[1])))).collect();
-    assert_eq!(refused.iter().filter(|refused| **refused == Err(Refused::Deep)).count(), 1, "{refused:?}");
+    // From the topmost down, from the lowest up, and the lowest last but one: as the records of a topic may come.
+    let chain: Vec<String> = (0..=PARENTS_MAX + 3).map(|n| format!("n{n}")).collect();
+    let links: Vec<_> = chain.windows(2).collect();
+    let downwards: Vec<_> = links.iter().copied().rev().collect();
+    let lowest_last = [&links[1..PARENTS_MAX], &links[..1], &links[PARENTS_MAX..]].concat();
+    for links in [downwards, links.clone(), lowest_last] {
+        let facts = roomy();
+        let refused: Vec<_> =
+            links.iter().map(|pair| facts.set_catalogue(SHOP, &pair[0], Some(&variant_of(&pair[1])))).collect();
+        assert_eq!(refused[..PARENTS_MAX], [const { Ok(()) }; PARENTS_MAX], "{links:?}");
+        assert_eq!(refused[PARENTS_MAX], Err(Refused::Deep), "{links:?}");
+        let tops = chain.iter().filter(|item| facts.counts_as(SHOP, item) == CountsAs::Itself);
+        for item in tops.clone() {
+            assert_eq!(of(&facts, item).family, fingerprint(SHOP, item), "each counts as one that counts as itself");
+        }
+        for item in &chain {
+            if let CountsAs::Parent(top) = facts.counts_as(SHOP, item) {
+                assert!(tops.clone().any(|known| **known == *top), "{item} counts as {top}");
+            }
+        }
+    }
+    // Whoever has no variants any more may stand below something again.
+    let facts = roomy();
+    let set = |pair: &[String], parent: Option<&str>| {
+        facts.set_catalogue(SHOP, &pair[0], Some(&Catalogue { parent, ..Catalogue::default() }))
+    };
+    links[..PARENTS_MAX].iter().for_each(|pair| set(pair, Some(&pair[1])).unwrap());
+    assert_eq!(set(links[PARENTS_MAX], Some("top")), Err(Refused::Deep));
+    set(links[PARENTS_MAX - 1], None).unwrap();
+    set(links[PARENTS_MAX], Some("top")).unwrap();
 }
 
 #[test]
@@ -208,6 +234,17 @@ fn of_one_anchor_so_much_is_kept_and_of_all_as_much_as_there_is_room_for() {
     assert!((3..30).contains(&fits), "{fits}");
     assert_eq!(small.set_stock(SHOP, "0", Some(Stock::In)), Ok(()), "what is known can change");
     assert!(small.bytes() <= 2_000);
+    // Names are kept for good: they too stop coming.
+    let small = Facts::new(2_000);
+    let named = |n: usize| {
+        let (maker, category) = (format!("maker {n}"), format!("category {n}"));
+        let said = Catalogue { brand: Some(&maker), category: vec![&category], ..Catalogue::default() };
+        small.set_catalogue(SHOP, "a", Some(&said))
+    };
+    let fits = (0..100).take_while(|&n| named(n).is_ok()).count();
+    let bytes = small.bytes();
+    (100..200).for_each(|n| assert_eq!(named(n), Err(Refused::Memory)));
+    assert!((2..40).contains(&fits) && bytes == small.bytes() && bytes < 3_000, "{fits} {bytes}");
 }
 
 /// What the catalogue says, of three kinds: nothing any more, something, and that the item is not sold.

@@ -79,9 +79,7 @@ impl<'a> Told<'a> {
         {
             return manual.verdicts.get(self.verdicts[found].1).map(then);
         }
-        let everywhere = self.facts.everywhere(other)?;
-        let counting = || everywhere.verdicts.iter().filter(|known| known.counts_in(self.list, self.now_ms));
-        counting().find(|known| known.list.is_some()).or_else(|| counting().next()).map(then)
+        self.facts.everywhere(other)?.everywhere_in(self.list, self.now_ms).map(then)
     }
 
     /// What people want in this list of what the table of `row` has, in the order of their places: what is pinned before what is

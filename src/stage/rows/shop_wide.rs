@@ -7,7 +7,7 @@
 //! Absent: ranking (`rank`), gates of lists about items.
 
 use super::RowsWork;
-use crate::facts::{CategoryId, Facts, ItemFacts, Stock};
+use crate::facts::{CategoryId, Facts, ItemFacts, Stock, Verdict};
 use crate::items::{ItemId, Items, ShopId};
 use crate::limits::ID_BYTES_MAX;
 use crate::list_key::{About, ListKey, ListName, category_text};
@@ -409,11 +409,8 @@ pub(super) fn is_kept_out(known: &ItemFacts, rules: &ListRules) -> bool {
 
 /// Whether a specialist keeps it out of everybody's lists, or of this one.
 fn is_rejected(facts: &Facts, item: u64, rules: &ListRules) -> bool {
-    let Some(said) = facts.everywhere(item) else { return false };
-    let now_ms = facts.now_ms();
-    let mut counting = said.verdicts.iter().filter(|verdict| verdict.counts_in(rules.list, now_ms));
-    let own = counting.clone().find(|verdict| verdict.list.is_some());
-    own.or_else(|| counting.next()).is_some_and(|verdict| verdict.is_rejection())
+    let said = facts.everywhere(item);
+    said.is_some_and(|said| said.everywhere_in(rules.list, facts.now_ms()).is_some_and(Verdict::is_rejection))
 }
 
 fn held_max(rules: &ListRules) -> usize {

@@ -7,10 +7,11 @@
 
 use super::RowsWork;
 use super::shop_wide::is_kept_out;
-use crate::facts::{Changed, Facts, Kind, Manual, Ruling};
+use crate::facts::{Changed, Facts, Manual, Verdict};
 use crate::items::{ItemId, spread};
 use crate::limits::ID_BYTES_MAX;
 use crate::list_key::{About, Base, ListKey, ListName};
+use crate::memory::of_vec;
 use crate::publish::{Holders, ListNumber};
 use crate::rules::ListRules;
 use std::collections::VecDeque;
@@ -38,14 +39,16 @@ pub(super) struct Shown {
     /// Whether changes are taken up: while lists are silent, all are due anyway.
     is_following: bool,
     walks: VecDeque<Walk>,
+    /// Of whose lists people said something that may fill them: still to be looked at, where anything may have changed.
+    anchors: Vec<u64>,
     /// Whether there may be more changes than one step took up.
     has_more: bool,
 }
 
 impl Shown {
     pub(super) fn by(facts: Arc<Facts>) -> Self {
-        let (holders, walks) = (Holders::default(), VecDeque::new());
-        Self { facts, holders, next: 0, is_following: false, walks, has_more: false }
+        let (holders, walks, anchors) = (Holders::default(), VecDeque::new(), Vec::new());
+        Self { facts, holders, next: 0, is_following: false, walks, anchors, has_more: false }
     }
 
     pub(super) fn facts(&self) -> &Facts {
@@ -55,11 +58,11 @@ impl Shown {
     /// How many holders are still to be marked.
     #[cfg(test)]
     pub(super) fn left(&self) -> usize {
-        self.walks.iter().map(|walk| walk.left).sum()
+        self.walks.iter().map(|walk| walk.left).sum::<usize>() + self.anchors.len()
     }
 
     pub(super) fn bytes(&self) -> usize {
-        self.holders.bytes() + self.walks.capacity() * size_of::<Walk>()
+        self.holders.bytes() + of_vec(&self.anchors) + self.walks.capacity() * size_of::<Walk>()
     }
 }
 
@@ -71,7 +74,8 @@ impl RowsWork {
 
     /// Whether changes of facts are left over.
     pub(super) fn is_following_facts(&self) -> bool {
-        self.shown.as_ref().is_some_and(|shown| shown.is_following && (shown.has_more || !shown.walks.is_empty()))
+        let is_at_it = |shown: &Shown| shown.has_more || !shown.walks.is_empty() || !shown.anchors.is_empty();
+        self.shown.as_ref().is_some_and(|shown| shown.is_following && is_at_it(shown))
     }
 
     /// Takes up what has changed: a step of it.
@@ -81,6 +85,7 @@ impl RowsWork {
         if is_silent {
             (shown.is_following, shown.has_more) = (false, false);
             shown.walks.clear();
+            shown.anchors.clear();
             return;
         }
         if !std::mem::replace(&mut shown.is_following, true) {
@@ -94,15 +99,14 @@ impl RowsWork {
     fn everything_changed(&mut self) {
         let Some(shown) = &mut self.shown else { return };
         shown.walks.clear();
-        let facts = Arc::clone(&shown.facts);
-        let mut anchors = Vec::new();
+        let Shown { facts, anchors, .. } = &mut **shown;
         let (own, partitions) = (self.partition, self.rows.partitions());
+        anchors.clear();
         facts.for_each_anchor(|fingerprint, manual| {
             if spread(fingerprint, partitions) == own && brings_any(manual) {
                 anchors.push(fingerprint);
             }
         });
-        anchors.into_iter().for_each(|anchor| self.about_changed(anchor, &facts));
         self.due.sweep_all();
         self.begin_walk();
     }
@@ -113,6 +117,12 @@ impl RowsWork {
             return; // these first: who falls too far behind is told that anything may have changed
         }
         let facts = Arc::clone(&shown.facts);
+        if !shown.anchors.is_empty() {
+            let from = shown.anchors.len().saturating_sub(CHANGES_MAX);
+            let anchors = shown.anchors.split_off(from);
+            anchors.into_iter().for_each(|anchor| self.about_changed(anchor, &facts));
+            return;
+        }
         let changed = facts.changed_since(&mut shown.next, CHANGES_MAX);
         let Changed::Items(items) = changed else {
             shown.has_more = true;
@@ -216,8 +226,8 @@ impl RowsWork {
         let Some(manual) = shown.facts.manual(self.rows.items().fingerprint(anchor)) else { return };
         let items = self.rows.items_mut();
         let shop = items.shop_of(anchor);
-        let related = manual.relations.iter().filter(|known| known.kind != Kind::Never).map(|known| &known.other);
-        let pinned = manual.verdicts.iter().filter(|known| matches!(known.ruling, Ruling::Pin(_)));
+        let related = manual.relations.iter().filter(|known| !known.is_never()).map(|known| &known.other);
+        let pinned = manual.verdicts.iter().filter(|known| known.is_pin());
         for other in related.chain(pinned.map(|known| &known.other)).filter(|other| is_id(other)) {
             items.item(shop, other);
         }
@@ -230,14 +240,12 @@ fn is_id(text: &str) -> bool {
 
 /// Whether what people say of an anchor may fill a list of which nothing is counted.
 fn brings_any(manual: &Manual) -> bool {
-    let is_pin = |ruling: Ruling| matches!(ruling, Ruling::Pin(_));
-    manual.relations.iter().any(|known| known.kind != Kind::Never)
-        || manual.verdicts.iter().any(|known| is_pin(known.ruling))
+    manual.relations.iter().any(|known| !known.is_never()) || manual.verdicts.iter().any(Verdict::is_pin)
 }
 
 /// The same of one list.
 fn wants(manual: &Manual, rules: &ListRules) -> bool {
-    let is_pin = |ruling: Ruling| matches!(ruling, Ruling::Pin(_));
+    let is_pin = |known: &Verdict| known.is_pin() && known.list.is_none_or(|list| list == rules.list);
     manual.relations.iter().any(|known| rules.shown.relations.contains(&known.kind))
-        || manual.verdicts.iter().any(|known| is_pin(known.ruling) && known.list.is_none_or(|list| list == rules.list))
+        || manual.verdicts.iter().any(is_pin)
 }

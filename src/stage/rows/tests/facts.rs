@@ -3,7 +3,7 @@
 use super::*;
 use crate::facts::{Catalogue, Kind, RelationKey, RelationTerms, Ruling, Stock, Verdict, VerdictKey};
 use crate::rank::{Place, Said};
-use crate::stage::rows::shown::MARKED_MAX;
+use crate::stage::rows::shown::{CHANGES_MAX, MARKED_MAX};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
@@ -304,6 +304,28 @@ fn a_best_seller_is_taken_out_of_many_lists_in_bounded_steps() {
         assert!(bench.ranked() - before <= RANKED_MAX as u64);
     }
     assert_eq!((held.len(), held.contains_key(&key("best"))), (1, true), "its own list stays");
+}
+
+/// Where anything may have changed, all that people said is looked at: that too in steps.
+#[test]
+fn what_people_said_of_many_anchors_is_looked_at_in_bounded_steps() {
+    let facts = complete();
+    let anchors = CHANGES_MAX + 300;
+    for n in 0..anchors {
+        relate(&facts, &format!("a{n}"), "b", Kind::Alternative, Some(RelationTerms::default()));
+    }
+    let mut bench = live(&facts);
+    contexts(&mut bench, Lag::Live);
+    bench.monotonic_ms += 1;
+    let clock = Clock { wall_ms: WALL_MS + bench.monotonic_ms, monotonic_ms: bench.monotonic_ms };
+    let mut held = Held::new();
+    note(&mut held, bench.tell(Fact::Clock(clock)).unwrap());
+    assert_eq!(bench.stage.work().shown.as_ref().unwrap().left(), 300, "looked at {CHANGES_MAX} of {anchors}");
+    while bench.stage.is_busy() {
+        note(&mut held, bench.tell(Fact::Continue).unwrap());
+    }
+    let of_anchors = |held: &Held| held.keys().filter(|key| key.starts_with("main/viewed-together/a")).count();
+    assert_eq!(of_anchors(&held), anchors);
 }
 
 #[test]
