@@ -192,6 +192,22 @@ fn held(rig: &mut Rig) -> BTreeMap<String, Vec<String>> {
     held
 }
 
+/// The lists as they stand at rest. What subscribers hold must be what they show.
+fn come_to_rest(rig: &mut Rig, mut now_ms: i64, context: &str) -> BTreeMap<String, Value> {
+    rig.end().unwrap();
+    for _ in 0..3 {
+        rig.rest().unwrap();
+        now_ms += 20_000;
+        rig.clock(now_ms).unwrap();
+    }
+    let live = held(rig);
+    let all = rig.final_lists();
+    let shown = |list: &Value| names(&serde_json::json!({ "entries": list["entries"], "reserve": [] }));
+    let wanted: BTreeMap<_, _> = all.iter().map(|(key, list)| (key.clone(), shown(list))).collect();
+    assert_eq!(live, wanted, "{context}: what was published, and what stands");
+    all
+}
+
 fn recounted(events: &[Event], rules: &Rules) -> (Vec<Row>, i64) {
     let mut recount = Recount::new(rules.clone());
     events.iter().for_each(|event| recount.event(event));
@@ -231,17 +247,7 @@ fn lists_of_items_and_shops_are_what_a_naive_making_gives_also_behind_restarts()
                     rig.restart(random.below(4), u32::try_from(random.below(u64::from(partitions))).unwrap()).unwrap();
                 }
             }
-            rig.end().unwrap();
-            for _ in 0..3 {
-                rig.rest().unwrap();
-                now_ms += 20_000;
-                rig.clock(now_ms).unwrap();
-            }
-            let live = held(&mut rig);
-            let all = rig.final_lists();
-            let shown = |list: &Value| names(&serde_json::json!({ "entries": list["entries"], "reserve": [] }));
-            let wanted: BTreeMap<_, _> = all.iter().map(|(key, list)| (key.clone(), shown(list))).collect();
-            assert_eq!(live, wanted, "{context}: what was published, and what stands");
+            let all = come_to_rest(&mut rig, now_ms, &context);
 
             let as_of = recounted(&events, &naive_rules(&rules)).1;
             let counts = Counts::of(&rig.rows(as_of));
@@ -509,18 +515,9 @@ fn lists_are_filled_behind_what_is_counted_and_no_category_or_maker_takes_too_ma
             facts.complete();
             let shape = Shape { partitions, lists: lists.clone(), facts: Some(facts), ..Shape::new(&rules) };
             let mut rig = Rig::open(&shape, std::slice::from_ref(&events));
-            let mut now_ms = 4_000_000_000_000;
+            let now_ms = 4_000_000_000_000;
             while rig.feed(0).unwrap() {}
-            rig.end().unwrap();
-            for _ in 0..3 {
-                rig.rest().unwrap();
-                now_ms += 20_000;
-                rig.clock(now_ms).unwrap();
-            }
-            let live = held(&mut rig);
-            let all = rig.final_lists();
-            let shown = |list: &Value| names(&serde_json::json!({ "entries": list["entries"], "reserve": [] }));
-            assert_eq!(live, all.iter().map(|(key, list)| (key.clone(), shown(list))).collect(), "{context}");
+            let all = come_to_rest(&mut rig, now_ms, &context);
             let counts = Counts::of(&rig.rows(recounted(&events, &naive_rules(&rules)).1));
             let best = ListRules { length: 60, reserve: 0, ..shape.lists[ListName::BEST_SELLERS.index()].clone() };
             for rules in shape.lists.iter().filter(|rules| rules.enabled) {

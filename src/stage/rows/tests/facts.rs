@@ -326,6 +326,17 @@ fn what_people_said_of_many_anchors_is_looked_at_in_bounded_steps() {
     }
     let of_anchors = |held: &Held| held.keys().filter(|key| key.starts_with("main/viewed-together/a")).count();
     assert_eq!(of_anchors(&held), anchors);
+
+    // Where no list shows such relations, nothing else keeps the stage at it.
+    let mut setup = by_facts(&facts);
+    setup.lists.iter_mut().for_each(|rules| rules.shown.relations.clear());
+    let mut bench = Bench::by_setup(0, 1, &setup);
+    bench.open(900, 0, 0).unwrap();
+    bench.write_opening();
+    bench.tell(Fact::Clock(clock)).unwrap();
+    assert_eq!((bench.stage.is_busy(), bench.stage.work().shown.as_ref().unwrap().left()), (true, 300));
+    bench.tell(Fact::Continue).unwrap();
+    assert_eq!((bench.stage.is_busy(), bench.stage.work().shown.as_ref().unwrap().left()), (false, 0));
 }
 
 #[test]
