@@ -669,7 +669,8 @@ fn list_seeds() -> Vec<Vec<u8>> {
         }
     }
     let names = [2, b'm', 2, b'l', 2, b'i'];
-    let entry = [&[2, b'x'][..], &[0; 8], &[8], &[0; 7 * 8], &[2, 0xD0, 0xB0, 2]].concat();
+    // Counted, a day, neither a verdict nor a relation.
+    let entry = [&[2, b'x'][..], &[0; 8], &[8], &[0; 7 * 8], &[2, 0xD0, 0xB0, 2], &[0, 0]].concat();
     let datum = [&names[..], &[2], &entry, &[0, 0], &[0x9A, 1], &[6, 18]].concat();
     for id in [2_u32, 12] {
         seeds.push([&[1, 0][..], &id.to_be_bytes(), &datum].concat());

@@ -247,6 +247,6 @@ fn symbol<T: Copy>(all: &[T], place: i64, what: &str) -> Result<T, String> {
     if place == UNKNOWN {
         return Err(format!("an entry's {what} is one of a later release"));
     }
-    let known = usize::try_from(place - 1).ok().and_then(|place| all.get(place));
+    let known = place.checked_sub(1).and_then(|place| usize::try_from(place).ok()).and_then(|place| all.get(place));
     known.copied().ok_or_else(|| format!("an entry's {what} has no symbol {place}"))
 }
