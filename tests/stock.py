@@ -191,11 +191,13 @@ class Run(Service):
         super().__init__(stack, bootstrap, PROGRAM, folder, "stock", [Source("shop")], settings)
         text = self.config.read_text()
         more = f'"session.timeout.ms" = {SESSION_S * 1000}\n"heartbeat.interval.ms" = 500\n[topics]'
-        facts = f'[facts]\nlow_stock = {LOW_STOCK}\n[facts.stock]\ntopic = "{self.topic("stock")}"\n'
+        topics = ["stock", "catalogue"] if given.start else ["stock"]
+        facts = f"[facts]\nlow_stock = {LOW_STOCK}\n"
+        facts += "".join(f'[facts.{topic}]\ntopic = "{self.topic(topic)}"\n' for topic in topics)
         self.config.write_text(text.replace("[topics]", more, 1) + facts)
-        new = NewTopic(self.topic("stock"), given.partitions, 1, config={"cleanup.policy": "compact"})
+        new = [NewTopic(self.topic(topic), given.partitions, 1, config={"cleanup.policy": "compact"}) for topic in topics]
         admin = AdminClient({"bootstrap.servers": bootstrap})
-        for made in admin.create_topics([new]).values():
+        for made in admin.create_topics(new).values():
             made.result()
         self.failed, self.used = [], collections.Counter()
 
@@ -381,6 +383,36 @@ def live(run, given, shop, stock):
     return killed, restarted, ready
 
 
+def product(number):
+    """What a catalogue says of an item."""
+    of = {"item": name_of(number), "category": ["Shop", f"Group {number % 500}"], "brand": f"Brand {number % 200}"}
+    return json.dumps({**of, "price": 1 + number % 100 / 4, "currency": "EUR", "name": f"A thing for the house {number}"}).encode()
+
+
+def start_with_facts(run, given):
+    """How long one instance takes to be ready with facts about so many items, and what they take of its memory; `given.rounds` times."""
+    stock = Stock(given.seed, given.start, given.crossing)
+    run.fill("stock", ((f"{SHOP}/{name_of(number)}", bytes_of(number, value)) for number, value in stock.first()))
+    run.fill("catalogue", ((f"{SHOP}/{name_of(number)}", product(number)) for number in range(given.start)))
+    seconds = []
+    for _ in range(given.rounds):
+        run.start(0)
+        seconds.append(run.wait_ready())
+        of = [line.rsplit(" ", 1) for line in run.get(0, "/metrics").splitlines() if not line.startswith("#")]
+        known, resident = (float(dict(of)[name]) for name in ("samenloop_facts_items", "process_resident_memory_bytes"))
+        held = sum(float(size) for name, size in of if name.startswith("samenloop_state_bytes{") and '"facts"' in name)
+        print(
+            f"{known:.0f} items known: ready after {seconds[-1]:.2f} s, {run.processor_seconds(0):.1f} s of the processor; {held / max(known, 1):.0f} bytes an item; "
+            f"resident {resident / 1e6:.0f} MB; load {os.getloadavg()[0]:.1f}",
+            flush=True,
+        )
+        if known != given.start:
+            raise Failed(f"{known:.0f} items are known, {given.start} were told")
+        run.stop()
+    print(f"ready after {sorted(seconds)[len(seconds) // 2]:.2f} s, the median of {given.rounds}")
+    return False
+
+
 def measure(run, given, folder, bootstrap):
     shop, stock = Shop(given.seed, given.items), Stock(given.seed, given.items, given.crossing)
     began_ms = int(time.time() * 1000) - BACKLOG_MS - BACKLOG_END_MS
@@ -438,6 +470,8 @@ def main():
     arguments.add_argument("--instances", type=int, default=2)
     arguments.add_argument("--seed", type=int, default=int(time.time()))
     arguments.add_argument("--strict", action="store_true")
+    arguments.add_argument("--start", type=int)
+    arguments.add_argument("--rounds", type=int, default=3)
     arguments.add_argument("--set", dest="settings", action="append", default=[], metavar="KEY=VALUE")
     given = arguments.parse_args()
     print(
@@ -455,7 +489,7 @@ def main():
         try:
             bootstrap = service.broker(stack)
             run = Run(stack, bootstrap, folder, given)
-            is_wrong = measure(run, given, folder, bootstrap)
+            is_wrong = start_with_facts(run, given) if given.start else measure(run, given, folder, bootstrap)
             run.stop()
         except Failed as failed:
             print(f"FAILED: {failed}", file=sys.stderr)
