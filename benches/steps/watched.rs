@@ -1,5 +1,6 @@
 //! Steps, timed; and the memory that they took at most.
 
+use rustix::time::{ClockId, clock_gettime};
 use samenloop::intake::Reject;
 use samenloop::position::{NextOffset, Partition, SourcePartition};
 use samenloop::publish::Publication;
@@ -58,8 +59,7 @@ impl Phase {
         self.steps += 1;
         self.all += wall;
         if wall > SHORT {
-            // Where the system keeps no account, the wall's time must do.
-            let run = before.and_then(|before| Some(ran()?.saturating_sub(before))).map_or(wall, |run| run.min(wall));
+            let run = ran().saturating_sub(before);
             if run > self.longest.run {
                 self.longest = Longest { run, wall, kind };
             }
@@ -147,10 +147,10 @@ fn kind_of(fact: &Fact<'_, RowsWork>) -> &'static str {
     }
 }
 
-/// What this thread has run, by the system's account, good to a few ms.
-fn ran() -> Option<Duration> {
-    let figures = fs::read_to_string("/proc/thread-self/schedstat").ok()?;
-    figures.split(' ').next()?.parse().ok().map(Duration::from_nanos)
+/// What this thread has run so far.
+fn ran() -> Duration {
+    let at = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(at.tv_sec.unsigned_abs(), u32::try_from(at.tv_nsec).unwrap_or_default())
 }
 
 /// The most memory that was resident since the scene began.
