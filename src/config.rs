@@ -36,6 +36,7 @@ pub use snapshots::SnapshotSettings;
 
 use crate::event::EventTime;
 use crate::intake::MappingSpec;
+use crate::limits::GAP_WAIT_MS;
 use crate::list_key::ListName;
 use crate::rules::{CountingRules, DAY_MS, ListRules, PublishRules};
 use serde::{Deserialize, Serialize};
@@ -231,6 +232,8 @@ pub struct LogsSettings {
     pub block_records: usize,
     /// A block is closed when it reaches this size.
     pub block_bytes: u64,
+    /// How long something may be missing from a log before a stage stops.
+    pub gap_wait_ms: i64,
 }
 
 /// One source of events.
@@ -446,7 +449,13 @@ impl Default for LogSettings {
 
 impl Default for LogsSettings {
     fn default() -> Self {
-        Self { events_partitions: 1, pairs_partitions: 1, block_records: 65_536, block_bytes: 512 << 10 }
+        Self {
+            events_partitions: 1,
+            pairs_partitions: 1,
+            block_records: 65_536,
+            block_bytes: 512 << 10,
+            gap_wait_ms: GAP_WAIT_MS,
+        }
     }
 }
 

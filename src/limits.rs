@@ -22,6 +22,12 @@ pub const ID_BYTES_MAX: usize = 256;
 /// Most bytes that are kept of an item's name; the rest is cut.
 pub const NAME_BYTES_MAX: usize = 512;
 
+/// How long a gap in an internal log may stay open, in ms, unless the settings say otherwise: whoever wrote it may have crashed, and sends
+/// what is missing once it, or another, has started again.
+pub const GAP_WAIT_MS: i64 = 60_000;
+/// The longest that a gap may be set to stay open, in ms: what is behind it is not counted meanwhile.
+pub const GAP_WAIT_MS_MAX: i64 = 3_600_000;
+
 /// Most bytes that are kept of a maker's name, a category's name and the name of whoever gave a verdict; the rest is cut.
 pub const LABEL_BYTES_MAX: usize = 256;
 

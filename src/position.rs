@@ -226,6 +226,8 @@ impl fmt::Display for SourcePartition {
 pub enum Verdict {
     /// All of it has been applied before: drop it.
     Duplicate,
+    /// Something is missing before it: skip it, and tell the ledger by [`Ledger::skip`]. Who sends what is missing sends this again.
+    Beyond,
     /// Apply the entries that stand at `from` or later, then [`Ledger::advance`].
     Apply {
         /// The next position expected.
@@ -233,13 +235,14 @@ pub enum Verdict {
     },
 }
 
-/// Something is missing: nothing was applied, and nothing may be until the gap is closed.
+/// A section that does not chain: nothing of it was applied.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LedgerError {
-    /// A section starts beyond what has been applied.
+    /// A section starts beyond what has been applied, and nobody has sent what is missing.
     #[error(
         "section from {source_partition} starts at {found}, next expected {expected}: the log lost records or was \
-         truncated. Restore the log from {expected}, or rebuild from the events"
+         truncated, and nobody has sent them again within logs.gap_wait. Start all instances again, whose writers then send what is \
+         missing from {expected} on; else restore the log, or count anew: `samenloop rebuild` (docs/operations.md)"
     )]
     Gap {
         /// Whose section it is.
@@ -270,6 +273,30 @@ pub enum LedgerError {
 #[derive(Clone, Copy, Debug, serde::Serialize, serde::Deserialize)]
 struct Line {
     next: Position,
+    missing: Option<Missing>,
+}
+
+/// What was skipped because something before it is missing.
+#[derive(Clone, Copy, Debug, serde::Serialize, serde::Deserialize)]
+struct Missing {
+    /// Where the first section that was skipped stands in the log, and where it starts.
+    at: NextOffset,
+    found: Position,
+    /// All that was skipped ends here: the gap is closed when everything up to it has been applied.
+    until: Position,
+}
+
+/// Positions of a source are missing, and sections behind them were skipped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gap<'a> {
+    /// Whose sections.
+    pub source: &'a SourcePartition,
+    /// Where the first one that was skipped stands in the log.
+    pub at: NextOffset,
+    /// The next position expected.
+    pub expected: Position,
+    /// Where the first one that was skipped starts.
+    pub found: Position,
 }
 
 /// The next position expected of every source partition. Part of a stage's state.
@@ -282,13 +309,13 @@ impl Ledger {
     /// Records that `source` starts at `origin`. The first one counts: a writer that was overtaken before its first mark was
     /// there may say another later, and has been told since.
     pub fn open(&mut self, source: &SourcePartition, origin: Position) {
-        self.lines.entry(source.clone()).or_insert(Line { next: origin });
+        self.lines.entry(source.clone()).or_insert(Line { next: origin, missing: None });
     }
 
     /// Whether a section of `source` over `span` is new, and from where.
     ///
     /// # Errors
-    /// When positions are missing before it, when nobody opened the source, or when the span runs backwards.
+    /// When nobody opened the source, or when the span runs backwards.
     pub fn check(&self, source: &SourcePartition, span: Span) -> Result<Verdict, LedgerError> {
         let Some(line) = self.lines.get(source) else {
             return Err(LedgerError::Unknown { source_partition: source.clone() });
@@ -297,7 +324,7 @@ impl Ledger {
             return Err(LedgerError::Backwards { source_partition: source.clone(), from: span.from, to: span.to });
         }
         if span.from > line.next {
-            return Err(LedgerError::Gap { source_partition: source.clone(), expected: line.next, found: span.from });
+            return Ok(Verdict::Beyond);
         }
         // A section that ends where the ledger stands is news only as a mark, which covers nothing: one that was sent
         // again would tell how its source stood back then.
@@ -309,7 +336,25 @@ impl Ledger {
     pub fn advance(&mut self, source: &SourcePartition, to: Position) {
         if let Some(line) = self.lines.get_mut(source) {
             line.next = line.next.max(to);
+            line.missing = line.missing.filter(|missing| missing.until > line.next);
         }
+    }
+
+    /// A section of `source` over `span`, at offset `at` of the log, has been skipped: what lies before it is missing. One gap a source
+    /// is remembered, until all that was skipped behind it has been applied.
+    pub fn skip(&mut self, source: &SourcePartition, span: Span, at: NextOffset) {
+        if let Some(line) = self.lines.get_mut(source) {
+            let missing = line.missing.get_or_insert(Missing { at, found: span.from, until: span.to });
+            missing.until = missing.until.max(span.to);
+        }
+    }
+
+    /// Of each source of which something is missing, what, in order.
+    pub fn gaps(&self) -> impl Iterator<Item = Gap<'_>> {
+        self.lines.iter().filter_map(|(source, line)| {
+            let Missing { at, found, .. } = line.missing?;
+            Some(Gap { source, at, expected: line.next, found })
+        })
     }
 
     /// The next position expected of `source`.
@@ -358,11 +403,27 @@ mod tests {
     }
 
     #[test]
-    fn a_gap_is_refused_with_both_positions() {
-        let (ledger, source) = opened();
-        let error = ledger.check(&source, Span { from: at(5, 1), to: at(9, 0) }).unwrap_err();
-        assert_eq!(error, LedgerError::Gap { source_partition: source, expected: at(5, 0), found: at(5, 1) });
-        assert!(error.to_string().contains("starts at 5.1, next expected 5.0"), "{error}");
+    fn what_stands_behind_a_gap_is_skipped_and_the_gap_is_closed_when_all_of_that_has_come_again() {
+        let (mut ledger, source) = opened();
+        let span = |from, to| Span { from: at(from, 0), to: at(to, 0) };
+        let other = SourcePartition::new("events", 2);
+        ledger.open(&other, at(0, 0));
+        for (offset, beyond) in [(70, Span { from: at(5, 1), to: at(7, 0) }), (71, span(7, 9)), (75, span(9, 9))] {
+            assert_eq!(ledger.check(&source, beyond), Ok(Verdict::Beyond));
+            ledger.skip(&source, beyond, NextOffset(offset));
+        }
+        let gap = |expected| Gap { source: &source, at: NextOffset(70), expected, found: at(5, 1) };
+        assert_eq!(ledger.gaps().collect::<Vec<_>>(), [gap(at(5, 0))], "where it began, and of this source alone");
+        assert_eq!(ledger.next(&source), Some(at(5, 0)), "nothing was applied");
+        assert_eq!(ledger.check(&other, span(0, 3)), Ok(Verdict::Apply { from: at(0, 0) }), "others go on");
+        // Sent again, cut otherwise.
+        for to in [at(6, 0), at(8, 3)] {
+            assert!(matches!(ledger.check(&source, Span { from: at(5, 0), to }), Ok(Verdict::Apply { .. })));
+            ledger.advance(&source, to);
+            assert_eq!(ledger.gaps().collect::<Vec<_>>(), [gap(to)], "some of what was skipped is still to come");
+        }
+        ledger.advance(&source, at(9, 0));
+        assert_eq!(ledger.gaps().next(), None);
     }
 
     #[test]

@@ -8,6 +8,8 @@
 mod batches;
 #[path = "exactness/forgetting.rs"]
 mod forgetting;
+#[path = "exactness/gaps.rs"]
+mod gaps;
 #[path = "exactness/growing.rs"]
 mod growing;
 #[path = "exactness/house.rs"]

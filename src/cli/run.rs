@@ -225,6 +225,7 @@ fn prepare(settings: &Settings, sources: Vec<SourcePlan>, vigil: &Vigil) -> anyh
         pairs_partitions: partitions.pairs,
         sources,
         align_ms: settings.intake.align_ms,
+        gap_wait_ms: settings.logs.gap_wait_ms,
         codec,
         schemas: registry.map(|registry| registry as Arc<dyn SchemaSource>),
     };

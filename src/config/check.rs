@@ -8,8 +8,8 @@ use super::source;
 use super::units::{Bytes, Decimal, Duration, Threshold};
 use super::{IntakeSettings, LogSettings, LogsSettings, OutputSettings, Settings, SourceSettings, UserSecret};
 use crate::limits::{
-    BASKET_MAX, BLOCK_BYTES_MAX, LINES_MAX, LIST_ENTRIES_MAX, MESSAGE_BYTES_MAX, OPEN_MAX, REMEMBERED_MAX,
-    TOGETHER_ORDERS_MAX,
+    BASKET_MAX, BLOCK_BYTES_MAX, GAP_WAIT_MS_MAX, LINES_MAX, LIST_ENTRIES_MAX, MESSAGE_BYTES_MAX, OPEN_MAX,
+    REMEMBERED_MAX, TOGETHER_ORDERS_MAX,
 };
 use crate::list_key::ListName;
 use crate::relation::Relation;
@@ -41,6 +41,8 @@ const DEDUP_IDS: RangeInclusive<usize> = 1..=4096;
 const ROW: RangeInclusive<usize> = 16..=65_536;
 /// Weight below which an entry of a full row goes first.
 const MIN_WEIGHT: RangeInclusive<Decimal<6>> = Decimal(0)..=Decimal(1_000_000);
+/// How long something may be missing from an internal log.
+const GAP_WAIT: RangeInclusive<Duration> = Duration(0)..=Duration(GAP_WAIT_MS_MAX);
 /// Times that may be nothing, and are short otherwise.
 const SHORT: RangeInclusive<Duration> = Duration(0)..=Duration(DAY_MS);
 /// How far a time may lie ahead of those around it.
@@ -351,6 +353,7 @@ impl Check<'_> {
             pairs_partitions: self.partitions("logs.pairs_partitions", raw.pairs_partitions),
             block_records: self.within("logs.block_records", raw.block_records, &BLOCK_RECORDS),
             block_bytes: self.block_bytes(raw.block_bytes).0,
+            gap_wait_ms: self.within("logs.gap_wait", raw.gap_wait, &GAP_WAIT).0,
         }
     }
 

@@ -128,6 +128,7 @@ pub(super) struct RawLogs {
     pub(super) pairs_partitions: u32,
     pub(super) block_records: usize,
     pub(super) block_bytes: Bytes,
+    pub(super) gap_wait: Duration,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -298,6 +299,7 @@ impl From<&LogsSettings> for RawLogs {
             pairs_partitions: logs.pairs_partitions,
             block_records: logs.block_records,
             block_bytes: Bytes(logs.block_bytes),
+            gap_wait: Duration(logs.gap_wait_ms),
         }
     }
 }

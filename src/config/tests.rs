@@ -238,6 +238,7 @@ fn every_limit_refuses_what_is_beyond_it() {
         ("logs.block_records", "0"),
         ("logs.block_bytes", "1B"),
         ("logs.block_bytes", "4097KiB"),
+        ("logs.gap_wait", "61m"),
         ("topics.prefix", ""),
         ("topics.prefix", "."),
         ("topics.prefix", "shop/"),

@@ -8,7 +8,9 @@
 
 mod clock;
 mod facts;
+mod gaps;
 mod intake;
+mod lease;
 mod memory;
 mod pipeline;
 mod plan;
@@ -27,6 +29,7 @@ pub mod recovery;
 pub use clock::{Clocks, SetClocks, SystemClocks};
 pub use facts::{FactsFeed, FactsSource, FactsWorker};
 pub use intake::{IntakeWorker, WAITING_BYTES_MAX};
+pub use lease::{Lease, Overslept, SleepClock, SystemSleepClock, Tenure};
 pub use memory::{Faults, Kept, MemoryLog, PartitionLog};
 pub use pipeline::{Appended, Pipeline, Sink, plan};
 pub use plan::{Identities, Plan, Setup, SourcePlan};

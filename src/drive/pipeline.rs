@@ -7,6 +7,7 @@
 
 use super::clock::{Clocks, SetClocks};
 use super::intake::IntakeWorker;
+use super::lease::Tenure;
 use super::memory::{MemoryLog, MemoryTransport};
 use super::plan::{Plan, Setup, SourcePlan};
 use super::rows::RowsWorker;
@@ -17,6 +18,7 @@ use super::worker::{Desk, Hands, Questions, Ties, Wake, Witness, Worker};
 use crate::config::Start;
 use crate::event::EventTime;
 use crate::intake::{Record, Reject};
+use crate::limits::GAP_WAIT_MS;
 use crate::list_key::ListName;
 use crate::position::{NextOffset, Partition, SourcePartition};
 use crate::publish::Publication;
@@ -153,6 +155,7 @@ impl<S: Sink + 'static> Pipeline<S> {
                 vigil: Arc::new(Vigil::new(name, Arc::default(), &health)),
                 wake: Wake::default(),
                 clock: Arc::clone(&clocks) as Arc<dyn Clocks>,
+                tenure: Tenure::endless(),
                 desk: Desk::new(Arc::clone(&health)),
                 health: Arc::clone(&health),
                 metrics: Arc::clone(&metrics),
@@ -486,6 +489,7 @@ pub fn plan(setup: Setup, inputs: &[IntakeInput], align_ms: i64, log: &MemoryLog
         pairs_partitions: log.partitions(&Topic::Log(Log::Pairs)),
         sources: sources.into_values().collect(),
         align_ms,
+        gap_wait_ms: GAP_WAIT_MS,
         codec: ListCodec::json()?,
         snapshots: None,
         feed: None,

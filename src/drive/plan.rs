@@ -63,6 +63,8 @@ pub struct Plan {
     pub sources: Vec<SourcePlan>,
     /// How far a source may be ahead of the slowest one that is behind, in ms of event time.
     pub align_ms: i64,
+    /// How long something may be missing from a log before a stage stops.
+    pub gap_wait_ms: i64,
     /// How lists are written.
     pub codec: ListCodec,
     /// Where states of stages are kept; none where every start reads the logs from their beginning.

@@ -200,7 +200,7 @@ impl LogFacts {
     /// How far `input` has been read, by the partition of the log that is furthest: what must still be there.
     #[must_use]
     pub fn furthest(&self, input: &SourcePartition) -> Option<Checkpoint> {
-        self.held.values().filter_map(|held| held.read_of(input)).reduce(Checkpoint::max)
+        self.held.values().filter_map(|held| held.furthest_of(input)).reduce(Checkpoint::max)
     }
 
     /// How far `input` has been read into every partition: all that follows from what lies before is there.

@@ -8,6 +8,7 @@
 //! Absent: what a worker does (`intake`, `windows`, `rows`), threads.
 
 use super::clock::Clocks;
+use super::lease::Tenure;
 use super::plan::Plan;
 use super::snapshots::Outcome;
 use super::transport::{Appending, Transport, Writer};
@@ -23,6 +24,7 @@ use crate::watch::failing::Told;
 use crate::watch::health::{Health, PartitionState, StageName};
 use crate::watch::metrics::{LogFollower, LogTallies, Metrics};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -153,6 +155,8 @@ pub struct Ties {
     pub wake: Wake,
     /// Its clocks.
     pub clock: Arc<dyn Clocks>,
+    /// Whether what it owns may still be its own.
+    pub tenure: Tenure,
     /// Where it says how its partitions stand.
     pub desk: Desk,
     /// What is watched of the process.
@@ -212,34 +216,16 @@ impl<T: Transport> Hands<T> {
                         health.tidying().went_well(stage, partition, now);
                     }
                     Some(why) => {
-                        if let Some(Told { tries, partitions, seconds }) =
-                            health.tidying().failed(stage, partition, now)
-                        {
-                            tracing::warn!(
-                                worker,
-                                partition = partition.0,
-                                tries,
-                                partitions,
-                                seconds,
-                                "a log is not trimmed this time: {why}"
-                            );
-                        }
+                        let told = health.tidying().failed(stage, partition, now);
+                        warn_of(worker, partition, told, &format_args!("a log is not trimmed this time: {why}"));
                     }
                 }
                 let metrics = Arc::clone(metrics);
                 self.transport.trim(published.trims, Box::new(move |log, is_done| metrics.count_trim(log, is_done)));
             }
             Outcome::Failed { partition, why } if why.is_of_the_store() => {
-                if let Some(Told { tries, partitions, seconds }) = health.saving().failed(stage, partition, now) {
-                    tracing::warn!(
-                        worker,
-                        partition = partition.0,
-                        tries,
-                        partitions,
-                        seconds,
-                        "no snapshot this time: {why}"
-                    );
-                }
+                let told = health.saving().failed(stage, partition, now);
+                warn_of(worker, partition, told, &format_args!("no snapshot this time: {why}"));
             }
             Outcome::Failed { partition, why } => {
                 tracing::warn!(worker, partition = partition.0, "no snapshot this time: {why}");
@@ -249,6 +235,7 @@ impl<T: Transport> Hands<T> {
 
     /// Appends to one of our logs.
     pub(super) fn append(&mut self, log: Log, partition: Partition, appending: Appending<'_>) -> anyhow::Result<()> {
+        self.ties.tenure.check()?;
         let metrics = &self.ties.metrics;
         let (tallies, _) = self.appended.entry(log).or_insert_with(|| (LogTallies::default(), metrics.log(log.name())));
         tallies.blocks += 1;
@@ -278,6 +265,13 @@ impl<T: Transport> Hands<T> {
         for (tallies, follower) in self.appended.values_mut() {
             follower.update(tallies);
         }
+    }
+}
+
+/// Says what failed, where it is time to say so.
+fn warn_of(worker: &str, partition: Partition, told: Option<Told>, what: &dyn Display) {
+    if let Some(Told { tries, partitions, seconds }) = told {
+        tracing::warn!(worker, partition = partition.0, tries, partitions, seconds, "{what}");
     }
 }
 
@@ -378,10 +372,11 @@ pub trait Worker {
     /// Works until the process stops, then finishes what is in hand.
     ///
     /// # Errors
-    /// When it cannot go on.
+    /// When it cannot go on, or the process has overslept.
     fn run(&mut self) -> anyhow::Result<()> {
         let (mut next_tick, mut next_show) = (Instant::now(), Instant::now());
         while !self.ties().vigil.is_stopping() {
+            self.ties().tenure.check()?;
             let is_idle = self.turn()?;
             let now = Instant::now();
             if now >= next_tick {
@@ -397,6 +392,10 @@ pub trait Worker {
                 self.ties().wake.sleep(next_tick);
             }
         }
+        if let Err(overslept) = self.ties().tenure.check() {
+            tracing::warn!(worker = self.ties().vigil.name(), "{overslept}");
+            return Ok(()); // what is in hand is not its own to finish
+        }
         self.show();
         self.finish()
     }
@@ -409,3 +408,6 @@ pub(super) fn age_ms(records_left: u64, newest_ms: Option<i64>, now: Clock) -> u
         _ => 0,
     }
 }
+
+#[cfg(test)]
+mod tests;

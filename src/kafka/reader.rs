@@ -39,8 +39,10 @@ const STATISTICS_INTERVAL_MS: &str = "1000";
 const POLL_INTERVAL_MAX_MS: &str = "1800000";
 /// How often a member tells its group that it is there; it hears of changes with the answer.
 const HEARTBEAT_INTERVAL_MS: &str = "1000";
+/// The property that says how long a group waits for a member.
+const SESSION_TIMEOUT: &str = "session.timeout.ms";
 /// After so long a silence a member's partitions go to others: a crash stalls them for as long.
-const SESSION_TIMEOUT_MS: &str = "15000";
+const SESSION_TIMEOUT_MS: u64 = 15_000;
 /// Bytes fetched ahead of what is taken, of all partitions together (and one fetch more), in kB.
 const FETCHED_AHEAD_KBYTES: &str = "2048";
 /// How long until more is fetched where so much was at hand. (librdkafka's own second would be the pace of a backlog.)
@@ -147,7 +149,7 @@ impl KafkaReader {
         default(&mut config, "max.poll.interval.ms", POLL_INTERVAL_MAX_MS);
         default(&mut config, "queued.max.messages.kbytes", FETCHED_AHEAD_KBYTES);
         default(&mut config, "heartbeat.interval.ms", HEARTBEAT_INTERVAL_MS);
-        default(&mut config, "session.timeout.ms", SESSION_TIMEOUT_MS);
+        default(&mut config, SESSION_TIMEOUT, &SESSION_TIMEOUT_MS.to_string());
         let member = Member {
             topic: topic.to_owned(),
             changes: Mutex::default(),
@@ -319,6 +321,12 @@ pub(super) fn count_partitions<C: ConsumerContext>(
             _ => return Err(LogFailure::said(topic, "the topic does not exist; see `samenloop topics`").into()),
         }
     }
+}
+
+/// After so long a silence of a member its groups give its partitions to others, with these properties.
+pub(super) fn session_timeout(client: &ClientConfig) -> Duration {
+    let set = client.get(SESSION_TIMEOUT).and_then(|ms| ms.parse().ok());
+    Duration::from_millis(set.unwrap_or(SESSION_TIMEOUT_MS))
 }
 
 /// Sets a property that is not set yet.

@@ -4,11 +4,12 @@
 //! Invariants: a worker that panicked, or whose clients have failed, starts again in its place, on the path of every take-over, a bounded
 //! number of times; the others go on. One that cannot go on ends the run, the others finish first. A stop is over within [`STOP_MAX`].
 
+use super::reader::session_timeout;
 use super::transport::{KafkaTransport, Names};
 use crate::config::WorkersSettings;
 use crate::drive::{
-    Clocks, Desk, FactsWorker, Hands, IntakeWorker, LogFailure, Nobody, Plan, Questions, RowsWorker, StopAsked,
-    SystemClocks, Ties, Vigil, Wake, WindowsWorker, Worker,
+    Clocks, Desk, FactsWorker, Hands, IntakeWorker, Lease, LogFailure, Nobody, Overslept, Plan, Questions, RowsWorker,
+    StopAsked, SystemClocks, SystemSleepClock, Tenure, Ties, Vigil, Wake, WindowsWorker, Worker,
 };
 use crate::serve::http::{Limits, State};
 use crate::serve::query::{Query, queries};
@@ -96,6 +97,7 @@ impl Standby {
     pub fn start(self, plan: Plan, names: Names, vigil: Vigil) -> anyhow::Result<Service> {
         let Self { workers, metrics, health, view, questions, .. } = self;
         health.set_rows_partitions(plan.pairs_partitions);
+        let lease = Lease::new(Box::new(SystemSleepClock), session_timeout(&names.client));
         let (plan, names, clock) = (Arc::new(plan), Arc::new(names), Arc::new(SystemClocks::default()));
         let facts = usize::from(plan.feed.is_some());
         let kinds: [(&str, usize, Make); 4] = [
@@ -107,7 +109,8 @@ impl Standby {
         let (tell, ended) = mpsc::channel();
         // Workers stop by a word of their own: what is in hand is finished after the process has been told to stop.
         let stop = Arc::new(AtomicBool::new(false));
-        let mut service = Service { stop, wakes: Vec::new(), threads: Vec::new(), ended };
+        let (wakes, threads) = (Vec::new(), Vec::new());
+        let mut service = Service { stop, wakes, threads, ended, lease: Arc::clone(&lease) };
         let mut questions = questions.into_iter();
         for (kind, count, make) in kinds {
             for number in 0..count {
@@ -125,6 +128,7 @@ impl Standby {
                     vigil: Arc::new(Vigil::new(&name, Arc::clone(&service.stop), &health)),
                     wake: Wake::default(),
                     clock: Arc::clone(&clock) as Arc<dyn Clocks>,
+                    lease: Arc::clone(&lease),
                     health: Arc::clone(&health),
                     metrics: Arc::clone(&metrics),
                     view: Arc::clone(&view),
@@ -145,6 +149,7 @@ pub struct Service {
     wakes: Vec<Wake>,
     threads: Vec<JoinHandle<()>>,
     ended: Receiver<Ended>,
+    lease: Arc<Lease>,
 }
 
 /// What a worker is made by, in its own thread.
@@ -160,6 +165,7 @@ struct Post {
     vigil: Arc<Vigil>,
     wake: Wake,
     clock: Arc<dyn Clocks>,
+    lease: Arc<Lease>,
     health: Arc<Health>,
     metrics: Arc<Metrics>,
     view: Arc<ListView>,
@@ -174,6 +180,7 @@ impl Post {
             vigil: Arc::clone(&self.vigil),
             wake: self.wake.clone(),
             clock: Arc::clone(&self.clock),
+            tenure: Tenure::begin(&self.lease),
             desk: Desk::new(Arc::clone(&self.health)),
             health: Arc::clone(&self.health),
             metrics: Arc::clone(&self.metrics),
@@ -192,6 +199,16 @@ impl Post {
         loop {
             let ran = catch_unwind(AssertUnwindSafe(|| self.work())).unwrap_or_else(|_| Err(Panicked.into()));
             let Err(error) = ran else { return Ok(()) };
+            if let Some(overslept) = error.downcast_ref::<Overslept>()
+                && !self.vigil.is_stopping()
+            {
+                tracing::warn!(
+                    worker = self.name,
+                    "{overslept}; it joins its groups again, and goes by what the logs hold"
+                );
+                self.health.announce(&self.name);
+                continue; // nothing is wrong with it: at once, and as often as that happens
+            }
             if self.vigil.is_stopping() || !may_pass(&error) {
                 return Err(error);
             }
@@ -262,6 +279,7 @@ impl Service {
         let mut first_failure = None;
         let mut deadline: Option<Instant> = None;
         while running > 0 {
+            self.lease.look();
             match self.ended.recv_timeout(LOOK) {
                 Ok((name, ran)) => {
                     running -= 1;

@@ -19,7 +19,10 @@ pub struct PartitionFacts {
     founded: Option<u128>,
     /// The opening marks that say something no earlier one does, and the newest.
     openings: Vec<Kept>,
+    /// How far each input has been read without a gap: what the log's reader has applied.
     checkpoints: BTreeMap<SourcePartition, Checkpoint>,
+    /// Where sections stand behind a gap, how far they go: they are not applied, and sent again by whoever writes the log next.
+    beyond: BTreeMap<SourcePartition, Checkpoint>,
     /// What it was told last of how far behind its inputs are, and by which generation of writers.
     standings: BTreeMap<SourcePartition, (u64, Lag)>,
 }
@@ -54,8 +57,8 @@ impl PartitionFacts {
             Kind::Founding => self.founding(founded(block).map_err(damaged)?),
             _ => {}
         }
-        for SectionEnd { source, checkpoint, standing } in section_ends(block).map_err(damaged)? {
-            self.checkpoint(&source, checkpoint);
+        for SectionEnd { source, from, checkpoint, standing } in section_ends(block).map_err(damaged)? {
+            self.checkpoint(&source, from, checkpoint);
             if let Some((generation, lag)) = standing {
                 self.standing(&source, generation, lag);
             }
@@ -67,7 +70,8 @@ impl PartitionFacts {
     pub(super) fn opening(&mut self, offset: NextOffset, opening: &Opening) {
         for origin in &opening.origins {
             if let Some(first) = origin.first {
-                self.checkpoint(&origin.source, Checkpoint::origin(first));
+                // The first one counts, as it does for the ledger.
+                self.checkpoints.entry(origin.source.clone()).or_insert(Checkpoint::origin(first));
             }
         }
         let is_telling = self.is_telling(opening);
@@ -100,13 +104,24 @@ impl PartitionFacts {
 
     /// Takes note of a section that a writer of `generation` has written.
     pub(super) fn section(&mut self, generation: u64, head: &SectionHead) {
-        self.checkpoint(&head.source, head.checkpoint());
+        self.checkpoint(&head.source, Some(head.span.from), head.checkpoint());
         self.standing(&head.source, generation, head.lag);
     }
 
-    fn checkpoint(&mut self, source: &SourcePartition, checkpoint: Checkpoint) {
+    /// The log holds `source` from `from` (where that is said) to `checkpoint`: what the ledger makes of it.
+    fn checkpoint(&mut self, source: &SourcePartition, from: Option<Position>, checkpoint: Checkpoint) {
         match self.checkpoints.get_mut(source) {
-            Some(known) => *known = known.max(checkpoint),
+            Some(known) if from > Some(known.position) => {
+                let beyond = self.beyond.entry(source.clone()).or_insert(checkpoint);
+                *beyond = beyond.max(checkpoint);
+            }
+            Some(known) => {
+                *known = known.max(checkpoint);
+                let (reached, beyond) = (known.position, self.beyond.get(source));
+                if beyond.is_some_and(|beyond| beyond.position <= reached) {
+                    self.beyond.remove(source);
+                }
+            }
             None => drop(self.checkpoints.insert(source.clone(), Checkpoint::default().max(checkpoint))),
         }
     }
@@ -130,7 +145,7 @@ impl PartitionFacts {
         self.openings.iter().map(|kept| (kept.offset, &kept.opening))
     }
 
-    /// How far each input has been read.
+    /// How far each input has been read without a gap.
     pub fn checkpoints(&self) -> impl Iterator<Item = (&SourcePartition, Checkpoint)> {
         self.checkpoints.iter().map(|(source, &checkpoint)| (source, checkpoint))
     }
@@ -140,16 +155,23 @@ impl PartitionFacts {
         self.standings.iter().map(|(source, &(_, lag))| (source, lag))
     }
 
-    /// How far `source` has been read.
+    /// How far `source` has been read without a gap.
     #[must_use]
     pub fn read_of(&self, source: &SourcePartition) -> Option<Checkpoint> {
         self.checkpoints.get(source).copied()
     }
 
+    /// How far anybody has read `source`, be it behind a gap.
+    #[must_use]
+    pub fn furthest_of(&self, source: &SourcePartition) -> Option<Checkpoint> {
+        self.read_of(source).into_iter().chain(self.beyond.get(source).copied()).reduce(Checkpoint::max)
+    }
+
     /// The furthest place of any input.
     #[must_use]
     pub fn furthest(&self) -> Option<Position> {
-        self.checkpoints.values().map(|checkpoint| checkpoint.position).filter(|at| *at > Position::default()).max()
+        let all = self.checkpoints.values().chain(self.beyond.values());
+        all.map(|checkpoint| checkpoint.position).filter(|at| *at > Position::default()).max()
     }
 
     /// The partitions of `source` that the first mark of it names; none while it is not known.
@@ -204,5 +226,29 @@ mod tests {
         facts.opening(NextOffset(9), &opening(9, Vec::new()));
         let kept: Vec<u64> = facts.openings().map(|(offset, _)| offset.0).collect();
         assert_eq!(kept, [0, 1, 5, 8, 9], "what must be refused is never dropped");
+    }
+
+    /// A writer that goes by what the log holds sends again what its reader has not applied.
+    #[test]
+    fn an_input_has_been_read_as_far_as_its_sections_chain() {
+        let at = |offset| Position::start_of(NextOffset(offset));
+        let source = SourcePartition::new("a", 0);
+        let mut facts = PartitionFacts::default();
+        facts.opening(NextOffset(0), &opening(1, vec![origin("a", 0, Some(5))]));
+        facts.opening(NextOffset(1), &opening(2, vec![origin("a", 0, Some(9))]));
+        assert_eq!(facts.read_of(&source), Some(Checkpoint::origin(at(5))), "the first origin counts");
+        let mut read = |from: u64, to: u64| {
+            let checksum = u32::try_from(to).ok();
+            facts.checkpoint(&source, Some(at(from)), Checkpoint { position: at(to), checksum });
+            let places = [facts.read_of(&source), facts.furthest_of(&source)].map(|place| place.unwrap().position);
+            assert_eq!(facts.furthest(), Some(places[1]));
+            places.map(|position| position.offset.0)
+        };
+        assert_eq!(read(5, 8), [8, 8]);
+        assert_eq!(read(10, 12), [8, 12], "what lies behind a gap has not been applied");
+        assert_eq!(read(12, 14), [8, 14]);
+        assert_eq!(read(6, 11), [11, 14], "sent again");
+        assert_eq!(read(11, 15), [15, 15]);
+        assert_eq!(read(15, 15), [15, 15]);
     }
 }

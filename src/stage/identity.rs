@@ -3,7 +3,8 @@
 
 use super::effect::{Log, StageError};
 use super::facts::PartitionFacts;
-use crate::position::{Ledger, NextOffset, Partition, SourcePartition, Verdict};
+use crate::limits::GAP_WAIT_MS;
+use crate::position::{Gap, Ledger, LedgerError, NextOffset, Partition, Position, SourcePartition, Verdict};
 use crate::wire::{Opening, Origin, SectionHead, WireError};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -74,6 +75,11 @@ pub(super) struct Identity {
     partition: Partition,
     own: u64,
     pub(super) known: Known,
+    gap_wait_ms: i64,
+    /// Of each source of which something is missing: what is expected next, and since when, by the steady clock.
+    waiting: BTreeMap<SourcePartition, (Position, i64)>,
+    /// Whether nothing has been read since the log's end was met.
+    is_at_end: bool,
 }
 
 /// What has been read of it: part of a stage's state.
@@ -96,7 +102,13 @@ impl Known {
 impl Identity {
     /// Nothing read yet; the log must have been written under `own`.
     pub(super) fn new(log: Log, partition: Partition, own: u64) -> Self {
-        Self { log, partition, own, known: Known::default() }
+        let (known, waiting) = (Known::default(), BTreeMap::new());
+        Self { log, partition, own, known, gap_wait_ms: GAP_WAIT_MS, waiting, is_at_end: false }
+    }
+
+    /// How long a gap may stay open.
+    pub(super) fn set_gap_wait(&mut self, gap_wait_ms: i64) {
+        self.gap_wait_ms = gap_wait_ms;
     }
 
     pub(super) fn wire(&self, offset: NextOffset, error: WireError) -> StageError {
@@ -133,14 +145,48 @@ impl Identity {
         }
     }
 
-    pub(super) fn verdict(&self, offset: NextOffset, head: &SectionHead) -> Result<Verdict, StageError> {
+    /// What the ledger says of a section. One behind a gap is noted as skipped.
+    pub(super) fn verdict(&mut self, offset: NextOffset, head: &SectionHead) -> Result<Verdict, StageError> {
         let (log, partition) = (self.log, self.partition);
-        self.known.ledger.check(&head.source, head.span).map_err(|error| StageError::Ledger {
-            log,
-            partition,
-            offset,
-            error,
-        })
+        let checked = self.known.ledger.check(&head.source, head.span);
+        let verdict = checked.map_err(|error| StageError::Ledger { log, partition, offset, error })?;
+        if verdict == Verdict::Beyond {
+            self.known.ledger.skip(&head.source, head.span, offset);
+        }
+        Ok(verdict)
+    }
+
+    /// A record is read: the log's end is not here.
+    pub(super) fn reads_on(&mut self) {
+        self.is_at_end = false;
+    }
+
+    /// All that the log holds has been read.
+    pub(super) fn at_end(&mut self) {
+        self.is_at_end = true;
+    }
+
+    /// Whether a gap has been open for too long. Time counts from where all of the log has been read: what closes a gap may stand
+    /// further on; and it counts anew where what is missing becomes less.
+    ///
+    /// # Errors
+    /// When nobody has sent what is missing.
+    pub(super) fn look_at_gaps(&mut self, now_ms: i64) -> Result<(), StageError> {
+        let Self { log, partition, gap_wait_ms, .. } = *self;
+        let ledger = &self.known.ledger;
+        self.waiting
+            .retain(|source, (expected, _)| ledger.gaps().any(|gap| gap.source == source && gap.expected == *expected));
+        if !self.is_at_end {
+            return Ok(());
+        }
+        for Gap { source, at, expected, found } in ledger.gaps() {
+            let (_, since_ms) = *self.waiting.entry(source.clone()).or_insert((expected, now_ms));
+            if now_ms.saturating_sub(since_ms) >= gap_wait_ms {
+                let error = LedgerError::Gap { source_partition: source.clone(), expected, found };
+                return Err(StageError::Ledger { log, partition, offset: at, error });
+            }
+        }
+        Ok(())
     }
 }
 
@@ -165,7 +211,7 @@ fn check(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::position::{Position, Span};
+    use crate::position::Span;
     use crate::wire::Lag;
 
     const ONLY: Partition = Partition(0);
@@ -273,6 +319,51 @@ mod tests {
         assert_eq!(identity.verdict(AT, &head).unwrap(), Verdict::Apply { from: at(5) });
         identity.known.ledger.advance(&source(), at(6));
         assert_eq!(identity.verdict(AT, &head).unwrap(), Verdict::Duplicate);
+    }
+
+    /// What a clock says of gaps: the error, cut to the positions.
+    fn look(identity: &mut Identity, now_ms: i64) -> Option<String> {
+        identity.look_at_gaps(now_ms).err().map(|error| {
+            assert!(matches!(error, StageError::Ledger { offset: AT, .. }), "where the gap shows: {error}");
+            error.to_string()
+        })
+    }
+
+    #[test]
+    fn a_gap_is_refused_once_it_has_been_open_for_long_enough_at_the_end_of_the_log() {
+        let at = |offset| Position::start_of(NextOffset(offset));
+        let head = |from, to| SectionHead {
+            source: source(),
+            span: Span { from: at(from), to: at(to) },
+            highest: None,
+            lag: Lag::Live,
+            arrived_ms: None,
+            checksum: None,
+        };
+        let mut identity = Identity::new(Log::Events, ONLY, 7);
+        identity.set_gap_wait(1_000);
+        identity.open(&Origin { source: source(), first: Some(at(5)) });
+        assert_eq!(identity.verdict(AT, &head(9, 12)).unwrap(), Verdict::Beyond);
+        assert_eq!(look(&mut identity, 10_000), None);
+        assert_eq!(look(&mut identity, 20_000), None, "what closes it may stand further on");
+        identity.at_end();
+        assert_eq!(look(&mut identity, 30_000), None);
+        assert_eq!(look(&mut identity, 30_999), None);
+        // Some of it is sent again: the time counts anew.
+        identity.reads_on();
+        assert_eq!(identity.verdict(AT, &head(5, 7)).unwrap(), Verdict::Apply { from: at(5) });
+        identity.known.ledger.advance(&source(), at(7));
+        assert_eq!(look(&mut identity, 31_500), None, "not at the end");
+        identity.at_end();
+        assert_eq!(look(&mut identity, 32_000), None);
+        assert_eq!(look(&mut identity, 32_999), None);
+        let error = look(&mut identity, 33_000).unwrap();
+        assert!(error.contains("starts at 9.0, next expected 7.0"), "{error}");
+        identity.known.ledger.advance(&source(), at(12));
+        assert_eq!(look(&mut identity, 99_000), None, "closed");
+        identity.set_gap_wait(0);
+        assert_eq!(identity.verdict(AT, &head(13, 13)).unwrap(), Verdict::Beyond, "a mark shows a gap, too");
+        assert!(look(&mut identity, 99_000).is_some());
     }
 
     #[test]

@@ -224,7 +224,11 @@ pub trait Work {
     fn passed(&mut self, _input: Self::Input, _sequence: u64) {}
     /// An input has reached the end that it had at start.
     fn reached(&mut self, input: Self::Input, effects: &mut dyn Effects);
-    /// All inputs have.
+    /// Whether nothing is missing of what was read: what was counted of it is not to be shown before.
+    fn is_whole(&self) -> bool {
+        true
+    }
+    /// All inputs have, and nothing is missing.
     ///
     /// # Errors
     /// When what they brought does not fit together.
@@ -415,7 +419,8 @@ impl<W: Work> Stage<W> {
         self.work.record(input, offset, record, effects)?;
         self.inputs[input.index()].next = offset.after();
         self.has_read = true;
-        self.check_reached(input, effects)
+        self.check_reached(input, effects)?;
+        self.check_live(effects)
     }
 
     fn check_reached(&mut self, input: W::Input, effects: &mut dyn Effects) -> Result<(), StageError> {
@@ -428,7 +433,12 @@ impl<W: Work> Stage<W> {
             return Ok(());
         }
         self.work.reached(input, effects);
-        if self.phase == Phase::CatchingUp && self.inputs.iter().all(|input| input.reached) {
+        self.check_live(effects)
+    }
+
+    fn check_live(&mut self, effects: &mut dyn Effects) -> Result<(), StageError> {
+        let has_caught_up = self.phase == Phase::CatchingUp && self.inputs.iter().all(|input| input.reached);
+        if has_caught_up && self.work.is_whole() {
             self.phase = Phase::Live;
             self.work.live(effects)?;
         }

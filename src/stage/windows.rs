@@ -3,6 +3,7 @@
 //! What a release emits stands at the position of the record whose reading caused it, so positions on the pairs log do
 //! not depend on how either log was cut into records elsewhere.
 
+mod asked;
 mod keeping;
 
 use super::effect::{Effects, Log, StageError};
@@ -136,52 +137,6 @@ impl WindowsWork {
         }
     }
 
-    /// What became of the events so far.
-    #[must_use]
-    pub fn tally(&self) -> &WindowsTally {
-        &self.tally
-    }
-
-    /// Events released because the merge buffer was full.
-    #[must_use]
-    pub fn forced(&self) -> u64 {
-        self.merge.forced()
-    }
-
-    /// Of each source that was given up because it had waited for too long: its events that were released after later ones.
-    pub fn late_arrivals(&self) -> impl Iterator<Item = (&SourcePartition, u64)> {
-        self.late_arrivals.iter().filter_map(|(&index, &count)| Some((self.merge.name(index)?, count)))
-    }
-
-    /// Sources that were given up and have not caught up since.
-    pub fn given_up(&self) -> impl Iterator<Item = &SourcePartition> {
-        self.given_up.iter()
-    }
-
-    /// Users remembered.
-    #[must_use]
-    pub fn users(&self) -> usize {
-        self.windows.visitors()
-    }
-
-    /// Bytes held now, by kind.
-    #[must_use]
-    pub fn bytes_by_kind(&self) -> Vec<(&'static str, usize)> {
-        let windows = self.windows.bytes().named();
-        let others = [
-            ("names", self.items.bytes() + self.names.held_bytes()),
-            ("merge", self.merge.bytes()),
-            ("blocks", self.outbox.held_bytes()),
-        ];
-        windows.into_iter().chain(others).collect()
-    }
-
-    /// Deltas appended, and deltas that the log held already.
-    #[must_use]
-    pub fn appended(&self) -> (u64, u64) {
-        (self.outbox.deltas, self.outbox.muted)
-    }
-
     fn progress(&self) -> Progress {
         // What is held has not happened yet for the rows: their `now` must not run ahead of it.
         let highest = if self.merge.held() == 0 && self.behind.is_empty() {
@@ -257,6 +212,9 @@ impl WindowsWork {
             let is_current = self.identity.is_current(block.generation, &head.source);
             let source = self.merge.open(&head.source);
             let Verdict::Apply { from } = verdict else {
+                if verdict == Verdict::Beyond {
+                    continue;
+                }
                 self.tally.ledger_duplicates += entries.len() as u64;
                 // Another writer has read as far, and said so first; but what this one says of the source counts.
                 if is_current && self.identity.known.ledger.next(&head.source) == Some(head.span.to) {
@@ -443,6 +401,7 @@ impl Work for WindowsWork {
         record: &&[u8],
         effects: &mut dyn Effects,
     ) -> Result<(), StageError> {
+        self.identity.reads_on();
         match kind_of(record).map_err(|error| self.identity.wire(offset, error))? {
             Kind::Opening => self.opening(offset, record, effects),
             Kind::Founding => self.founding(offset, record),
@@ -452,11 +411,20 @@ impl Work for WindowsWork {
 
     fn reached(&mut self, _input: EventsInput, _effects: &mut dyn Effects) {}
 
+    fn is_whole(&self) -> bool {
+        self.gaps().next().is_none()
+    }
+
     fn live(&mut self, _effects: &mut dyn Effects) -> Result<(), StageError> {
         Ok(())
     }
 
+    fn at_end(&mut self, _input: EventsInput, _effects: &mut dyn Effects) {
+        self.identity.at_end();
+    }
+
     fn clock(&mut self, clock: Clock, effects: &mut dyn Effects) -> Result<(), StageError> {
+        self.identity.look_at_gaps(clock.monotonic_ms)?;
         if clock.monotonic_ms >= self.next_repeat_ms {
             self.next_repeat_ms = clock.monotonic_ms.saturating_add(REPEAT_INTERVAL_MS);
             self.outbox.tell_again();

@@ -48,7 +48,7 @@ pub use opening::{Opening, Origin, founded, founding};
 pub use pairs::{DeltaScratch, PairEntry, PairsBlock, PairsWriter, Translation};
 pub use totals::{TotalEntry, TotalOf, TotalsBlock, TotalsHead, TotalsWriter};
 
-use crate::position::{Checkpoint, SourcePartition};
+use crate::position::{Checkpoint, Position, SourcePartition};
 
 /// What the pairs log is called where it is a source.
 pub const PAIRS_SOURCE: &str = "pairs";
@@ -58,6 +58,8 @@ pub const PAIRS_SOURCE: &str = "pairs";
 pub struct SectionEnd {
     /// The source partition.
     pub source: SourcePartition,
+    /// Where the section starts; `None` where the block chains to nothing.
+    pub from: Option<Position>,
     /// How far the block goes, and what was read there.
     pub checkpoint: Checkpoint,
     /// How far behind the source is, and the generation of the writer that says so; `None` where that is not said.
@@ -72,11 +74,11 @@ pub fn section_ends(block: &[u8]) -> Result<Vec<SectionEnd>, WireError> {
     let of_sections = |generation: u64, sections: Vec<Section>| {
         let end = |Section { head, .. }: Section| {
             let (checkpoint, standing) = (head.checkpoint(), Some((generation, head.lag)));
-            SectionEnd { source: head.source, checkpoint, standing }
+            SectionEnd { source: head.source, from: Some(head.span.from), checkpoint, standing }
         };
         sections.into_iter().map(end).collect()
     };
-    let of_mark = |source, checkpoint| SectionEnd { source, checkpoint, standing: None };
+    let of_mark = |source, checkpoint| SectionEnd { source, from: None, checkpoint, standing: None };
     match kind_of(block)? {
         Kind::Events => {
             let EventsBlock { generation, sections, .. } = EventsBlock::decode(block)?;

@@ -221,17 +221,21 @@ fn an_opening_mark_reads_as_it_was_written() {
 #[test]
 fn section_ends_are_what_a_restarting_writer_must_know() {
     let read = |position| Checkpoint { position, checksum: Some(0xABCD_EF01) };
-    let end = |source: &str, number, checkpoint, standing| SectionEnd {
+    let end = |source: &str, number, from, checkpoint, standing| SectionEnd {
         source: SourcePartition::new(source, number),
+        from,
         checkpoint,
         standing,
     };
     let ends = section_ends(&events_block()).unwrap();
-    let of_shop = end("shop", 3, read(at(307, 0)), Some((300, Lag::Behind)));
-    assert_eq!(ends, [of_shop, end("carts", 3, Checkpoint::origin(at(0, 0)), Some((300, Lag::History)))]);
-    let of_events = end("events", 3, read(at(7, 21)), Some((301, Lag::Behind)));
+    let of_shop = end("shop", 3, Some(at(40, 0)), read(at(307, 0)), Some((300, Lag::Behind)));
+    assert_eq!(
+        ends,
+        [of_shop, end("carts", 3, Some(at(0, 0)), Checkpoint::origin(at(0, 0)), Some((300, Lag::History)))]
+    );
+    let of_events = end("events", 3, Some(at(7, 1)), read(at(7, 21)), Some((301, Lag::Behind)));
     assert_eq!(section_ends(&pairs_block()).unwrap(), [of_events]);
-    let origin = end("b", 0, Checkpoint::origin(at(1 << 40, 0)), None);
+    let origin = end("b", 0, None, Checkpoint::origin(at(1 << 40, 0)), None);
     assert_eq!(section_ends(&opening().encode()).unwrap()[1], origin);
 }
 

@@ -106,7 +106,7 @@ impl House {
     }
 
     /// Those that run have a tick each. Who was overtaken without a word, and asks for what its successors have trimmed, is ended by
-    /// that, and started again, as a process is.
+    /// that, and started again, as a process is; so is who finds that what it wrote was lost.
     pub fn tick(&mut self) {
         for number in 0..self.instances.len() {
             if !self.is_paused[number] {
@@ -117,10 +117,13 @@ impl House {
 
     fn turn(&mut self, number: usize) {
         if let Err(error) = self.instances[number].flush() {
-            let is_trimmed = error.to_string().contains("is asked for, but it starts at");
-            assert!(self.snapshots.is_some() && is_trimmed, "{error:#}");
+            let error = format!("{error:#}");
+            let is_trimmed = self.snapshots.is_some() && error.contains("is asked for, but it starts at");
+            // It looks at the log that it writes anew, and finds that what it has read is not there.
+            let has_lost = self.lost() > 0 && error.contains("but the events log holds it up to");
+            assert!(is_trimmed || has_lost, "{error}");
             self.instances[number].restart().unwrap();
-            self.note("found its input trimmed");
+            self.note(if is_trimmed { "found its input trimmed" } else { "found its output lost" });
         }
     }
 
@@ -133,8 +136,27 @@ impl House {
         *self.happened.entry(what).or_default() += 1;
     }
 
+    /// Blocks that brokers acknowledged, and do not hold.
+    fn lost(&self) -> usize {
+        let mut lost = 0;
+        self.log.with_faults(|faults| lost = faults.lost);
+        lost
+    }
+
+    /// What was lost comes again when its writers start again: whoever reads it has stopped, and those who supervise start everything.
+    fn start_all_again(&mut self) {
+        self.log.with_faults(|faults| (faults.lost, faults.lose_next) = (0, None));
+        self.is_paused.fill(false);
+        self.instances.iter_mut().for_each(|instance| instance.restart().unwrap());
+        self.note("all started after a loss");
+    }
+
     /// One thing happens, or nothing.
     pub fn happen(&mut self, random: &mut Random) {
+        // Where states are kept, not for long: what is trimmed behind a state that rests on what is lost cannot be sent again.
+        if self.lost() > 0 && (self.snapshots.is_some() || random.chance(30)) {
+            self.start_all_again();
+        }
         let chosen = usize::try_from(random.below(self.instances.len() as u64)).unwrap();
         let group = GROUPS[usize::try_from(random.below(GROUPS.len() as u64)).unwrap()];
         match random.below(100) {
@@ -174,6 +196,10 @@ impl House {
                 let step_ms = if random.chance(50) { HOUR_MS } else { -HOUR_MS };
                 self.clocks.put(self.clocks.now().wall_ms + step_ms);
                 self.note("clock put");
+            }
+            24 if self.lost() == 0 => {
+                let log = if random.chance(50) { Log::Events } else { Log::Pairs };
+                self.log.with_faults(|faults| faults.lose_next = Some(log));
             }
             20..24 => {
                 if let Some(what) = self.damage_snapshot(random) {
@@ -231,6 +257,10 @@ impl House {
     /// One is silent while the others come to rest on brokers that are well; then it goes on, too, and what it still had in
     /// hand lands.
     pub fn rest(&mut self, silent: Option<usize>, apart: bool, crash: bool) {
+        self.log.with_faults(|faults| faults.lose_next = None);
+        if self.lost() > 0 {
+            self.start_all_again();
+        }
         self.is_paused.fill(false);
         if let Some(silent) = silent {
             self.is_paused[silent] = true;
@@ -523,7 +553,7 @@ fn assert_tried(what: &[&'static str], happened: &BTreeMap<&'static str, usize>)
     }
 }
 
-const ALL: [&str; 11] = [
+const ALL: [&str; 12] = [
     "paused",
     "expelled while paused",
     "continued",
@@ -532,6 +562,7 @@ const ALL: [&str; 11] = [
     "lost",
     "expelled",
     "clock put",
+    "all started after a loss",
     "events appended again",
     "pairs appended again",
     "lists that landed late",

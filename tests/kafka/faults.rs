@@ -158,6 +158,8 @@ fn an_instance_that_stood_still_leaves_no_stale_list_and_counts_nothing_twice() 
 
     house.assert_counts(&[&one, &two], &events, "after a pause");
     assert_lists(&house, &events);
+    let said = |service: &Instance| service.log().matches("the process slept for").count();
+    assert!(said(&two) >= 3 && said(&one) == 0, "each of its workers begins again, by its own look\n{}", two.log());
     one.stop();
     two.stop();
 }

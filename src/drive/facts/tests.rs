@@ -4,7 +4,7 @@ use super::*;
 use crate::drive::memory::{Kept, MemoryTransport};
 use crate::drive::transport::Topic;
 use crate::drive::{
-    Clocks, Desk, MemoryLog, Pipeline, Plan, Questions, SetClocks, Setup, Sink, Vigil, Wake, Witness, plan,
+    Clocks, Desk, MemoryLog, Pipeline, Plan, Questions, SetClocks, Setup, Sink, Tenure, Vigil, Wake, Witness, plan,
 };
 use crate::event::UserKeys;
 use crate::facts::Stock;
@@ -88,6 +88,7 @@ impl Bench {
             vigil: Arc::new(Vigil::new("facts-0", Arc::default(), &self.health)),
             wake: Wake::default(),
             clock: Arc::clone(&self.clocks) as Arc<dyn Clocks>,
+            tenure: Tenure::endless(),
             desk: Desk::new(Arc::clone(&self.health)),
             health: Arc::clone(&self.health),
             metrics: Arc::clone(&self.metrics),

@@ -15,6 +15,7 @@ use super::transport::{Appending, Bounds, LogFailure, Topic};
 use crate::intake::{Around, Record};
 use crate::position::{NextOffset, Partition};
 use crate::stage::Log;
+use crate::wire::{Kind, kind_of};
 use std::cell::{RefCell, RefMut};
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
@@ -130,6 +131,11 @@ pub struct Faults {
     pub slow_percent: u64,
     /// Whether every block of events and pairs is appended twice, as by a writer that crashed.
     pub resend: bool,
+    /// The next block of this log is acknowledged, and does not stand there: as by a broker that has forgotten the writer, and takes its
+    /// second batch for the first.
+    pub lose_next: Option<Log>,
+    /// How many were lost like that.
+    pub lost: usize,
     /// State of the generator.
     seed: u64,
 }
@@ -328,10 +334,24 @@ impl Logs {
         let copies = if self.faults.resend && matches!(log, Log::Events | Log::Pairs) { 2 } else { 1 };
         let held = self.topics.get_mut(&Topic::Log(log))?.get_mut(partition.index())?;
         let offset = held.high;
+        if self.faults.lose_next == Some(log) && is_block(&record) {
+            self.faults.lose_next = None;
+            self.faults.lost += 1;
+            return Some(offset);
+        }
         for _ in 1..copies {
             held.append(NextOffset(0), record.clone());
         }
         held.append(NextOffset(0), record);
         Some(offset)
     }
+}
+
+/// Whether it says how far a source has been read: no mark of who writes the log.
+fn is_block(record: &Kept) -> bool {
+    record
+        .value
+        .as_deref()
+        .and_then(|block| kind_of(block).ok())
+        .is_some_and(|kind| matches!(kind, Kind::Events | Kind::Pairs))
 }

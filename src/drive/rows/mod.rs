@@ -9,6 +9,7 @@ mod keeping;
 mod landed;
 mod take_over;
 
+use crate::drive::gaps::Gaps;
 use crate::drive::snapshots::{Keeping as _, Saver};
 use crate::drive::tail::Tail;
 use crate::drive::transport::{Change, Follower, Message, Next, Reader, Topic, Transport, Writer};
@@ -45,6 +46,7 @@ struct Owned {
     older: Option<Older>,
     follower: RowsFollower,
     lag: LagFollower,
+    gaps: Gaps,
 }
 
 impl Owned {
@@ -223,7 +225,6 @@ impl<T: Transport> RowsWorker<T> {
         Ok(false)
     }
 
-    /// Tells stages what has landed on their lists; says whether that was nothing.
     /// Tells stages where their own lists stand: these need not be read back.
     fn pass_own(&mut self) -> anyhow::Result<()> {
         let mut is_to_follow = false;
@@ -399,6 +400,7 @@ impl<T: Transport> Worker for RowsWorker<T> {
             let left = self.reader.lag(partition, next, true);
             owned.follower.update(&rows_tallies(owned.stage.work(), &owned.delay));
             owned.lag.update(left, age_ms(left, owned.newest_ms, now));
+            owned.gaps.tell(Log::Pairs, partition, self.hands.plan.gap_wait_ms, owned.stage.work().gaps());
             self.saver.show(partition, next, now.monotonic_ms);
             self.hands.ties.desk.set(StageName::Rows, partition, state(owned.stage.phase(), left));
             offsets.push((partition, next));

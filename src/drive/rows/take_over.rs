@@ -5,6 +5,7 @@
 
 use super::landed::Older;
 use super::{Owned, RowsWorker};
+use crate::drive::gaps::Gaps;
 use crate::drive::plan::Plan;
 use crate::drive::recovery::{Refusal, holds_from, start};
 use crate::drive::scan::{Offsets, blocks_at, scan};
@@ -234,6 +235,7 @@ impl<T: Transport> RowsWorker<T> {
             older,
             follower,
             lag,
+            gaps: Gaps::default(),
         };
         let known = checkpoint.map(|checkpoint| Inherited::Checkpoint {
             output: partition.index(),
@@ -290,7 +292,10 @@ const NOTHING: Bounds = Bounds { low: NextOffset(0), high: NextOffset(0), is_str
 
 /// Work that knows nothing yet.
 fn new_work(plan: &Plan, partition: Partition) -> RowsWork {
-    RowsWork::new(partition, plan.pairs_partitions, &plan.setup.counting, plan.identities().pairs, &plan.setup.rows)
+    let (setup, pairs) = (&plan.setup, plan.identities().pairs);
+    let mut work = RowsWork::new(partition, plan.pairs_partitions, &setup.counting, pairs, &setup.rows);
+    work.set_gap_wait(plan.gap_wait_ms);
+    work
 }
 
 /// Whether a partition of the totals log is there from `from` on, and has been as far: it may have lost neither its start nor its end.

@@ -2,6 +2,7 @@
 
 mod keeping;
 
+use crate::drive::gaps::Gaps;
 use crate::drive::plan::Plan;
 use crate::drive::recovery::{holds_from, may_found, start};
 use crate::drive::scan::{LogScan, are_whole, blocks_at};
@@ -32,6 +33,7 @@ struct Owned {
     follower: WindowsFollower,
     lag: LagFollower,
     muted: LogFollower,
+    gaps: Gaps,
 }
 
 /// The worker.
@@ -187,6 +189,7 @@ impl<T: Transport> WindowsWorker<T> {
             follower: metrics.windows(partition),
             lag: metrics.lag(StageName::Windows, &source),
             muted: metrics.log(Log::Pairs.name()),
+            gaps: Gaps::default(),
         };
         self.owned.insert(partition, owned);
         self.saver.meet(partition, &begun, left, self.hands.now());
@@ -246,7 +249,7 @@ impl<T: Transport> WindowsWorker<T> {
 /// Work that knows nothing yet.
 fn new_work(plan: &Plan, partition: Partition) -> WindowsWork {
     let (identities, setup) = (plan.identities(), &plan.setup);
-    WindowsWork::new(
+    let mut work = WindowsWork::new(
         partition,
         plan.pairs_partitions,
         &setup.counting,
@@ -254,7 +257,9 @@ fn new_work(plan: &Plan, partition: Partition) -> WindowsWork {
         identities.pairs,
         setup.merge_bytes_max,
         setup.limits,
-    )
+    );
+    work.set_gap_wait(plan.gap_wait_ms);
+    work
 }
 
 impl<T: Transport> WindowsWorker<T> {
@@ -327,6 +332,7 @@ impl<T: Transport> Worker for WindowsWorker<T> {
             let left = self.reader.lag(partition, next, true);
             owned.follower.update(&windows_tallies(owned.stage.work()));
             owned.lag.update(left, age_ms(left, owned.newest_ms, now));
+            owned.gaps.tell(Log::Events, partition, self.hands.plan.gap_wait_ms, owned.stage.work().gaps());
             self.saver.show(partition, next, now.monotonic_ms);
             owned.muted.update(&LogTallies { muted: owned.stage.work().appended().1, ..LogTallies::default() });
             self.hands.ties.desk.set(StageName::Windows, partition, state(owned.stage.phase(), left));

@@ -17,6 +17,7 @@ impl RowsWork {
         record: &[u8],
         effects: &mut dyn Effects,
     ) -> Result<(), StageError> {
+        self.identity.reads_on();
         let kind = kind_of(record).map_err(|error| self.identity.wire(offset, error))?;
         let checksum = checksum_of_block(record).map_err(|error| self.identity.wire(offset, error))?;
         self.checkpoints.pass(offset, || checksum).map_err(refused(&self.pairs, offset))?;
@@ -51,7 +52,7 @@ impl RowsWork {
             let verdict = self.identity.verdict(offset, head)?;
             self.identity.known.facts.section(block.generation, head);
             let Verdict::Apply { from } = verdict else {
-                self.tally.ledger_duplicates += entries.len() as u64;
+                self.tally.ledger_duplicates += if verdict == Verdict::Beyond { 0 } else { entries.len() as u64 };
                 continue;
             };
             let is_current = self.identity.is_current(block.generation, &head.source);

@@ -28,7 +28,7 @@ use super::{Clock, Identity, Inherited, RowsInput, Work};
 use crate::facts::Facts;
 use crate::items::ItemId;
 use crate::list_key::{Base, ListName};
-use crate::position::{Checkpoint, NextOffset, Partition, SourcePartition};
+use crate::position::{Checkpoint, Gap, NextOffset, Partition, SourcePartition};
 use crate::publish::{Due, Lists, Publisher};
 use crate::rank::{Beside, Explanation, List, Ranker, explain_beside};
 use crate::relation::Relation;
@@ -203,6 +203,16 @@ impl RowsWork {
         &self.rows
     }
 
+    /// How long something may be missing from the log before the stage stops.
+    pub fn set_gap_wait(&mut self, gap_wait_ms: i64) {
+        self.identity.set_gap_wait(gap_wait_ms);
+    }
+
+    /// What is missing from the log of pairs.
+    pub fn gaps(&self) -> impl Iterator<Item = Gap<'_>> {
+        self.identity.known.ledger.gaps()
+    }
+
     /// What the state that was taken up knows of published lists does not count: the lists log is another one.
     pub fn forget_published(&mut self) {
         self.publisher.forget_all();
@@ -338,6 +348,10 @@ impl Work for RowsWork {
         self.wants_lists &= input != RowsInput::Lists;
     }
 
+    fn is_whole(&self) -> bool {
+        self.gaps().next().is_none()
+    }
+
     fn live(&mut self, _effects: &mut dyn Effects) -> Result<(), StageError> {
         if let (Some(own), Some(found)) = (self.epoch, self.epoch_above) {
             return Err(StageError::EpochLost { partition: self.partition, own, found });
@@ -350,7 +364,14 @@ impl Work for RowsWork {
         Ok(())
     }
 
+    fn at_end(&mut self, input: RowsInput, _effects: &mut dyn Effects) {
+        if input == RowsInput::Pairs {
+            self.identity.at_end();
+        }
+    }
+
     fn clock(&mut self, clock: Clock, effects: &mut dyn Effects) -> Result<(), StageError> {
+        self.identity.look_at_gaps(clock.monotonic_ms)?;
         if self.clocked == Clocked::Wall {
             self.wall_ms = clock.wall_ms;
             self.clock_ms = self.clock_ms.max(clock.monotonic_ms);
