@@ -73,3 +73,6 @@ fn facts_of(head: &Head) -> Option<PartitionFacts> {
 fn trimmed_to(offset: u64) -> NextOffset {
     NextOffset(offset.saturating_sub(1))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,6 @@
 //! Which snapshot may be started from, what comes of several partitions at once, and a store that does not say.
 
+use super::super::tests::{self, snapshots, snapshots_in};
 use super::*;
 use crate::saved::{SavedError, Saving, frame};
 use crate::snapshot::{Encoder, SnapshotStore};
@@ -38,7 +39,7 @@ fn a_store_that_does_not_answer_is_waited_for_and_told_by_its_name_until_it_does
 #[test]
 fn a_store_that_cannot_be_used_is_waited_for_while_the_process_runs() {
     let folder = tempfile::tempdir().unwrap();
-    let snapshots = snapshots(SnapshotStore::open(folder.path().to_str().unwrap()).unwrap());
+    let snapshots = snapshots_in(SnapshotStore::open(folder.path().to_str().unwrap()).unwrap());
     let (health, vigil) = vigil();
     let scope = folder.path().join("x");
     std::fs::write(&scope, "no folder").unwrap();
@@ -63,7 +64,7 @@ fn a_store_that_cannot_be_used_is_waited_for_while_the_process_runs() {
 #[test]
 fn a_store_that_has_lost_its_id_with_all_that_it_held_is_waited_for_where_the_log_needs_it() {
     let folder = tempfile::tempdir().unwrap();
-    let snapshots = snapshots(SnapshotStore::open(folder.path().to_str().unwrap()).unwrap());
+    let snapshots = snapshots_in(SnapshotStore::open(folder.path().to_str().unwrap()).unwrap());
     let id = folder.path().join("store-id");
     let kept = std::fs::read(&id).unwrap();
     std::fs::remove_file(&id).unwrap();
@@ -84,20 +85,6 @@ fn a_store_that_has_lost_its_id_with_all_that_it_held_is_waited_for_where_the_lo
     assert_eq!(found.unwrap(), [], "there is none, and that is true");
 }
 
-fn snapshots(store: SnapshotStore) -> Snapshots {
-    let store_id = store.id().unwrap();
-    Snapshots {
-        store,
-        scope: "x".into(),
-        store_id,
-        interval_ms: 1,
-        keep: 2,
-        keep_events_ms: None,
-        instance: "one".into(),
-        is_inline: true,
-    }
-}
-
 /// Of rows, partition 0, of a log that is trimmed to 4 and ends at 9.
 fn wanted() -> Wanted {
     let bounds = Bounds { low: NextOffset(4), high: NextOffset(9), is_stream: true };
@@ -106,22 +93,7 @@ fn wanted() -> Wanted {
 
 /// One that may be used.
 fn head(snapshots: &Snapshots) -> Head {
-    Head {
-        stage: "rows".to_owned(),
-        partition: 0,
-        log_id: 1,
-        store_id: snapshots.store_id,
-        identity: 11,
-        partitions: (2, 3),
-        offset: 7,
-        checksum: Some(77),
-        epoch: None,
-        inputs: Vec::new(),
-        facts: Vec::new(),
-        written_at_ms: 0,
-        written_by: "one".to_owned(),
-        state_format: STATE_FORMAT,
-    }
+    Head { checksum: Some(77), ..tests::head(snapshots, 7) }
 }
 
 fn nothing_lost(_: &[(Partition, &Head)]) -> anyhow::Result<BTreeMap<Partition, Refusal>> {
@@ -139,7 +111,7 @@ fn write(snapshots: &Snapshots, offset: u64, head: &Head) -> Found {
 
 /// What comes of a head that differs from a good one by `change`, where the record before its offset has the checksum `found`.
 fn judged(change: impl FnOnce(&mut Head), found: Option<u32>) -> Result<u64, String> {
-    let snapshots = snapshots(SnapshotStore::open("memory:").unwrap());
+    let snapshots = snapshots();
     let mut head = head(&snapshots);
     change(&mut head);
     let object = write(&snapshots, head.offset, &head);
@@ -313,7 +285,7 @@ fn started(snapshots: &Snapshots, partitions: &[u32]) -> (Vec<Option<u64>>, usiz
 #[test]
 fn partitions_loaded_at_once_each_start_from_their_own_newest_good_snapshot() {
     for is_inline in [true, false] {
-        let snapshots = Snapshots { is_inline, ..snapshots(SnapshotStore::open("memory:").unwrap()) };
+        let snapshots = Snapshots { is_inline, ..snapshots() };
         (0..8).filter(|number| *number != 3).for_each(|number| store(&snapshots, number, 10, None, None));
         (0..4).for_each(|number| store(&snapshots, number, 20, Some(number * 13), None));
         store(&snapshots, 5, 30, None, Some(CHUNKS - 1));
@@ -339,7 +311,7 @@ fn needed(partition: Partition, head: &Head, low: u64) -> Option<(Partition, Ref
 
 #[test]
 fn one_behind_which_another_log_is_trimmed_is_passed_over_before_it_is_loaded_and_the_newest_tells_what_is_missing() {
-    let snapshots = snapshots(SnapshotStore::open("memory:").unwrap());
+    let snapshots = snapshots();
     for (number, offset) in [(0, 10), (0, 20), (1, 10), (1, 20), (2, 20)] {
         store(&snapshots, number, offset, None, None);
     }
@@ -365,7 +337,7 @@ fn one_behind_which_another_log_is_trimmed_is_passed_over_before_it_is_loaded_an
 #[test]
 fn a_partition_whose_logs_are_trimmed_while_states_are_loaded_is_chosen_anew_by_what_is_there_then() {
     for is_inline in [true, false] {
-        let snapshots = Snapshots { is_inline, ..snapshots(SnapshotStore::open("memory:").unwrap()) };
+        let snapshots = Snapshots { is_inline, ..snapshots() };
         (0..3).for_each(|number| store(&snapshots, number, 20, None, None));
         let (asked, wanted_of) = (Cell::new(0), RefCell::new(Vec::new()));
         // The log has grown since, and is asked again: a newer one is not ahead of it.
@@ -393,7 +365,7 @@ fn a_partition_whose_logs_are_trimmed_while_states_are_loaded_is_chosen_anew_by_
 
 #[test]
 fn a_choice_is_not_begun_anew_without_end() {
-    let snapshots = snapshots(SnapshotStore::open("memory:").unwrap());
+    let snapshots = snapshots();
     let asked = Cell::new(0_usize);
     (0..2).for_each(|number| store(&snapshots, number, 20, None, None));
     // Every time all is there before they are loaded, and not when they are.

@@ -1,5 +1,6 @@
 //! A snapshot that is taken, turn by turn: a store that is slow, or stands still.
 
+use super::super::tests::snapshots;
 use super::*;
 
 fn taking(orders: SyncSender<Order>, outcome: Receiver<Result<Published, StoreError>>) -> Taking {
@@ -91,19 +92,4 @@ fn one_that_is_encoded_is_given_up_too_and_so_is_the_worker_that_has_too_many_of
     assert!(!is_due(&saver), "their threads are held by the store");
     stuck.pop();
     assert!(is_due(&saver), "one has ended");
-}
-
-fn snapshots() -> Snapshots {
-    let store = crate::snapshot::SnapshotStore::open("memory:").unwrap();
-    let store_id = store.id().unwrap();
-    Snapshots {
-        store,
-        scope: "x".into(),
-        store_id,
-        interval_ms: 1,
-        keep: 2,
-        keep_events_ms: None,
-        instance: "one".into(),
-        is_inline: true,
-    }
 }

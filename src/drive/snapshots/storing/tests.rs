@@ -1,27 +1,12 @@
 //! One snapshot after the other is stored: which of them stay, and what is trimmed by them.
 
-use super::super::STATE_FORMAT;
+use super::super::tests::{head, snapshots};
 use super::*;
 use crate::position::NextOffset;
 use std::io::Read as _;
 
 fn job(snapshots: &Snapshots, offset: u64, totals_to: u64) -> Job {
-    let head = Head {
-        stage: "rows".to_owned(),
-        partition: 0,
-        log_id: 1,
-        store_id: snapshots.store_id,
-        identity: 1,
-        partitions: (1, 1),
-        offset,
-        checksum: None,
-        epoch: None,
-        inputs: vec![(Log::Totals.name().to_owned(), 0, totals_to)],
-        facts: Vec::new(),
-        written_at_ms: 0,
-        written_by: "one".to_owned(),
-        state_format: STATE_FORMAT,
-    };
+    let head = Head { inputs: vec![(Log::Totals.name().to_owned(), 0, totals_to)], ..head(snapshots, offset) };
     let (snapshots, partition) = (snapshots.clone(), Partition(0));
     let (counted, metrics, moved) = (Counted::default(), Arc::new(Metrics::new().unwrap()), Arc::default());
     Job {
@@ -35,21 +20,6 @@ fn job(snapshots: &Snapshots, offset: u64, totals_to: u64) -> Job {
         counted,
         metrics,
         moved,
-    }
-}
-
-fn snapshots() -> Snapshots {
-    let store = crate::snapshot::SnapshotStore::open("memory:").unwrap();
-    let store_id = store.id().unwrap();
-    Snapshots {
-        store,
-        scope: "x".into(),
-        store_id,
-        interval_ms: 1,
-        keep: 2,
-        keep_events_ms: None,
-        instance: "one".into(),
-        is_inline: true,
     }
 }
 
