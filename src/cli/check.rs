@@ -310,19 +310,21 @@ fn tried(
     let mapping = assembly::mapping(source)?;
     let mut tried = sample::Tried::new(settings, Arc::new(mapping), args.show_users);
     let topic = source.topic.as_deref().unwrap_or_default();
-    for record in &taken.records {
+    each_record(topic, taken, |place, record| tried.record(place, record, registry))?;
+    Ok(tried)
+}
+
+/// Each record that was taken of a topic, with its place.
+fn each_record(
+    topic: &str,
+    taken: &Taken,
+    mut each: impl FnMut(&str, &Record<'_>) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    taken.records.iter().try_for_each(|record| {
         let headers: Vec<(&str, &[u8])> =
             record.headers.iter().map(|(name, value)| (name.as_str(), value.as_slice())).collect();
         let place = format!("{topic}-{}@{}", record.partition, record.offset);
-        let record = Record {
-            topic,
-            key: record.key.as_deref(),
-            value: record.value.as_deref(),
-            timestamp_ms: record.timestamp_ms,
-            headers: &headers,
-            around: None,
-        };
-        tried.record(&place, &record, registry)?;
-    }
-    Ok(tried)
+        let (key, value) = (record.key.as_deref(), record.value.as_deref());
+        each(&place, &Record { topic, key, value, timestamp_ms: record.timestamp_ms, headers: &headers, around: None })
+    })
 }

@@ -38,9 +38,9 @@ pub(super) struct FactsRead {
     pub(super) first: Option<String>,
 }
 
-/// What files say; where topics are configured that is told, as they are not read here.
-pub(super) fn of_files(settings: &Settings) -> anyhow::Result<Option<Arc<Facts>>> {
-    let Some(known) = known(settings)? else { return Ok(None) };
+/// What files say, and how many facts of them are refused; where topics are configured that is told, as they are not read here.
+pub(super) fn of_files(settings: &Settings) -> anyhow::Result<(Option<Arc<Facts>>, u64)> {
+    let Some(known) = known(settings)? else { return Ok((None, 0)) };
     for source in settings.facts.sources.iter().filter(|source| source.topic.is_some()) {
         let name = source.kind().name();
         tracing::info!(
@@ -49,10 +49,11 @@ pub(super) fn of_files(settings: &Settings) -> anyhow::Result<Option<Arc<Facts>>
     }
     known.tell();
     if known.files.is_empty() {
-        return Ok(None);
+        return Ok((None, 0));
     }
     known.facts.complete();
-    Ok(Some(known.facts))
+    let refused = known.files.iter().map(|read| read.refused).sum();
+    Ok((Some(known.facts), refused))
 }
 
 /// The table with what files say in it; none where the settings name neither a file nor a topic.

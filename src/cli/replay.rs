@@ -10,6 +10,7 @@ use super::{Outcome, Sets, apart, assembly, facts, files, findings, sample, sett
 use crate::config::{Flag, Settings};
 use crate::drive::{MemoryLog, Pipeline, Sink};
 use crate::event::{EventTime, EventType};
+use crate::facts::Facts;
 use crate::findings::Kind;
 use crate::intake::{Reason, Reject};
 use crate::list_key::ListName;
@@ -39,8 +40,8 @@ const REJECTS_TOLD_MAX: u64 = 100;
 const HELP: &str = "\
 Several files are several sources, merged by event time. With sources in the settings, \
 SOURCE=FILE reads a file by the mapping of that source; a FILE that is the file of a source needs no \
-name, nor does any FILE when there is one source only. Lines that cannot be used are told on stderr; \
-the exit code is 3 when there were any.
+name, nor does any FILE when there is one source only. Lines and facts that cannot be used are \
+told on stderr; the exit code is 3 when there were any.
 
 Examples:
   samenloop replay events.jsonl --lists lists.jsonl
@@ -134,7 +135,8 @@ pub(super) fn run(args: ReplayArgs, settings: Settings) -> anyhow::Result<Outcom
     let changes = args.changes.as_deref().map(create).transpose()?;
     let rejects = RejectNotes::new(settings.log.format, REJECTS_TOLD_MAX);
     let started = Instant::now();
-    let (mut pipeline, lines) = count(&args, &mut files, &settings, changes, rejects)?;
+    let (facts, refused) = facts::of_files(&settings)?;
+    let (mut pipeline, lines) = count(&args, &mut files, &settings, facts, changes, rejects)?;
     pipeline.rest()?;
     let seconds = started.elapsed().as_secs_f64();
 
@@ -164,7 +166,7 @@ pub(super) fn run(args: ReplayArgs, settings: Settings) -> anyhow::Result<Outcom
     }
     pipeline.sink().rejects.note_more();
     let rejected = pipeline.intake_tally().rejected();
-    Ok(findings::outcome(&found, rejected > 0, args.strict))
+    Ok(findings::outcome(&found, rejected + refused > 0, args.strict))
 }
 
 /// Shows the first `count` records of each file, and what they become.
@@ -201,11 +203,11 @@ fn count(
     args: &ReplayArgs,
     files: &mut [EventFile],
     settings: &Settings,
+    facts: Option<Arc<Facts>>,
     mut changes: Option<Box<dyn Write + Send>>,
     mut rejects: RejectNotes,
 ) -> anyhow::Result<(Pipeline<ReplaySink>, u64)> {
     let clocked = if args.changes.is_some() { Clocked::Events } else { Clocked::Wall };
-    let facts = facts::of_files(settings)?;
     loop {
         let inputs = files.iter().map(|file| file.input.clone()).collect();
         let mut log = MemoryLog::new(settings.logs.events_partitions, settings.logs.pairs_partitions);

@@ -211,7 +211,7 @@ fn prepare(settings: &Settings, sources: Vec<SourcePlan>, vigil: &Vigil) -> anyh
         }
         None => (None, None),
     };
-    let needs_registry = |feed: &FactsFeed| feed.sources.iter().any(|source| source.mapping.needs_registry());
+    let needs_registry = |feed: &FactsFeed| feed.sources.iter().any(|source| source.mapping.form().needs_registry());
     if feed.as_ref().is_some_and(needs_registry) && registry.is_none() {
         let what = "facts: records of a topic name their schemas by the ids of a schema registry, and none is set: set registry.url, or \
                     schema_file where they are bare Avro";

@@ -79,14 +79,16 @@ impl Facts {
         Ok(())
     }
 
-    /// Whether there is room for a verdict of this key beside those that are known.
-    #[must_use]
-    pub fn has_room_for(&self, shop: &str, key: VerdictKey<'_>) -> bool {
-        let place = fingerprint(shop, key.anchor.unwrap_or(key.other));
+    /// Whether [`Facts::set_verdict`] would take this one, as things stand.
+    ///
+    /// # Errors
+    /// When it would not fit.
+    pub fn has_room_for(&self, shop: &str, key: VerdictKey<'_>, verdict: &Verdict) -> Result<(), Refused> {
+        let item = key.anchor.unwrap_or(key.other);
         let table = if key.anchor.is_some() { &self.manual } else { &self.everywhere };
-        table.get(&place).is_none_or(|manual| {
-            manual.verdicts.len() < MANUAL_MAX || manual.verdicts.iter().any(|known| known.is_of(key))
-        })
+        let verdict = Verdict { list: key.list, other: Box::from(key.other), ..verdict.clone() };
+        let place = (fingerprint(shop, item), [shop, item]);
+        self.with(table, place, |manual| manual.set_verdict(key, Some(verdict))).map(drop)
     }
 
     /// Time passes: what people said begins or ends to hold. A clock that goes back counts as standing still.
@@ -146,6 +148,24 @@ impl Facts {
         (place, names): (u64, [&str; 2]),
         change: impl FnOnce(&mut Manual),
     ) -> Result<(), Refused> {
+        let (next, [bytes_before, bytes]) = self.with(table, (place, names), change)?;
+        if next.is_empty() {
+            table.remove(&place);
+        } else {
+            table.insert(place, Arc::new(next));
+        }
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.bytes.fetch_sub(bytes_before, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// What is said in a place with a change, and the bytes that it takes before and then.
+    fn with(
+        &self,
+        table: &DashMap<u64, Arc<Manual>>,
+        (place, names): (u64, [&str; 2]),
+        change: impl FnOnce(&mut Manual),
+    ) -> Result<(Manual, [usize; 2]), Refused> {
         let before = table.get(&place).map(|found| Arc::clone(&found)).unwrap_or_default();
         let mut next = Manual::clone(&before);
         (next.shop, next.item) = names.map(Box::from).into();
@@ -157,14 +177,7 @@ impl Facts {
         if bytes > bytes_before && self.bytes() + bytes - bytes_before > self.bytes_max {
             return Err(Refused::Memory);
         }
-        if next.is_empty() {
-            table.remove(&place);
-        } else {
-            table.insert(place, Arc::new(next));
-        }
-        self.bytes.fetch_add(bytes, Ordering::Relaxed);
-        self.bytes.fetch_sub(bytes_before, Ordering::Relaxed);
-        Ok(())
+        Ok((next, [bytes_before, bytes]))
     }
 }
 

@@ -229,6 +229,23 @@ fn of_one_anchor_so_much_is_kept_and_of_all_as_much_as_there_is_room_for() {
         refused += usize::from(said == Err(Refused::Manual));
     }
     assert_eq!(refused, 5);
+    let room = |facts: &Facts, other: &str| {
+        let key = VerdictKey { list: None, anchor: Some("a"), other };
+        facts.has_room_for(SHOP, key, &verdict(other, Ruling::Approve, None))
+    };
+    assert_eq!(room(&facts, "more"), Err(Refused::Manual));
+    assert_eq!(room(&facts, "7"), Ok(()), "what is known can change");
+    let small = Facts::new(2_000);
+    let fits = (0..100).take_while(|n| {
+        let other = format!("{n:0100}");
+        let (room, key) = (room(&small, &other), VerdictKey { list: None, anchor: Some("a"), other: &other });
+        let said = small.set_verdict(SHOP, key, Some(verdict(&other, Ruling::Approve, None)));
+        assert_eq!(said, room, "it is as was said");
+        room.is_ok()
+    });
+    let fits = fits.count();
+    assert!((3..20).contains(&fits), "{fits}");
+    assert_eq!(room(&small, "another"), Err(Refused::Memory));
     let small = Facts::new(2_000);
     let fits = (0..100).take_while(|n| small.set_stock(SHOP, &n.to_string(), Some(Stock::Out)).is_ok()).count();
     assert!((3..30).contains(&fits), "{fits}");

@@ -6,7 +6,7 @@
 use super::client::log_line;
 use super::reader::default;
 use crate::drive::LogFailure;
-use crate::facts::Facts;
+use crate::facts::{Facts, Refused};
 use crate::intake::{OwnVerdict, OwnVerdicts, Reason, Reject};
 use crate::list_key::{ListName, SHOP_WIDE};
 use crate::serve::verdicts::{VerdictFault, VerdictJob, VerdictSaid, WrittenVerdict, verdict_queue};
@@ -112,6 +112,17 @@ impl VerdictWriter {
     }
 }
 
+/// Readers of the topic would not take it: so it is not written.
+fn no_room(refused: Refused) -> VerdictFault {
+    match refused {
+        Refused::Memory => VerdictFault::Full(refused.to_string()),
+        _ => VerdictFault::Bad {
+            reason: Reason::TooMany.name(),
+            message: "there are as many verdicts as can be kept: take others back".to_owned(),
+        },
+    }
+}
+
 impl Writing {
     fn run(&self, queue: &Receiver<VerdictJob>) {
         while !self.stop.load(Ordering::Relaxed) {
@@ -139,9 +150,8 @@ impl Writing {
             VerdictSaid::TakeBack(ids) => self.own.taken_back(ids.each_ref().map(String::as_str)),
         };
         let verdict = verdict.map_err(bad)?;
-        if verdict.value.is_some() && !self.facts.has_room_for(&verdict.shop, verdict.key()) {
-            let message = "there are as many verdicts as can be kept: take others back".to_owned();
-            return Err(VerdictFault::Bad { reason: Reason::TooMany.name(), message });
+        if let Some(said) = &verdict.verdict {
+            self.facts.has_room_for(&verdict.shop, verdict.key(), said).map_err(no_room)?;
         }
         let (partition, offset) = self.write(&verdict)?;
         let OwnVerdict { shop, list, anchor, other, .. } = verdict;

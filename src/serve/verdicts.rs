@@ -59,6 +59,8 @@ pub enum VerdictFault {
         /// What is wrong, and where.
         message: String,
     },
+    /// There is no room for it in the table of facts.
+    Full(String),
     /// The brokers did not take it, or did not say so.
     NotWritten(String),
     /// The process ends.

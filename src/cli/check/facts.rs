@@ -1,10 +1,10 @@
 //! `samenloop check` of facts: what the settings' files hold, and whether the topics are there.
 
-use super::{CheckArgs, Report, SAMPLE_DEFAULT, Verdict};
+use super::{CheckArgs, Report, SAMPLE_DEFAULT, Verdict, each_record};
 use crate::cli::facts::{FactsRead, known};
 use crate::cli::{assembly, sample};
 use crate::config::{FactsSourceSettings, Settings};
-use crate::intake::{Plans, Record};
+use crate::intake::Plans;
 use crate::kafka::admin::Inspection;
 use crate::kafka::probe::{self, Taken};
 use crate::kafka::registry::Registry;
@@ -97,28 +97,18 @@ fn tried(
     let mapping = assembly::fact_mapping(source, settings.facts.low_stock)?;
     let topic = source.topic.as_deref().unwrap_or_default();
     let (mut plans, mut facts, mut refused, mut first) = (Plans::default(), 0, 0, None);
-    for record in &taken.records {
-        let headers: Vec<(&str, &[u8])> =
-            record.headers.iter().map(|(name, value)| (name.as_str(), value.as_slice())).collect();
-        let place = format!("{topic}-{}@{}", record.partition, record.offset);
-        let record = Record {
-            topic,
-            key: record.key.as_deref(),
-            value: record.value.as_deref(),
-            timestamp_ms: record.timestamp_ms,
-            headers: &headers,
-            around: None,
-        };
-        while let Some(id) = mapping.missing_schema(&plans, &record) {
+    each_record(topic, taken, |place, record| {
+        while let Some(id) = mapping.form().missing_schema(&plans, record) {
             sample::learn(mapping.form(), &mut plans, id, registry)?;
         }
-        mapping.decode(&plans, &record, |decoded| match decoded {
+        mapping.decode(&plans, record, |decoded| match decoded {
             Ok(_) => facts += 1,
             Err(reject) => {
                 refused += 1;
                 first.get_or_insert_with(|| format!("{place}: {reject}"));
             }
         });
-    }
+        Ok(())
+    })?;
     Ok((facts, refused, first))
 }

@@ -16,7 +16,7 @@ pub(in crate::cli) fn counted<S: Sink + 'static>(
     mut sink: impl FnMut(&[EventFile], Option<&mut S>) -> S,
 ) -> anyhow::Result<Pipeline<S>> {
     let mut taking = sink(files, None);
-    let facts = facts::of_files(settings)?;
+    let (facts, _refused) = facts::of_files(settings)?;
     loop {
         let inputs = files.iter().map(|file| file.input.clone()).collect();
         let log = MemoryLog::new(settings.logs.events_partitions, settings.logs.pairs_partitions);

@@ -11,7 +11,7 @@ mod topic;
 #[cfg(test)]
 mod tests;
 
-use self::topic::Followed;
+use self::topic::{Followed, Turn};
 use super::schemas::{Schemas, UNKNOWN_AGAIN_MS};
 use super::transport::{Rejects, Transport};
 use super::worker::{Hands, SECOND_MS, Ties, Worker};
@@ -159,10 +159,17 @@ impl<T: Transport> Worker for FactsWorker<T> {
     }
 
     fn read(&mut self) -> anyhow::Result<bool> {
-        let now = self.hands.now();
+        let mut turn = Turn {
+            now: self.hands.now(),
+            facts: &self.facts,
+            schemas: &mut self.schemas,
+            rejects: &mut self.rejects,
+            ties: &mut self.hands.ties,
+        };
+        let now = turn.now;
         let mut is_idle = true;
         for topic in &mut self.topics {
-            is_idle &= topic.read(&self.facts, &mut self.schemas, &mut self.rejects, &mut self.hands.ties, now)?;
+            is_idle &= topic.read(&mut turn)?;
         }
         let records: u64 = self.topics.iter().map(Followed::records).sum();
         if std::mem::replace(&mut self.records, records) != records {

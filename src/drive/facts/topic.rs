@@ -22,6 +22,15 @@ const BATCH_RECORDS: usize = 1024;
 /// and a catalogue with a mistake in all of its records would fill the rejects topic again each time. All are counted.
 pub const REJECTS_AT_START_MAX: u64 = 1000;
 
+/// What taking records works with.
+pub(super) struct Turn<'t, T: Transport> {
+    pub(super) facts: &'t Facts,
+    pub(super) schemas: &'t mut Schemas,
+    pub(super) rejects: &'t mut T::Rejects,
+    pub(super) ties: &'t mut Ties,
+    pub(super) now: Clock,
+}
+
 /// A partition that is read.
 struct Place {
     next: NextOffset,
@@ -118,7 +127,7 @@ impl<T: Transport> Followed<T> {
     pub(super) fn missing(&self) -> Option<String> {
         let name = self.source.topic.name();
         if self.places.is_empty() {
-            return Some(format!("the topic of facts.{name} is not there, or may not be read"));
+            return Some(format!("the topic of facts.{name} is not there"));
         }
         let left = self.places.values().filter(|place| !place.is_reached).map(|place| place.next.lag(place.until));
         let (partitions, left) = left.fold((0, 0), |(count, sum), left| (count + 1, sum + left));
@@ -149,22 +158,13 @@ impl<T: Transport> Followed<T> {
     }
 
     /// Takes what is at hand; says whether that was nothing.
-    pub(super) fn read(
-        &mut self,
-        facts: &Facts,
-        schemas: &mut Schemas,
-        rejects: &mut T::Rejects,
-        ties: &mut Ties,
-        now: Clock,
-    ) -> anyhow::Result<bool> {
+    pub(super) fn read(&mut self, turn: &mut Turn<'_, T>) -> anyhow::Result<bool> {
         if self.places.is_empty() {
             return Ok(true);
         }
         if let Some((partition, waiting)) = self.waiting.take() {
             let offset = waiting.offset;
-            let taken =
-                waiting.with(|record| self.take(partition, offset, record, facts, schemas, rejects, ties, now))?;
-            if !taken {
+            if !waiting.with(|record| self.take(partition, offset, record, turn))? {
                 self.waiting = Some((partition, waiting));
                 return Ok(true);
             }
@@ -181,7 +181,7 @@ impl<T: Transport> Followed<T> {
                 Next::Record(message) => {
                     let Some((partition, offset)) = message.place() else { continue };
                     let taken = with_record(&message, |record| {
-                        let taken = self.take(partition, offset, record, facts, schemas, rejects, ties, now)?;
+                        let taken = self.take(partition, offset, record, turn)?;
                         let waiting = (!taken).then(|| WaitingRecord::of(Rc::from(record.topic), offset, record));
                         anyhow::Ok(waiting)
                     })?;
@@ -196,28 +196,24 @@ impl<T: Transport> Followed<T> {
     }
 
     /// Tells a record's facts; false when it must wait for its schema.
-    #[expect(clippy::too_many_arguments)] // what a turn works with
     fn take(
         &mut self,
         partition: Partition,
         offset: NextOffset,
         record: &Record<'_>,
-        facts: &Facts,
-        schemas: &mut Schemas,
-        rejects: &mut T::Rejects,
-        ties: &mut Ties,
-        now: Clock,
+        turn: &mut Turn<'_, T>,
     ) -> anyhow::Result<bool> {
+        let now = turn.now;
         if self.retry_at_ms.is_some_and(|retry_at_ms| now.monotonic_ms < retry_at_ms) {
             return Ok(false);
         }
         let mapping = Arc::clone(&self.source.mapping);
-        while let Some(id) = mapping.missing_schema(&self.plans, record) {
-            ties.vigil.beat();
-            match schemas.ask(id, &self.name, now) {
-                Answered::Known(text) => mapping.learn(&mut self.plans, id, Learned::Schema(&text)),
-                Answered::Unusable(why) => mapping.learn(&mut self.plans, id, Learned::Unusable(&why)),
-                Answered::Unknown => mapping.learn(&mut self.plans, id, Learned::NotFound),
+        while let Some(id) = mapping.form().missing_schema(&self.plans, record) {
+            turn.ties.vigil.beat();
+            match turn.schemas.ask(id, &self.name, now) {
+                Answered::Known(text) => mapping.form().learn(&mut self.plans, id, Learned::Schema(&text)),
+                Answered::Unusable(why) => mapping.form().learn(&mut self.plans, id, Learned::Unusable(&why)),
+                Answered::Unknown => mapping.form().learn(&mut self.plans, id, Learned::NotFound),
                 Answered::AskAt(retry_at_ms) => {
                     self.retry_at_ms = Some(retry_at_ms);
                     return Ok(false);
@@ -230,7 +226,7 @@ impl<T: Transport> Followed<T> {
         mapping.decode(&self.plans, record, |decoded| {
             let told = decoded.and_then(|fact| {
                 tallies.shortened += u64::from(fact.shortened);
-                fact.tell(facts)
+                fact.tell(turn.facts)
             });
             if let Err(reject) = told {
                 *tallies.refused.entry(reject.reason.name()).or_default() += 1;
@@ -238,7 +234,7 @@ impl<T: Transport> Followed<T> {
             }
         });
         if let Some(reject) = first {
-            self.keep(partition, offset, record, &reject, rejects, ties)?;
+            self.keep(partition, offset, record, &reject, turn)?;
         }
         if let Some(place) = self.places.get_mut(&partition) {
             place.next = offset.after();
@@ -255,17 +251,16 @@ impl<T: Transport> Followed<T> {
         offset: NextOffset,
         record: &Record<'_>,
         reject: &Reject,
-        rejects: &mut T::Rejects,
-        ties: &mut Ties,
+        turn: &mut Turn<'_, T>,
     ) -> anyhow::Result<()> {
         let source = &SourcePartition { source: Arc::clone(&self.name), partition };
         tracing::debug!(%source, offset = offset.0, reason = reject.reason.name(), "{}", reject.message);
-        ties.witness.reject(source, offset, reject)?;
+        turn.ties.witness.reject(source, offset, reject)?;
         let is_at_start = self.places.get(&partition).is_some_and(|place| !place.is_reached);
         if is_at_start && self.kept_at_start >= REJECTS_AT_START_MAX {
             return Ok(());
         }
         self.kept_at_start += u64::from(is_at_start);
-        rejects.append(&Rejected { source, offset, reject, record })
+        turn.rejects.append(&Rejected { source, offset, reject, record })
     }
 }

@@ -5,8 +5,7 @@ use super::key::KeyForm;
 use super::number::{EXAMPLES, NumberForm, PLAIN};
 use super::spec::FactSpec;
 use crate::facts::FactsTopic;
-use crate::intake::Record;
-use crate::intake::avro::{Learned, Plans, SchemaFiles, SchemaId};
+use crate::intake::avro::SchemaFiles;
 use crate::intake::form::Form;
 use crate::intake::mapping::{Field, From, MappingError, Origin, Places, Plan, checked_list};
 use crate::intake::origin::{CleanSpec, FactOriginSpec, OriginSpec, TimeOriginSpec, TimeSpec};
@@ -211,23 +210,6 @@ impl FactMapping {
     /// [`MappingError`] names the file's setting and what is wrong with the schema.
     pub fn with_schemas(self, writer: Option<&str>, reader: Option<&str>) -> Result<Self, MappingError> {
         Ok(Self { form: self.form.with_schemas(writer, reader)?, ..self })
-    }
-
-    /// Whether records name schemas by the ids of a registry.
-    #[must_use]
-    pub fn needs_registry(&self) -> bool {
-        self.form.needs_registry()
-    }
-
-    /// The schema to [`FactMapping::learn`] before `record` can be read, if there is one.
-    #[must_use]
-    pub fn missing_schema(&self, plans: &Plans, record: &Record<'_>) -> Option<SchemaId> {
-        self.form.missing_schema(plans, record)
-    }
-
-    /// Takes in what the registry says of a schema.
-    pub fn learn(&self, plans: &mut Plans, id: SchemaId, learned: Learned<'_>) {
-        self.form.learn(plans, id, learned);
     }
 
     /// Where a field is looked for; of one that this kind of facts has not, nowhere.

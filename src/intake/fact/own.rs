@@ -7,20 +7,21 @@ use super::key::key_text;
 use super::mapping::FactMapping;
 use super::said::{Fact, Said};
 use super::spec::FactSpec;
-use crate::facts::{FactsTopic, VerdictKey};
+use crate::facts::{FactsTopic, Verdict, VerdictKey};
 use crate::intake::Record;
 use crate::intake::avro::Plans;
 use crate::intake::mapping::MappingError;
 use crate::intake::reject::{Reason, Reject, shortened};
 use crate::list_key::{ListName, SHOP_WIDE};
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 
 /// Makes records of verdicts.
 #[derive(Debug)]
 pub struct OwnVerdicts(FactMapping);
 
 /// A record of the topic of verdicts.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct OwnVerdict {
     /// Whose shop.
     pub shop: String,
@@ -32,6 +33,8 @@ pub struct OwnVerdict {
     pub other: String,
     /// The record's value; none takes the verdict back.
     pub value: Option<Vec<u8>>,
+    /// What the table learns of it; none where it is taken back.
+    pub verdict: Option<Verdict>,
 }
 
 impl OwnVerdict {
@@ -97,9 +100,10 @@ impl OwnVerdicts {
 }
 
 fn own(fact: Fact<'_>) -> Option<OwnVerdict> {
-    let Said::Verdict { list, anchor, other, .. } = fact.said else { return None };
-    let anchor = anchor.map(std::borrow::Cow::into_owned);
-    Some(OwnVerdict { shop: fact.shop.into_owned(), list, anchor, other: other.into_owned(), value: None })
+    let Said::Verdict { list, anchor, other, verdict } = fact.said else { return None };
+    let (anchor, other) = (anchor.map(Cow::into_owned), other.into_owned());
+    let verdict = verdict.as_deref().cloned();
+    Some(OwnVerdict { shop: fact.shop.into_owned(), list, anchor, other, value: None, verdict })
 }
 
 #[cfg(test)]
@@ -113,7 +117,7 @@ mod tests {
         let verdict = own.said(body).unwrap();
         assert_eq!(verdict.key_text(), "main/*/a%2F1 100%25/b");
         let taken_back = own.taken_back(["main", "*", "a/1 100%", "b"]).unwrap();
-        assert_eq!(taken_back, OwnVerdict { value: None, ..verdict.clone() });
+        assert_eq!(taken_back, OwnVerdict { value: None, verdict: None, ..verdict.clone() });
         let twice = own.said(verdict.value.as_deref().unwrap()).unwrap();
         assert_eq!(twice, verdict);
         // A name that stands twice counts as it is written.

@@ -303,9 +303,9 @@ fn a_tombstone_with_a_key_in_avro_waits_for_the_schema_of_its_key_and_takes_away
         let (facts, key, mut plans) = (roomy(), wire(&datum), Plans::default());
         taken(&mapping, r#"{"item":"A","quantity":0}"#, &facts);
         let tombstone = Record { key: Some(&key), ..record(None, None) };
-        assert_eq!(mapping.missing_schema(&plans, &tombstone), Some(SchemaId(7)));
-        mapping.learn(&mut plans, SchemaId(7), Learned::Schema(schema));
-        assert_eq!(mapping.missing_schema(&plans, &tombstone), None);
+        assert_eq!(mapping.form().missing_schema(&plans, &tombstone), Some(SchemaId(7)));
+        mapping.form().learn(&mut plans, SchemaId(7), Learned::Schema(schema));
+        assert_eq!(mapping.form().missing_schema(&plans, &tombstone), None);
         mapping.decode(&plans, &tombstone, |fact| fact.unwrap().tell(&facts).unwrap());
         assert_eq!(facts.items(), 0, "{schema}");
         let cut = Record { key: Some(&key[..7]), ..tombstone };

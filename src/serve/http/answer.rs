@@ -54,6 +54,8 @@ pub(super) enum Refusal {
     FactsNotRead,
     /// It is no verdict.
     BadVerdict { reason: &'static str, message: String },
+    /// Facts have no room for it.
+    NoRoom { message: String },
     /// The brokers did not take it, or did not say so.
     NotWritten { message: String },
     /// A worker has too much to do, or all places for such answers are taken.
@@ -93,6 +95,7 @@ impl Refusal {
             Self::NoVerdicts { .. } => (StatusCode::CONFLICT, "no_verdicts_topic"),
             Self::FactsNotRead => (StatusCode::SERVICE_UNAVAILABLE, "not_ready"),
             Self::BadVerdict { .. } => (StatusCode::BAD_REQUEST, "bad_verdict"),
+            Self::NoRoom { .. } => (StatusCode::INSUFFICIENT_STORAGE, "no_room"),
             Self::NotWritten { .. } => (StatusCode::SERVICE_UNAVAILABLE, "not_written"),
             Self::Busy { .. } => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
             Self::Stopped => (StatusCode::SERVICE_UNAVAILABLE, "stopped"),
@@ -144,6 +147,7 @@ impl Refusal {
             Self::NotWritten { message } => {
                 format!("{message}: it may or may not stand; send it again, which does no harm")
             }
+            Self::NoRoom { message } => format!("not written: {message}"),
             Self::Busy { message } | Self::Internal { message } | Self::BadVerdict { message, .. } => message.clone(),
             Self::Stopped => "a worker has stopped: the instance is going down, or see /livez".to_owned(),
             Self::TimedOut { limit } => {

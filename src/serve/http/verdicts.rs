@@ -124,6 +124,7 @@ async fn write(shared: &Shared, place: &VerdictPlace, said: VerdictSaid) -> Resu
         }
         Ok(Err(_)) | Ok(Ok(Err(VerdictFault::Stopped))) => return Err(Refusal::Stopped),
         Ok(Ok(Err(VerdictFault::NotWritten(message)))) => return Err(Refusal::NotWritten { message }),
+        Ok(Ok(Err(VerdictFault::Full(message)))) => return Err(Refusal::NoRoom { message }),
         Ok(Ok(Err(VerdictFault::Bad { reason, message }))) => return Err(Refusal::BadVerdict { reason, message }),
         Ok(Ok(Ok(written))) => written,
     };

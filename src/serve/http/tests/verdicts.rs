@@ -75,6 +75,7 @@ fn a_verdict_is_answered_when_it_is_written() {
             Ok(WrittenVerdict { ids: ids.clone(), partition: 0, offset: 7 }),
             Ok(WrittenVerdict { ids, partition: 0, offset: 8 }),
             Err(VerdictFault::Bad { reason: "bad_number", message: "factor: 9 is too much".to_owned() }),
+            Err(VerdictFault::Full("facts take more than facts.memory allows".to_owned())),
             Err(VerdictFault::NotWritten("broker away".to_owned())),
             Err(VerdictFault::Stopped),
         ]
@@ -93,6 +94,8 @@ fn a_verdict_is_answered_when_it_is_written() {
     assert_eq!(known(&shop, "DELETE", "?list=*&anchor=a%2F1&other=b+c", "").json()["offset"], 8);
     let bad = known(&shop, "PUT", "", PUT).is_error(400, "bad_verdict");
     assert_eq!(bad["reason"], "bad_number");
+    let full = known(&shop, "PUT", "", PUT).is_error(507, "no_room");
+    assert!(full["message"].as_str().unwrap().starts_with("not written: "), "{full}");
     let away = known(&shop, "PUT", "", PUT);
     away.is_error(503, "not_written");
     assert!(away.headers.contains_key("retry-after"));
