@@ -259,6 +259,63 @@ fn inspect_tells_the_same_from_files_and_from_a_running_instance() {
 }
 
 #[test]
+fn what_nobody_needs_is_in_the_top_of_what_is_to_be_reviewed() {
+    let demo = Staying::start(&["--events", "120000", "--seed", "3", "--partitions", "2"]);
+    let planted = figure(&demo.summary, "review", "of");
+    assert_eq!((planted, figure(&demo.summary, "review", "review")), (2, 2), "{}", demo.summary);
+    let (code, table, stderr) = end(&["review", "--url", &demo.url, "--limit", "150"]);
+    assert_eq!((code, stderr.as_str()), (Some(0), ""));
+    assert!(table.starts_with("150 of ") && table.contains("\n 150  "), "more than one page\n{table}");
+    let parts = ["bought-together of 1", "need 6, ", "one_week: ", "thin: only 5 ", "far_apart: the catalogue"];
+    let is_planted = |entry: &&str| parts.iter().all(|part| entry.contains(part));
+    assert!(table.split("\n\n").skip(1).take(20).filter(is_planted).count() >= 2, "{table}");
+    let (code, json, _) = end(&["review", "--url", &demo.url, "--limit", "150", "--json"]);
+    let (status, page) = demo.get("/v1/review?limit=100&from=50");
+    assert_eq!((code, status), (Some(0), 200));
+    let page: serde_json::Value = serde_json::from_str(&page).unwrap();
+    assert_eq!(page["partitions"].to_string(), "[0,1]");
+    let lines: Vec<serde_json::Value> = json.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(page["entries"].as_array().unwrap()[..], lines[50..]);
+    assert_eq!(demo.interrupt(), Some(0));
+}
+
+#[test]
+fn what_is_to_be_reviewed_is_found_in_files_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("orders.jsonl");
+    let mut lines = String::new();
+    let mut order = |number: u64, day: u64, items: [&str; 2]| {
+        let ts = 1_700_000_000_000 + day * 86_400_000 + number;
+        let [one, other] = items;
+        lines.push_str(&format!(
+            r#"{{"type":"order","user":"u{number}","ts":{ts},"order_id":"{number}","lines":[{{"item":"{one}"}},{{"item":"{other}"}}]}}"#
+        ));
+        lines.push('\n');
+    };
+    for day in 0..60 {
+        order(day * 10, day, ["drill", "bits"]);
+        (3..9).for_each(|n| order(day * 10 + n, day, ["paper", "pens"]));
+        if (30..34).contains(&day) {
+            order(day * 10 + 2, day, ["drill", "fad"]);
+        }
+    }
+    fs::write(&path, &lines).unwrap();
+    let (code, table, stderr) = end(&["-q", "review", path.to_str().unwrap()]);
+    assert_eq!((code, stderr.as_str()), (Some(0), ""));
+    assert!(table.contains("bought-together of drill\n      place 2: fad\n"), "{table:?}");
+    assert!(
+        table.contains("one_week: its weight is what 4 make within a week: all of it came about 2023-12-17"),
+        "{table}"
+    );
+    let (code, json, _) = end(&["-q", "review", path.to_str().unwrap(), "--json", "--limit", "1"]);
+    let first: serde_json::Value = serde_json::from_str(json.lines().next().unwrap()).unwrap();
+    assert_eq!((code, json.lines().count(), first["reasons"][0]["reason"].as_str()), (Some(0), 1, Some("one_week")));
+    for limit in ["0", "1001", "x"] {
+        assert_eq!(end(&["review", "--limit", limit]).0, Some(2));
+    }
+}
+
+#[test]
 fn inspect_from_files_names_the_gate_that_each_candidate_failed() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("orders.jsonl");

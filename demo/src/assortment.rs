@@ -29,6 +29,10 @@ pub(super) const DEPARTMENTS: &[&[&str]] = &[
     &["Packo", "Boxa", "Meridon", "Svep"],
 ];
 
+/// What the departments are called.
+pub(super) const DEPARTMENT_NAMES: [&str; DEPARTMENTS.len()] =
+    ["Tools", "Fixings", "Paint", "Electrical", "Office", "Cleaning", "Safety", "Canteen", "Packaging"];
+
 const fn family(
     department: usize,
     noun: &'static str,

@@ -3,7 +3,7 @@
 //! Invariants: names and ids are unique; numbers are dense, regular products first; only regular products are viewed
 //! and ordered by people. Absent: who buys (see `visits`, `orders`).
 
-use super::assortment::{ARCHIVE, DEAD_STOCK, DEPARTMENTS, FAMILIES, Family, HOUSE_ARTICLES, RIVALS};
+use super::assortment::{ARCHIVE, DEAD_STOCK, DEPARTMENT_NAMES, DEPARTMENTS, FAMILIES, Family, HOUSE_ARTICLES, RIVALS};
 use super::draw::Urn;
 use rand::{Rng, RngExt};
 
@@ -134,6 +134,12 @@ impl Catalogue {
     #[must_use]
     pub fn family_name(&self, product: &Product) -> Option<&'static str> {
         FAMILIES.get(product.family).map(|family| family.noun)
+    }
+
+    /// What the department of a product is called; none of those that people leave alone.
+    #[must_use]
+    pub fn department_name(&self, product: &Product) -> Option<&'static str> {
+        DEPARTMENT_NAMES.get(product.department).copied()
     }
 
     /// Regular products: those with numbers below this.

@@ -15,6 +15,7 @@ mod settings;
 mod orders;
 mod visits;
 mod outsiders;
+mod fads;
 mod noise;
 mod shop;
 mod stock;

@@ -9,6 +9,7 @@ pub(super) enum User {
     Visitor(u32),
     Business(u32),
     Reseller(u32),
+    Stranger(u32),
     Crawler,
 }
 
@@ -42,6 +43,7 @@ pub(super) fn write_user(out: &mut Vec<u8>, user: User) {
         User::Visitor(n) => (b'u', n),
         User::Business(n) => (b'c', n),
         User::Reseller(n) => (b'r', n),
+        User::Stranger(n) => (b's', n),
         User::Crawler => (b'b', 1),
     };
     out.push(prefix);

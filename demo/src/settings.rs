@@ -36,6 +36,8 @@ pub struct ShopSettings {
     pub bulk_orders: bool,
     /// Whether a crawler comes.
     pub crawler: bool,
+    /// Whether strangers come for vouchers.
+    pub fads: bool,
 }
 
 impl ShopSettings {
@@ -58,6 +60,7 @@ impl ShopSettings {
             broken_permille: 3,
             bulk_orders: true,
             crawler: true,
+            fads: true,
         }
     }
 
@@ -74,7 +77,7 @@ impl ShopSettings {
         }
     }
 
-    /// The same shop without noise, bulk orders and crawler: every customer's events are the same.
+    /// The same shop without noise, bulk orders, crawler and vouchers: every customer's events are the same.
     #[must_use]
     pub fn calm(self) -> Self {
         Self {
@@ -83,6 +86,7 @@ impl ShopSettings {
             broken_permille: 0,
             bulk_orders: false,
             crawler: false,
+            fads: false,
             ..self
         }
     }

@@ -4,6 +4,7 @@
 //! others. Absent: a clock. Simulated time starts where the caller says.
 
 use super::catalogue::Catalogue;
+use super::fads::{Fads, over_by, pairs};
 use super::line::{Action, Event, User, write_event, write_user};
 use super::noise::{Damage, Noise};
 use super::orders::Businesses;
@@ -103,6 +104,7 @@ pub(super) enum Stream {
     Crawler = 4,
     Noise = 5,
     Stock = 6,
+    Fads = 7,
 }
 
 pub(super) fn stream(seed: u64, stream: Stream) -> ChaCha8Rng {
@@ -118,6 +120,8 @@ pub struct Shop {
     businesses: Businesses,
     resellers: Option<Resellers>,
     crawler: Option<Crawler>,
+    fads: Option<Fads>,
+    start_ms: i64,
     noise: Noise,
     queue: BinaryHeap<Pending>,
     sequence: u64,
@@ -142,6 +146,8 @@ impl Shop {
             businesses: Businesses::new(rng(Stream::Businesses), start_ms, businesses, &catalogue),
             resellers: (odd && settings.bulk_orders).then(|| Resellers::new(rng(Stream::Resellers), start_ms)),
             crawler: (odd && settings.crawler).then(|| Crawler::new(rng(Stream::Crawler), start_ms)),
+            fads: (odd && settings.fads).then(|| Fads::new(rng(Stream::Fads), start_ms, &catalogue)),
+            start_ms,
             noise: Noise::new(rng(Stream::Noise), settings),
             catalogue,
             queue: BinaryHeap::new(),
@@ -164,6 +170,15 @@ impl Shop {
     #[must_use]
     pub fn now_ms(&self) -> i64 {
         self.now_ms
+    }
+
+    /// What vouchers have put together that has nothing to do with each other, as far as they are over: article numbers. Lists show it,
+    /// and a person should see it.
+    #[must_use]
+    pub fn nonsense(&self) -> Vec<[String; 2]> {
+        let over = if self.fads.is_some() { over_by(self.start_ms, self.now_ms) } else { 0 };
+        let ids = |(one, other): (u32, u32)| [one, other].map(|item| self.catalogue.product(item).id.clone());
+        pairs(&self.catalogue).into_iter().take(over).map(ids).collect()
     }
 
     /// What has been sent so far.
@@ -192,7 +207,8 @@ impl Shop {
     fn due_ms(&self) -> i64 {
         let resellers = self.resellers.as_ref().map_or(i64::MAX, |resellers| resellers.due_ms);
         let crawler = self.crawler.as_ref().map_or(i64::MAX, |crawler| crawler.due_ms);
-        self.visits.due_ms.min(self.businesses.due_ms()).min(resellers).min(crawler)
+        let fads = self.fads.as_ref().map_or(i64::MAX, |fads| fads.due_ms);
+        self.visits.due_ms.min(self.businesses.due_ms()).min(resellers).min(crawler).min(fads)
     }
 
     /// Lets the customer who is due do it all, into the queue.
@@ -204,6 +220,9 @@ impl Shop {
             noisy = false;
         } else if let Some(crawler) = self.crawler.as_mut().filter(|crawler| crawler.due_ms == due_ms) {
             crawler.step(&self.catalogue, &mut fresh);
+            noisy = false;
+        } else if let Some(fads) = self.fads.as_mut().filter(|fads| fads.due_ms == due_ms) {
+            fads.step(&mut fresh);
             noisy = false;
         } else if self.businesses.due_ms() == due_ms {
             self.businesses.step(&self.catalogue, &mut fresh);
@@ -257,7 +276,7 @@ impl Shop {
         match pending.event.user {
             User::Reseller(_) => sent.bulk += 1,
             User::Crawler => sent.crawler += 1,
-            User::Visitor(_) | User::Business(_) => {}
+            User::Visitor(_) | User::Business(_) | User::Stranger(_) => {}
         }
     }
 

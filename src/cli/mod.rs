@@ -6,6 +6,7 @@
 //! Absent: progress bars without a terminal, colours in pipes, panics.
 
 mod apart;
+mod ask;
 mod assembly;
 mod check;
 mod config;
@@ -19,6 +20,7 @@ mod inspect;
 pub mod output;
 mod rebuild;
 mod replay;
+mod review;
 mod run;
 mod sample;
 mod serving;
@@ -97,6 +99,8 @@ enum Command {
     Evaluate(evaluate::EvaluateArgs),
     /// The row behind a list: every candidate, and the gate it failed
     Inspect(inspect::InspectArgs),
+    /// The entries of lists that a person should look at first, and why
+    Review(review::ReviewArgs),
     /// Whether a run could: settings, brokers, registry, topics, mappings; of files: what they become, what will disappoint
     Check(check::CheckArgs),
     /// The topics that samenloop needs, shown or made
@@ -180,6 +184,7 @@ fn run(cli: Cli, format: &mut LogFormat) -> anyhow::Result<Outcome> {
         Command::Replay(args) => replay::run(args, settings),
         Command::Evaluate(args) => evaluate::run(args, settings, against),
         Command::Inspect(args) => inspect::run(args, settings),
+        Command::Review(args) => review::run(args, settings),
         Command::Check(args) => check::run(args, settings),
         Command::Topics(args) => topics::run(args, settings),
         Command::Rebuild(args) => rebuild::run(args, settings),
@@ -211,6 +216,7 @@ impl Command {
             Self::Replay(args) => &args.sets,
             Self::Evaluate(args) => &args.sets,
             Self::Inspect(args) => &args.sets,
+            Self::Review(args) => &args.sets,
             Self::Check(args) => &args.sets,
             Self::Topics(args) => &args.sets,
             Self::Rebuild(args) => &args.sets,
@@ -230,7 +236,12 @@ impl Command {
             Self::Demo(args) => args.settings(),
             Self::Run(_) | Self::Rebuild(_) => Vec::new(),
             Self::Replay(args) => args.settings(),
-            Self::Evaluate(_) | Self::Inspect(_) | Self::Check(_) | Self::Topics(_) | Self::Config(_) => Vec::new(),
+            Self::Evaluate(_)
+            | Self::Inspect(_)
+            | Self::Review(_)
+            | Self::Check(_)
+            | Self::Topics(_)
+            | Self::Config(_) => Vec::new(),
         }
     }
 }

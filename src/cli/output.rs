@@ -114,6 +114,11 @@ impl Write for ClosableStdout {
     }
 }
 
+/// A text of somebody else's that cannot steer the terminal.
+pub(super) fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{FFFD}' } else { c }).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,6 +6,7 @@
 //! out of order. In the same way a file is read anew, with each time held against those around it ([`vet`]), once one leaps ahead.
 //! What can be read once only is vetted from the start.
 
+mod alone;
 mod counting;
 mod jumps;
 mod places;
@@ -20,6 +21,7 @@ use crate::event::EventTime;
 use crate::intake::{Decoded, Format, Mapping, MappingSpec, Plans, Record, Reject};
 use crate::position::{NextOffset, Partition, SourcePartition};
 use crate::stage::{BEHIND_MS, Disorder, IntakeInput};
+pub(super) use alone::counted_alone;
 use anyhow::Context as _;
 use clap::ValueEnum;
 pub(super) use counting::counted;

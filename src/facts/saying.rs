@@ -7,6 +7,9 @@ use dashmap::DashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+/// About what an item takes that somebody does not want in a list.
+const REJECTION_BYTES: usize = size_of::<(u64, u32)>() * 8 / 7 + 1;
+
 /// What is said of a relation beside its key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RelationTerms {
@@ -66,7 +69,9 @@ impl Facts {
         self.say(table, (place, [shop, item]), |manual| manual.set_verdict(key, verdict))?;
         // Where it is everybody's, all but a rejection moves the other item in rows that do not show it: which these are nobody knows.
         let moves_all = key.anchor.is_none() && [before, after].contains(&Some(false));
-        if key.anchor.is_none() {
+        if key.anchor.is_some() {
+            self.note_rejection(other, [before, after].map(|rejects| rejects == Some(true)));
+        } else {
             count(&self.said_everywhere, before.is_some(), after.is_some());
             count(&self.moved_everywhere, before == Some(false), after == Some(false));
         }
@@ -77,6 +82,30 @@ impl Facts {
             self.changed(place);
         }
         Ok(())
+    }
+
+    /// In the lists of how many anchors people do not want an item: what was said until a time that has passed counts until it is taken
+    /// back.
+    #[must_use]
+    pub fn rejections(&self, other: u64) -> u32 {
+        self.rejections.get(&other).map_or(0, |found| *found)
+    }
+
+    fn note_rejection(&self, other: u64, [before, after]: [bool; 2]) {
+        if before == after {
+            return;
+        }
+        let mut count = self.rejections.entry(other).or_insert(0);
+        *count = if after { count.saturating_add(1) } else { count.saturating_sub(1) };
+        let is_none = *count == 0;
+        if after && *count == 1 {
+            self.bytes.fetch_add(REJECTION_BYTES, Ordering::Relaxed);
+        }
+        drop(count);
+        if is_none {
+            self.rejections.remove(&other); // nobody else writes meanwhile
+            self.bytes.fetch_sub(REJECTION_BYTES, Ordering::Relaxed);
+        }
     }
 
     /// Whether [`Facts::set_verdict`] would take this one, as things stand.

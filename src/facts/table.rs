@@ -78,6 +78,8 @@ pub struct Facts {
     pub(super) manual: DashMap<u64, Arc<Manual>>,
     /// Verdicts in everybody's lists, by the other item.
     pub(super) everywhere: DashMap<u64, Arc<Manual>>,
+    /// By other item: in the lists of how many anchors it is rejected.
+    pub(super) rejections: DashMap<u64, u32>,
     categories: RwLock<Categories>,
     changes: Mutex<Changes>,
     writer: Mutex<Writer>,
@@ -106,6 +108,7 @@ impl Facts {
             items: DashMap::with_shard_amount(SHARDS),
             manual: DashMap::default(),
             everywhere: DashMap::default(),
+            rejections: DashMap::default(),
             categories: RwLock::default(),
             changes: Mutex::default(),
             writer: Mutex::default(),

@@ -3,6 +3,7 @@
 use super::asked::Asked;
 use super::counts::portion;
 use super::query::{Query, RowAnswer};
+use super::review::to_review;
 use crate::items::{fingerprint, spread};
 use crate::list_key::ListName;
 use crate::rows::LINES_MAX;
@@ -38,6 +39,13 @@ impl Look {
             Query::Counts { reply, .. } if !reply.is_wanted() => 1,
             Query::Row { shop, list, item, reply } => {
                 let (answer, lines) = row_and_lines(asked, &shop, list, &item, CANDIDATES_MAX);
+                reply.send(answer);
+                lines
+            }
+            Query::Review { reply, .. } if !reply.is_wanted() => 1,
+            Query::Review { shop, count, reply } => {
+                let answer = to_review(asked, &shop, count);
+                let lines = 1 + answer.entries.len();
                 reply.send(answer);
                 lines
             }

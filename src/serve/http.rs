@@ -12,10 +12,11 @@ mod budget;
 mod connections;
 mod counts;
 mod probes;
+mod review;
 mod routes;
 mod verdicts;
 
-pub use answer::row_path;
+pub use answer::{review_path, row_path};
 pub use budget::{COUNTS_MAX, REQUESTS_MAX, SCRAPES_MAX};
 
 use super::query::Queries;

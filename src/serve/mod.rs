@@ -10,6 +10,7 @@ pub mod counts;
 pub mod http;
 pub mod query;
 mod names;
+pub mod review;
 pub mod verdicts;
 pub mod view;
 

@@ -6,6 +6,7 @@
 //! Absent: knowledge of rows. A worker renders its own answer, so no state is shared.
 
 use super::counts::{CountsFrom, CountsPortion, Moved};
+use super::review::ToReview;
 use crate::list_key::ListName;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use tokio::sync::mpsc;
@@ -26,6 +27,15 @@ pub enum Query {
         item: String,
         /// Where the answer goes.
         reply: Reply<RowAnswer>,
+    },
+    /// What a person should look at in the lists that the worker holds.
+    Review {
+        /// The shop.
+        shop: String,
+        /// So many entries at most.
+        count: usize,
+        /// Where the answer goes.
+        reply: Reply<ToReview>,
     },
     /// The next of all counts that the worker holds.
     Counts {
@@ -109,6 +119,20 @@ impl Queries {
         if count == self.workers.len() { Ok(RowAnswer::NotHere) } else { Err(AskError::Stopped) }
     }
 
+    /// The first `count` entries that a person should look at, of all that the workers hold.
+    ///
+    /// # Errors
+    /// When a worker cannot be asked or does not answer: the first ones could be among its.
+    pub async fn review(&self, shop: &str, count: usize) -> Result<ToReview, AskError> {
+        let mut answers = self.ask(|reply| Query::Review { shop: shop.to_owned(), count, reply })?;
+        let (mut all, mut answered) = (ToReview::default(), 0);
+        while let Some(answer) = answers.recv().await {
+            all.join(answer, count);
+            answered += 1;
+        }
+        if answered == self.workers.len() { Ok(all) } else { Err(AskError::Stopped) }
+    }
+
     /// How many workers there are to ask.
     #[must_use]
     pub fn workers(&self) -> usize {
@@ -153,7 +177,7 @@ mod tests {
     fn answer(query: Query, answer: RowAnswer) {
         match query {
             Query::Row { reply, .. } => reply.send(answer),
-            Query::Counts { .. } => panic!("asked for counts"),
+            Query::Counts { .. } | Query::Review { .. } => panic!("asked for something else"),
         }
     }
 
@@ -220,7 +244,7 @@ mod tests {
             .try_iter()
             .map(|query| match query {
                 Query::Counts { reply, .. } => reply.is_wanted(),
-                Query::Row { .. } => panic!("asked for a row"),
+                Query::Row { .. } | Query::Review { .. } => panic!("asked for something else"),
             })
             .collect();
         assert_eq!(wanted.iter().filter(|&&wanted| !wanted).count(), 1);

@@ -28,7 +28,8 @@ pub use intake::{BEHIND_MS, Disorder, InputTally, IntakeInput, IntakeTally, Inta
 pub use kept::{Kept, Moment};
 pub use lag::SOURCE_WAIT_MAX_MS;
 pub use rows::{
-    Clocked, HIT_SHOPS_MAX, HITS_AT, HitTally, Hits, Landed, LandedValue, RowsRecord, RowsSetup, RowsTally, RowsWork,
+    Clocked, Doubt, Doubtful, Doubts, HIT_SHOPS_MAX, HITS_AT, HitTally, Hits, Landed, LandedValue, REVIEW_MAX,
+    RowsRecord, RowsSetup, RowsTally, RowsWork,
 };
 pub use windows::{WindowsTally, WindowsWork};
 

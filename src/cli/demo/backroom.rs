@@ -13,6 +13,7 @@ use crate::event::SHOP_DEFAULT;
 use crate::facts::{Catalogue as Said, Facts, Kind, RelationKey, RelationTerms, Ruling, Stock, Verdict, VerdictKey};
 use crate::list_key::ListName;
 use crate::relation::Relation;
+use crate::serve::review::{ReviewEntry, to_review};
 use crate::watch::now_ms;
 use samenloop_shop::{Curation, Shop, StockChange, Stockroom};
 use std::sync::Arc;
@@ -34,7 +35,14 @@ pub struct Account {
     pub pinned: [u64; 2],
     /// Relations kept by hand: those that are shown, of how many.
     pub by_hand: [u64; 2],
+    /// Pairs of vouchers that are over: those among the first [`REVIEW_TOP`] entries to review, of how many.
+    pub nonsense: [u64; 2],
+    /// Entries to review.
+    pub to_review: u64,
 }
+
+/// So many entries to review are its top.
+pub const REVIEW_TOP: usize = 20;
 
 /// The stock, the facts and what people say.
 pub(super) struct Backroom {
@@ -53,7 +61,8 @@ impl Backroom {
         let catalogue = shop.catalogue();
         let facts = Facts::new(usize::try_from(settings.facts.memory_bytes).unwrap_or(usize::MAX));
         for product in catalogue.products() {
-            let category = catalogue.family_name(product).into_iter().collect();
+            let category = [catalogue.department_name(product), catalogue.family_name(product)];
+            let category = category.into_iter().flatten().collect();
             let (name, price) = (Some(product.name.as_str()), Some(f64::from(product.cents) / 100.0));
             let said = Said { category, name, price, currency: Some(CURRENCY), ..Said::default() };
             facts.set_catalogue(SHOP_DEFAULT, &product.id, Some(&said))?;
@@ -106,7 +115,13 @@ impl Backroom {
     }
 
     /// How it stands, at rest, with everything there.
-    pub(super) fn account(&self, sink: &DemoSink) -> Account {
+    pub(super) fn account(&self, shop: &Shop, pipeline: &Pipeline<DemoSink>) -> Account {
+        let sink = pipeline.sink();
+        let review = to_review(&pipeline.asked(), SHOP_DEFAULT, REVIEW_TOP);
+        let nonsense = shop.nonsense();
+        let is_of =
+            |pair: &[String; 2], entry: &ReviewEntry| pair.contains(&entry.anchor) && pair.contains(&entry.other);
+        let is_to_review = |pair: &&[String; 2]| review.entries.iter().any(|entry| is_of(pair, entry));
         let bought = |anchor: &str| sink.ledger.shown(Relation::BoughtTogether.list_name(), anchor);
         let Curation { rejected, pinned, by_hand } = &self.curation;
         let is_first = |[anchor, other]: &&[String; 2]| bought(anchor).first() == Some(other);
@@ -118,6 +133,8 @@ impl Backroom {
             rejected: rejected.len() as u64,
             pinned: of(pinned, pinned.iter().filter(is_first).count()),
             by_hand: of(by_hand, by_hand.iter().filter(is_shown).count()),
+            nonsense: of(&nonsense, nonsense.iter().filter(is_to_review).count()),
+            to_review: review.total as u64,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The summary at the end of a demonstration, as a pure function of plain data.
 
-use super::backroom::Account;
+use super::backroom::{Account, REVIEW_TOP};
 use super::live::{BOUGHT_IS_OFF, Delay, FIGURES_AT, ProductView, Tallies, delay_text, figures, named, product_lines};
 use super::typeset::{Line, Tone, counted, date_time, grouped, milliseconds, percent, rounded};
 use samenloop_shop::{TOP, Verdict, Wrong};
@@ -186,6 +186,13 @@ fn facts(summary: &Summary, account: &Account) -> Vec<Line> {
         let [[first, pins], [shown, relations]] = [pinned, by_hand];
         let text = format!("{first} of {pins} pinned entries stand first · {shown} of {relations} relations are shown");
         lines.push(figures("by hand").then(Tone::Plain, &text));
+    }
+    let [in_top, pairs] = account.nonsense;
+    if pairs > 0 && !summary.bought_is_off {
+        let tone = if in_top == pairs { Tone::Good } else { Tone::Strong };
+        let entries = grouped(account.to_review);
+        let text = format!(" planted nonsense pairs are in the top {REVIEW_TOP} of {entries} entries to review");
+        lines.push(figures("review").then(tone, &format!("{in_top} of {pairs}")).then(Tone::Plain, &text));
     }
     lines
 }

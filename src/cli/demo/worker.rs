@@ -263,7 +263,7 @@ impl Worker<'_> {
         let Some(backroom) = &mut self.backroom else { return Ok(None) };
         backroom.deliver(shop, &self.pipeline)?;
         self.settle()?;
-        Ok(self.backroom.as_ref().map(|backroom| backroom.account(&self.pipeline.sink())))
+        Ok(self.backroom.as_ref().map(|backroom| backroom.account(shop, &self.pipeline)))
     }
 
     /// Brings all lists to rest: what was held back by `min_interval` comes out too.

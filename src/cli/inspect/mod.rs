@@ -3,16 +3,17 @@
 //! A running instance is asked over HTTP; files are counted here first. Both give the same JSON, and the table is made of
 //! that, so they cannot differ in form.
 
-mod ask;
 mod count;
 mod nearest;
 mod table;
 
+use super::ask::Instance;
 use super::{Outcome, Sets, output};
 use crate::config::Settings;
 use crate::event::SHOP_DEFAULT;
 use crate::list_key::ListName;
 use crate::relation::Relation;
+use crate::serve::http::row_path;
 use anyhow::Context as _;
 use clap::Args;
 use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser};
@@ -71,8 +72,9 @@ pub(super) fn run(args: InspectArgs, settings: Settings) -> anyhow::Result<Outco
         None => lists_of_rows().filter(|list| is_shown(*list, &settings)).collect(),
     };
     let (rows, outcome) = if args.files.is_empty() {
-        let url = ask::with_scheme(args.url.as_deref().unwrap_or(&settings.http.listen));
-        (ask::rows(&url, &args.shop, &lists, &args.item)?, Outcome::Done)
+        let instance = Instance::at(args.url.as_deref().unwrap_or(&settings.http.listen));
+        let row = |list: &ListName| instance.get(&row_path(&args.shop, list.name(), &args.item));
+        (lists.iter().map(row).collect::<anyhow::Result<_>>()?, Outcome::Done)
     } else {
         count::rows(&args, &settings, &lists)?
     };

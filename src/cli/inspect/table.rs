@@ -1,5 +1,6 @@
 //! A row as a table for people. The form is that of `/v1/rows`.
 
+use crate::cli::output::plain;
 use serde::Deserialize;
 
 /// A row as the endpoint gives it. What is not finite came as null.
@@ -172,11 +173,6 @@ fn number(weight: f64) -> String {
         weight if weight >= 100.0 => format!("{weight:.1}"),
         weight => format!("{weight:.2}"),
     }
-}
-
-/// An id that cannot steer the terminal.
-fn plain(id: &str) -> String {
-    id.chars().map(|c| if c.is_control() { '\u{FFFD}' } else { c }).collect()
 }
 
 #[cfg(test)]

@@ -129,7 +129,7 @@ impl Refusal {
             Self::BadPath => "a part of the path is no UTF-8 once its percent-encoding is undone".to_owned(),
             Self::BadQuery { expected } => (*expected).to_owned(),
             Self::NoSuchRoute => {
-                "routes: /metrics, /livez, /readyz, /v1/lists/{shop}/{list}/{item}, /v1/rows/{shop}/{list}/{item}, /v1/counts, /v1/verdicts"
+                "routes: /metrics, /livez, /readyz, /v1/lists/{shop}/{list}/{item}, /v1/rows/{shop}/{list}/{item}, /v1/counts, /v1/review, /v1/verdicts"
                     .to_owned()
             }
             Self::MethodNotAllowed { allowed } => format!("this route knows {allowed}"),
@@ -207,6 +207,12 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'
 pub fn row_path(shop: &str, list: &str, item: &str) -> String {
     let encoded = |text| utf8_percent_encode(text, ENCODED);
     format!("/v1/rows/{}/{list}/{}", encoded(shop), encoded(item))
+}
+
+/// The path of a page of what is to be reviewed, percent-encoded.
+#[must_use]
+pub fn review_path(shop: &str, from: usize, limit: usize) -> String {
+    format!("/v1/review?shop={}&from={from}&limit={limit}", utf8_percent_encode(shop, ENCODED))
 }
 
 /// Whether a value of `If-None-Match` (RFC 9110, 13.1.2) holds `tag`, or any: the comparison is weak. No tag holds a quote,

@@ -7,6 +7,7 @@ use crate::position::{Partition, SourcePartition};
 use crate::publish::parse_key;
 use crate::serve::counts::{CountsFrom, CountsPortion, Moved, NextCounts, Rest};
 use crate::serve::query::{Query, Reply, RowAnswer, queries};
+use crate::serve::review::{ReviewEntry, ToReview};
 use crate::watch::health::{HEARTBEAT_AGE_MAX, PartitionState, StageName};
 use crate::watch::metrics::check_text_format;
 use crate::watch::waits::{Outside, TopicStanding};
@@ -19,6 +20,7 @@ use std::time::Instant;
 
 mod counts;
 mod hostile;
+mod review;
 mod verdicts;
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -157,6 +159,7 @@ fn knows(query: Query) {
             reply.send(RowAnswer::Found(format!(r#"{{"shop":"{shop}","list":"{}"}}"#, list.name())));
         }
         Query::Row { reply, .. } => reply.send(RowAnswer::NoSuchItem),
+        Query::Review { shop, count, reply } => reply.send(review::known(&shop, count)),
         Query::Counts { from: CountsFrom::Start { as_of }, reply } => {
             let as_of = as_of.map_or(0, |time| time.0);
             let text = format!("pair\tmain\tr\ta\tb\t1\t{as_of}\n");
@@ -173,6 +176,7 @@ fn knows(query: Query) {
 fn knows_nothing(query: Query) {
     match query {
         Query::Row { reply, .. } => reply.send(RowAnswer::NotHere),
+        Query::Review { reply, .. } => reply.send(ToReview { partitions: vec![7], ..ToReview::default() }),
         Query::Counts { reply, .. } => {
             let rest = Rest::Tallies(BTreeMap::from([("accepted", 4), ("late", 1)]));
             reply.send(Ok(CountsPortion { text: "pair\tmain\tr\tA\tb\t1\t1\n".into(), rest }));

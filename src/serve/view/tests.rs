@@ -1,3 +1,5 @@
+//! What the view holds is what went out, whoever published it and whatever comes late.
+
 use super::*;
 use crate::items::{Items, fingerprint};
 use crate::list_key::ListKey;

@@ -3,7 +3,8 @@
 //! Six ideas, a file each: `counting` (deltas, by the ledger), `hits` (each is a test of the lists before it is counted), `silence` (while the stage catches up, or a source reads history, lists and
 //! totals stay silent; then everything is due once), `publishing` (a list is ranked when it is due, and published when it is news, or
 //! when another one has landed over it), `totals` (what partitions tell each other, and claims), `shown`
-//! (where there are facts: which lists a change of an item touches, and silence until all facts have been read).
+//! (where there are facts: which lists a change of an item touches, and silence until all facts have been read). Beside them `review`:
+//! each list is looked at as it is ranked, for what a person should see.
 //!
 //! Invariants: counting never waits for ranking; a fact does a bounded amount of ranking and telling (but where the events are the clock:
 //! a replay must publish what a live stage would have), the rest is left over ([`super::Stage::is_busy`]); durations go by a clock
@@ -14,6 +15,7 @@ mod hits;
 mod keeping;
 mod publishing;
 mod record;
+mod review;
 mod shown;
 mod shop_wide;
 mod silence;
@@ -21,6 +23,7 @@ mod totals;
 
 pub use hits::{HIT_SHOPS_MAX, HITS_AT, HitTally, Hits};
 pub use record::{Landed, LandedValue, RowsRecord};
+pub use review::{Doubt, Doubtful, Doubts, REVIEW_MAX};
 
 use super::checkpoints::{Checkpoints, refused};
 use super::effect::{Effects, Log, StageError};
@@ -131,6 +134,7 @@ pub struct RowsWork {
     wants_lists: bool,
     tally: RowsTally,
     hits: Hits,
+    review: review::Review,
     keeping: keeping::Keeping,
     /// How many names the state that is taken up has.
     items_expected: Option<u64>,
@@ -191,6 +195,7 @@ impl RowsWork {
             wants_lists: true,
             tally: RowsTally::default(),
             hits: Hits::default(),
+            review: review::Review::new(counting),
             keeping: keeping::Keeping::default(),
             items_expected: None,
             shown: facts.as_ref().map(|facts| Box::new(Shown::by(Arc::clone(facts)))),
@@ -258,6 +263,7 @@ impl RowsWork {
             ("due", self.due.bytes() + self.lists.bytes() + self.shop_wide.as_ref().map_or(0, |wide| wide.bytes())),
             ("published", self.publisher.bytes()),
             ("shown", self.shown.as_ref().map_or(0, |shown| shown.bytes())),
+            ("review", self.review.bytes()),
             ("blocks", self.telling.bytes() + self.totals_writer.held_bytes()),
         ]
     }
@@ -280,7 +286,8 @@ impl RowsWork {
     }
 
     /// What is known of items, if anything is.
-    fn facts(&self) -> Option<&Facts> {
+    #[must_use]
+    pub fn facts(&self) -> Option<&Facts> {
         self.shown.as_ref().map(|shown| shown.facts())
     }
 

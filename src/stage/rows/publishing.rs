@@ -101,6 +101,7 @@ impl RowsWork {
     fn offer(&mut self, list: ListNumber, since_ms: Option<i64>, effects: &mut dyn Effects) {
         let name = self.ranked.key.list.index();
         self.tally.ranked[name] += 1;
+        self.review(list);
         self.tally.corrected += u64::from(self.publisher.is_stale(list));
         if self.is_reserve_lost(list) {
             self.publisher.renew(list); // who has the list would fall back on it
@@ -190,6 +191,7 @@ impl RowsWork {
         for number in (from..to).filter_map(|number| u32::try_from(number).ok()) {
             let list = ListNumber(number);
             self.rank(list);
+            self.review(list);
             if !self.ranked.is_empty() {
                 self.ranked.complete();
                 let stamp = self.publisher.stamp(list).unwrap_or_default();

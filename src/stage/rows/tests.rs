@@ -2,6 +2,7 @@
 
 mod facts;
 mod hits;
+mod review;
 mod shop_wide;
 mod totals;
 
