@@ -276,6 +276,18 @@ fn what_nobody_needs_is_in_the_top_of_what_is_to_be_reviewed() {
     assert_eq!(page["partitions"].to_string(), "[0,1]");
     let lines: Vec<serde_json::Value> = json.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(page["entries"].as_array().unwrap()[..], lines[50..]);
+    let (code, json, stderr) = end(&["-q", "report", "--url", &demo.url]);
+    assert_eq!((code, stderr.as_str()), (Some(0), ""));
+    let report: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(report["review"]["first"].as_array().unwrap()[..], lines[..20]);
+    let (_, metrics) = demo.get("/metrics");
+    let hits = report["hits"].as_array().unwrap().iter().find(|hits| hits["list"] == "viewed-together").unwrap();
+    let of_list = "list=\"viewed-together\",shop=\"main\"";
+    let (tests, at_4) = (metric(&metrics, "samenloop_hit_tests_total", of_list), format!("at=\"4\",{of_list}"));
+    assert_eq!(hits["tests"], tests);
+    let rate = metric(&metrics, "samenloop_hits_total", &at_4) as f64 / tests as f64;
+    assert!(rate > 0.0 && (hits["shown"][1].as_f64().unwrap() - rate).abs() < 1e-9, "{hits}");
+    assert!(report["missing"].to_string().contains("exposure: give files of events, or --lists"), "{report}");
     assert_eq!(demo.interrupt(), Some(0));
 }
 

@@ -20,6 +20,7 @@ mod inspect;
 pub mod output;
 mod rebuild;
 mod replay;
+mod report;
 mod review;
 mod run;
 mod sample;
@@ -101,6 +102,8 @@ enum Command {
     Inspect(inspect::InspectArgs),
     /// The entries of lists that a person should look at first, and why
     Review(review::ReviewArgs),
+    /// How a shop's lists stand: a page, and JSON
+    Report(report::ReportArgs),
     /// Whether a run could: settings, brokers, registry, topics, mappings; of files: what they become, what will disappoint
     Check(check::CheckArgs),
     /// The topics that samenloop needs, shown or made
@@ -185,6 +188,7 @@ fn run(cli: Cli, format: &mut LogFormat) -> anyhow::Result<Outcome> {
         Command::Evaluate(args) => evaluate::run(args, settings, against),
         Command::Inspect(args) => inspect::run(args, settings),
         Command::Review(args) => review::run(args, settings),
+        Command::Report(args) => report::run(args, settings),
         Command::Check(args) => check::run(args, settings),
         Command::Topics(args) => topics::run(args, settings),
         Command::Rebuild(args) => rebuild::run(args, settings),
@@ -217,6 +221,7 @@ impl Command {
             Self::Evaluate(args) => &args.sets,
             Self::Inspect(args) => &args.sets,
             Self::Review(args) => &args.sets,
+            Self::Report(args) => &args.sets,
             Self::Check(args) => &args.sets,
             Self::Topics(args) => &args.sets,
             Self::Rebuild(args) => &args.sets,
@@ -239,6 +244,7 @@ impl Command {
             Self::Evaluate(_)
             | Self::Inspect(_)
             | Self::Review(_)
+            | Self::Report(_)
             | Self::Check(_)
             | Self::Topics(_)
             | Self::Config(_) => Vec::new(),

@@ -136,6 +136,17 @@ impl Facts {
         self.items.get(&item)?.text.clone()
     }
 
+    /// The items of all shops that the catalogue has, that are sold and are no variant, each by its fingerprint. Whoever is told may ask
+    /// nothing of the table meanwhile.
+    pub fn for_each_sold(&self, mut tell: impl FnMut(u64)) {
+        for found in &self.items {
+            let item = found.value();
+            if item.has_catalogue && item.is_active && item.is_countable && item.parent_fingerprint == 0 {
+                tell(*found.key());
+            }
+        }
+    }
+
     /// What an item of an event counts as.
     #[must_use]
     pub fn counts_as(&self, shop: &str, item: &str) -> CountsAs {

@@ -3,6 +3,7 @@
 use super::{EventFile, Places, counted, event_files};
 use crate::cli::Outcome;
 use crate::cli::output::RejectNotes;
+use crate::cli::report::Lists;
 use crate::config::Settings;
 use crate::drive::{Pipeline, Sink};
 use crate::intake::Reject;
@@ -33,17 +34,22 @@ pub(in crate::cli) fn counted_alone(
 pub(in crate::cli) struct Rejects {
     places: BTreeMap<SourcePartition, Places>,
     notes: RejectNotes,
+    /// While set, takes what lists show.
+    pub(in crate::cli) lists: Option<Lists>,
 }
 
 impl Rejects {
     fn of(files: &[EventFile], notes: RejectNotes) -> Self {
         let places = files.iter().map(|file| (file.input.source.clone(), file.places.clone()));
-        Self { places: places.collect(), notes }
+        Self { places: places.collect(), notes, lists: None }
     }
 }
 
 impl Sink for Rejects {
-    fn list(&mut self, _publication: &Publication<'_>, _value: &[u8]) -> anyhow::Result<()> {
+    fn list(&mut self, publication: &Publication<'_>, _value: &[u8]) -> anyhow::Result<()> {
+        if let Some(lists) = &mut self.lists {
+            lists.take(&publication.record());
+        }
         Ok(())
     }
 

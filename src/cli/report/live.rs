@@ -1,0 +1,115 @@
+//! What a running instance knows: its metrics, and its queue of what is to be reviewed.
+
+use super::figures::{HitFigures, Report, ReviewFigures};
+use super::gather::REVIEW_TOLD;
+use crate::cli::ask::Instance;
+use crate::serve::http::review_path;
+use crate::serve::review::ReviewEntry;
+use anyhow::Context as _;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+#[derive(Deserialize)]
+struct Page {
+    total: usize,
+    entries: Vec<ReviewEntry>,
+}
+
+/// Asks `instance`.
+pub(super) fn ask(instance: &Instance, report: &mut Report) -> anyhow::Result<()> {
+    report.hits = Some(hits(&instance.get("/metrics")?, &report.shop));
+    let page = instance.get(&review_path(&report.shop, 0, REVIEW_TOLD))?;
+    let page: Page = serde_json::from_str(&page).context("the answer is no queue: another version of samenloop?")?;
+    report.review = Some(ReviewFigures { total: page.total, first: page.entries });
+    Ok(())
+}
+
+/// The hit rates of a shop, from metrics in Prometheus' text format.
+fn hits(metrics: &str, shop: &str) -> Vec<HitFigures> {
+    #[derive(Default)]
+    struct Counts {
+        tests: f64,
+        shown: [f64; 3],
+        counted: [f64; 3],
+    }
+    let mut lists: BTreeMap<String, Counts> = BTreeMap::new();
+    for line in metrics.lines().filter(|line| line.starts_with("samenloop_hit")) {
+        let Some((series, value)) = line.rsplit_once(' ') else { continue };
+        let Some((name, labels)) = series.split_once('{') else { continue };
+        let (labels, value) = (labels_of(labels.trim_end_matches('}')), value.parse::<f64>().unwrap_or(0.0));
+        let Some(list) = labels.get("list").filter(|_| labels.get("shop").is_some_and(|label| label == shop)) else {
+            continue;
+        };
+        let counts = lists.entry(list.clone()).or_default();
+        let at = labels.get("at").and_then(|at| ["1", "4", "10"].iter().position(|known| known == at));
+        match (name, at) {
+            ("samenloop_hit_tests_total", None) => counts.tests += value,
+            ("samenloop_hits_total", Some(at)) => counts.shown[at] += value,
+            ("samenloop_hits_by_count_total", Some(at)) => counts.counted[at] += value,
+            _ => {}
+        }
+    }
+    let tested = lists.into_iter().filter(|(_, counts)| counts.tests > 0.0);
+    tested
+        .map(|(list, Counts { tests, shown, counted })| {
+            let rates = |hits: [f64; 3]| hits.map(|hits| hits / tests);
+            HitFigures { list, tests: whole(tests), shown: rates(shown), counted: rates(counted) }
+        })
+        .collect()
+}
+
+/// A counter's value.
+fn whole(value: f64) -> u64 {
+    format!("{value:.0}").parse().unwrap_or(0)
+}
+
+/// The labels of a series: `name="value"`, with `\\`, `\"` and `\n` in values.
+fn labels_of(text: &str) -> BTreeMap<String, String> {
+    let mut labels = BTreeMap::new();
+    let mut rest = text;
+    while let Some((name, after)) = rest.split_once("=\"") {
+        let (mut value, mut end, mut is_escaped) = (String::new(), after.len(), false);
+        for (at, c) in after.char_indices() {
+            match (is_escaped, c) {
+                (true, 'n') => value.push('\n'),
+                (true, c) => value.push(c),
+                (false, '"') => {
+                    end = at;
+                    break;
+                }
+                (false, '\\') => {}
+                (false, c) => value.push(c),
+            }
+            is_escaped = !is_escaped && c == '\\';
+        }
+        labels.insert(name.trim_start_matches(',').to_owned(), value);
+        rest = after.get(end + 1..).unwrap_or_default();
+    }
+    labels
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hit_rates_are_those_of_the_shop_whatever_it_is_called() {
+        let shop = "a\"b\\,list=\"x";
+        let label = r#"a\"b\\,list=\"x"#;
+        let metrics = format!(
+            "# HELP samenloop_hits_total x\nsamenloop_hit_tests_total{{list=\"also-bought\",shop=\"{label}\"}} 200\n\
+             samenloop_hit_tests_total{{list=\"also-bought\",shop=\"main\"}} 7\n\
+             samenloop_hits_total{{at=\"4\",list=\"also-bought\",shop=\"{label}\"}} 50\n\
+             samenloop_hits_by_count_total{{at=\"10\",list=\"also-bought\",shop=\"{label}\"}} 20\n\
+             samenloop_hit_tests_total{{list=\"viewed-together\",shop=\"{label}\"}} 0\n"
+        );
+        let expected = HitFigures {
+            list: "also-bought".to_owned(),
+            tests: 200,
+            shown: [0.0, 0.25, 0.0],
+            counted: [0.0, 0.0, 0.1],
+        };
+        assert_eq!(hits(&metrics, shop), [expected]);
+        assert_eq!(hits(&metrics, "none"), []);
+    }
+}

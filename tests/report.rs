@@ -1,0 +1,148 @@
+//! `samenloop report`: figures of a small shop, by hand; and that a page and JSON come of each thing that it can be made of.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // tests
+
+#[path = "support/command.rs"]
+mod command;
+#[path = "support/recount.rs"]
+mod recount;
+#[path = "support/rig.rs"]
+mod rig;
+#[path = "support/shop.rs"]
+mod shop;
+
+use command::{Folder, end, samenloop};
+use serde_json::Value;
+
+const DAY_MS: u64 = 86_400_000;
+
+/// Twenty customers who buy a and b, as many who buy c and d, each on a day of its own; one long ago who bought e and f; and facts.
+fn files(folder: &Folder) -> (String, String) {
+    let order = |number: u64, day: u64, items: [&str; 2]| {
+        let [one, other] = items;
+        let ts = 1_700_000_000_000 + day * DAY_MS;
+        format!(
+            r#"{{"type":"order","user":"u{number}","ts":{ts},"order_id":"{number}","lines":[{{"item":"{one}"}},{{"item":"{other}"}}]}}"#
+        )
+    };
+    let mut lines = vec![order(900, 0, ["e", "f"])];
+    for n in 0..20 {
+        lines.push(order(n, 300 + n, ["a", "b"]));
+        lines.push(order(100 + n, 300 + n, ["c", "d"]));
+    }
+    let item = |id: &str, more: &str| format!(r#"{{"item":"{id}","name":"<b>{id}</b>"{more}}}"#);
+    let mut items: Vec<String> = ["a", "b", "c", "d"].map(|id| item(id, "")).into();
+    items.push(item("never", ""));
+    items.push(item("variant", r#","parent":"a""#));
+    items.push(item("f", r#","active":false"#));
+    let verdict = |anchor: &str, other: &str, ruling: &str| {
+        format!(r#"{{"list":"*","anchor":"{anchor}","other":"{other}","ruling":"{ruling}"}}"#)
+    };
+    let verdicts = [verdict("a", "b", "reject"), verdict("c", "nothing", "approve"), verdict("c", "d", "approve")];
+    let catalogue = folder.write("items.jsonl", items.join("\n"));
+    let stock = folder.write("stock.jsonl", r#"{"item":"d","quantity":0}"#);
+    let verdicts = folder.write("verdicts.jsonl", verdicts.join("\n"));
+    let settings = format!(
+        "[facts.catalogue]\nfile = {catalogue:?}\n[facts.stock]\nfile = {stock:?}\n[facts.verdicts]\nfile = {verdicts:?}\n"
+    );
+    (folder.write("shop.toml", settings), folder.write("orders.jsonl", lines.join("\n")))
+}
+
+fn of_name<'r>(report: &'r Value, list: &str) -> &'r Value {
+    report["lists"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|figures| figures["list"] == list)
+        .unwrap_or_else(|| panic!("{report}"))
+}
+
+#[test]
+fn a_small_shop_is_told_as_counted_by_hand() {
+    let folder = Folder::new();
+    let (settings, orders) = files(&folder);
+    let page = folder.path("report.html");
+    let ended = end(&mut samenloop(&[
+        "--config",
+        &settings,
+        "-q",
+        "report",
+        &orders,
+        "--json",
+        "-",
+        "--html",
+        page.to_str().unwrap(),
+    ]));
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
+    let report: Value = serde_json::from_str(&ended.stdout).unwrap();
+    let bought = of_name(&report, "bought-together");
+    // a's b is rejected, c's d is out of stock; e and f have too little. b shows a, d shows c.
+    assert_eq!((&bought["anchors"], &bought["lists"], &bought["full"]), (&6.into(), &2.into(), &0.into()), "{bought}");
+    assert_eq!(bought["lengths"].to_string(), "[4,2]");
+    assert_eq!(bought["stale_anchors"], 2, "e and f");
+    assert_eq!(bought["why_short"].to_string(), r#"{"out-of-stock":1,"rejected":1,"support":2}"#);
+    let exposure = |name: &str| bought["exposure"][name].as_f64().unwrap();
+    let close = |name: &str, expected: f64| assert!((exposure(name) - expected).abs() < 1e-9, "{name} of {bought}");
+    for (name, figure) in [("products", 6.0), ("shown", 1.0 / 3.0), ("top_percent", 0.5), ("gini", 2.0 / 3.0)] {
+        close(name, figure);
+    }
+    assert_eq!(bought["sources"]["counted"], 2);
+    let catalogue = r#"{"counted":6,"known":5,"never_counted":1,"not_sold":1,"sold_out":1}"#;
+    assert_eq!(report["catalogue"].to_string(), catalogue, "known: without the variant and what is not sold");
+    let contradicted = report["contradicted"].as_array().unwrap();
+    let told: Vec<_> = contradicted
+        .iter()
+        .map(|one| [&one["ruling"], &one["anchor"], &one["other"]].map(|text| text.as_str().unwrap()))
+        .collect();
+    assert_eq!(told, [["reject", "a", "b"], ["approve", "c", "d"], ["approve", "c", "nothing"]], "{contradicted:?}");
+    assert_eq!(contradicted[0]["support"], 20);
+    let missing = report["missing"].to_string();
+    assert!(missing.contains("hit rate: ask a running instance") && !missing.contains("coverage"), "{missing}");
+    let page = std::fs::read_to_string(page).unwrap();
+    assert!(page.starts_with("<!doctype html>") && page.contains("<svg ") && !page.contains("<b>"), "{page}");
+}
+
+#[test]
+fn records_of_lists_tell_what_they_show_and_an_earlier_report_what_has_changed() {
+    let folder = Folder::new();
+    let (settings, orders) = files(&folder);
+    let lists = folder.path("lists.jsonl");
+    let lists = lists.to_str().unwrap();
+    assert_eq!(end(&mut samenloop(&["--config", &settings, "-q", "replay", &orders, "--lists", lists])).code, Some(0));
+    // The topic holds what was published before, too: of each key the last one counts.
+    let text = std::fs::read_to_string(lists).unwrap();
+    let older = text.lines().next().unwrap();
+    let gone =
+        older.replace("{\"shop\"", "{\"tombstone\":true,\"shop\"").replace("\"item\":\"b\"", "\"item\":\"gone\"");
+    let before = older.replace("\"item\":\"b\"", "\"item\":\"gone\"");
+    std::fs::write(lists, format!("{older}\n\n{before}\n{text}{gone}\n")).unwrap();
+    let earlier = folder.path("earlier.json");
+    let earlier = earlier.to_str().unwrap();
+    let ended = end(&mut samenloop(&["-q", "report", "--lists", lists, "--json", earlier]));
+    assert_eq!((ended.code, ended.stdout.as_str(), ended.stderr.as_str()), (Some(0), "", ""));
+    let report: Value = serde_json::from_str(&std::fs::read_to_string(earlier).unwrap()).unwrap();
+    let bought = of_name(&report, "bought-together");
+    assert_eq!(
+        (&bought["lists"], bought["lengths"].to_string().as_str(), &bought["anchors"]),
+        (&2.into(), "[0,2]", &Value::Null)
+    );
+    assert!(report["missing"].to_string().contains("why lists are short"), "{report}");
+    let ended = end(&mut samenloop(&["--config", &settings, "-q", "report", &orders, "--before", earlier]));
+    let report: Value = serde_json::from_str(&ended.stdout).unwrap();
+    let changes = report["changes"]["changes"].as_array().unwrap();
+    let mean = changes.iter().find(|change| change["figure"] == "mean score").unwrap_or_else(|| panic!("{report}"));
+    assert_eq!(mean["then"], mean["now"]);
+    for wrong in [
+        vec!["--lists", orders.as_str()],
+        vec!["--lists", "nowhere"],
+        vec!["--before", orders.as_str(), orders.as_str()],
+    ] {
+        let ended = end(&mut samenloop(&[vec!["-q", "report"], wrong.clone()].concat()));
+        assert!(
+            ended.code == Some(2) && ended.stderr.contains(wrong[0]),
+            "{wrong:?}: {:?} {}",
+            ended.code,
+            ended.stderr
+        );
+    }
+}
