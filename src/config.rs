@@ -21,6 +21,7 @@ mod keys;
 mod layers;
 mod problem;
 mod lists;
+mod placements;
 mod raw;
 mod snapshots;
 mod source;

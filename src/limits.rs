@@ -129,7 +129,12 @@ mod tests {
             figures,
             llr_root: -1.234_56e-300,
             last_seen: Day(u16::MAX),
-            label: Label { source: Source::Category, verdict: Some(Said::Approved), relation: Some(Kind::Alternative) },
+            label: Label {
+                source: Source::Category,
+                verdict: Some(Said::Approved),
+                relation: Some(Kind::Alternative),
+                list: Some(ListName::of(Relation::ViewedThenBought)),
+            },
         };
         let list = ListName::of(Relation::ViewedThenBought);
         let key = ListKey { shop: items.shop_of(item), list, about: About::Item(item) };

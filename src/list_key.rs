@@ -1,7 +1,8 @@
 //! Which list: its name, what it is made of, and what it is about.
 //!
 //! A list has a name and rules of its own. The first five names show one relation each; others take a second row of the same item into
-//! account, or are about a whole shop. Half-lives belong to relations, rules to lists.
+//! account, or are about a whole shop; *placements* are put together from other lists about the same. Half-lives belong to relations,
+//! rules to lists.
 //! Absent: texts (`shop/list/item` is made where a record is), and what is in a list.
 
 use crate::items::{ItemId, ShopId};
@@ -23,10 +24,34 @@ pub enum Base {
     },
     /// The totals of a whole shop: it is about the shop, or about one of its categories.
     Shop,
+    /// Other lists about the same.
+    Placement {
+        /// Whether these are lists about a shop and its categories.
+        of_shop: bool,
+    },
 }
 
 /// What lists other than those of one relation are called, in their order behind these.
-const FURTHER: [&str; 6] = ["alternatives", "complements", "upsell", "best-sellers", "trending", "new"];
+const FURTHER: [&str; 14] = [
+    "alternatives",
+    "complements",
+    "upsell",
+    "best-sellers",
+    "trending",
+    "new",
+    "product-page",
+    "cart",
+    "checkout",
+    "order-confirmation",
+    "mail",
+    "home",
+    "not-found",
+    "category-page",
+];
+
+/// Where those begin that are placements, and those of them that are about a shop.
+const PLACEMENTS: u8 = 11;
+const PLACEMENTS_OF_SHOP: u8 = 16;
 
 impl ListName {
     /// How many lists there are.
@@ -45,6 +70,14 @@ impl ListName {
         Self::BEST_SELLERS,
         Self::TRENDING,
         Self::NEW,
+        Self(PLACEMENTS),
+        Self(12),
+        Self(13),
+        Self(14),
+        Self(15),
+        Self(PLACEMENTS_OF_SHOP),
+        Self(17),
+        Self(18),
     ];
 
     /// Viewed together, and bought together no more than by chance: the second choice.
@@ -81,10 +114,28 @@ impl ListName {
         }
     }
 
+    /// Those that are put together from others.
+    pub fn placements() -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().filter(|list| list.is_placement())
+    }
+
+    /// Whether it is put together from others.
+    #[must_use]
+    pub fn is_placement(self) -> bool {
+        self.0 >= PLACEMENTS
+    }
+
+    /// Whether a row stands behind it.
+    #[must_use]
+    pub fn is_of_row(self) -> bool {
+        matches!(self.base(), Base::Row { .. })
+    }
+
     /// What it is made of.
     #[must_use]
     pub fn base(self) -> Base {
         let (relation, beside) = match self {
+            Self(place) if place >= PLACEMENTS => return Base::Placement { of_shop: place >= PLACEMENTS_OF_SHOP },
             Self::ALTERNATIVES | Self::UPSELL => (Relation::ViewedTogether, Some(Relation::BoughtTogether)),
             Self::COMPLEMENTS => (Relation::BoughtTogether, Some(Relation::ViewedTogether)),
             Self(place) => match Relation::ALL.get(usize::from(place)) {
@@ -98,14 +149,14 @@ impl ListName {
     /// Whether it is about a whole shop, or a category of it, not about an item.
     #[must_use]
     pub fn is_shop_wide(self) -> bool {
-        self.base() == Base::Shop
+        matches!(self.base(), Base::Shop | Base::Placement { of_shop: true })
     }
 
     /// The lists that a row of `relation` has a say in: that of its own name first.
     pub fn shown_by(relation: Relation) -> impl Iterator<Item = Self> {
         Self::ALL.into_iter().filter(move |list| match list.base() {
             Base::Row { relation: own, beside } => own == relation || beside == Some(relation),
-            Base::Shop => false,
+            Base::Shop | Base::Placement { .. } => false,
         })
     }
 
@@ -184,6 +235,13 @@ mod tests {
             assert_eq!((list.name(), ListName::shown_by(relation).next()), (relation.list_name(), Some(list)));
         }
         assert_eq!(ListName::find("best-seller"), None);
+        let named = |of_shop| {
+            let is_of = move |list: &ListName| list.base() == Base::Placement { of_shop };
+            ListName::placements().filter(is_of).map(ListName::name).collect::<Vec<_>>()
+        };
+        assert_eq!(named(false), ["product-page", "cart", "checkout", "order-confirmation", "mail"]);
+        assert_eq!(named(true), ["home", "not-found", "category-page"]);
+        assert!(ListName::ALL.into_iter().all(|list| list.is_of_row() || list.is_placement() || list.is_shop_wide()));
     }
 
     #[test]

@@ -3,8 +3,10 @@
 //! [`CountingRules`] are part of a log's identity: state counted by other rules is refused ([`CountingRules::fingerprint`]).
 //! [`ListRules`] may change at any time: they only read the counts.
 
+mod placement;
 mod shown;
 
+pub use placement::{PARTS_MAX, Part, Parts};
 pub use shown::{Alike, ShownRules};
 
 use crate::list_key::{Base, ListName};
@@ -276,6 +278,13 @@ pub enum KindRules {
         /// In what order.
         order: ShopOrder,
     },
+    /// Other lists about the same.
+    Placement {
+        /// Which, in their order.
+        parts: Parts,
+        /// The dearest entry, in whatever currency.
+        price_max: Option<f64>,
+    },
 }
 
 /// How a shop-wide list is ordered.
@@ -302,7 +311,7 @@ impl ListRules {
         let relation = match list.base() {
             Base::Row { relation, .. } => relation,
             Base::Shop if list == ListName::NEW => Relation::ViewedTogether,
-            Base::Shop => Relation::BoughtTogether,
+            Base::Shop | Base::Placement { .. } => Relation::BoughtTogether,
         };
         let plain = Self { list, enabled: false, shown: ShownRules::of_list(list), ..Self::of(relation) };
         let shop_wide = |order| {
@@ -315,6 +324,13 @@ impl ListRules {
             Self { min_support: 3, min_llr_root: Some(2.5), lift_above_one: true, kind, ..plain.clone() }
         };
         match list {
+            _ if list.is_placement() => {
+                let shown = ShownRules { in_stock: false, ..ShownRules::of_list(list) };
+                let kind = KindRules::Placement { parts: Parts::of_placement(list), price_max: None };
+                let price_at_most = Parts::price_at_most(list);
+                let length = Parts::of_placement(list).iter().map(|part| usize::from(part.places)).sum();
+                Self { kind, length, shown: ShownRules { price_at_most, ..shown }, ..plain }
+            }
             ListName::ALTERNATIVES => apart(false),
             ListName::UPSELL => apart(true),
             ListName::COMPLEMENTS => Self { kind: KindRules::Complements { viewed_more: 2.0 }, ..plain },

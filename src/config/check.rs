@@ -223,7 +223,11 @@ impl Check<'_> {
     }
 
     fn lists(&mut self, raw: &RawSettings, counting: &CountingRules) -> [ListRules; ListName::COUNT] {
-        let lists = ListName::ALL.map(|list| self.list(list, raw.lists.of(list), counting.row_max));
+        let lists = ListName::ALL.map(|list| match raw.lists.of(list) {
+            Some(own) => self.list(list, own, counting.row_max),
+            None => self.placement(list, &raw.placements),
+        });
+        self.parts_are_on(&lists);
         for rules in &lists {
             let whole = Duration(counting.half_life(rules.relation));
             if let Some(recent) =
@@ -302,7 +306,7 @@ impl Check<'_> {
     /// What only lists of this kind go by.
     fn kind(&mut self, key: &impl Fn(&str) -> String, raw: &RawList, defaults: KindRules) -> KindRules {
         match defaults {
-            KindRules::Pairs => KindRules::Pairs,
+            KindRules::Pairs | KindRules::Placement { .. } => defaults,
             KindRules::Alternatives { min_orders, needs_price } => KindRules::Alternatives {
                 min_orders: self.within(&key("min_orders"), raw.min_orders.unwrap_or(min_orders), &SUPPORT),
                 needs_price,

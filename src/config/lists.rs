@@ -93,9 +93,10 @@ impl By {
 }
 
 impl RawLists {
-    pub(super) fn of(&self, list: ListName) -> &RawList {
+    /// Those of a list; none of a placement, which is set elsewhere.
+    pub(super) fn of(&self, list: ListName) -> Option<&RawList> {
         // By ListName::index.
-        let all: [&RawList; ListName::COUNT] = [
+        let all = [
             &self.bought_together,
             &self.also_bought,
             &self.viewed_together,
@@ -108,7 +109,7 @@ impl RawLists {
             &self.trending,
             &self.new,
         ];
-        all[list.index()]
+        all.get(list.index()).copied()
     }
 }
 
@@ -160,7 +161,7 @@ impl From<&ListRules> for RawList {
             relations: Some(Kinds(rules.shown.relations.clone())),
         };
         match rules.kind {
-            KindRules::Pairs => plain,
+            KindRules::Pairs | KindRules::Placement { .. } => plain,
             KindRules::Alternatives { min_orders, .. } => Self { min_orders: Some(min_orders), ..plain },
             KindRules::Complements { viewed_more } => Self { viewed_more: Some(viewed_more), ..plain },
             KindRules::ShopWide { categories, order } => {

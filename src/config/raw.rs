@@ -6,6 +6,7 @@
 use super::facts::RawFacts;
 use super::kafka::{HIDDEN, RawKafka};
 use super::lists::RawLists;
+use super::placements::RawPlacements;
 use super::snapshots::RawSnapshots;
 use super::units::{Bound, Bytes, Decimal, Duration, Moment, SecretText};
 use super::{
@@ -22,6 +23,7 @@ pub(super) struct RawSettings {
     pub(super) counting: RawCounting,
     pub(super) intake: RawIntake,
     pub(super) lists: RawLists,
+    pub(super) placements: RawPlacements,
     pub(super) publish: RawPublish,
     pub(super) http: RawHttp,
     pub(super) log: RawLog,
@@ -185,6 +187,7 @@ impl From<&Settings> for RawSettings {
             counting: RawCounting::from(&settings.counting),
             intake: RawIntake::from(&settings.intake),
             lists: RawLists::from(&settings.lists),
+            placements: RawPlacements::from(&settings.lists),
             publish: RawPublish::from(&settings.publish),
             http: RawHttp::from(&settings.http),
             log: RawLog::from(&settings.log),

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 
 mod facts;
 mod kafka;
+mod placements;
 
 fn file(text: &str) -> Layers {
     Layers { file: Some(("shop.toml".to_owned(), text.to_owned())), ..Layers::default() }
@@ -42,6 +43,7 @@ fn the_annotated_file_gives_exactly_the_defaults_and_names_every_key() {
     let view_to_order = |table: &toml::Table| table["counting"]["view_to_order"].clone();
     assert_eq!((view_to_order(&shown), view_to_order(&printed)), ("24h".into(), "1d".into()));
     assert_eq!(shown["lists"], printed["lists"]);
+    assert_eq!(shown["placements"], printed["placements"]);
 }
 
 #[test]

@@ -243,19 +243,19 @@ impl From<Threshold> for ThresholdText {
 
 /// Relations that a shop keeps by hand: an array, or a text with commas in between, as variables and flags have it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "KindsText", into = "Vec<Kind>")]
+#[serde(try_from = "NamesText", into = "Vec<Kind>")]
 pub(super) struct Kinds(pub(super) Vec<Kind>);
 
 /// How [`Kinds`] are written.
 #[derive(Deserialize)]
 #[serde(untagged, expecting = "an array of names, or a text with commas in between")]
-pub(super) enum KindsText {
+pub(super) enum NamesText {
     Text(String),
     Array(Vec<String>),
 }
 
-impl KindsText {
-    fn names(self) -> Vec<String> {
+impl NamesText {
+    pub(super) fn names(self) -> Vec<String> {
         match self {
             Self::Array(names) => names,
             Self::Text(text) => {
@@ -265,10 +265,10 @@ impl KindsText {
     }
 }
 
-impl TryFrom<KindsText> for Kinds {
+impl TryFrom<NamesText> for Kinds {
     type Error = String;
 
-    fn try_from(written: KindsText) -> Result<Self, String> {
+    fn try_from(written: NamesText) -> Result<Self, String> {
         let mut kinds = Vec::new();
         for name in written.names() {
             let known = Kind::SHOWN.into_iter().find(|kind| kind.name() == name);
@@ -291,13 +291,13 @@ impl From<Kinds> for Vec<Kind> {
 
 /// What fills a list, in its order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "KindsText", into = "Vec<FillStep>")]
+#[serde(try_from = "NamesText", into = "Vec<FillStep>")]
 pub(super) struct Fill(pub(super) Vec<FillStep>);
 
-impl TryFrom<KindsText> for Fill {
+impl TryFrom<NamesText> for Fill {
     type Error = String;
 
-    fn try_from(written: KindsText) -> Result<Self, String> {
+    fn try_from(written: NamesText) -> Result<Self, String> {
         let mut steps = Vec::new();
         for name in written.names() {
             let known = FillStep::ALL.into_iter().find(|step| step.name() == name);

@@ -90,8 +90,13 @@ impl Due {
 
     /// Makes a list known to the sweep, without a change.
     pub fn know(&mut self, list: ListNumber) {
-        if self.places.len() <= list.index() {
+        let known = self.places.len();
+        if known <= list.index() {
             self.places.resize(list.index() + 1, RESTING);
+            if self.sweep.owed > 0 {
+                // Else the sweep would end before the cursor has come round to where it began.
+                self.sweep.owed += self.places.len() - known;
+            }
         }
     }
 

@@ -4,7 +4,7 @@
 
 use super::number::{Magnitude, Rounded, rounded};
 use super::record::{EntryRecord, ListRecord};
-use crate::rank::{Day, Entry, Label, List, score_milli};
+use crate::rank::{Day, Entry, Figures, Label, List, score_milli};
 
 /// Significant digits of weights: so many that they read back as the same `f32`, which 7 often do and 9 always. A score
 /// recomputed from them is right to 0.001.
@@ -41,6 +41,8 @@ pub struct EntryFigures {
     pub last_seen: Day,
     /// Where it comes from, and what people said of it.
     pub label: Label,
+    /// In a placement: what it shares with the others of its list.
+    pub own: Option<ListFigures>,
 }
 
 /// The numbers that are printed of an entry, but for those that its list shares.
@@ -59,10 +61,11 @@ impl ListFigures {
     #[must_use]
     pub fn of(list: &List) -> Self {
         let first = list.entries.first().map(|entry| entry.figures);
-        first.map_or_else(Self::default, |figures| Self {
-            anchor_weight: single(figures.anchor),
-            contexts: single(figures.contexts),
-        })
+        first.map_or_else(Self::default, |figures| Self::of_figures(&figures))
+    }
+
+    fn of_figures(figures: &Figures) -> Self {
+        Self { anchor_weight: single(figures.anchor), contexts: single(figures.contexts) }
     }
 
     /// Those of a list that has been published.
@@ -93,6 +96,7 @@ impl EntryFigures {
             llr_root: single(entry.llr_root),
             last_seen: entry.last_seen,
             label: entry.label,
+            own: entry.label.list.map(|_| ListFigures::of_figures(&entry.figures)),
         }
     }
 
@@ -107,12 +111,22 @@ impl EntryFigures {
             llr_root: single(record.llr_root),
             last_seen: record.last_seen,
             label: record.label(),
+            own: record.label().list.map(|_| ListFigures {
+                anchor_weight: single(record.anchor_weight),
+                contexts: single(record.contexts),
+            }),
         }
+    }
+
+    /// Anchor weight and contexts as they are printed of it, in a list where these are shared.
+    pub(super) fn shared(&self, list: [Rounded; 2]) -> [Rounded; 2] {
+        self.own.map_or(list, |own| own.printed())
     }
 
     /// What is printed of it, in a list of this printed anchor weight and these contexts. What can be derived is derived from
     /// what is printed.
-    pub(super) fn printed(&self, [anchor_weight, contexts]: [Rounded; 2]) -> Printed {
+    pub(super) fn printed(&self, list: [Rounded; 2]) -> Printed {
+        let [anchor_weight, contexts] = self.shared(list);
         let (weight, other_weight) = (printed_weight(self.weight), printed_weight(self.other_weight));
         let by = |number: f64, divisor: f64| if divisor > 0.0 { number / divisor } else { 0.0 };
         let confidence = by(weight.value(), anchor_weight.value());

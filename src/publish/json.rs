@@ -128,11 +128,18 @@ fn write_entry(
     out.extend_from_slice(b",\"weight\":");
     printed.weight.write(out);
     out.extend_from_slice(b",\"anchor_weight\":");
-    out.extend_from_slice(&shared.anchor_weight);
+    let own = entry.own.map(|own| own.printed());
+    match &own {
+        Some([anchor_weight, _]) => anchor_weight.write(out),
+        None => out.extend_from_slice(&shared.anchor_weight),
+    }
     out.extend_from_slice(b",\"other_weight\":");
     printed.other_weight.write(out);
     out.extend_from_slice(b",\"contexts\":");
-    out.extend_from_slice(&shared.contexts);
+    match &own {
+        Some([_, contexts]) => contexts.write(out),
+        None => out.extend_from_slice(&shared.contexts),
+    }
     out.extend_from_slice(b",\"confidence\":");
     printed.confidence.write(out);
     out.extend_from_slice(b",\"lift\":");
@@ -151,6 +158,10 @@ fn write_entry(
     if let Some(kind) = entry.label.relation {
         out.extend_from_slice(b",\"relation\":");
         write_checked(kind.name(), true, out);
+    }
+    if let Some(list) = entry.label.list {
+        out.extend_from_slice(b",\"list\":");
+        write_checked(list.name(), true, out);
     }
     out.push(b'}');
 }

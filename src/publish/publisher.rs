@@ -7,7 +7,7 @@ use super::lists::ListNumber;
 use super::saved::PublisherSaving;
 use crate::items::ItemId;
 use crate::memory::{allocated, of_vec};
-use crate::rank::{Entry, Label, List};
+use crate::rank::{Entry, LABEL_BITS, Label, List};
 
 /// Who published a record, and as which one. Of two records of a key the higher one counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,6 +42,7 @@ pub struct Shown {
 
 /// So many bits a score takes: it is at most 100,000.
 const SCORE_BITS: u32 = 17;
+const _: () = assert!(SCORE_BITS + LABEL_BITS <= u32::BITS, "score and label fit together");
 
 impl Shown {
     /// An item at one place, with its score in thousandths.

@@ -4,7 +4,7 @@ use super::figures::{EntryFigures, ListFigures};
 use super::number::Rounded;
 use super::publisher::Stamp;
 use crate::items::Items;
-use crate::list_key::{About, SHOP_WIDE};
+use crate::list_key::{About, ListName, SHOP_WIDE};
 use crate::rank::{Day, Entry, Label, List, Said, Source};
 use crate::relation::Kind;
 use serde::{Deserialize, Serialize};
@@ -72,19 +72,23 @@ pub struct EntryRecord<'a> {
     /// Which relation the shop keeps by hand.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub relation: Option<Kind>,
+    /// In a placement: the list that it is from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub list: Option<Cow<'a, str>>,
 }
 
 impl<'a> EntryRecord<'a> {
     pub(super) fn of(entry: &Entry, list: [Rounded; 2], items: &'a Items) -> Self {
-        let printed = EntryFigures::of(entry).printed(list);
+        let figures = EntryFigures::of(entry);
+        let (printed, [anchor_weight, contexts]) = (figures.printed(list), figures.shared(list));
         Self {
             item: Cow::Borrowed(items.name(entry.item)),
             score: printed.score.value(),
             support: entry.support,
             weight: printed.weight.value(),
-            anchor_weight: list[0].value(),
+            anchor_weight: anchor_weight.value(),
             other_weight: printed.other_weight.value(),
-            contexts: list[1].value(),
+            contexts: contexts.value(),
             confidence: printed.confidence.value(),
             lift: printed.lift.value(),
             llr_root: printed.llr_root.value(),
@@ -92,13 +96,15 @@ impl<'a> EntryRecord<'a> {
             last_seen: entry.last_seen,
             verdict: entry.label.verdict,
             relation: entry.label.relation,
+            list: entry.label.list.map(|list| Cow::Borrowed(list.name())),
         }
     }
 
     /// Where it comes from, and what people said of it.
     #[must_use]
     pub fn label(&self) -> Label {
-        Label { source: self.source, verdict: self.verdict, relation: self.relation }
+        let list = self.list.as_deref().and_then(ListName::find);
+        Label { source: self.source, verdict: self.verdict, relation: self.relation, list }
     }
 }
 
@@ -131,7 +137,10 @@ impl<'a> ListRecord<'a> {
     pub fn into_owned(self) -> ListRecord<'static> {
         let own = |text: Cow<'a, str>| Cow::Owned(text.into_owned());
         let own_entries = |entries: Vec<EntryRecord<'a>>| {
-            entries.into_iter().map(|entry| EntryRecord { item: own(entry.item), ..entry }).collect()
+            entries
+                .into_iter()
+                .map(|entry| EntryRecord { item: own(entry.item), list: entry.list.map(own), ..entry })
+                .collect()
         };
         ListRecord {
             shop: own(self.shop),
@@ -174,7 +183,7 @@ pub fn parse_key(key: &str) -> Option<(&str, &str, &str)> {
 mod tests {
     use super::*;
     use crate::event::EventTime;
-    use crate::list_key::{ListKey, ListName};
+    use crate::list_key::ListKey;
     use crate::rank::{Figures, score_milli, wilson_lower};
     use crate::relation::Relation;
 

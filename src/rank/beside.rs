@@ -30,7 +30,7 @@ impl Beside<'_> {
         look_up: &LookUp,
     ) -> Option<Gate> {
         match rules.kind {
-            KindRules::Pairs | KindRules::ShopWide { .. } => None,
+            KindRules::Pairs | KindRules::ShopWide { .. } | KindRules::Placement { .. } => None,
             KindRules::Alternatives { min_orders, needs_price } => {
                 let Some(row_beside) = &self.row else { return Some(Gate::Orders) };
                 let bought = figures_of(row_beside, item, look_up);

@@ -68,7 +68,7 @@ impl Ranker {
             let ruling = told.ruling(fingerprint);
             if let Some(place) = pinned_at(ruling) {
                 if by_hand[..wanted_before].iter().all(|known| known.item != neighbour.item) {
-                    let label = Label { source: Source::Pinned, verdict: said(ruling), relation: None };
+                    let label = Label { source: Source::Pinned, verdict: said(ruling), relation: None, list: None };
                     by_hand.push(ByHand { item: neighbour.item, fingerprint, place: Some(place), label });
                 }
                 continue;

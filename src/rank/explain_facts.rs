@@ -77,7 +77,7 @@ fn by_hand(judged: &[Judged], row: &RowView<'_>, rules: &ListRules, told: &Told<
         if let Some(place) = pinned_at(ruling)
             && all[..of_anchor].iter().all(|known| known.item != judged.item)
         {
-            let label = Label { source: Source::Pinned, verdict: said(ruling), relation: None };
+            let label = Label { source: Source::Pinned, verdict: said(ruling), relation: None, list: None };
             all.push(ByHand { item: judged.item, fingerprint, place: Some(place), label });
         }
     }

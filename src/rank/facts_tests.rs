@@ -353,6 +353,7 @@ proptest! {
                     source: candidate.source,
                     verdict: entry.label.verdict,
                     relation: candidate.relation,
+                    list: None,
                 };
                 prop_assert_eq!(entry.label, label);
                 prop_assert_eq!(candidate.verdict.is_some(), entry.label.verdict.is_some());

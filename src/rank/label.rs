@@ -1,5 +1,6 @@
 //! Where an entry comes from, and what people said of it.
 
+use crate::list_key::ListName;
 use crate::relation::Kind;
 use serde::{Deserialize, Serialize};
 
@@ -83,24 +84,31 @@ pub struct Label {
     pub verdict: Option<Said>,
     /// Which relation the shop keeps by hand.
     pub relation: Option<Kind>,
+    /// In a placement: the list that it is from.
+    pub list: Option<ListName>,
 }
 
 const SAID_SHIFT: u32 = 4;
 const RELATION_SHIFT: u32 = 6;
+const LIST_SHIFT: u32 = 9;
 /// How many bits a label takes.
-const BITS: u32 = 9;
+pub const LABEL_BITS: u32 = 13;
 
 const _: () = assert!(Source::ALL.len() <= 1 << SAID_SHIFT);
 const _: () = assert!(Said::ALL.len() < 1 << (RELATION_SHIFT - SAID_SHIFT));
-const _: () = assert!(Kind::SHOWN.len() < 1 << (BITS - RELATION_SHIFT));
+const _: () = assert!(Kind::SHOWN.len() < 1 << (LIST_SHIFT - RELATION_SHIFT));
+/// How many lists may be part of a placement: the first ones.
+const LISTS: usize = (1 << (LABEL_BITS - LIST_SHIFT)) - 1;
 
 impl Label {
-    /// In nine bits; 0 is what is only counted.
+    /// In [`LABEL_BITS`] bits; 0 is what is only counted.
     #[must_use]
     pub fn bits(self) -> u16 {
         let verdict = self.verdict.and_then(|verdict| place(&Said::ALL, verdict)).map_or(0, |place| place + 1);
         let relation = self.relation.and_then(|kind| place(&Kind::SHOWN, kind)).map_or(0, |place| place + 1);
-        place(&Source::ALL, self.source).unwrap_or(0) | verdict << SAID_SHIFT | relation << RELATION_SHIFT
+        let list = self.list.and_then(|list| place(&ListName::ALL[..LISTS], list)).map_or(0, |place| place + 1);
+        let source = place(&Source::ALL, self.source).unwrap_or(0);
+        source | verdict << SAID_SHIFT | relation << RELATION_SHIFT | list << LIST_SHIFT
     }
 
     /// From these bits. What no label has is left out.
@@ -110,7 +118,8 @@ impl Label {
         Self {
             source: Source::ALL.get(at(0, SAID_SHIFT)).copied().unwrap_or_default(),
             verdict: at(SAID_SHIFT, RELATION_SHIFT).checked_sub(1).and_then(|place| Said::ALL.get(place)).copied(),
-            relation: at(RELATION_SHIFT, BITS).checked_sub(1).and_then(|place| Kind::SHOWN.get(place)).copied(),
+            relation: at(RELATION_SHIFT, LIST_SHIFT).checked_sub(1).and_then(|place| Kind::SHOWN.get(place)).copied(),
+            list: at(LIST_SHIFT, LABEL_BITS).checked_sub(1).and_then(|place| ListName::ALL.get(place)).copied(),
         }
     }
 }
@@ -124,16 +133,24 @@ mod tests {
     use super::*;
 
     #[test]
+    fn every_list_that_may_be_part_of_a_placement_has_a_place_in_a_label() {
+        let parts = ListName::ALL.into_iter().filter(|list| !list.is_placement());
+        assert!(parts.map(ListName::index).all(|index| index < LISTS));
+    }
+
+    #[test]
     fn every_label_is_read_back_from_its_bits_and_only_counted_is_none() {
         let options = |all: &[Said]| all.iter().copied().map(Some).chain([None]).collect::<Vec<_>>();
         let mut seen = std::collections::HashSet::new();
         for source in Source::ALL {
             for verdict in options(&Said::ALL) {
                 for relation in Kind::SHOWN.map(Some).into_iter().chain([None]) {
-                    let label = Label { source, verdict, relation };
-                    assert_eq!(Label::of_bits(label.bits()), label);
-                    assert!(seen.insert(label.bits()) && label.bits() < 1 << BITS);
-                    assert_eq!(label.bits() == 0, label == Label::default());
+                    for list in ListName::ALL[..LISTS].iter().copied().map(Some).chain([None]) {
+                        let label = Label { source, verdict, relation, list };
+                        assert_eq!(Label::of_bits(label.bits()), label);
+                        assert!(seen.insert(label.bits()) && label.bits() < 1 << LABEL_BITS);
+                        assert_eq!(label.bits() == 0, label == Label::default());
+                    }
                 }
             }
         }

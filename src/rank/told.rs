@@ -93,7 +93,7 @@ impl<'a> Told<'a> {
             let ruling = self.ruling(fingerprint);
             let pinned = pinned_at(ruling);
             let source = if pinned.is_some() { Source::Pinned } else { Source::Manual };
-            let label = Label { source, verdict: said(ruling), relation: kind };
+            let label = Label { source, verdict: said(ruling), relation: kind, list: None };
             all.push(ByHand { item, fingerprint, place: pinned.or(position), label });
         };
         for relation in manual.relations.iter().filter(|known| known.holds_at(self.now_ms)) {

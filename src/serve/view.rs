@@ -280,7 +280,7 @@ fn pack(
     let mut is_any = false;
     for (NameId(name), entry) in entries {
         is_any = true;
-        let EntryFigures { score_milli, support, weight, other_weight, llr_root, last_seen, label } = entry;
+        let EntryFigures { score_milli, support, weight, other_weight, llr_root, last_seen, label, own } = entry;
         out.extend_from_slice(&name.to_le_bytes());
         for figure in [weight, other_weight, llr_root] {
             out.extend_from_slice(&figure.to_le_bytes());
@@ -291,6 +291,10 @@ fn pack(
         put_varint(support, out);
         if is_labelled > 0 {
             out.extend_from_slice(&label.bits().to_le_bytes());
+        }
+        if let Some(own) = own {
+            out.extend_from_slice(&own.anchor_weight.to_le_bytes());
+            out.extend_from_slice(&own.contexts.to_le_bytes());
         }
     }
     if !is_any || shown == 0 {
@@ -324,7 +328,12 @@ fn unpack(packed: &[u8]) -> Unpacked {
         let support = take_varint(&mut rest);
         let label = if score & LABELLED > 0 { u16::from_le_bytes(fixed(&mut rest)) } else { 0 };
         let (score_milli, label) = (score & !LABELLED, Label::of_bits(label));
-        entries.push((name, EntryFigures { score_milli, support, weight, other_weight, llr_root, last_seen, label }));
+        let own = label.list.map(|_| ListFigures {
+            anchor_weight: f32::from_le_bytes(fixed(&mut rest)),
+            contexts: f32::from_le_bytes(fixed(&mut rest)),
+        });
+        let figures = EntryFigures { score_milli, support, weight, other_weight, llr_root, last_seen, label, own };
+        entries.push((name, figures));
     }
     Unpacked { as_of, figures: ListFigures { anchor_weight, contexts }, shown, entries }
 }

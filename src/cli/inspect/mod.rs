@@ -58,7 +58,7 @@ pub(crate) struct InspectArgs {
 
 /// The lists that are about an item.
 fn lists_of_rows() -> impl Iterator<Item = ListName> {
-    ListName::ALL.into_iter().filter(|list| !list.is_shop_wide())
+    ListName::ALL.into_iter().filter(|list| list.is_of_row())
 }
 
 /// Those of one relation are shown without being asked for, others only where they are on.

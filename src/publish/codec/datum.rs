@@ -67,6 +67,13 @@ fn write_entry(entry: &EntryRecord<'_>, out: &mut Vec<u8>) {
     write_long(entry.last_seen.0.into(), out);
     write_optional(entry.verdict.map(|verdict| symbol_of(&Said::ALL, verdict)), out);
     write_optional(entry.relation.map(|kind| symbol_of(&Kind::SHOWN, kind)), out);
+    match &entry.list {
+        None => write_long(NULL, out),
+        Some(list) => {
+            write_long(SOMETHING, out);
+            write_text(list, out);
+        }
+    }
 }
 
 fn symbol_of<T: PartialEq>(all: &[T], one: T) -> i64 {
@@ -173,15 +180,16 @@ impl<'a> Datum<'a> {
             llr_root: self.double()?,
             source: source(self.long()?)?,
             last_seen: last_seen(self.long()?)?,
-            verdict: self.optional()?.map(verdict).transpose()?,
-            relation: self.optional()?.map(relation).transpose()?,
+            verdict: self.optional(Self::long)?.map(verdict).transpose()?,
+            relation: self.optional(Self::long)?.map(relation).transpose()?,
+            list: self.optional(Self::text)?.map(Cow::Borrowed),
         })
     }
 
-    fn optional(&mut self) -> Result<Option<i64>, String> {
+    fn optional<T>(&mut self, read: impl FnOnce(&mut Self) -> Result<T, String>) -> Result<Option<T>, String> {
         match self.long()? {
             NULL => Ok(None),
-            SOMETHING => self.long().map(Some),
+            SOMETHING => read(self).map(Some),
             _ => Err("a union has no such branch".to_owned()),
         }
     }

@@ -123,6 +123,7 @@ fn entry(value: Value) -> Result<EntryRecord<'static>, String> {
         last_seen: datum::last_seen(fields.long("last_seen")?)?,
         verdict: fields.optional("verdict")?.map(datum::verdict).transpose()?,
         relation: fields.optional("relation")?.map(datum::relation).transpose()?,
+        list: fields.optional_text("list")?.map(Cow::Owned),
     })
 }
 
@@ -173,6 +174,18 @@ impl Fields {
                 Value::Null => Ok(None),
                 Value::Enum(place, _) => Ok(Some(place.into())),
                 _ => Err(format!("{name} is not a symbol")),
+            },
+            _ => Err(format!("{name} is not optional")),
+        }
+    }
+
+    /// A text, or none.
+    fn optional_text(&mut self, name: &str) -> Result<Option<String>, String> {
+        match self.take(name)? {
+            Value::Union(_, inner) => match *inner {
+                Value::Null => Ok(None),
+                Value::String(text) => Ok(Some(text)),
+                _ => Err(format!("{name} is not a text")),
             },
             _ => Err(format!("{name} is not optional")),
         }

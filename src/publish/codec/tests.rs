@@ -50,6 +50,7 @@ fn entry(item: &str, score: f64) -> EntryRecord<'static> {
         last_seen: Day(19_844),
         verdict: None,
         relation: None,
+        list: None,
     }
 }
 
@@ -99,6 +100,7 @@ fn library_value(record: &ListRecord<'_>) -> Value {
         fields.push(("verdict", optional(verdict)));
         let relation = entry.relation.map(|kind| symbol(kind as usize + 1, kind.name()));
         fields.push(("relation", optional(relation)));
+        fields.push(("list", optional(entry.list.as_deref().map(text))));
         Value::Record(fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
     };
     let entries = |entries: &[EntryRecord<'_>]| Value::Array(entries.iter().map(entry).collect());
@@ -185,6 +187,7 @@ fn the_schemas_hold_every_field_of_a_record() {
     let schema: Json = serde_json::from_str(LIST_VALUE_SCHEMA).unwrap();
     let mut all = record();
     (all.entries[0].verdict, all.entries[0].relation) = (Some(Said::Approved), Some(Kind::Upsell));
+    all.entries[0].list = Some("upsell".into());
     let written = serde_json::to_value(all).unwrap();
     let entry = &schema["fields"][3]["type"]["items"];
     assert_eq!(sorted(field_names(entry)), sorted(of_record(written["entries"][0].clone())));
@@ -477,14 +480,54 @@ fn the_source_of_a_later_release_is_unknown_to_a_reader_of_this_one() {
     assert_eq!(entry[10].1, Value::Enum(0, "unknown".to_owned()));
 }
 
-/// The schema of values before there were labels.
-fn schema_before_labels() -> String {
+/// The schema of values when an entry had so many fields, the last of this name.
+fn schema_before(count: usize, last: &str) -> String {
     let mut schema: Json = serde_json::from_str(LIST_VALUE_SCHEMA).unwrap();
     let fields = schema["fields"][3]["type"]["items"]["fields"].as_array_mut().unwrap();
-    fields.truncate(12);
-    fields[10]["type"]["symbols"] = serde_json::json!(["unknown", "counted"]);
-    assert_eq!(fields[11]["name"], "last_seen");
+    fields.truncate(count);
+    assert_eq!(fields[count - 1]["name"], last);
     schema.to_string()
+}
+
+/// The same before there were labels.
+fn schema_before_labels() -> String {
+    let mut schema: Json = serde_json::from_str(&schema_before(12, "last_seen")).unwrap();
+    let fields = schema["fields"][3]["type"]["items"]["fields"].as_array_mut().unwrap();
+    fields[10]["type"]["symbols"] = serde_json::json!(["unknown", "counted"]);
+    schema.to_string()
+}
+
+/// What was written by a schema of before, of entries of so many fields, reads as what it was.
+fn check_reads_before(schema: &str, count: usize) {
+    let Value::Record(mut fields) = library_value(&ListRecord { reserve: Vec::new(), ..record() }) else { panic!() };
+    let Value::Array(entries) = &mut fields[3].1 else { panic!() };
+    for entry in entries {
+        let Value::Record(fields) = entry else { panic!() };
+        fields.truncate(count);
+    }
+    let datum = library_bytes(schema, Value::Record(fields));
+    let registry = |_| Ok(schema.into());
+    let bytes = [&[0][..], &99_u32.to_be_bytes(), &datum].concat();
+    let read = avro().decode(b"", Some(&bytes), None, &registry).unwrap();
+    assert_eq!(read, ListRecord { reserve: Vec::new(), ..record() });
+}
+
+#[test]
+fn a_reader_of_before_placements_reads_theirs_and_what_was_written_then_is_read_now() {
+    let schema = schema_before(14, "relation");
+    let (before, now) = (Schema::parse_str(&schema).unwrap(), Schema::parse_str(LIST_VALUE_SCHEMA).unwrap());
+    let mut placed = record();
+    placed.entries[0].list = Some("bought-together".into());
+    let (_, value) = encode(&avro(), &placed);
+    let reader = GenericDatumReader::builder(&now).reader_schema(&before).build().unwrap();
+    let Value::Record(fields) = reader.read_value(&mut &value[5..]).unwrap() else { panic!() };
+    let Value::Array(entries) = &fields[3].1 else { panic!() };
+    assert!(entries.iter().all(|entry| matches!(entry, Value::Record(fields) if fields.len() == 14)));
+    assert_eq!(entries.len(), placed.entries.len());
+    check_reads_before(&schema, 14);
+    // Written by this release's schema under another id, as after a move of the registry.
+    let same = |_| Ok(LIST_VALUE_SCHEMA.into());
+    assert_eq!(ListCodec::json().unwrap().decode(b"", Some(&value), None, &same).unwrap(), placed);
 }
 
 #[test]
@@ -512,17 +555,7 @@ fn a_reader_of_before_labels_reads_what_has_them_and_what_was_written_then_is_re
         .map(|(item, place, name)| (Value::String(item.to_owned()), Value::Enum(place, name.to_owned())));
     assert_eq!(sources, expected);
 
-    let Value::Record(mut fields) = library_value(&ListRecord { reserve: Vec::new(), ..record() }) else { panic!() };
-    let Value::Array(entries) = &mut fields[3].1 else { panic!() };
-    for entry in entries {
-        let Value::Record(fields) = entry else { panic!() };
-        fields.truncate(12);
-    }
-    let datum = library_bytes(&schema_before_labels(), Value::Record(fields));
-    let registry = |_| Ok(schema_before_labels().into());
-    let bytes = [&[0][..], &99_u32.to_be_bytes(), &datum].concat();
-    let read = avro().decode(b"", Some(&bytes), None, &registry).unwrap();
-    assert_eq!(read, ListRecord { reserve: Vec::new(), ..record() });
+    check_reads_before(&schema_before_labels(), 12);
 }
 
 prop_compose! {
@@ -534,11 +567,12 @@ prop_compose! {
         day: u16,
         label: u16,
     ) -> EntryRecord<'static> {
-        let Label { source, verdict, relation } = Label::of_bits(label);
+        let Label { source, verdict, relation, list } = Label::of_bits(label);
+        let list = list.map(|list| Cow::Borrowed(list.name()));
         let [weight, anchor_weight, other_weight, contexts, confidence, lift, llr_root] = figures;
         EntryRecord {
             item: Cow::Owned(item), score: f64::from(score_milli) / 1000.0, support, weight, anchor_weight, other_weight,
-            contexts, confidence, lift, llr_root, source, last_seen: Day(day), verdict, relation,
+            contexts, confidence, lift, llr_root, source, last_seen: Day(day), verdict, relation, list,
         }
     }
 }

@@ -75,6 +75,23 @@ fn a_list_that_changes_before_the_sweep_comes_to_it_does_not_wait_and_is_swept_a
 }
 
 #[test]
+fn lists_met_while_a_sweep_of_all_goes_on_take_no_others_turn() {
+    for cursor in 1..9 {
+        let mut queue = due(0, NO_SWEEP);
+        (0..cursor).for_each(|item| queue.know(ListNumber(item)));
+        queue.sweep_all();
+        assert_eq!(std::iter::from_fn(|| queue.pop(0)).count(), cursor as usize);
+        (cursor..10).for_each(|item| queue.know(ListNumber(item)));
+        queue.sweep_all();
+        let mut seen: Vec<u32> = (0..3).filter_map(|_| queue.pop(0)).map(|due| due.list.0).collect();
+        (10..16).for_each(|item| queue.know(ListNumber(item)));
+        seen.extend(std::iter::from_fn(|| queue.pop(0)).map(|due| due.list.0));
+        seen.sort_unstable();
+        assert_eq!(seen, (0..16).collect::<Vec<_>>(), "from {cursor} on");
+    }
+}
+
+#[test]
 fn what_the_sweep_brought_up_rests_for_the_interval_like_any_other() {
     let mut queue = due(1000, NO_SWEEP);
     queue.know(ListNumber(0));

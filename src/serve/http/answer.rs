@@ -70,7 +70,7 @@ pub(super) enum Refusal {
 
 /// Whether a row stands behind a list: those about a whole shop have none.
 fn has_row(list: &str) -> bool {
-    ListName::find(list).is_some_and(|list| !list.is_shop_wide())
+    ListName::find(list).is_some_and(ListName::is_of_row)
 }
 
 impl Refusal {

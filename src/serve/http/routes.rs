@@ -168,14 +168,14 @@ async fn list(State(shared): State<Arc<Shared>>, path: ItemPath, headers: Header
     if asked.state != PartitionState::Live || shared.state.view.is_loading() {
         return Err(asked.not_ready());
     }
-    if !asked.list.is_shop_wide() {
+    if asked.list.is_of_row() {
         asked.row(&shared).await?; // refuses an item that has not been met
     }
     Err(Refusal::NoList { shop: asked.shop, list: list_name, item: asked.item })
 }
 
 async fn row(State(shared): State<Arc<Shared>>, path: ItemPath) -> Result<Response, Refusal> {
-    let rows: Vec<ListName> = ListName::ALL.into_iter().filter(|list| !list.is_shop_wide()).collect();
+    let rows: Vec<ListName> = ListName::ALL.into_iter().filter(|list| list.is_of_row()).collect();
     let asked = Asked::new(&shared, path, &rows)?;
     let row = asked.row(&shared).await?;
     Ok(([(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")], row).into_response())

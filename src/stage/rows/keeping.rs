@@ -4,6 +4,7 @@
 use super::RowsWork;
 use crate::list_key::{About, Base, ListKey, ListName};
 use crate::position::Checkpoint;
+use crate::publish::ListNumber;
 use crate::rows::is_of_rows;
 use crate::saved::{SavedError, Saving, frame, put, whole};
 use crate::stage::identity::Known;
@@ -129,6 +130,12 @@ impl Kept for RowsWork {
                     let shop = self.rows.items().shop_of(item);
                     self.due.know(self.lists.meet(ListKey { shop, list, about: About::Item(item) }));
                 }
+            }
+        }
+        for number in (0..self.lists.len()).filter_map(|number| u32::try_from(number).ok()).map(ListNumber) {
+            let list = self.lists.key(number).list;
+            if list.is_placement() && self.rules[list.index()].enabled {
+                self.due.know(number);
             }
         }
         self.moved = true;

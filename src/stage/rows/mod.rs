@@ -1,8 +1,8 @@
 //! The rows stage on one partition: pairs blocks in, counted; lists and totals out.
 //!
-//! Six ideas, a file each: `counting` (deltas, by the ledger), `hits` (each is a test of the lists before it is counted), `silence` (while the stage catches up, or a source reads history, lists and
+//! Seven ideas, a file each: `counting` (deltas, by the ledger), `hits` (each is a test of the lists before it is counted), `silence` (while the stage catches up, or a source reads history, lists and
 //! totals stay silent; then everything is due once), `publishing` (a list is ranked when it is due, and published when it is news, or
-//! when another one has landed over it), `totals` (what partitions tell each other, and claims), `shown`
+//! when another one has landed over it), `placements` (lists put together from others), `totals` (what partitions tell each other, and claims), `shown`
 //! (where there are facts: which lists a change of an item touches, and silence until all facts have been read). Beside them `review`:
 //! each list is looked at as it is ranked, for what a person should see.
 //!
@@ -13,6 +13,7 @@
 mod counting;
 mod hits;
 mod keeping;
+mod placements;
 mod publishing;
 mod record;
 mod review;
@@ -38,6 +39,7 @@ use crate::relation::Relation;
 use crate::rows::Rows;
 use crate::rules::{CountingRules, ListRules, PublishRules};
 use crate::wire::{Anew, DeltaScratch, PAIRS_SOURCE, TotalsWriter, Translation};
+use placements::Placements;
 use shop_wide::ShopWide;
 use shown::Shown;
 use silence::Silence;
@@ -106,6 +108,7 @@ pub struct RowsWork {
     /// The list ranked last.
     ranked: List,
     shop_wide: Option<Box<ShopWide>>,
+    placements: Placements,
     lists: Lists,
     due: Due,
     publisher: Publisher,
@@ -153,7 +156,7 @@ impl RowsWork {
         setup: &RowsSetup,
     ) -> Self {
         let RowsSetup { lists, publish, clocked, facts } = setup;
-        let is_of_rows = |rules: &ListRules| rules.enabled && !rules.list.is_shop_wide();
+        let is_of_rows = |rules: &ListRules| rules.enabled && rules.list.is_of_row();
         let ranker = |rules: &ListRules| is_of_rows(rules).then(|| Ranker::new(rules.clone()));
         let mut rows = Rows::new(counting, partition, partitions);
         for rules in lists.iter().filter(|rules| rules.enabled) {
@@ -176,6 +179,7 @@ impl RowsWork {
             rankers: lists.each_ref().map(ranker),
             ranked: List::blank(),
             shop_wide: ShopWide::new(lists),
+            placements: Placements::of(lists),
             lists: Lists::default(),
             due: Due::new(publish),
             publisher: Publisher::new(publish.min_score_step_milli).keeping_reserve(facts.is_some()),

@@ -106,7 +106,9 @@ impl RowsWork {
         if self.is_reserve_lost(list) {
             self.publisher.renew(list); // who has the list would fall back on it
         }
-        match self.publisher.offer(list, &self.ranked) {
+        let news = self.publisher.offer(list, &self.ranked);
+        self.mark_placements(matches!(news, News::List(_) | News::Tombstone(_)), since_ms);
+        match news {
             News::List(stamp) => {
                 self.tally.published[name] += 1;
                 self.ranked.complete();
@@ -122,9 +124,9 @@ impl RowsWork {
     }
 
     /// Ranks a list into `self.ranked`; returns how many neighbours its row has.
-    fn rank(&mut self, list: ListNumber) -> usize {
+    pub(super) fn rank(&mut self, list: ListNumber) -> usize {
         let key = self.lists.key(list);
-        if let (About::Item(anchor), false) = (key.about, key.list.is_shop_wide()) {
+        if let (About::Item(anchor), true) = (key.about, key.list.is_of_row()) {
             self.meet_by_hand(anchor);
         }
         match (key.about, key.list.base(), &mut self.rankers[key.list.index()]) {
@@ -146,6 +148,7 @@ impl RowsWork {
                 }
                 looked_at
             }
+            (_, Base::Placement { .. }, _) => self.rank_placement(key),
             (About::Shop, _, _) | (_, _, None) => {
                 self.ranked.clear(key, self.rows.now());
                 0
@@ -186,6 +189,7 @@ impl RowsWork {
     pub fn publish_all(&mut self, from: usize, effects: &mut dyn Effects) -> Option<usize> {
         if from == 0 {
             self.walk_all();
+            self.meet_placements();
         }
         let to = from.saturating_add(RANKED_MAX).min(self.lists.len());
         for number in (from..to).filter_map(|number| u32::try_from(number).ok()) {

@@ -7,12 +7,12 @@
 //! Absent: ranking (`rank`), gates of lists about items.
 
 use super::RowsWork;
-use crate::facts::{CategoryId, Facts, ItemFacts, Stock, Verdict};
+use crate::facts::{CategoryId, Facts, ItemFacts, Stock};
 use crate::items::{ItemId, Items, ShopId};
 use crate::limits::ID_BYTES_MAX;
 use crate::list_key::{About, ListKey, ListName, category_text};
 use crate::publish::ListNumber;
-use crate::rank::{Best, List, ShopRanker, Source, Standing};
+use crate::rank::{Best, List, ShopRanker, Source, Standing, is_rejected};
 use crate::relation::Relation;
 use crate::rows::Rows;
 use crate::rules::{DAY_MS, FillStep, KindRules, ListRules, ShopOrder};
@@ -230,6 +230,7 @@ impl RowsWork {
             place.next = Best::new(1);
             if let Some(list) = place.list {
                 self.due.mark_again(list, self.clock_ms);
+                self.placements.mark_known(self.lists.key(list), &self.lists, &mut self.due, self.clock_ms);
             }
         }
         if wide.filling.is_some() {
@@ -405,12 +406,6 @@ impl RowsWork {
 /// Whether what is known of an item keeps it out.
 pub(super) fn is_kept_out(known: &ItemFacts, rules: &ListRules) -> bool {
     !known.is_sold || (rules.shown.in_stock && known.stock == Stock::Out)
-}
-
-/// Whether a specialist keeps it out of everybody's lists, or of this one.
-fn is_rejected(facts: &Facts, item: u64, rules: &ListRules) -> bool {
-    let said = facts.everywhere(item);
-    said.is_some_and(|said| said.everywhere_in(rules.list, facts.now_ms()).is_some_and(Verdict::is_rejection))
 }
 
 fn held_max(rules: &ListRules) -> usize {

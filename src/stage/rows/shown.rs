@@ -6,11 +6,10 @@
 //! all facts have been read, nothing is published.
 
 use super::RowsWork;
-use super::shop_wide::is_kept_out;
 use crate::facts::{Changed, Facts, Manual, Verdict};
 use crate::items::{ItemId, spread};
 use crate::limits::ID_BYTES_MAX;
-use crate::list_key::{About, Base, ListKey, ListName};
+use crate::list_key::{About, ListKey, ListName};
 use crate::memory::of_vec;
 use crate::publish::{Holders, ListNumber};
 use crate::rules::ListRules;
@@ -152,7 +151,8 @@ impl RowsWork {
         let known = self.rows.items().find_fingerprint(fingerprint);
         let Some(item) = known.or_else(|| self.meet_anchor(manual.as_deref()?)) else { return };
         let shop = self.rows.items().shop_of(item);
-        for list in ListName::ALL.into_iter().filter(|list| self.rankers[list.index()].is_some()) {
+        let is_on = |list: &ListName| self.rules[list.index()].enabled && !list.is_shop_wide();
+        for list in ListName::ALL.into_iter().filter(is_on) {
             let key = ListKey { shop, list, about: About::Item(item) };
             let is_wanted = || manual.as_ref().is_some_and(|manual| wants(manual, &self.rules[list.index()]));
             let met = self.lists.find(key);
@@ -192,7 +192,9 @@ impl RowsWork {
 
     /// Whether subscribers have in reserve what would be turned away now. (Where it is shown, that it goes is news anyway.)
     pub(super) fn is_reserve_lost(&mut self, list: ListNumber) -> bool {
-        let Some(shown) = &self.shown else { return false };
+        if self.shown.is_none() {
+            return false;
+        }
         let ranked = &self.ranked;
         let mut gone = self.publisher.reserve(list).iter().map(|told| told.item);
         let mut gone = gone.by_ref().filter(|item| ranked.entries.iter().all(|entry| entry.item != *item)).peekable();
@@ -200,16 +202,7 @@ impl RowsWork {
             return false;
         }
         let gone: Vec<ItemId> = gone.collect();
-        let rules = &self.rules[ranked.key.list.index()];
-        match (ranked.key.list.base(), ranked.key.about, &self.rankers[ranked.key.list.index()]) {
-            (Base::Row { relation, .. }, About::Item(anchor), Some(ranker)) => {
-                ranker.turns_any_away(&self.rows.row(relation, anchor), shown.facts(), &gone)
-            }
-            (Base::Shop, ..) => {
-                gone.iter().any(|&item| is_kept_out(&shown.facts().of(self.rows.items().fingerprint(item)), rules))
-            }
-            _ => false,
-        }
+        self.turns_any_away(ranked.key, &gone)
     }
 
     /// Notes which items the list now holds, by what has been ranked, and by what subscribers have.

@@ -259,6 +259,7 @@ fn record<'a>(item: &'a str, stamp: Stamp, others: &[&'a str], tombstone: bool) 
         source: Source::Counted,
         verdict: None,
         relation: None,
+        list: None,
         last_seen: Day(0),
     };
     let (shop, list, entries) = ("main".into(), "viewed-together".into(), others.iter().map(entry).collect());

@@ -1,0 +1,100 @@
+//! Lists put together on one page: which lists in which order fill how many places, nothing twice.
+//!
+//! Each part gives its best entries, shown before reserve, up to as many as it may; what is left of all parts, in their order, is the
+//! reserve. Entries keep the figures and the label that they have in their list, and say which list that is.
+//! Absent: ranking. What keeps an item out of a part keeps it out of here.
+
+use super::label::Source;
+use super::list::{Entry, List};
+use super::told::Told;
+use crate::facts::{Facts, ItemFacts, Verdict};
+use crate::items::Items;
+use crate::rows::RowView;
+use crate::rules::{KindRules, ListRules, Part};
+
+/// What is known where lists are put together.
+pub struct Placed<'a> {
+    /// The names of items.
+    pub items: &'a Items,
+    /// What the shop says of them.
+    pub facts: Option<&'a Facts>,
+    /// Any row of the item that the lists are about; none where they are about a shop.
+    pub row: Option<RowView<'a>>,
+}
+
+/// Puts `parts` together by the rules of a placement, into a list that has been cleared.
+pub fn place_together(rules: &ListRules, parts: &[(Part, List)], placed: &Placed<'_>, list: &mut List) {
+    let told = placed.row.as_ref().zip(placed.facts).map(|(row, facts)| Told::of(row, rules, facts));
+    let mut placing = Placing { rules, placed, told, families: Vec::new() };
+    let mut left = Vec::new();
+    for (part, ranked) in parts {
+        let mut places = usize::from(part.places).min(rules.length.saturating_sub(list.entries.len()));
+        for entry in &ranked.entries {
+            let entry = Entry { label: super::Label { list: Some(part.list), ..entry.label }, ..*entry };
+            if places == 0 {
+                left.push(entry);
+            } else if placing.place(entry, list) {
+                places -= 1;
+            }
+        }
+        list.held_back.extend(&ranked.held_back);
+    }
+    list.shown = list.entries.len();
+    let wanted = list.shown.saturating_add(rules.reserve);
+    for entry in left {
+        if list.entries.len() < wanted {
+            placing.place(entry, list);
+        } else {
+            list.held_back.push(entry.item); // it moves up where something goes
+        }
+    }
+}
+
+struct Placing<'a> {
+    rules: &'a ListRules,
+    placed: &'a Placed<'a>,
+    told: Option<Told<'a>>,
+    families: Vec<u64>,
+}
+
+impl Placing<'_> {
+    /// Puts an entry behind the others, unless it, or a variant of it, stands there, or it may not.
+    fn place(&mut self, entry: Entry, list: &mut List) -> bool {
+        if list.entries.iter().any(|known| known.item == entry.item) {
+            return false;
+        }
+        if let Some(facts) = self.placed.facts {
+            let fingerprint = self.placed.items.fingerprint(entry.item);
+            let known = facts.of(fingerprint);
+            if self.families.contains(&known.family) || self.is_turned_away(fingerprint, &known, &entry) {
+                list.held_back.push(entry.item);
+                return false;
+            }
+            self.families.push(known.family);
+        }
+        list.entries.push(entry);
+        true
+    }
+
+    fn is_turned_away(&self, fingerprint: u64, known: &ItemFacts, entry: &Entry) -> bool {
+        let is_too_dear = match self.rules.kind {
+            KindRules::Placement { price_max: Some(most), .. } => known.price.is_some_and(|price| price.amount > most),
+            _ => false,
+        };
+        is_too_dear
+            || match &self.told {
+                Some(told) => {
+                    let is_by_hand = matches!(entry.label.source, Source::Manual | Source::Pinned);
+                    let about = (fingerprint, told.ruling(fingerprint), known);
+                    told.failed(&self.rules.shown, about, &[], is_by_hand).is_some()
+                }
+                None => self.placed.facts.is_some_and(|facts| is_rejected(facts, fingerprint, self.rules)),
+            }
+    }
+}
+
+/// Whether a specialist keeps an item out of everybody's lists, or of this one.
+pub fn is_rejected(facts: &Facts, item: u64, rules: &ListRules) -> bool {
+    let said = facts.everywhere(item);
+    said.is_some_and(|said| said.everywhere_in(rules.list, facts.now_ms()).is_some_and(Verdict::is_rejection))
+}
