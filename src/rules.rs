@@ -224,6 +224,9 @@ pub struct ListRules {
     /// Most entries of one maker among them.
     #[serde(skip)]
     pub brand_max: Option<usize>,
+    /// What share of a shop's lists of this name one item may lead.
+    #[serde(skip)]
+    pub exposure_max: Option<f64>,
 }
 
 /// Where what fills a list comes from.
@@ -232,6 +235,8 @@ pub struct ListRules {
 pub enum FillStep {
     /// What is counted with less support than the list asks for: 2.
     Thin,
+    /// What stands in the lists of the list's own entries.
+    Second,
     /// What sells in the item's category, and in those around it.
     Category,
     /// What sells in the shop.
@@ -240,13 +245,14 @@ pub enum FillStep {
 
 impl FillStep {
     /// All of them, in their order.
-    pub const ALL: [Self; 3] = [Self::Thin, Self::Category, Self::Shop];
+    pub const ALL: [Self; 4] = [Self::Thin, Self::Second, Self::Category, Self::Shop];
 
     /// The name used in settings.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Thin => "thin",
+            Self::Second => "second",
             Self::Category => "category",
             Self::Shop => "shop",
         }
@@ -380,6 +386,7 @@ impl ListRules {
             fill: Vec::new(),
             category_max: None,
             brand_max: None,
+            exposure_max: None,
         }
     }
 

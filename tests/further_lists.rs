@@ -16,6 +16,7 @@ use at_rest::{come_to_rest, names};
 use recount::{Event, Kind, Recount, Row, Rules};
 use rig::{Rig, Shape, default_rules, naive_rules};
 use samenloop::facts::{Catalogue, Facts, Stock};
+use samenloop::items::{fingerprint, spread};
 use samenloop::list_key::ListName;
 use samenloop::rank::{llr_root, wilson_lower};
 use samenloop::rules::{DAY_MS, FillStep, KindRules, ListRules, ShopOrder};
@@ -67,9 +68,14 @@ impl Counts {
 }
 
 /// As the design orders: value in thousandths, root, name.
-fn ranked(mut all: Vec<(i64, f64, String)>, rules: &ListRules) -> Vec<String> {
+fn ranked(all: Vec<(i64, f64, String)>, rules: &ListRules) -> Vec<String> {
+    valued(all, rules).into_iter().map(|(name, _)| name).collect()
+}
+
+/// The same, each with its value.
+fn valued(mut all: Vec<(i64, f64, String)>, rules: &ListRules) -> Vec<(String, i64)> {
     all.sort_by(|x, y| Reverse(x.0).cmp(&Reverse(y.0)).then_with(|| y.1.total_cmp(&x.1)).then_with(|| x.2.cmp(&y.2)));
-    all.into_iter().take(rules.length + rules.reserve).map(|(_, _, name)| name).collect()
+    all.into_iter().take(rules.length + rules.reserve).map(|(value, _, name)| (name, value)).collect()
 }
 
 #[allow(clippy::cast_possible_truncation)] // a list's values are small
@@ -85,6 +91,17 @@ fn naive_of_item(
     x: &str,
     price: &dyn Fn(&str) -> Option<f64>,
 ) -> Vec<String> {
+    naive_valued(counts, rules, shop, x, price).into_iter().map(|(name, _)| name).collect()
+}
+
+/// The same, each with its value.
+fn naive_valued(
+    counts: &Counts,
+    rules: &ListRules,
+    shop: &str,
+    x: &str,
+    price: &dyn Fn(&str) -> Option<f64>,
+) -> Vec<(String, i64)> {
     let (own, beside) = match rules.kind {
         KindRules::Pairs => (rules.relation.name(), ""),
         KindRules::Complements { .. } => ("bought_together", "viewed_together"),
@@ -118,7 +135,26 @@ fn naive_of_item(
             all.push((milli(100.0 * wilson_lower(k, a) * (n / b).powf(rules.specificity)), root, y));
         }
     }
-    ranked(all, rules)
+    valued(all, rules)
+}
+
+/// What stands in the lists of the entries that the list of `x` shows, of those that its partition owns.
+fn naive_second(counts: &Counts, rules: &ListRules, shop: &str, x: &str, partitions: u32) -> Vec<String> {
+    let shown = |x: &str| {
+        let mut all = naive_valued(counts, rules, shop, x, &|_| None);
+        all.truncate(rules.length);
+        all
+    };
+    let owner = |item: &str| spread(fingerprint(shop, item), partitions);
+    let mut sums: BTreeMap<String, i128> = BTreeMap::new();
+    for (y, value) in shown(x).into_iter().filter(|(y, _)| owner(y) == owner(x)) {
+        for (candidate, own) in shown(&y) {
+            *sums.entry(candidate).or_default() += i128::from(value) * i128::from(own);
+        }
+    }
+    let mut all: Vec<(String, i128)> = sums.into_iter().collect();
+    all.sort_by(|x, y| y.1.cmp(&x.1).then_with(|| x.0.cmp(&y.0)));
+    all.into_iter().map(|(name, _)| name).collect()
 }
 
 /// Which items are in a category.
@@ -462,7 +498,10 @@ fn lists_are_filled_behind_what_is_counted_and_no_category_or_maker_takes_too_ma
     for (number, bounds) in [(0, (None, None)), (2, (Some(2), Some(3)))] {
         let rules = &mut lists[number];
         (rules.enabled, rules.min_support, rules.length, rules.reserve) = (true, 3, 6, 4);
-        rules.fill = FillStep::ALL.to_vec();
+        rules.fill = match number {
+            0 => vec![FillStep::Thin, FillStep::Second, FillStep::Category, FillStep::Shop],
+            _ => vec![FillStep::Second, FillStep::Category, FillStep::Thin, FillStep::Shop],
+        };
         (rules.category_max, rules.brand_max) = bounds;
     }
     lists[ListName::BEST_SELLERS.index()].min_support = 1;
@@ -493,13 +532,19 @@ fn lists_are_filled_behind_what_is_counted_and_no_category_or_maker_takes_too_ma
                     let thin = ListRules { min_support: 2, length: 20, reserve: 0, ..rules.clone() };
                     let thin = naive_of_item(&counts, &thin, &shop, &x, &|_| None);
                     let mut way = placed(&x).0;
-                    let mut steps = vec![("counted", counted), ("thin", thin)];
+                    let mut of_category = Vec::new();
                     while !way.is_empty() {
                         let is_in = |item: &str| placed(item).0.starts_with(&way);
-                        steps.push(("category", naive_of_shop(&counts, &counts, &best, &shop, &is_in)));
+                        of_category.extend(naive_of_shop(&counts, &counts, &best, &shop, &is_in));
                         way.pop();
                     }
-                    steps.push(("shop", naive_of_shop(&counts, &counts, &best, &shop, &|_| true)));
+                    let mut steps = vec![("counted", counted)];
+                    steps.extend(rules.fill.iter().map(|step| match step {
+                        FillStep::Thin => ("thin", thin.clone()),
+                        FillStep::Second => ("second", naive_second(&counts, rules, &shop, &x, partitions)),
+                        FillStep::Category => ("category", of_category.clone()),
+                        FillStep::Shop => ("shop", naive_of_shop(&counts, &counts, &best, &shop, &|_| true)),
+                    }));
                     let mut want: Vec<(String, String)> = Vec::new();
                     for (source, item) in
                         steps.into_iter().flat_map(|(source, items)| items.into_iter().map(move |item| (source, item)))
@@ -527,7 +572,7 @@ fn lists_are_filled_behind_what_is_counted_and_no_category_or_maker_takes_too_ma
         }
     }
     assert!(
-        by_source.len() == 4 && by_source.values().all(|&count| count > 10) && displaced > 10,
+        by_source.len() == 5 && by_source.values().all(|&count| count > 10) && displaced > 10,
         "{by_source:?} {displaced}"
     );
 }

@@ -8,6 +8,7 @@ mod history;
 mod lists;
 mod training;
 mod estimate;
+mod exposure;
 mod basket;
 mod next_view;
 mod report;
@@ -22,6 +23,7 @@ use crate::stage::Clocked;
 use crate::watch::now_ms;
 use basket::{Baskets, Target, Value};
 use clap::{Args, ValueEnum};
+use exposure::Exposure;
 use history::{History, Line};
 use lists::{Lists, Popularity};
 use next_view::{LISTS_COMBINED, Sessions, Way};
@@ -332,6 +334,9 @@ impl Evaluation {
             for value in Value::ALL {
                 let answers = targets.map(|(name, target)| (name, baskets.ask(lists, target, value)));
                 results.add(measure, *published, Some(value.name()), answers);
+                if value == Value::Sum {
+                    results.expose(Exposure::of(lists, trained.items()));
+                }
             }
         }
         let basket_max = self.settings.counting.basket_max;
@@ -366,6 +371,7 @@ impl Evaluation {
         for (measure, published, lists) in &all {
             let ask = |way| targets.map(|(name, target)| (name, sessions.ask(lists, target, way)));
             results.add(measure, *published, None, ask(Way::Last));
+            results.expose(Exposure::of(lists, trained.items()));
             if *published {
                 results.add(&format!("{measure}, last {LISTS_COMBINED}"), false, None, ask(Way::Combined));
             }

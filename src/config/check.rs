@@ -60,6 +60,8 @@ const SUPPORT: RangeInclusive<u32> = 1..=1_000_000;
 /// Signed root LLR.
 const LLR_ROOT: RangeInclusive<f64> = 0.0..=1000.0;
 const PRICE_SHARE: RangeInclusive<f64> = 0.0..=1000.0;
+/// Share of lists that one item may lead.
+const EXPOSURE: RangeInclusive<f64> = 0.0001..=1.0;
 /// Entries shown.
 const LENGTH: RangeInclusive<usize> = 1..=LIST_ENTRIES_MAX;
 /// Entries held behind them.
@@ -272,7 +274,17 @@ impl Check<'_> {
             fill: raw.fill.as_ref().map_or_else(|| defaults.fill.clone(), |fill| fill.0.clone()),
             category_max: (raw.category_max > 0).then_some(raw.category_max),
             brand_max: (raw.brand_max > 0).then_some(raw.brand_max),
+            exposure_max: self.exposure(&key("exposure_max"), raw.exposure_max),
         }
+    }
+
+    fn exposure(&mut self, key: &str, raw: Option<Threshold>) -> Option<f64> {
+        let share = raw.and_then(|share| share.0);
+        if let Some(share) = share.filter(|share| !EXPOSURE.contains(share)) {
+            let reason = format!("must be {} to {}, or \"off\"", EXPOSURE.start(), EXPOSURE.end());
+            self.refuse(key, share, reason);
+        }
+        share
     }
 
     fn shown(&mut self, key: &dyn Fn(&str) -> String, raw: &RawList, defaults: &ShownRules) -> ShownRules {

@@ -57,6 +57,9 @@ pub(super) struct RawList {
     pub(super) category_max: usize,
     /// 0: no bound.
     pub(super) brand_max: usize,
+    /// As a share of a shop's lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) exposure_max: Option<Threshold>,
     pub(super) in_stock: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) category: Option<Alike>,
@@ -153,6 +156,7 @@ impl From<&ListRules> for RawList {
             fill: Some(Fill(rules.fill.clone())),
             category_max: rules.category_max.unwrap_or(0),
             brand_max: rules.brand_max.unwrap_or(0),
+            exposure_max: Some(Threshold(rules.exposure_max)),
             in_stock: rules.shown.in_stock,
             category: Some(rules.shown.category),
             brand: Some(rules.shown.brand),
@@ -179,6 +183,7 @@ impl From<&ListRules> for RawList {
                     price_at_most: None,
                     relations: None,
                     fill: None,
+                    exposure_max: None,
                     ..plain
                 };
                 match order {
@@ -217,6 +222,7 @@ impl Default for RawList {
             min_orders: None,
             viewed_more: None,
             fill: None,
+            exposure_max: None,
             category: None,
             brand: None,
             price_at_least: None,

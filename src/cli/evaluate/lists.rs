@@ -23,25 +23,36 @@ pub(super) struct Candidate {
 
 /// Lists by anchor, in the numbers of a [`History`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Lists(Vec<Vec<Candidate>>);
+pub(super) struct Lists {
+    by_anchor: Vec<Vec<Candidate>>,
+    /// How many of each are shown; the others are in reserve.
+    shown: Vec<usize>,
+}
 
 impl Lists {
     /// The list of `anchor`; empty where there is none.
     pub(super) fn of(&self, anchor: ItemId) -> &[Candidate] {
-        self.0.get(anchor.index()).map_or(&[], Vec::as_slice)
+        self.by_anchor.get(anchor.index()).map_or(&[], Vec::as_slice)
     }
 
     #[cfg(test)]
     pub(super) fn from_parts(lists: Vec<Vec<Candidate>>) -> Self {
-        Self(lists)
+        let shown = lists.iter().map(Vec::len).collect();
+        Self { by_anchor: lists, shown }
     }
 
     /// How many there are.
     pub(super) fn count(&self) -> usize {
-        self.0.iter().filter(|list| !list.is_empty()).count()
+        self.by_anchor.iter().filter(|list| !list.is_empty()).count()
     }
 
-    /// Adds a published record, with the rank values that its rules give its figures.
+    /// What each shows.
+    pub(super) fn shown(&self) -> impl Iterator<Item = &[Candidate]> {
+        self.by_anchor.iter().zip(&self.shown).map(|(list, &shown)| &list[..shown.min(list.len())])
+    }
+
+    /// Adds a published record, with the rank values that its rules give its figures: as the order of its entries counts, none has
+    /// more than the one before it.
     pub(super) fn add_record<'a>(&mut self, record: &ListRecord<'a>, rules: &ListRules, names: &Items) {
         let entries = record.entries.iter().chain(&record.reserve);
         // What fills a list has no rank value of its own: it stands behind what is counted, in its order.
@@ -49,8 +60,12 @@ impl Lists {
             0 => (FILLED_MILLI - place).max(1),
             _ => rank_milli(entry, rules),
         };
-        let list = (0..).zip(entries).map(|(place, entry)| (&*entry.item, value((place, entry))));
-        self.add(&record.shop, &record.item, list, names);
+        let mut lowest = i64::MAX;
+        let list = (0..).zip(entries).map(|(place, entry)| {
+            lowest = lowest.min(value((place, entry)));
+            (&*entry.item, lowest)
+        });
+        self.add([&record.shop, &record.item], record.entries.len(), list, names);
     }
 
     /// Ranks every row of `rows` by `rules`.
@@ -62,20 +77,28 @@ impl Lists {
             ranker.rank_into(&rows.row(rules.relation, anchor), &mut list);
             let items = rows.items();
             let entries = list.entries.iter().map(|entry| (items.name(entry.item), entry.rank_milli));
-            self.add(items.shop_name(items.shop_of(anchor)), items.name(anchor), entries, names);
+            let about = [items.shop_name(items.shop_of(anchor)), items.name(anchor)];
+            self.add(about, list.shown, entries, names);
         }
     }
 
-    fn add<'a>(&mut self, shop: &str, anchor: &str, list: impl Iterator<Item = (&'a str, i64)>, names: &Items) {
+    fn add<'a>(
+        &mut self,
+        [shop, anchor]: [&str; 2],
+        shown: usize,
+        list: impl Iterator<Item = (&'a str, i64)>,
+        names: &Items,
+    ) {
         // Whatever was counted has been read before.
         let Some(anchor) = names.find_item(shop, anchor) else { return };
         let known = list
             .filter_map(|(name, rank_milli)| names.find_item(shop, name).map(|item| Candidate { item, rank_milli }));
         let list: Vec<Candidate> = known.collect();
-        if self.0.len() <= anchor.index() {
-            self.0.resize(anchor.index() + 1, Vec::new());
+        if self.by_anchor.len() <= anchor.index() {
+            self.by_anchor.resize(anchor.index() + 1, Vec::new());
+            self.shown.resize(anchor.index() + 1, 0);
         }
-        self.0[anchor.index()] = list;
+        (self.by_anchor[anchor.index()], self.shown[anchor.index()]) = (list, shown);
     }
 }
 

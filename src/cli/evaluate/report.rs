@@ -1,6 +1,7 @@
 //! What an evaluation found, as a table for people or as JSON.
 
 use super::estimate::{Answers, Difference, Estimate, Measured};
+use super::exposure::Exposure;
 use crate::event::EventTime;
 use crate::rank::Day;
 use serde::Serialize;
@@ -49,6 +50,8 @@ pub(super) struct ListCounts {
     pub(super) pairs: usize,
     /// Pairs that full rows let go, of all relations.
     pub(super) evictions: u64,
+    /// Items that were counted in the list's relation: what the lists could show.
+    pub(super) items: usize,
 }
 
 /// One way to answer, and how good it is.
@@ -63,6 +66,9 @@ pub(super) struct Row {
     pub(super) value: Option<&'static str>,
     /// By kind of question.
     pub(super) targets: BTreeMap<&'static str, Measured>,
+    /// Whom these lists show; none of what is no lists, and not again for another value.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) exposure: Option<Exposure>,
 }
 
 /// Rows as they come, each but the published ones with what it differs from those by.
@@ -100,7 +106,14 @@ impl Results {
                 self.published.push((value, name, answers));
             }
         }
-        self.rows.push(Row { measure: measure.to_owned(), published, value, targets });
+        self.rows.push(Row { measure: measure.to_owned(), published, value, targets, exposure: None });
+    }
+
+    /// Says whom the lists show that were added last.
+    pub(super) fn expose(&mut self, exposure: Exposure) {
+        if let Some(row) = self.rows.last_mut() {
+            row.exposure = Some(exposure);
+        }
     }
 }
 
@@ -127,6 +140,7 @@ impl Part {
 const MEASURE_WIDTH: usize = 20;
 const VALUE_WIDTH: usize = 9;
 const FIGURE_WIDTH: usize = 18;
+const EXPOSURE_WIDTH: usize = 12;
 
 impl Report {
     /// The report as text.
@@ -162,7 +176,26 @@ impl Report {
             text.push_str("\nDifferences from *, on the same questions\n");
             self.table(&mut text, &differences);
         }
+        self.exposures(&mut text);
         text
+    }
+
+    /// Whom the lists show.
+    fn exposures(&self, text: &mut String) {
+        let exposed = self.results.iter().filter_map(|row| Some((row, row.exposure?)));
+        let (catalogue, unit) = (self.lists.items, "items");
+        let longest = exposed.clone().map(|(row, _)| row.measure.chars().count() + 3).max().unwrap_or(0);
+        let first = longest.max(MEASURE_WIDTH);
+        let _ = write!(text, "\nShown places of the lists, over {catalogue} {unit}\n");
+        let headings = ["places", "top 1 %", "Gini", "shown", "leads most"];
+        let columns = headings.map(|heading| format!("{heading:<EXPOSURE_WIDTH$}")).concat();
+        let _ = writeln!(text, "{:<first$}{}", "lists", columns.trim_end());
+        for (row, exposure) in exposed {
+            let name = format!("{}{}", row.measure, if row.published { " *" } else { "" });
+            let Exposure { places, top_percent, gini, shown, leads } = exposure;
+            let shares = [top_percent, gini, shown, leads].map(|share| format!("{share:<EXPOSURE_WIDTH$.4}")).concat();
+            let _ = writeln!(text, "{name:<first$}{places:<EXPOSURE_WIDTH$}{}", shares.trim_end());
+        }
     }
 
     /// The rows of which `figures` are there.

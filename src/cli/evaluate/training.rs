@@ -8,6 +8,7 @@ use crate::cli::sources::{EventFile, Turns, read_all};
 use crate::config::Settings;
 use crate::drive::{MemoryLog, Pipeline, Sink};
 use crate::intake::Reject;
+use crate::items::ItemId;
 use crate::position::{NextOffset, SourcePartition};
 use crate::publish::{ListRecord, Publication};
 use crate::rules::ListRules;
@@ -75,9 +76,22 @@ impl<'a> Trained<'a> {
         lists
     }
 
+    /// How many items have been counted in the list's relation.
+    pub(super) fn items(&self) -> usize {
+        let relation = self.rules.relation;
+        // Partitions tell each other totals: an item may be known to several.
+        let mut counted = HashSet::new();
+        for stage in self.pipeline.rows() {
+            let rows = stage.work().rows();
+            let has_any = |item: &ItemId| rows.shop(relation, rows.items().shop_of(*item)).total(*item).support > 0;
+            counted.extend(rows.items().ids().filter(has_any).map(|item| rows.items().fingerprint(item)));
+        }
+        counted.len()
+    }
+
     /// What training left, for a report that shows `published` lists.
     pub(super) fn held(&self, published: usize) -> ListCounts {
-        let mut held = ListCounts { published, rows: 0, pairs: 0, evictions: 0 };
+        let mut held = ListCounts { published, rows: 0, pairs: 0, evictions: 0, items: self.items() };
         for stage in self.pipeline.rows() {
             let rows = stage.work().rows();
             for anchor in rows.anchors(self.rules.relation) {

@@ -1,8 +1,9 @@
 //! The rows stage on one partition: pairs blocks in, counted; lists and totals out.
 //!
-//! Seven ideas, a file each: `counting` (deltas, by the ledger), `hits` (each is a test of the lists before it is counted), `silence` (while the stage catches up, or a source reads history, lists and
+//! Nine ideas, a file each: `counting` (deltas, by the ledger), `hits` (each is a test of the lists before it is counted), `silence` (while the stage catches up, or a source reads history, lists and
 //! totals stay silent; then everything is due once), `publishing` (a list is ranked when it is due, and published when it is news, or
-//! when another one has landed over it), `placements` (lists put together from others), `totals` (what partitions tell each other, and claims), `shown`
+//! when another one has landed over it), `placements` (lists put together from others), `exposure` (no item leads too many), `filling` (what stands
+//! behind what is counted), `totals` (what partitions tell each other, and claims), `shown`
 //! (where there are facts: which lists a change of an item touches, and silence until all facts have been read). Beside them `review`:
 //! each list is looked at as it is ranked, for what a person should see.
 //!
@@ -11,6 +12,8 @@
 //! that nobody puts back; of two owners of a partition the one with the lower epoch stops.
 
 mod counting;
+mod exposure;
+mod filling;
 mod hits;
 mod keeping;
 mod placements;
@@ -39,6 +42,7 @@ use crate::relation::Relation;
 use crate::rows::Rows;
 use crate::rules::{CountingRules, ListRules, PublishRules};
 use crate::wire::{Anew, DeltaScratch, PAIRS_SOURCE, TotalsWriter, Translation};
+use exposure::Exposure;
 use placements::Placements;
 use shop_wide::ShopWide;
 use shown::Shown;
@@ -109,6 +113,7 @@ pub struct RowsWork {
     ranked: List,
     shop_wide: Option<Box<ShopWide>>,
     placements: Placements,
+    exposure: Exposure,
     lists: Lists,
     due: Due,
     publisher: Publisher,
@@ -180,6 +185,7 @@ impl RowsWork {
             ranked: List::blank(),
             shop_wide: ShopWide::new(lists),
             placements: Placements::of(lists),
+            exposure: Exposure::of(lists),
             lists: Lists::default(),
             due: Due::new(publish),
             publisher: Publisher::new(publish.min_score_step_milli).keeping_reserve(facts.is_some()),
@@ -266,7 +272,7 @@ impl RowsWork {
             ("names", self.rows.items().bytes() + self.names.held_bytes()),
             ("due", self.due.bytes() + self.lists.bytes() + self.shop_wide.as_ref().map_or(0, |wide| wide.bytes())),
             ("published", self.publisher.bytes()),
-            ("shown", self.shown.as_ref().map_or(0, |shown| shown.bytes())),
+            ("shown", self.shown.as_ref().map_or(0, |shown| shown.bytes()) + self.exposure.bytes()),
             ("review", self.review.bytes()),
             ("blocks", self.telling.bytes() + self.totals_writer.held_bytes()),
         ]

@@ -2,7 +2,6 @@
 
 use super::record::{Landed, LandedValue};
 use super::{Clocked, RowsWork};
-use crate::items::ItemId;
 use crate::list_key::{About, Base, ListKey, ListName, SHOP_WIDE};
 use crate::publish::{ListNumber, News, Publication, Shown, Stamp};
 use crate::rank::{Beside, List, score_milli, spread_out};
@@ -78,6 +77,9 @@ impl RowsWork {
 
     fn publish_step(&mut self, effects: &mut dyn Effects) {
         self.walk_step();
+        if self.exposure.is_unready() {
+            return;
+        }
         let unready = self.shop_wide.as_ref().filter(|wide| !wide.is_ready());
         let is_unready = unready.is_some();
         if unready.is_some_and(|wide| wide.fills()) {
@@ -136,8 +138,7 @@ impl RowsWork {
                 let beside = Beside { row: beside.map(|relation| self.rows.row(relation, anchor)), facts };
                 ranker.rank_beside(&row, &beside, &mut self.ranked);
                 let neighbours = row.len();
-                self.fill_up(anchor);
-                neighbours
+                neighbours + self.fill_up(anchor)
             }
             (_, Base::Shop, _) => {
                 let mut ranked = std::mem::replace(&mut self.ranked, List::blank());
@@ -153,23 +154,6 @@ impl RowsWork {
                 self.ranked.clear(key, self.rows.now());
                 0
             }
-        }
-    }
-
-    /// Fills the list about `anchor` that has been ranked, as far as its rules say.
-    fn fill_up(&mut self, anchor: ItemId) {
-        let list = self.ranked.key.list;
-        let Base::Row { relation, beside } = list.base() else { return };
-        if self.rankers[list.index()].as_ref().is_some_and(|ranker| ranker.has_places(&self.ranked)) {
-            let filling = self.filling(anchor, &self.rules[list.index()].fill);
-            let Some(ranker) = &mut self.rankers[list.index()] else { return };
-            let row = self.rows.row(relation, anchor);
-            let facts = self.shown.as_ref().map(|shown| shown.facts());
-            let beside = Beside { row: beside.map(|relation| self.rows.row(relation, anchor)), facts };
-            ranker.fill(&row, &beside, filling.into_iter(), &mut self.ranked);
-        }
-        if let Some(shown) = &self.shown {
-            spread_out(&self.rules[list.index()], self.rows.items(), shown.facts(), &mut self.ranked);
         }
     }
 

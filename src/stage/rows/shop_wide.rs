@@ -191,11 +191,12 @@ impl FirstMet {
 
 impl RowsWork {
     pub(super) fn is_walking(&self) -> bool {
-        self.shop_wide.as_ref().is_some_and(|wide| wide.is_walking())
+        self.shop_wide.as_ref().is_some_and(|wide| wide.is_walking()) || self.exposure.is_in_a_round()
     }
 
     /// Everything is to be looked at.
     pub(super) fn begin_walk(&mut self) {
+        self.begin_round();
         if let Some(wide) = &mut self.shop_wide {
             wide.walk = Some(0);
             wide.next_walk_ms = self.clock_ms.saturating_add(self.publish.sweep_ms);
@@ -208,6 +209,9 @@ impl RowsWork {
     pub(super) fn walk_step(&mut self) {
         if self.shop_wide.as_ref().is_some_and(|wide| !wide.is_walking() && self.clock_ms >= wide.next_walk_ms) {
             self.begin_walk();
+        }
+        if self.shop_wide.as_ref().is_none_or(|wide| !wide.is_walking()) {
+            return self.round_step();
         }
         let Some(mut wide) = self.shop_wide.take() else { return };
         if let Some(from) = wide.walk {
@@ -354,7 +358,7 @@ impl RowsWork {
         let mut all = Vec::new();
         for step in steps {
             match step {
-                FillStep::Thin => {}
+                FillStep::Thin | FillStep::Second => {}
                 FillStep::Shop => all.extend(foremost(None).into_iter().map(|item| (item, Source::Shop))),
                 FillStep::Category => {
                     let category = facts.and_then(|facts| facts.of(items.fingerprint(anchor)).category);

@@ -1,0 +1,67 @@
+//! Filling a list behind what is counted for it, as far as its rules say; who leads it; and that it is spread out.
+//!
+//! What stands in the lists of a list's own entries (`second`) is ranked anew from their rows, so that it is a function of the counts. Those
+//! rows have to be here: entries that another partition owns have no say.
+
+use super::RowsWork;
+use crate::items::ItemId;
+use crate::list_key::Base;
+use crate::rank::{Beside, Entry, List, Source, second, spread_out};
+use crate::rules::FillStep;
+
+impl RowsWork {
+    /// Fills the list about `anchor` that has been ranked; returns how many neighbours of other rows were looked at.
+    pub(super) fn fill_up(&mut self, anchor: ItemId) -> usize {
+        let list = self.ranked.key.list;
+        let Base::Row { relation, beside } = list.base() else { return 0 };
+        let mut neighbours = 0;
+        if self.rankers[list.index()].as_ref().is_some_and(|ranker| ranker.has_places(&self.ranked)) {
+            let rules = &self.rules[list.index()];
+            let has_second = rules.fill.contains(&FillStep::Second);
+            let mut filling = self.filling(anchor, &rules.fill);
+            if has_second {
+                neighbours = self.add_second(&mut filling);
+            }
+            let Some(ranker) = &mut self.rankers[list.index()] else { return neighbours };
+            let row = self.rows.row(relation, anchor);
+            let facts = self.shown.as_ref().map(|shown| shown.facts());
+            let beside = Beside { row: beside.map(|relation| self.rows.row(relation, anchor)), facts };
+            ranker.fill(&row, &beside, &filling, &mut self.ranked);
+        }
+        self.lead();
+        if let Some(shown) = &self.shown {
+            spread_out(&self.rules[list.index()], self.rows.items(), shown.facts(), &mut self.ranked);
+        }
+        neighbours
+    }
+
+    /// Adds what stands in the lists of the entries that the ranked list shows.
+    fn add_second(&mut self, filling: &mut Vec<(ItemId, Source)>) -> usize {
+        let list = self.ranked.key.list;
+        let Base::Row { relation, beside } = list.base() else { return 0 };
+        let (mut lists, mut neighbours, mut room) = (Vec::new(), 0, 0);
+        let mut own = List::blank();
+        for entry in self.ranked.shown().iter().filter(|entry| is_counted(entry)) {
+            let Some(ranker) = &mut self.rankers[list.index()] else { break };
+            if !self.rows.owns(entry.item) {
+                continue;
+            }
+            let row = self.rows.row(relation, entry.item);
+            let facts = self.shown.as_ref().map(|shown| shown.facts());
+            let beside = Beside { row: beside.map(|relation| self.rows.row(relation, entry.item)), facts };
+            ranker.rank_beside(&row, &beside, &mut own);
+            neighbours += row.len();
+            room += own.entries.len();
+            let counted = own.shown().iter().filter(|entry| is_counted(entry));
+            lists.push((entry.rank_milli, counted.map(|entry| (entry.item, entry.rank_milli)).collect()));
+        }
+        let found = second(&lists, self.rows.items(), room);
+        filling.extend(found.into_iter().map(|item| (item, Source::Second)));
+        neighbours
+    }
+}
+
+/// Of what people put somewhere nobody knows how much it is worth.
+fn is_counted(entry: &Entry) -> bool {
+    entry.label.source == Source::Counted
+}
