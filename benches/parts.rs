@@ -10,6 +10,7 @@
 //! shop, whose views are of few items each.
 
 #![allow(clippy::print_stdout, missing_docs, clippy::expect_used)]
+#![allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // numbers that were drawn
 
 #[path = "parts/decoding.rs"]
 mod decoding;
