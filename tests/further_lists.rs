@@ -45,7 +45,7 @@ impl Counts {
     }
 
     fn total(&self, shop: &str, relation: &str, item: &str, role: &str) -> (f64, i64) {
-        let role = if relation == "viewed_together" { "both" } else { role };
+        let role = if ["viewed_together", "carted_together"].contains(&relation) { "both" } else { role };
         self.get(shop, relation, item, role)
     }
 
@@ -138,12 +138,18 @@ fn naive_valued(
     valued(all, rules)
 }
 
+/// The same rules for a list of all that there is.
+fn without_end(rules: &ListRules) -> ListRules {
+    ListRules { length: 10_000, reserve: 0, ..rules.clone() }
+}
+
 /// What stands in the lists of the entries that the list of `x` shows, of those that its partition owns.
 fn naive_second(counts: &Counts, rules: &ListRules, shop: &str, x: &str, partitions: u32) -> Vec<String> {
     let shown = |x: &str| {
-        let mut all = naive_valued(counts, rules, shop, x, &|_| None);
-        all.truncate(rules.length);
-        all
+        let all = naive_valued(counts, &without_end(rules), shop, x, &|_| None);
+        let values: BTreeMap<String, i64> = all.iter().cloned().collect();
+        let shown = naive_spread(all.into_iter().map(|(item, _)| (item, String::new())).collect(), rules).0;
+        shown.into_iter().map(|(item, _)| (item.clone(), values[&item])).collect::<Vec<_>>()
     };
     let owner = |item: &str| spread(fingerprint(shop, item), partitions);
     let mut sums: BTreeMap<String, i128> = BTreeMap::new();
@@ -417,6 +423,8 @@ fn shop_wide_lists_go_by_what_the_catalogue_says_and_follow_it() {
             *categories = true;
         }
     }
+    // A list about a category is of one.
+    lists[ListName::BEST_SELLERS.index()].category_max = Some(4);
     for partitions in [1, 3] {
         let facts = Arc::new(Facts::new(1 << 20));
         let even = |item: &str| item[1..].parse::<u32>().is_ok_and(|number| number % 2 == 0);
@@ -447,7 +455,21 @@ fn shop_wide_lists_go_by_what_the_catalogue_says_and_follow_it() {
             ("category:Office/Paper", &|item| !even(item)),
         ];
         for (about, is_in) in cases {
-            let want = naive_of_shop(&counts, &counts, rules, MAIN, &|item| is_in(item) && item != "i03");
+            let is_shown = |item: &str| is_in(item) && item != "i03";
+            let mut want = naive_of_shop(&counts, &counts, &without_end(rules), MAIN, &is_shown);
+            let mut behind = Vec::new();
+            if about == "*" {
+                let mut held = [0, 0];
+                let (shown, others) = want.into_iter().partition(|item| {
+                    held[usize::from(even(item))] += 1;
+                    held[usize::from(even(item))] <= 4
+                });
+                (want, behind) = (shown, others);
+                assert_eq!(want.len(), 8);
+            }
+            behind.splice(..0, want.split_off(want.len().min(rules.length)));
+            behind.truncate(rules.reserve);
+            want.extend(behind);
             let list = &all[&format!("{MAIN}/best-sellers/{about}")];
             assert_eq!((names(list), list["item"].as_str()), (want, Some(about)));
             let entry = &list["entries"][0];
@@ -488,6 +510,7 @@ fn naive_spread(all: Sourced, rules: &ListRules) -> (Sourced, Sourced) {
             rules.category_max.is_none_or(|max| of_way < max) && rules.brand_max.is_none_or(|max| of_brand < max);
         if fits && shown.len() < rules.length { shown.push((item, source)) } else { behind.push((item, source)) }
     }
+    behind.truncate(rules.reserve);
     (shown, behind)
 }
 
@@ -495,9 +518,12 @@ fn naive_spread(all: Sourced, rules: &ListRules) -> (Sourced, Sourced) {
 fn lists_are_filled_behind_what_is_counted_and_no_category_or_maker_takes_too_many_places() {
     let mut lists = ListRules::defaults();
     lists.iter_mut().for_each(|rules| rules.enabled = false);
-    for (number, bounds) in [(0, (None, None)), (2, (Some(2), Some(3)))] {
+    for (number, places, bounds) in
+        [(0, (6, 4), (None, None)), (4, (6, 4), (Some(2), Some(3))), (2, (3, 1), (Some(1), Some(2)))]
+    {
         let rules = &mut lists[number];
-        (rules.enabled, rules.min_support, rules.length, rules.reserve) = (true, 3, 6, 4);
+        (rules.enabled, rules.min_support) = (true, if places.0 < 6 { 1 } else { 3 });
+        (rules.length, rules.reserve) = places;
         rules.fill = match number {
             0 => vec![FillStep::Thin, FillStep::Second, FillStep::Category, FillStep::Shop],
             _ => vec![FillStep::Second, FillStep::Category, FillStep::Thin, FillStep::Shop],
@@ -506,7 +532,7 @@ fn lists_are_filled_behind_what_is_counted_and_no_category_or_maker_takes_too_ma
     }
     lists[ListName::BEST_SELLERS.index()].min_support = 1;
     let mut by_source: BTreeMap<String, usize> = BTreeMap::new();
-    let mut displaced = 0;
+    let (mut displaced, mut from_behind) = (0, 0);
     for partitions in [1, 3] {
         for seed in shop::seeds(4) {
             let context = format!("{partitions} partitions, SAMENLOOP_SEED={seed}");
@@ -528,7 +554,7 @@ fn lists_are_filled_behind_what_is_counted_and_no_category_or_maker_takes_too_ma
             let best = ListRules { length: 60, reserve: 0, ..shape.lists[ListName::BEST_SELLERS.index()].clone() };
             for rules in shape.lists.iter().filter(|rules| rules.enabled) {
                 for (shop, x) in counts.items(rules.relation.name()) {
-                    let counted = naive_of_item(&counts, rules, &shop, &x, &|_| None);
+                    let counted = naive_of_item(&counts, &without_end(rules), &shop, &x, &|_| None);
                     let thin = ListRules { min_support: 2, length: 20, reserve: 0, ..rules.clone() };
                     let thin = naive_of_item(&counts, &thin, &shop, &x, &|_| None);
                     let mut way = placed(&x).0;
@@ -549,17 +575,21 @@ fn lists_are_filled_behind_what_is_counted_and_no_category_or_maker_takes_too_ma
                     for (source, item) in
                         steps.into_iter().flat_map(|(source, items)| items.into_iter().map(move |item| (source, item)))
                     {
-                        if want.len() < rules.length + rules.reserve
-                            && item != x
-                            && want.iter().all(|(known, _)| *known != item)
-                        {
-                            *by_source.entry(source.to_owned()).or_default() += 1;
+                        if item != x && want.iter().all(|(known, _)| *known != item) {
                             want.push((item, source.to_owned()));
                         }
                     }
                     let before: Vec<_> = want.iter().take(rules.length).cloned().collect();
+                    let behind: Vec<_> = want.iter().skip(rules.length + rules.reserve).cloned().collect();
                     let want = naive_spread(want, rules);
+                    let of_counted = |(item, source): &(String, String)| {
+                        source == "counted" && behind.iter().any(|(of, _)| of == item)
+                    };
+                    from_behind += usize::from(want.0.iter().any(of_counted));
                     displaced += usize::from(want.0 != before);
+                    for (_, source) in want.0.iter().chain(&want.1) {
+                        *by_source.entry(source.clone()).or_default() += 1;
+                    }
                     let key = format!("{shop}/{}/{x}", rules.list.name());
                     let entries = |part: &str| -> Vec<(String, String)> {
                         let text = |entry: &Value, name: &str| entry[name].as_str().unwrap().to_owned();
@@ -572,8 +602,8 @@ fn lists_are_filled_behind_what_is_counted_and_no_category_or_maker_takes_too_ma
         }
     }
     assert!(
-        by_source.len() == 5 && by_source.values().all(|&count| count > 10) && displaced > 10,
-        "{by_source:?} {displaced}"
+        by_source.len() == 5 && by_source.values().all(|&count| count > 10) && displaced > 10 && from_behind > 10,
+        "{by_source:?} {displaced} {from_behind}"
     );
 }
 

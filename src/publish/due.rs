@@ -67,8 +67,23 @@ struct Sweep {
     cursor: usize,
     /// How many lists from the cursor on are due; at most all.
     owed: usize,
+    /// How many of those are due because all were to be brought up: what is met meanwhile is too.
+    of_all: usize,
     /// Lists × ms that are owed beyond whole lists.
     carry: i64,
+}
+
+impl Sweep {
+    /// There were `known` lists, and are `all`. While all are being brought up, so are the new ones, and nobody loses a turn to them.
+    fn lengthen(&mut self, known: usize, all: usize) {
+        if self.of_all == 0 {
+            return;
+        }
+        let end = self.cursor + self.of_all;
+        // Where what is left lies before the new ones, the way there leads over some that have been brought up.
+        self.of_all = if end <= known { all - self.cursor } else { self.of_all + all - known };
+        self.owed = self.owed.max(self.of_all);
+    }
 }
 
 impl Due {
@@ -93,10 +108,7 @@ impl Due {
         let known = self.places.len();
         if known <= list.index() {
             self.places.resize(list.index() + 1, RESTING);
-            if self.sweep.owed > 0 {
-                // Else the sweep would end before the cursor has come round to where it began.
-                self.sweep.owed += self.places.len() - known;
-            }
+            self.sweep.lengthen(known, self.places.len());
         }
     }
 
@@ -116,7 +128,7 @@ impl Due {
 
     /// Brings up every known list, the ones that were ranked just now when their interval has passed.
     pub fn sweep_all(&mut self) {
-        self.sweep.owed = self.places.len();
+        (self.sweep.owed, self.sweep.of_all) = (self.places.len(), self.places.len());
     }
 
     /// The next list that may be ranked at `clock_ms`. It counts as ranked then. `None` where there is none, or it was not
@@ -196,6 +208,7 @@ impl Due {
     /// The next list of the sweep, if one is owed.
     fn next_swept(&mut self) -> Option<ListNumber> {
         self.sweep.owed = self.sweep.owed.checked_sub(1)?;
+        self.sweep.of_all = self.sweep.of_all.saturating_sub(1);
         if self.sweep.cursor >= self.places.len() {
             self.sweep.cursor = 0;
         }

@@ -1,5 +1,4 @@
-//! What fills a list behind what is counted for it, each entry labelled with where it comes from; and that no category and no maker takes more
-//! places than it may.
+//! What fills a list behind what is counted for it, each entry labelled with where it comes from.
 //!
 //! In the order that the list's rules name: what is counted with less evidence (`thin`), what stands in the lists of its own entries
 //! (`second`), what sells in the item's categories, the narrowest first, and in the shop.
@@ -10,8 +9,9 @@ use super::by_facts::entry_by_hand;
 use super::label::{Label, Source};
 use super::list::{Entry, List};
 use super::ranker::Ranker;
+use super::spread::Spread;
 use super::told::Told;
-use crate::facts::{CategoryId, Facts};
+use crate::facts::{Facts, ItemFacts};
 use crate::items::{ItemId, Items};
 use crate::rows::RowView;
 use crate::rules::{FillStep, ListRules};
@@ -28,51 +28,42 @@ impl Ranker {
         is_any.then(|| {
             // What is counted is ranked among it, and takes places.
             let length = rules.length.saturating_add(rules.reserve).saturating_mul(2);
-            let thin = ListRules { min_support: THIN_SUPPORT, length, reserve: 0, fill: Vec::new(), ..rules.clone() };
-            Box::new(Self::new(thin))
+            let plain = ListRules { fill: Vec::new(), category_max: None, brand_max: None, ..rules.clone() };
+            Box::new(Self::new(ListRules { min_support: THIN_SUPPORT, length, reserve: 0, ..plain }))
         })
     }
 
     /// Whether there are places that something could fill.
     #[must_use]
     pub fn has_places(&self, list: &List) -> bool {
-        !self.rules().fill.is_empty() && list.entries.len() < self.wanted()
+        !self.rules().fill.is_empty() && !Room::is_full(self.rules(), list)
     }
 
-    fn wanted(&self) -> usize {
-        self.rules().length.saturating_add(self.rules().reserve)
-    }
-
-    /// Fills a list that has been ranked from `row`, step by step: with what is thin, and from `items`, each with where it is from.
+    /// Fills a list that has been ranked from `row` and spread out, step by step: with what is thin, and from `items`, each with where it
+    /// is from.
     pub fn fill(&mut self, row: &RowView<'_>, beside: &Beside<'_>, items: &[(ItemId, Source)], list: &mut List) {
-        let mut families: Vec<u64> = Vec::new();
-        let family = |item| beside.facts.map(|facts| facts.of(row.items.fingerprint(item)).family);
-        families.extend(list.entries.iter().filter_map(|entry| family(entry.item)));
         let rules = Arc::clone(&self.rules);
+        let mut room = Room::of(&rules, row.items, beside.facts, list);
         for step in &rules.fill {
             match source_of(*step) {
-                Source::Thin => self.fill_thin(row, beside, &mut families, list),
+                Source::Thin => self.fill_thin(row, beside, &mut room, list),
                 source => {
                     let of_step = items.iter().filter(|(_, from)| *from == source).map(|(item, _)| *item);
-                    self.fill_from((row, beside), (of_step, source), &mut families, list);
+                    self.fill_from((row, beside), (of_step, source), &mut room, list);
                 }
             }
         }
-        list.shown = rules.length.min(list.entries.len());
     }
 
-    fn fill_thin(&mut self, row: &RowView<'_>, beside: &Beside<'_>, families: &mut Vec<u64>, list: &mut List) {
-        let wanted = self.wanted();
+    fn fill_thin(&mut self, row: &RowView<'_>, beside: &Beside<'_>, room: &mut Room<'_>, list: &mut List) {
         let Some(mut thin) = self.thin.take() else { return };
-        let family = |item| beside.facts.map(|facts| facts.of(row.items.fingerprint(item)).family);
         let mut thinner = thin.rank_thin(row, beside);
         for mut entry in thinner.entries.drain(..) {
             let is_there = list.entries.iter().any(|known| known.item == entry.item);
-            let own = family(entry.item);
-            if list.entries.len() < wanted && !is_there && !own.is_some_and(|own| families.contains(&own)) {
-                families.extend(own);
+            let known = beside.facts.map(|facts| facts.of(row.items.fingerprint(entry.item)));
+            if !is_there && !known.as_ref().is_some_and(|known| room.families.contains(&known.family)) {
                 entry.label.source = Source::Thin;
-                list.entries.push(entry);
+                room.add(entry, known.as_ref(), list);
             }
         }
         list.held_back.append(&mut thinner.held_back);
@@ -83,29 +74,28 @@ impl Ranker {
         &self,
         (row, beside): (&RowView<'_>, &Beside<'_>),
         (items, source): (impl Iterator<Item = ItemId>, Source),
-        families: &mut Vec<u64>,
+        room: &mut Room<'_>,
         list: &mut List,
     ) {
-        let wanted = self.wanted();
         let told = beside.facts.map(|facts| Told::of(row, self.rules(), facts));
         for item in items {
-            if list.entries.len() >= wanted {
+            if Room::is_full(room.rules, list) {
                 break;
             }
             if item == row.anchor || list.entries.iter().any(|known| known.item == item) {
                 continue;
             }
-            if let Some(told) = &told {
-                let fingerprint = row.items.fingerprint(item);
-                let known = told.facts.of(fingerprint);
-                let about = (fingerprint, told.ruling(fingerprint), &known);
-                if told.failed(&self.rules().shown, about, families, false).is_some() {
+            let fingerprint = row.items.fingerprint(item);
+            let known = told.as_ref().map(|told| (told, told.facts.of(fingerprint)));
+            if let Some((told, known)) = &known {
+                let about = (fingerprint, told.ruling(fingerprint), known);
+                if told.failed(&self.rules().shown, about, &room.families, false).is_some() {
                     list.held_back.push(item);
                     continue;
                 }
-                families.push(known.family);
             }
-            list.entries.push(entry_by_hand(row, item, Label { source, ..Label::default() }));
+            let entry = entry_by_hand(row, item, Label { source, ..Label::default() });
+            room.add(entry, known.as_ref().map(|(_, known)| known), list);
         }
     }
 
@@ -113,6 +103,50 @@ impl Ranker {
         let mut list = List::empty(self.key_of(row));
         self.rank_beside(row, beside, &mut list);
         list
+    }
+}
+
+/// What room a list has: places that are shown, and behind them.
+struct Room<'r> {
+    rules: &'r ListRules,
+    spread: Spread,
+    families: Vec<u64>,
+}
+
+impl<'r> Room<'r> {
+    fn of(rules: &'r ListRules, items: &Items, facts: Option<&Facts>, list: &List) -> Self {
+        let (mut spread, mut families) = (Spread::default(), Vec::new());
+        spread.begin(rules);
+        for (place, entry) in list.entries.iter().enumerate() {
+            let Some(known) = facts.map(|facts| facts.of(items.fingerprint(entry.item))) else { break };
+            families.push(known.family);
+            if place < list.shown {
+                spread.take(&known);
+            }
+        }
+        Self { rules, spread, families }
+    }
+
+    fn is_full(rules: &ListRules, list: &List) -> bool {
+        list.shown >= rules.length && Self::is_reserve_full(rules, list)
+    }
+
+    fn is_reserve_full(rules: &ListRules, list: &List) -> bool {
+        list.entries.len() - list.shown >= rules.reserve
+    }
+
+    /// Puts an entry behind those that are shown, if one more may be, else into the reserve, if that has room.
+    fn add(&mut self, entry: Entry, known: Option<&ItemFacts>, list: &mut List) {
+        if list.shown < self.rules.length && known.is_none_or(|known| self.spread.fits(known)) {
+            known.into_iter().for_each(|known| self.spread.take(known));
+            list.entries.insert(list.shown, entry);
+            list.shown += 1;
+        } else if !Self::is_reserve_full(self.rules, list) {
+            list.entries.push(entry);
+        } else {
+            return;
+        }
+        self.families.extend(known.map(|known| known.family));
     }
 }
 
@@ -141,33 +175,4 @@ pub fn second(lists: &[(i64, Vec<(ItemId, i64)>)], items: &Items, most: usize) -
     all.sort_unstable_by(|x, y| y.0.cmp(&x.0).then_with(|| items.name(x.1).cmp(items.name(y.1))));
     all.truncate(most);
     all.into_iter().map(|(_, item)| item).collect()
-}
-
-/// Leaves among the shown entries of a list at most as many of one category and one maker as its rules allow; what is displaced goes to the
-/// reserve, and what stands behind moves up. What people put there stays.
-pub fn spread_out(rules: &ListRules, items: &Items, facts: &Facts, list: &mut List) {
-    if rules.category_max.is_none() && rules.brand_max.is_none() {
-        return;
-    }
-    let (mut categories, mut brands): (Vec<CategoryId>, Vec<u32>) = (Vec::new(), Vec::new());
-    let mut fits = |entry: &Entry| {
-        let known = facts.of(items.fingerprint(entry.item));
-        let is_by_hand = matches!(entry.label.source, Source::Manual | Source::Pinned);
-        let of_category = known.category.map_or(0, |own| categories.iter().filter(|&&held| held == own).count());
-        let of_brand = known.brand.map_or(0, |own| brands.iter().filter(|&&held| held == own).count());
-        let fits =
-            rules.category_max.is_none_or(|max| of_category < max) && rules.brand_max.is_none_or(|max| of_brand < max);
-        if fits || is_by_hand {
-            categories.extend(known.category);
-            brands.extend(known.brand);
-        }
-        fits || is_by_hand
-    };
-    let (mut shown, mut behind) = (Vec::new(), Vec::new());
-    for entry in list.entries.drain(..) {
-        let has_place = shown.len() < rules.length && fits(&entry);
-        if has_place { shown.push(entry) } else { behind.push(entry) }
-    }
-    list.shown = shown.len();
-    list.entries.extend(shown.into_iter().chain(behind));
 }

@@ -18,6 +18,7 @@ mod day;
 mod label;
 mod list;
 mod told;
+mod spread;
 mod placing;
 mod ranker;
 mod by_facts;
@@ -32,7 +33,7 @@ pub use beside::Beside;
 pub use day::Day;
 pub use explain::{ExplainedCandidate, ExplainedVerdict, Explanation, Place, explain, explain_beside};
 pub use exposure::{Asking, LEADERS_MAX, Levels};
-pub use fill::{second, spread_out};
+pub use fill::second;
 pub use gate::Gate;
 pub use label::{LABEL_BITS, Label, Said, Source};
 pub use list::{Entry, List};
@@ -40,6 +41,7 @@ pub use measure::{Figures, Z, llr_root, score_milli, wilson_lower};
 pub use placement::{Placed, is_rejected, place_together};
 pub use ranker::Ranker;
 pub use shop_wide::{Best, ShopRanker, Standing};
+pub use spread::spread_out;
 
 #[cfg(test)]
 mod facts_tests;

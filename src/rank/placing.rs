@@ -4,9 +4,21 @@
 //! rank. What people put at a place stays there, unless too little stands before it.
 
 use super::list::{Entry, List};
+use super::spread::Spread;
 use crate::facts::{ItemFacts, Stock};
 use crate::items::ItemId;
 use crate::rules::ListRules;
+
+/// What is known of an entry that people put nowhere in particular.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Floating {
+    /// Has a place in its turn.
+    Fits,
+    /// Stands behind what has enough stock.
+    Low,
+    /// Its category or maker has all the places that it may have.
+    Displaced,
+}
 
 /// The places of one list.
 #[derive(Default)]
@@ -18,10 +30,13 @@ pub(super) struct Placing {
     pub(super) families: Vec<u64>,
     /// In the order of their places.
     fixed: Vec<(u16, Entry)>,
-    /// In the order of rank, each with whether it is low.
-    floating: Vec<(Entry, bool)>,
-    /// How many of those are not.
+    /// In the order of rank.
+    floating: Vec<(Entry, Floating)>,
+    /// How many of those are not, and fit among what is shown.
     enough: usize,
+    spread: Spread,
+    /// How many of those do not fit.
+    displaced: usize,
 }
 
 impl Placing {
@@ -34,7 +49,8 @@ impl Placing {
         self.families.clear();
         self.fixed.clear();
         self.floating.clear();
-        self.enough = 0;
+        (self.enough, self.displaced) = (0, 0);
+        self.spread.begin(rules);
     }
 
     /// Whether an item has been met: placed, or turned away.
@@ -50,15 +66,26 @@ impl Placing {
     /// Puts an entry at a place, behind those that were put at one.
     pub(super) fn fix(&mut self, place: u16, entry: Entry, known: &ItemFacts) {
         self.families.push(known.family);
+        self.spread.take(known);
         self.fixed.push((place, entry));
     }
 
-    /// Puts an entry behind those that were put nowhere in particular.
+    /// Puts an entry behind those that were put nowhere in particular. One that is displaced where the reserve has enough of them has no place.
     pub(super) fn float(&mut self, entry: Entry, known: &ItemFacts) {
         let is_low = self.puts_low_behind && known.stock == Stock::Low;
-        self.enough += usize::from(!is_low);
+        let how = if is_low {
+            Floating::Low
+        } else if self.enough >= self.lead() || self.spread.admits(&entry, known) {
+            self.enough += 1;
+            Floating::Fits
+        } else if self.displaced < self.wanted - self.length {
+            self.displaced += 1;
+            Floating::Displaced
+        } else {
+            return;
+        };
         self.families.push(known.family);
-        self.floating.push((entry, is_low));
+        self.floating.push((entry, how));
     }
 
     /// Whether all that could still be put at a place would be behind the last one.
@@ -83,12 +110,12 @@ impl Placing {
     pub(super) fn fill(&mut self, list: &mut List) {
         let left = self.wanted.saturating_sub(self.fixed.len());
         let mut lead = self.lead();
-        let mut leads = |is_low: bool| {
-            let leads = !is_low && lead > 0;
-            lead -= usize::from(leads);
+        let mut leads = |how: Floating| {
+            let leads = how != Floating::Low && lead > 0;
+            lead -= usize::from(leads && how == Floating::Fits);
             leads
         };
-        let (first, behind): (Vec<_>, Vec<_>) = self.floating.drain(..).partition(|(_, is_low)| leads(*is_low));
+        let (first, behind): (Vec<_>, Vec<_>) = self.floating.drain(..).partition(|(_, how)| leads(*how));
         let mut floating: Vec<Entry> = first.into_iter().chain(behind).map(|(entry, _)| entry).collect();
         let behind = floating.split_off(left.min(floating.len()));
         list.held_back.extend(behind.iter().map(|entry| entry.item));

@@ -85,7 +85,10 @@ impl ShopRanker {
         let standing =
             |entry: &Entry| Standing { item: entry.item, rank_milli: entry.rank_milli, llr_root: entry.llr_root };
         list.entries.sort_unstable_by(|x, y| standing(x).order(&standing(y), shop.items));
-        list.entries.truncate(self.rules.length.saturating_add(self.rules.reserve));
+        // Where places are spread, whoever does so cuts the list.
+        if self.rules.category_max.is_none() && self.rules.brand_max.is_none() {
+            list.entries.truncate(self.rules.length.saturating_add(self.rules.reserve));
+        }
         list.shown = self.rules.length.min(list.entries.len());
     }
 

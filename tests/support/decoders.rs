@@ -292,15 +292,18 @@ fn keyless(value: Vec<u8>) -> Vec<u8> {
     [vec![0], value].concat()
 }
 
+/// Of a schema; fields that are missing have their defaults.
+fn datum(schema: &str, json: serde_json::Value) -> Vec<u8> {
+    let schema = apache_avro::Schema::parse_str(schema).expect("a good schema");
+    let value = apache_avro::types::Value::try_from(json).expect("a value");
+    let value = value.resolve(&schema).expect("a value of the schema");
+    GenericDatumWriter::builder(&schema).build().and_then(|writer| writer.write_value_to_vec(value)).expect("data")
+}
+
 fn avro_seeds() -> Vec<Vec<u8>> {
     let mut seeds = Vec::new();
     let schemas = avro_schemas();
-    let datum = |schema: usize, json: serde_json::Value| {
-        let schema = apache_avro::Schema::parse_str(&schemas[schema]).expect("a good schema");
-        let value = apache_avro::types::Value::try_from(json).expect("a value");
-        let value = value.resolve(&schema).expect("a value of the schema");
-        GenericDatumWriter::builder(&schema).build().and_then(|writer| writer.write_value_to_vec(value)).expect("data")
-    };
+    let datum = |schema: usize, json: serde_json::Value| datum(&schemas[schema], json);
     let view = serde_json::json!({ "type": "view", "shop": "s", "user": "u", "ts": NOW_MS, "item": "a", "event_id": "e", "session": null });
     seeds.push(in_wire_format(0, &datum(0, view)));
     let order = serde_json::json!({ "type": "order", "shop": "s", "user": "u", "ts": NOW_MS, "event_id": null, "order_id": "o",
@@ -669,9 +672,11 @@ fn list_seeds() -> Vec<Vec<u8>> {
         }
     }
     let names = [2, b'm', 2, b'l', 2, b'i'];
-    // Counted, a day, neither a verdict nor a relation.
-    let entry = [&[2, b'x'][..], &[0; 8], &[8], &[0; 7 * 8], &[2, 0xD0, 0xB0, 2], &[0, 0]].concat();
-    let datum = [&names[..], &[2], &entry, &[0, 0], &[0x9A, 1], &[6, 18]].concat();
+    let entry = serde_json::json!({ "item": "x", "score": 1.5, "support": 4, "weight": 2.0, "anchor_weight": 3.0, "other_weight": 4.0,
+        "contexts": 5.0, "confidence": 0.5, "lift": 1.25, "llr_root": 2.5, "source": "counted", "last_seen": 19_480 });
+    let list = serde_json::json!({ "shop": "m", "list": "l", "item": "i", "entries": [entry], "reserve": [], "as_of": 77, "epoch": 3,
+        "sequence": 9 });
+    let datum = datum(LIST_VALUE_SCHEMA, list);
     for id in [2_u32, 12] {
         seeds.push([&[1, 0][..], &id.to_be_bytes(), &datum].concat());
     }

@@ -5,9 +5,9 @@
 
 use super::RowsWork;
 use crate::items::ItemId;
-use crate::list_key::Base;
+use crate::list_key::{About, Base, ListKey};
 use crate::rank::{Beside, Entry, List, Source, second, spread_out};
-use crate::rules::FillStep;
+use crate::rules::{FillStep, ListRules};
 
 impl RowsWork {
     /// Fills the list about `anchor` that has been ranked; returns how many neighbours of other rows were looked at.
@@ -15,6 +15,7 @@ impl RowsWork {
         let list = self.ranked.key.list;
         let Base::Row { relation, beside } = list.base() else { return 0 };
         let mut neighbours = 0;
+        self.spread_ranked();
         if self.rankers[list.index()].as_ref().is_some_and(|ranker| ranker.has_places(&self.ranked)) {
             let rules = &self.rules[list.index()];
             let has_second = rules.fill.contains(&FillStep::Second);
@@ -29,10 +30,21 @@ impl RowsWork {
             ranker.fill(&row, &beside, &filling, &mut self.ranked);
         }
         self.lead();
-        if let Some(shown) = &self.shown {
-            spread_out(&self.rules[list.index()], self.rows.items(), shown.facts(), &mut self.ranked);
-        }
+        self.spread_ranked();
         neighbours
+    }
+
+    /// That what has been ranked shows no more of a category or maker than it may. A list about a category is of one.
+    pub(super) fn spread_ranked(&mut self) {
+        let Some(shown) = &self.shown else { return };
+        let ListKey { list, about, .. } = self.ranked.key;
+        let rules = &self.rules[list.index()];
+        if list.is_of_row() || about == About::Shop {
+            spread_out(rules, self.rows.items(), shown.facts(), &mut self.ranked);
+        } else {
+            let of_category = ListRules { category_max: None, ..rules.clone() };
+            spread_out(&of_category, self.rows.items(), shown.facts(), &mut self.ranked);
+        }
     }
 
     /// Adds what stands in the lists of the entries that the ranked list shows.
@@ -50,6 +62,9 @@ impl RowsWork {
             let facts = self.shown.as_ref().map(|shown| shown.facts());
             let beside = Beside { row: beside.map(|relation| self.rows.row(relation, entry.item)), facts };
             ranker.rank_beside(&row, &beside, &mut own);
+            if let Some(facts) = facts {
+                spread_out(&self.rules[list.index()], self.rows.items(), facts, &mut own);
+            }
             neighbours += row.len();
             room += own.entries.len();
             let counted = own.shown().iter().filter(|entry| is_counted(entry));

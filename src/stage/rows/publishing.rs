@@ -4,7 +4,7 @@ use super::record::{Landed, LandedValue};
 use super::{Clocked, RowsWork};
 use crate::list_key::{About, Base, ListKey, ListName, SHOP_WIDE};
 use crate::publish::{ListNumber, News, Publication, Shown, Stamp};
-use crate::rank::{Beside, List, score_milli, spread_out};
+use crate::rank::{Beside, List, score_milli};
 use crate::stage::effect::{Effects, Log, StageError};
 
 /// How many rows one step ranks.
@@ -144,9 +144,8 @@ impl RowsWork {
                 let mut ranked = std::mem::replace(&mut self.ranked, List::blank());
                 let looked_at = self.rank_shop_wide(list, &mut ranked);
                 self.ranked = ranked;
-                if let Some(shown) = &self.shown {
-                    spread_out(&self.rules[key.list.index()], self.rows.items(), shown.facts(), &mut self.ranked);
-                }
+                self.spread_ranked();
+                self.ranked.entries.truncate(self.ranked.shown.saturating_add(self.rules[key.list.index()].reserve));
                 looked_at
             }
             (_, Base::Placement { .. }, _) => self.rank_placement(key),
