@@ -7,7 +7,6 @@ import os
 import pathlib
 import random
 import resource
-import shutil
 import signal
 import subprocess
 import sys
@@ -21,8 +20,9 @@ import confluent  # noqa: E402
 
 confluent.enter()
 
-from proxy import Proxy  # noqa: E402
-from service import Failed, Service, Source, end, free_port  # noqa: E402
+from confluent_kafka.admin import AdminClient  # noqa: E402
+from brokers import Brokers  # noqa: E402
+from service import Failed, Service, Source  # noqa: E402
 
 ORACLE = pathlib.Path(os.environ["SHARED"]).resolve() / "oracle"
 PROGRAM = pathlib.Path(os.environ["SAMENLOOP"]).resolve()
@@ -38,6 +38,8 @@ SETTINGS = (
 SESSION_S = 6
 PAUSE_S = SESSION_S + 4
 BROKER_AWAY_S = 5
+ONE_AWAY_S, TWO_AWAY_S = 10, 20
+BROKERS = (1, 3)
 STORE_AWAY_S = 15
 STORE_FULL_S = 15
 FULL_BYTES = 4096
@@ -61,54 +63,18 @@ LOOK_S = 0.1
 RESTARTS_MAX = 5
 
 
-class OwnBroker:
-    """A broker that can end, and come back with its data."""
-
-    def __init__(self, stack, folder):
-        self.folder, self.port = folder, free_port(4)
-        inner, outer = self.port + 2, self.port + 3
-        # Instances come by the proxy, this script does not.
-        self.environment = {**os.environ, "SAMENLOOP_TEST_PROXIED": f"{inner} {outer}"}
-        self.start()
-        self.bootstrap = f"127.0.0.1:{self.port}"
-        self.proxy = Proxy(outer, ("127.0.0.1", inner))
-        stack.callback(self.close)
-
-    def start(self):
-        # It ends with its standard input, so also when this process is killed.
-        self.process = subprocess.Popen(
-            [TESTS / "kafka/broker-up", str(self.port), self.folder],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env=self.environment,
-        )
-        if not self.process.stdout.readline():
-            raise Failed("the broker did not start")
-
-    def kill(self):
-        self.process.stdin.write("keep\n")
-        self.process.stdin.flush()
-        end(self.process, signal.SIGKILL)
-
-    def close(self):
-        with contextlib.suppress(OSError):
-            self.process.stdin.close()
-        self.process.wait(STOP_MAX_S)
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-
 class Chaos(Service):
     """Instances that faults befall."""
 
-    def __init__(self, stack, broker, folder, given):
+    def __init__(self, stack, brokers, folder, given):
         self.is_static, self.draw = given.static, random.Random(given.seed)
-        self.broker, self.store, self.count = broker, folder / "store", given.instances
+        self.brokers, self.store, self.count = brokers, folder / "store", given.instances
         self.damaged, self.own_ends, self.expected = set(), [], set()
         self.lock = threading.RLock()
-        settings = (*SETTINGS, f"snapshots.url={self.store}")
-        super().__init__(stack, broker.bootstrap, PROGRAM, folder, "chaos", [Source("shop")], settings)
-        text = self.config.read_text().replace(broker.bootstrap, broker.proxy.address)
+        self.replication = len(brokers.all)
+        settings = (*SETTINGS, f"snapshots.url={self.store}", f"topics.replication={self.replication}")
+        super().__init__(stack, brokers.bootstrap, PROGRAM, folder, "chaos", [Source("shop")], settings)
+        text = self.config.read_text().replace(brokers.bootstrap, brokers.address)
         more = f'"session.timeout.ms" = {SESSION_S * 1000}\n"heartbeat.interval.ms" = 500\n[topics]'
         self.config.write_text(text.replace("[topics]", more, 1))
 
@@ -224,23 +190,27 @@ class Chaos(Service):
         self.start(number)
         return f"instance {number}, ended with {code}"
 
+    def spoil(self, how, value):
+        for proxy in self.brokers.proxies:
+            setattr(proxy, how, value)
+
     def network_slow(self):
-        self.broker.proxy.delay_s = DELAY_S
+        self.spoil("delay_s", DELAY_S)
         time.sleep(SLOW_S)
-        self.broker.proxy.delay_s = 0
+        self.spoil("delay_s", 0)
         return f"{DELAY_S} s a piece, for {SLOW_S} s"
 
     def network_cut(self):
         cut = 0
         for _ in range(CUTS):
-            cut += self.broker.proxy.cut()
+            cut += sum(proxy.cut() for proxy in self.brokers.proxies)
             time.sleep(self.draw.uniform(0, 2 * CUT_PAUSE_S))
         return f"{cut} connections, in {CUTS} goes"
 
     def network_hole(self):
-        self.broker.proxy.is_hole = True
+        self.spoil("is_hole", True)
         time.sleep(HOLE_S)
-        self.broker.proxy.is_hole = False
+        self.spoil("is_hole", False)
         return f"for {HOLE_S} s"
 
     def quota(self):
@@ -293,10 +263,36 @@ class Chaos(Service):
         return f"to 1, to {INSTANCES_MAX}, to 1, to {self.count}"
 
     def broker_away(self):
-        self.broker.kill()
-        time.sleep(BROKER_AWAY_S)
-        self.broker.start()
-        return f"for {BROKER_AWAY_S} s"
+        return self.away(self.brokers.all, BROKER_AWAY_S)
+
+    def away(self, brokers, seconds):
+        self.brokers.kill(brokers)
+        time.sleep(seconds)
+        self.brokers.start(brokers)
+        return f"{len(brokers)} of {len(self.brokers.all)} for {seconds} s"
+
+    def one_broker_away(self):
+        return self.away([self.draw.choice(self.brokers.all)], ONE_AWAY_S)
+
+    def two_brokers_away(self):
+        # Nothing is acknowledged meanwhile.
+        return self.away(self.draw.sample(self.brokers.all, 2), TWO_AWAY_S)
+
+    def brokers_rolled(self):
+        for broker in self.brokers.all:
+            self.away([broker], 1)
+            self.wait_in_sync()
+        return f"{len(self.brokers.all)}, one after the other"
+
+    def wait_in_sync(self):
+        """Until every broker has everything."""
+        admin, deadline = AdminClient({"bootstrap.servers": self.bootstrap}), time.monotonic() + READY_MAX_S
+        while time.monotonic() < deadline:
+            topics = admin.list_topics(timeout=READY_MAX_S).topics.values()
+            if all(len(partition.isrs) == self.replication for topic in topics for partition in topic.partitions.values()):
+                return
+            time.sleep(LOOK_S)
+        raise Failed(f"replicas are not in sync within {READY_MAX_S} s")
 
     def damage(self, how):
         # Under way only one that is not used harms: so all start from what there is.
@@ -335,6 +331,8 @@ class Chaos(Service):
         return f"for {STORE_AWAY_S} s"
 
 
+# Those that only several brokers stand.
+OF_THREE = ("one_broker_away", "two_brokers_away", "brokers_rolled")
 FAULTS = (
     "kill_one",
     "kill_all",
@@ -343,6 +341,7 @@ FAULTS = (
     "stop_twice",
     "rebalance",
     "broker_away",
+    *OF_THREE,
     "snapshot_flipped",
     "snapshot_truncated",
     "snapshot_deleted",
@@ -410,17 +409,19 @@ def main():
     arguments = argparse.ArgumentParser(prog="tests/chaos", description=f"Faults: {', '.join(FAULTS)}.")
     arguments.add_argument("--minutes", type=float, required=True)
     arguments.add_argument("--instances", type=int, default=2, choices=range(1, INSTANCES_MAX + 1))
+    arguments.add_argument("--brokers", type=int, default=1, choices=BROKERS)
     arguments.add_argument("--every", type=float, default=60)
     arguments.add_argument("--rate", type=float, default=500)
     arguments.add_argument("--seed", type=int, default=int(time.time()))
     arguments.add_argument("--static", action="store_true")
-    arguments.add_argument("--faults", type=lambda text: text.split(","), default=list(FAULTS))
+    arguments.add_argument("--faults", type=lambda text: text.split(","))
     given = arguments.parse_args()
-    unknown = set(given.faults) - set(FAULTS)
-    if unknown:
-        arguments.error(f"no such faults: {', '.join(sorted(unknown))}; there are {', '.join(FAULTS)}")
+    can = [fault for fault in FAULTS if given.brokers > 1 or fault not in OF_THREE]
+    given.faults = given.faults or can
+    if unknown := set(given.faults) - set(can):
+        arguments.error(f"no such faults: {', '.join(sorted(unknown))}; there are {', '.join(can)}")
     events = int(given.minutes * 60 * given.rate)
-    print(f"seed {given.seed}: {events} events in {given.minutes:g} minutes, {given.instances} instances", flush=True)
+    print(f"seed {given.seed}: {events} events in {given.minutes:g} minutes, {given.instances} instances, {given.brokers} brokers", flush=True)
     # A signal ends it as an exception would: what was started is ended.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with contextlib.ExitStack() as stack:
@@ -430,7 +431,7 @@ def main():
         made = [sys.executable, ORACLE / "generate.py", "--events", str(events), "--seed", str(given.seed), "--lives"]
         with open(path, "wb") as lines:
             subprocess.run(made, check=True, stdout=lines)
-        chaos = Chaos(stack, OwnBroker(stack, folder / "broker"), folder, given)
+        chaos = Chaos(stack, Brokers(stack, folder, given.brokers), folder, given)
         sys.exit(1 if run(chaos, given, path, folder) else 0)
 
 

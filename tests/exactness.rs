@@ -8,6 +8,8 @@
 mod batches;
 #[path = "exactness/forgetting.rs"]
 mod forgetting;
+#[path = "exactness/full_disk.rs"]
+mod full_disk;
 #[path = "exactness/gaps.rs"]
 mod gaps;
 #[path = "exactness/growing.rs"]

@@ -171,6 +171,9 @@ pub trait Reader {
     /// Records between `next` and the end of `partition`, as of a moment ago; none where all has been read and nothing
     /// waits.
     fn lag(&self, partition: Partition, next: NextOffset, nothing_waits: bool) -> u64;
+    /// Where `partition` ends, as of a moment ago, where it has been read to its end. Behind the last record may stand what is none: marks of
+    /// transactions, and records of one that was given up.
+    fn end_read(&self, partition: Partition) -> Option<NextOffset>;
     /// Whether the group has said what is this member's, even if that is nothing.
     fn is_settled(&self) -> bool;
 }

@@ -263,6 +263,10 @@ impl Reader for KafkaReader {
         }
     }
 
+    fn end_read(&self, partition: Partition) -> Option<NextOffset> {
+        lock(&self.consumer.context().figures).ends.get(&partition).and_then(|&(end, is_read)| is_read.then_some(end))
+    }
+
     fn is_settled(&self) -> bool {
         lock(&self.consumer.context().figures).settled
     }

@@ -51,17 +51,33 @@ fn a_start_passes_over_a_late_snapshot_and_what_is_kept_rests_on_none() {
     let mut house = House::open_keeping(Start::Earliest, &shape, 1, false, Some(kept.clone()));
     let events = shop::events(5, 900, &shop::Shape::of(&naive));
     let (first, then) = events.split_at(600);
-    for events in first.chunks(12) {
+    for (number, events) in first.chunks(12).enumerate() {
         events.iter().for_each(|event| house.feed(event));
         house.rounds(1);
+        if number == 10 {
+            house.instances[0].restart().unwrap(); // overtakes its own first epoch
+        }
     }
     assert!(low(&house, Log::Totals) > 0 && low(&house, Log::Pairs) > 0, "nothing is trimmed: not tried");
+    let offsets =
+        || kept.store.newest(&kept.scope, "rows", 0).unwrap().iter().map(|found| found.offset).collect::<Vec<_>>();
+    let [late, good] = offsets()[..] else { panic!("{:?}: two are kept", offsets()) };
     change_head(&kept, "rows", 0, is_late);
     house.instances[0].restart().unwrap();
+    let mut are_kept_beside = 0;
     for events in then.chunks(12) {
         events.iter().for_each(|event| house.feed(event));
         house.rounds(1);
+        if let [_, second, third] = offsets()[..] {
+            assert_eq!(
+                [second, third],
+                [late, good],
+                "the late one does not count, and is no reason to remove a good one"
+            );
+            are_kept_beside += 1;
+        }
     }
+    assert!(are_kept_beside > 0, "not tried: {:?}", offsets());
     house.rounds(20);
     let mut recount = Recount::new(naive);
     events.iter().for_each(|event| recount.event(event));

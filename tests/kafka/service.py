@@ -106,6 +106,8 @@ class Source(typing.NamedTuple):
 class Service:
     """Instances of samenloop that share topics behind one prefix."""
 
+    replication = 1
+
     def __init__(self, stack, bootstrap, program, folder, name, sources, settings=(), registry=None):
         self.bootstrap, self.program, self.folder = bootstrap, program, pathlib.Path(folder)
         # Another prefix each run: a broker that was there before may keep topics of an earlier one.
@@ -127,7 +129,7 @@ class Service:
         return self.prefix + name
 
     def create_topics(self, sources):
-        new = [NewTopic(self.topic(source.name), PARTITIONS, 1) for source in sources]
+        new = [NewTopic(self.topic(source.name), PARTITIONS, self.replication) for source in sources]
         admin = AdminClient({"bootstrap.servers": self.bootstrap})
         for made in admin.create_topics(new).values():
             made.result()

@@ -28,7 +28,6 @@ fn write(house: &House, topic: &str, name: &str, events: &[Event], others: &[Eve
 #[test]
 fn what_a_transaction_has_aborted_counts_for_nothing_and_leaves_no_gap() {
     let mut house = House::new("transactions");
-    house.ends_unread = true;
     let store = house.folder.path("store");
     house.more =
         format!("[snapshots]\nurl = \"{}\"\ninterval = \"1s\"\nkeep = 2\nkeep_events = \"1h\"\n", store.display());

@@ -39,8 +39,6 @@ pub struct House {
     pub broker: &'static Broker,
     /// How instances reach it, if not as the tests do.
     pub way: Option<String>,
-    /// Sources end with marks of transactions, or with aborted records: nobody reads those, so nothing is committed behind them.
-    pub ends_unread: bool,
     pub prefix: String,
     pub folder: command::Folder,
     /// Name and topic of each source, with more lines of its table.
@@ -74,7 +72,6 @@ impl House {
         Self {
             broker,
             way: None,
-            ends_unread: false,
             prefix: format!("{}.", broker.topic(purpose)),
             folder: command::Folder::new(),
             sources: Vec::new(),
@@ -202,9 +199,7 @@ impl House {
     /// Whether every group has committed the end of what it reads.
     fn has_read_all(&self) -> bool {
         let is_end = |(committed, end): (&Option<i64>, &i64)| committed.unwrap_or(0) == *end;
-        let progress = self.progress();
-        let looked_at = progress.iter().filter(|(group, _)| !self.ends_unread || !group.starts_with("intake."));
-        looked_at.map(|(_, of)| of).all(|(committed, ends)| committed.iter().zip(ends).all(is_end))
+        self.progress().values().all(|(committed, ends)| committed.iter().zip(ends).all(is_end))
     }
 
     /// Until everything is read and ready, and no instance has published anything for a while.

@@ -14,7 +14,7 @@ mod weighing;
 
 pub use source::WAITING_BYTES_MAX;
 
-use self::source::{Committing, OwnedPartition, OwnedSource, origins, settle};
+use self::source::{Committing, OwnedPartition, OwnedSource, offsets, origins, settle};
 pub(super) use self::source::{WaitingRecord, with_record};
 use self::weighing::Weighing;
 use super::recovery::may_found;
@@ -296,11 +296,6 @@ impl<T: Transport> IntakeWorker<T> {
             self.committing = Some(Committing { era: self.hands.writer.end_era(), offsets });
         }
     }
-}
-
-/// Before these offsets, the log has everything.
-fn offsets<T: Transport>(source: &OwnedSource<T>, stage: &Stage<IntakeWork>) -> Vec<(Partition, NextOffset)> {
-    source.owned.iter().map(|(&partition, owned)| (partition, stage.work().resume_at(owned.input.0))).collect()
 }
 
 impl<T: Transport> Worker for IntakeWorker<T> {

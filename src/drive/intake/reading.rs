@@ -36,7 +36,9 @@ impl<T: Transport> IntakeWorker<T> {
         offset: NextOffset,
         record: &Record<'_>,
     ) -> anyhow::Result<()> {
-        let Some(owned) = self.sources[source].owned.get(&partition) else { return Ok(()) }; // revoked since
+        let Some(owned) = self.sources[source].owned.get_mut(&partition) else { return Ok(()) }; // revoked since
+        owned.is_at_end = false;
+        let owned = &*owned;
         let must_wait = owned.has_waiting() || !self.may_take(source, partition);
         if !must_wait && self.take(source, partition, offset, record)? {
             return Ok(());
@@ -88,7 +90,7 @@ impl<T: Transport> IntakeWorker<T> {
 
     fn ended(&mut self, source: usize, partition: Partition) -> anyhow::Result<()> {
         let Some(owned) = self.sources[source].owned.get_mut(&partition) else { return Ok(()) };
-        owned.has_ended = true;
+        (owned.has_ended, owned.is_at_end) = (true, true);
         if owned.has_waiting() {
             owned.ends_behind_waiting = true;
             return Ok(());

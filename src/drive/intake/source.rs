@@ -91,6 +91,8 @@ pub(super) struct OwnedPartition {
     pub(super) until: Option<NextOffset>,
     pub(super) has_ended: bool,
     pub(super) ends_behind_waiting: bool,
+    /// Whether no record has come since its end was met.
+    pub(super) is_at_end: bool,
     pub(super) highest: Option<EventTime>,
     /// Since when it had been waiting for its registry when its stage was last made anew.
     pub(super) waits_since_ms: Option<i64>,
@@ -115,6 +117,7 @@ impl OwnedPartition {
             until: None,
             has_ended: false,
             ends_behind_waiting: false,
+            is_at_end: false,
             highest: None,
             waits_since_ms: None,
             waiting: VecDeque::new(),
@@ -291,6 +294,21 @@ impl<T: Transport> OwnedSource<T> {
             ties.desk.set(StageName::Intake, owned.number, standing);
         }
     }
+}
+
+/// Before these offsets, the log has everything. Of a partition that has been read to its end this is its end: who looks at the group's lag is
+/// not to take for unread what is no record.
+pub(super) fn offsets<T: Transport>(
+    source: &OwnedSource<T>,
+    stage: &Stage<IntakeWork>,
+) -> Vec<(Partition, NextOffset)> {
+    let of = |(&partition, owned): (&Partition, &OwnedPartition)| {
+        let (next, kept) = (stage.next(owned.input), stage.work().resume_at(owned.input.0));
+        let is_all_kept = owned.is_at_end && !owned.has_waiting() && kept >= next;
+        let end = if is_all_kept { source.reader.end_read(partition) } else { None };
+        (partition, kept.max(end.unwrap_or_default()))
+    };
+    source.owned.iter().map(of).collect()
 }
 
 /// Tells health whether the groups of all sources have spoken.

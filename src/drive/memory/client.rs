@@ -207,6 +207,10 @@ impl Reader for MemoryReader {
         self.cursors.log.with(&self.cursors.topic, partition, |held| next.lag(held.high)).unwrap_or(0)
     }
 
+    fn end_read(&self, partition: Partition) -> Option<NextOffset> {
+        self.cursors.log.with(&self.cursors.topic, partition, |held| held.high)
+    }
+
     fn is_settled(&self) -> bool {
         self.group(|group| group.is_settled(self.member)).unwrap_or(false)
     }
