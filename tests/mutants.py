@@ -40,10 +40,12 @@ MUTANTS = [
         ("ledger-back", "line.next = line.next.max(to);", "line.next = to;", "a ledger moves backwards"),
         (
             "ledger-reopen",
-            "self.lines.entry(source.clone()).or_insert(Line { next: origin });",
-            "self.lines.insert(source.clone(), Line { next: origin });",
+            "self.lines.entry(source.clone()).or_insert(Line { next: origin, missing: None });",
+            "self.lines.insert(source.clone(), Line { next: origin, missing: None });",
             "a later opening mark sets the ledger back",
         ),
+        ("gap-closed-early", "missing.until > line.next", "missing.found > line.next", "a gap is forgotten before all that was skipped has come again"),
+        ("gap-end", "missing.until = missing.until.max(span.to);", "", "of what is skipped only the first section is waited for"),
         (
             "ledger-overlap",
             "Ok(Verdict::Apply { from: line.next })",
@@ -396,10 +398,34 @@ MUTANTS = [
     *of(
         "src/stage/mod.rs",
         ("stage-again", "if offset < self.inputs[input.index()].next {", "if false {", "a record that a transport gives again is applied again"),
-        ("stage-live-early", "self.inputs.iter().all(|input| input.reached) {", "self.inputs.iter().any(|input| input.reached) {", "live before all inputs are"),
+        ("stage-live-early", "self.inputs.iter().all(|input| input.reached);", "self.inputs.iter().any(|input| input.reached);", "live before all inputs are"),
+        ("gap-live", "if has_caught_up && self.work.is_whole() {", "if has_caught_up {", "lists go out that lack what lies behind a gap"),
+    ),
+    *of(
+        "src/stage/facts.rs",
+        ("gap-furthest", "Some(known) if from > Some(known.position) => {", "Some(known) if from > Some(checkpoint.position) => {", "what was lost is never sent again"),
+        ("gap-beyond", "*beyond = beyond.max(checkpoint);", "", "an input that has lost its end behind a gap is not noticed"),
+        (
+            "facts-origin-late",
+            "self.checkpoints.entry(origin.source.clone()).or_insert(Checkpoint::origin(first));",
+            "self.checkpoints.insert(origin.source.clone(), Checkpoint::origin(first));",
+            "a later opening mark sets a writer back",
+        ),
+    ),
+    *of(
+        "src/drive/worker.rs",
+        ("lease-append", "self.ties.tenure.check()?;", "", "who overslept appends"),
+        ("lease-finish", "if let Err(overslept) = self.ties().tenure.check() {", "if let Err(overslept) = Tenure::endless().check() {", "who overslept finishes what is another's"),
+    ),
+    *of(
+        "src/drive/lease.rs",
+        ("lease-longer", "if slept > self.longest {", "if slept > self.longest * 2 {", "who overslept a little goes on"),
+        ("lease-again", "if seen.times == *begun { Ok(()) }", "if seen.times == 0 { Ok(()) }", "who overslept once never works again"),
     ),
     *of(
         "src/stage/identity.rs",
+        ("gap-refused-early", "if !self.is_at_end {", "if self.is_at_end {", "a gap is refused before the log has been read to what closes it"),
+        ("gap-unnoted", "if verdict == Verdict::Beyond {", "if false {", "what is skipped is forgotten"),
         ("identity-log", "if first != opening.log_id {", "if false {", "another log under the same name is read"),
         ("identity-rules", "if opening.identity != own {", "if false {", "a log of other rules is read"),
         ("identity-input", "if first == found {", "if true {", "the log behind a log may be another"),

@@ -102,7 +102,7 @@ impl House {
         let mut text = format!(
             "[kafka]\nbootstrap.servers = \"{bootstrap}\"\nsession.timeout.ms = 6000\nheartbeat.interval.ms = 500\n{kafka}\
              [topics]\nprefix = \"{prefix}\"\n\
-             [logs]\nevents_partitions = {events}\npairs_partitions = {pairs}\nblock_records = 100\n\
+             [logs]\nevents_partitions = {events}\npairs_partitions = {pairs}\nblock_records = 100\ngap_wait = \"5s\"\n\
              [counting]\nrow_max = 0\nforget_after = \"3650d\"\n\
              [publish]\nrest_after = \"1s\"\nmin_score_step = 0.0\n\
              [http]\nlisten = \"127.0.0.1:0\"\n{output}{more}"
