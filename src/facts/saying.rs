@@ -88,6 +88,9 @@ impl Facts {
     /// back.
     #[must_use]
     pub fn rejections(&self, other: u64) -> u32 {
+        if self.rejected.load(Ordering::Acquire) == 0 {
+            return 0; // which most are asked
+        }
         self.rejections.get(&other).map_or(0, |found| *found)
     }
 
@@ -99,11 +102,13 @@ impl Facts {
         *count = if after { count.saturating_add(1) } else { count.saturating_sub(1) };
         let is_none = *count == 0;
         if after && *count == 1 {
+            self.rejected.fetch_add(1, Ordering::AcqRel);
             self.bytes.fetch_add(REJECTION_BYTES, Ordering::Relaxed);
         }
         drop(count);
         if is_none {
             self.rejections.remove(&other); // nobody else writes meanwhile
+            self.rejected.fetch_sub(1, Ordering::AcqRel);
             self.bytes.fetch_sub(REJECTION_BYTES, Ordering::Relaxed);
         }
     }

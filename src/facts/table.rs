@@ -80,6 +80,8 @@ pub struct Facts {
     pub(super) everywhere: DashMap<u64, Arc<Manual>>,
     /// By other item: in the lists of how many anchors it is rejected.
     pub(super) rejections: DashMap<u64, u32>,
+    /// How many these are.
+    pub(super) rejected: AtomicUsize,
     categories: RwLock<Categories>,
     changes: Mutex<Changes>,
     writer: Mutex<Writer>,
@@ -109,6 +111,7 @@ impl Facts {
             manual: DashMap::default(),
             everywhere: DashMap::default(),
             rejections: DashMap::default(),
+            rejected: AtomicUsize::new(0),
             categories: RwLock::default(),
             changes: Mutex::default(),
             writer: Mutex::default(),

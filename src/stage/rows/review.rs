@@ -127,14 +127,10 @@ impl RowsWork {
         let key = self.ranked.key;
         let (About::Item(anchor), Base::Row { relation, .. }) = (key.about, key.list.base()) else { return };
         let views = self.rows.row(Relation::ViewedTogether, anchor).anchor_weight;
-        let looked = Looked {
-            facts: self.shown.as_ref().map(|shown| shown.facts()),
-            items: self.rows.items(),
-            anchor,
-            as_of: self.ranked.as_of,
-            half_life_ms: self.review.half_life_ms[relation.index()],
-        };
-        let own = looked.items.fingerprint(anchor);
+        let (facts, items) = (self.shown.as_ref().map(|shown| shown.facts()), self.rows.items());
+        let half_life_ms = self.review.half_life_ms[relation.index()];
+        let looked = Looked::of(facts, items, (anchor, self.ranked.as_of), half_life_ms);
+        let own = items.fingerprint(anchor);
         let Some(queue) = self.review.queue(key.shop) else { return };
         queue.leave(list);
         for (place, entry) in (1..).zip(self.ranked.shown()) {
@@ -147,7 +143,7 @@ impl RowsWork {
                 need: Reverse(doubts.need()),
                 shown_milli: Reverse(shown_milli),
                 anchor: own,
-                other: looked.items.fingerprint(entry.item),
+                other: items.fingerprint(entry.item),
                 list: key.list.index(),
             };
             let doubtful = Doubtful {

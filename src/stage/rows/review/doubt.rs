@@ -112,14 +112,31 @@ impl Doubts {
 
 /// What all entries of a list are looked at with.
 pub(super) struct Looked<'a> {
-    pub(super) facts: Option<&'a Facts>,
-    pub(super) items: &'a Items,
-    pub(super) anchor: ItemId,
-    pub(super) as_of: EventTime,
-    pub(super) half_life_ms: i64,
+    facts: Option<&'a Facts>,
+    items: &'a Items,
+    /// Fingerprint of the anchor.
+    anchor: u64,
+    as_of: EventTime,
+    half_life_ms: i64,
+    /// What is left of a weight after a day, and after half a week.
+    of_day: f64,
+    of_half_week: f64,
 }
 
-impl Looked<'_> {
+impl<'a> Looked<'a> {
+    /// A list about `anchor`, of a relation with this half-life.
+    pub(super) fn of(
+        facts: Option<&'a Facts>,
+        items: &'a Items,
+        (anchor, as_of): (ItemId, EventTime),
+        half_life_ms: i64,
+    ) -> Self {
+        let half_life_ms = half_life_ms.max(1);
+        let left = |days: f64| libm::exp2(-days * DAY_MS as f64 / half_life_ms as f64);
+        let (of_day, of_half_week) = (left(1.0), left(ONE_WEEK_DAYS / 2.0));
+        Self { facts, items, anchor: items.fingerprint(anchor), as_of, half_life_ms, of_day, of_half_week }
+    }
+
     /// What there is to doubt of the entry at a place, from 1. Of what people want there, nothing.
     pub(super) fn doubts(&self, place: usize, entry: &Entry) -> Doubts {
         let mut doubts = Doubts::default();
@@ -131,20 +148,19 @@ impl Looked<'_> {
         let is_popular = entry.figures.anchor >= POPULAR_WEIGHT_MIN;
         doubts.add(Doubt::Thin, is_top && is_popular && entry.support <= THIN_SUPPORT_MAX);
         let age_ms = (self.as_of.0 - i64::from(entry.last_seen.0) * DAY_MS).max(0);
-        let half_lives = |ms: f64| ms / self.half_life_ms.max(1) as f64;
-        // Of what one customer did on the last day, so much is left; the day is known, its hour is not.
-        let of_last_day = |ms: i64| libm::exp2(-half_lives(ms as f64));
-        let full = |ms: i64| f64::from(entry.support) * of_last_day(ms);
-        let week = half_lives(ONE_WEEK_DAYS / 2.0 * DAY_MS as f64);
-        let is_of_one_week = age_ms as f64 >= ONE_WEEK_DAYS * DAY_MS as f64
-            && entry.figures.pair >= full(age_ms) * libm::exp2(-week)
-            && entry.figures.pair <= full((age_ms - DAY_MS).max(0)) * (1.0 + ROUNDING);
-        doubts.add(Doubt::OneWeek, is_of_one_week && entry.support >= ONE_WEEK_SUPPORT_MIN);
-        let each = entry.figures.pair / full(age_ms).max(f64::MIN_POSITIVE);
-        doubts.add(Doubt::FewRegulars, each >= REGULARS_WEIGHT_MIN && entry.support <= REGULARS_MAX);
-        doubts.add(Doubt::Old, half_lives(age_ms as f64) >= 1.0);
+        doubts.add(Doubt::Old, age_ms >= self.half_life_ms);
+        let is_few = entry.support <= REGULARS_MAX;
+        let is_over = age_ms as f64 >= ONE_WEEK_DAYS * DAY_MS as f64 && entry.support >= ONE_WEEK_SUPPORT_MIN;
+        if is_few || is_over {
+            // What all of its customers would leave by now, had they come once as the last day began; its hour is not known.
+            let full = f64::from(entry.support) * libm::exp2(-(age_ms as f64) / self.half_life_ms as f64);
+            let is_of_one_week = entry.figures.pair >= full * self.of_half_week
+                && entry.figures.pair <= full / self.of_day * (1.0 + ROUNDING);
+            doubts.add(Doubt::OneWeek, is_over && is_of_one_week);
+            doubts.add(Doubt::FewRegulars, is_few && entry.figures.pair >= full * REGULARS_WEIGHT_MIN);
+        }
         if let Some(facts) = self.facts {
-            let (anchor, other) = (self.items.fingerprint(self.anchor), self.items.fingerprint(entry.item));
+            let (anchor, other) = (self.anchor, self.items.fingerprint(entry.item));
             doubts.add(Doubt::RejectedElsewhere, facts.rejections(other) > 0);
             doubts.add(Doubt::RejectedTurned, is_rejected_from(facts, other, anchor));
             if is_top || doubts != Doubts::default() {
