@@ -12,6 +12,7 @@ mod check;
 mod config;
 mod demo;
 mod evaluate;
+mod exposure;
 mod facts;
 mod fields;
 mod files;

@@ -3,7 +3,6 @@
 //! It is made of what it is given: files of events, which are counted here; records of lists, as `replay --lists` writes them or the topic
 //! holds them; a running instance. What cannot be known from these is said, not left out in silence. Nothing is changed anywhere.
 
-mod exposure;
 mod figures;
 mod gather;
 mod live;

@@ -1,6 +1,7 @@
 //! Whom lists expose: how the places that they show are spread over the items there are.
 
 use super::lists::Lists;
+use crate::cli::exposure::Spread;
 use crate::items::ItemId;
 use serde::Serialize;
 
@@ -33,26 +34,11 @@ impl Exposure {
             shown.first().into_iter().for_each(|first| count(&mut leads, first.item));
             shown.iter().for_each(|candidate| count(&mut places, candidate.item));
         }
-        places.retain(|&count| count > 0);
-        places.sort_unstable();
-        let (all, items) = (places.iter().sum::<usize>(), items.max(places.len()));
         let share = |part: usize, whole: usize| if whole > 0 { part as f64 / whole as f64 } else { 0.0 };
-        let top: usize = places.iter().rev().take(items.div_ceil(100)).sum();
-        // Those that are never shown come first, and add nothing to the sum of ranks times places.
-        let ranks = (items - places.len() + 1..).zip(&places).map(|(rank, &count)| rank as f64 * count as f64);
-        let gini = if all > 0 {
-            let items = items as f64;
-            2.0 * ranks.sum::<f64>() / (items * all as f64) - (items + 1.0) / items
-        } else {
-            0.0
-        };
-        Self {
-            places: all,
-            top_percent: share(top, all),
-            gini,
-            shown: share(places.len(), items),
-            leads: share(leads.iter().copied().max().unwrap_or(0), lists.count()),
-        }
+        let all = places.iter().sum();
+        let Spread { top_percent, gini, shown } = Spread::of(places, items);
+        let leads = share(leads.iter().copied().max().unwrap_or(0), lists.count());
+        Self { places: all, top_percent, gini, shown, leads }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The report as figures: what the JSON holds and the page shows.
 
-use super::exposure::Exposure;
+use crate::cli::exposure::Spread;
 use crate::serve::review::ReviewEntry;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -62,6 +62,15 @@ impl ListFigures {
     pub(super) fn coverage(&self) -> Option<f64> {
         self.anchors.filter(|&anchors| anchors > 0).map(|anchors| self.lists as f64 / anchors as f64)
     }
+}
+
+/// How the places of the lists of a name are spread.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(super) struct Exposure {
+    /// Products that could be shown.
+    pub products: usize,
+    #[serde(flatten)]
+    pub spread: Spread,
 }
 
 /// Counts beside what the catalogue and the stock say.
@@ -143,7 +152,7 @@ impl Report {
             let Some(then) = before.lists.iter().find(|then| then.list == now.list) else { continue };
             put(&now.list, "coverage", then.coverage(), now.coverage());
             put(&now.list, "mean score", then.score_mean, now.score_mean);
-            let top = |figures: &ListFigures| figures.exposure.map(|exposure| exposure.top_percent);
+            let top = |figures: &ListFigures| figures.exposure.map(|exposure| exposure.spread.top_percent);
             put(&now.list, "places of the top 1 %", top(then), top(now));
         }
         for now in self.hits.iter().flatten() {

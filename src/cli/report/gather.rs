@@ -1,8 +1,8 @@
 //! Where the figures come from: what lists show, and the counts and facts behind them.
 
-use super::exposure::Exposure;
-use super::figures::{CatalogueFigures, Contradicted, ListFigures, Report, SCORE_BARS};
+use super::figures::{CatalogueFigures, Contradicted, Exposure, ListFigures, Report, SCORE_BARS};
 use crate::cli::UsageError;
+use crate::cli::exposure::Spread;
 use crate::facts::{Facts, Ruling, Stock, Verdict};
 use crate::items::ItemId;
 use crate::list_key::{Base, ListName};
@@ -64,7 +64,7 @@ impl Lists {
         for list in ListName::ALL.into_iter().filter(|list| rules[list.index()].enabled) {
             let of_name = self.shown.iter().filter(|((name, _), _)| *name == list).map(|(_, entries)| entries);
             let mut figures = ListFigures { list: list.name().to_owned(), ..ListFigures::default() };
-            let (mut places, mut sum, mut scored) = (HashMap::<&str, u64>::new(), 0.0, 0_u32);
+            let (mut places, mut sum, mut scored) = (HashMap::<&str, usize>::new(), 0.0, 0_u32);
             for entries in of_name {
                 figures.lists += 1;
                 figures.full += usize::from(entries.len() >= rules[list.index()].length);
@@ -82,7 +82,9 @@ impl Lists {
                 }
             }
             figures.score_mean = (scored > 0).then(|| sum / f64::from(scored));
-            figures.exposure = Exposure::of(places.into_values().collect(), products);
+            let products = products.max(places.len());
+            figures.exposure = (!places.is_empty())
+                .then(|| Exposure { products, spread: Spread::of(places.into_values().collect(), products) });
             report.lists.push(figures);
         }
     }

@@ -78,9 +78,9 @@ fn lists(out: &mut String, report: &Report) {
             share((figures.lists > 0).then(|| figures.full as f64 / figures.lists as f64)),
             whole(figures.stale_anchors),
             figures.score_mean.map_or("–".to_owned(), |mean| format!("{mean:.1}")),
-            share(exposure.map(|exposure| exposure.top_percent)),
-            exposure.map_or("–".to_owned(), |exposure| format!("{:.2}", exposure.gini)),
-            share(exposure.map(|exposure| exposure.shown)),
+            share(exposure.map(|exposure| exposure.spread.top_percent)),
+            exposure.map_or("–".to_owned(), |exposure| format!("{:.2}", exposure.spread.gini)),
+            share(exposure.map(|exposure| exposure.spread.shown)),
         ]
     });
     table(out, &heads, rows);

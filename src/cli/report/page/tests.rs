@@ -1,8 +1,10 @@
 //! The page holds what it is told and nothing that acts.
 
 use super::*;
-use crate::cli::report::exposure::Exposure;
-use crate::cli::report::figures::{CatalogueFigures, Change, Changes, Contradicted, HitFigures, ReviewFigures};
+use crate::cli::exposure::Spread;
+use crate::cli::report::figures::{
+    CatalogueFigures, Change, Changes, Contradicted, Exposure, HitFigures, ReviewFigures,
+};
 use crate::serve::review::{Reason, ReviewEntry};
 
 const EVIL: &str = "<script src=\"https://evil.example/x.js\">'&\u{7}";
@@ -35,7 +37,7 @@ fn evil_report() -> Report {
         sources: [(evil(), 45)].into(),
         why_short: Some([(evil(), 7)].into()),
         nothing_more: Some(2),
-        exposure: Exposure::of(vec![3, 1], 3),
+        exposure: Some(Exposure { products: 3, spread: Spread::of(vec![3, 1], 3) }),
         ..ListFigures::default()
     };
     let contradicted = Contradicted {
