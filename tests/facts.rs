@@ -54,6 +54,10 @@ fn a_replay_counts_variants_as_their_parents_and_leaves_out_what_is_no_product()
     let counts = std::fs::read_to_string(counts).unwrap();
     assert!(counts.contains("pair\tmain\tbought_together\tA\tB\t2\t"), "{counts}");
     assert!(!counts.contains("A-red") && !counts.contains("deposit"), "{counts}");
+    for command in [&["inspect", "A"][..], &["review"], &["report"]] {
+        let ended = end(&mut samenloop(&[&["--config", &settings, "-q"], command, &[&events]].concat()));
+        assert_eq!(ended.code, Some(3), "{command:?} {}", ended.stderr);
+    }
 }
 
 #[test]

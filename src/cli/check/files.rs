@@ -115,7 +115,7 @@ fn read_through(file: &EventFile) -> anyhow::Result<()> {
 
 /// Counts them, and makes their lists.
 fn count(files: &mut [EventFile], settings: &Settings) -> anyhow::Result<Pipeline<Found>> {
-    let mut pipeline = counted(files, settings, |files, _| Found::of(files))?;
+    let (mut pipeline, _told_by_check) = counted(files, settings, |files, _| Found::of(files))?;
     pipeline.sink().lists = Some([0; ListName::COUNT]);
     pipeline.publish_all()?;
     Ok(pipeline)

@@ -15,19 +15,19 @@ use std::path::PathBuf;
 /// How many rejects are told one by one.
 const REJECTS_TOLD_MAX: u64 = 10;
 
-/// Counts files, and says whether there were rejects.
+/// Counts files, and says whether there were rejects, of events or of facts.
 pub(in crate::cli) fn counted_alone(
     files: &[PathBuf],
     settings: &Settings,
 ) -> anyhow::Result<(Pipeline<Rejects>, Outcome)> {
     let mut files = event_files(files, settings)?;
-    let pipeline = counted(&mut files, settings, |files, before: Option<&mut Rejects>| {
+    let (pipeline, refused) = counted(&mut files, settings, |files, before: Option<&mut Rejects>| {
         let new = || RejectNotes::new(settings.log.format, REJECTS_TOLD_MAX);
         Rejects::of(files, before.map_or_else(new, |before| before.notes.take_again()))
     })?;
     let rejected = pipeline.intake_tally().rejected();
     pipeline.sink().notes.note_more();
-    Ok((pipeline, if rejected > 0 { Outcome::DoneWithRejects } else { Outcome::Done }))
+    Ok((pipeline, if rejected + refused > 0 { Outcome::DoneWithRejects } else { Outcome::Done }))
 }
 
 /// Tells the first rejects; lists go nowhere.

@@ -9,14 +9,14 @@ use crate::watch::now_ms;
 use std::sync::Arc;
 
 /// Counts `files`, and begins anew where one is out of order, or leaps ahead. `sink` makes what takes the outcome; it gets what
-/// took it before, where counting begins anew.
+/// took it before, where counting begins anew. Gives besides how many facts were refused.
 pub(in crate::cli) fn counted<S: Sink + 'static>(
     files: &mut [EventFile],
     settings: &Settings,
     mut sink: impl FnMut(&[EventFile], Option<&mut S>) -> S,
-) -> anyhow::Result<Pipeline<S>> {
+) -> anyhow::Result<(Pipeline<S>, u64)> {
     let mut taking = sink(files, None);
-    let (facts, _refused) = facts::of_files(settings)?;
+    let (facts, refused) = facts::of_files(settings)?;
     loop {
         let inputs = files.iter().map(|file| file.input.clone()).collect();
         let log = MemoryLog::new(settings.logs.events_partitions, settings.logs.pairs_partitions);
@@ -26,7 +26,7 @@ pub(in crate::cli) fn counted<S: Sink + 'static>(
         match read_all(files, &mut pipeline, &Arc::default(), &Turns::of(settings), |_, _| Ok(true))? {
             Read::Done(_) => {
                 pipeline.rest()?; // totals are exact everywhere
-                return Ok(pipeline);
+                return Ok((pipeline, refused));
             }
             Read::OutOfOrder(numbers) => sort(files, &numbers)?,
             Read::Leaps(numbers) => vet(files, &numbers, true),
