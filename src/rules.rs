@@ -351,6 +351,12 @@ impl ListRules {
         }
     }
 
+    /// Whether a product of the catalogue has such a list also where nobody has counted anything of it.
+    #[must_use]
+    pub fn fills_uncounted(&self) -> bool {
+        self.fill.contains(&FillStep::Category)
+    }
+
     /// Half-life of what counts as lately, where the list goes by it.
     #[must_use]
     pub fn recent_half_life_ms(&self) -> Option<i64> {

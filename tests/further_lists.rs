@@ -607,6 +607,83 @@ fn lists_are_filled_behind_what_is_counted_and_no_category_or_maker_takes_too_ma
     );
 }
 
+/// What is in the catalogue, and that nobody has looked at or bought, has its category's list; and it goes with the catalogue.
+#[test]
+fn a_product_that_nobody_has_counted_has_its_categorys_list() {
+    let mut lists = ListRules::defaults();
+    lists.iter_mut().for_each(|rules| rules.enabled = false);
+    for (number, fill) in [(0, vec![FillStep::Category, FillStep::Shop]), (1, vec![FillStep::Shop])] {
+        (lists[number].enabled, lists[number].length, lists[number].reserve) = (true, 5, 2);
+        lists[number].fill = fill;
+    }
+    lists[ListName::BEST_SELLERS.index()].min_support = 1;
+    for partitions in [1, 3] {
+        let context = format!("{partitions} partitions");
+        let facts = Arc::new(Facts::new(1 << 20).keeping_names());
+        let way = |item: &str| if item.ends_with(|end: char| end.is_ascii_digit()) { placed(item).0 } else { vec![] };
+        let set = |item: &str| {
+            let said = Catalogue { category: way(item), ..Catalogue::default() };
+            facts.set_catalogue(MAIN, item, Some(&said)).unwrap();
+        };
+        (0..40).for_each(|number| set(&format!("i{number:02}")));
+        (0..30).for_each(|number| set(&format!("shelf {number}")));
+        for (item, said) in [
+            ("variant 1", Catalogue { parent: Some("i01"), category: vec!["D"], ..Catalogue::default() }),
+            ("gone 2", Catalogue { active: false, category: vec!["D"], ..Catalogue::default() }),
+            ("fee 3", Catalogue { countable: false, category: vec!["D"], ..Catalogue::default() }),
+        ] {
+            facts.set_catalogue(MAIN, item, Some(&said)).unwrap();
+        }
+        let bytes = facts.bytes();
+        facts.complete();
+        let shape =
+            Shape { partitions, lists: lists.clone(), facts: Some(Arc::clone(&facts)), ..Shape::new(&default_rules()) };
+        let events = weeks(20);
+        let mut rig = Rig::open(&shape, std::slice::from_ref(&events));
+        while rig.feed(0).unwrap() {}
+        for partition in 0..partitions {
+            rig.restart(1, partition).unwrap();
+        }
+        let all = come_to_rest(&mut rig, 4_000_000_000_000, &context);
+        let counts = Counts::of(&rig.rows(recounted(&events, &naive_rules(&default_rules())).1));
+        let best = ListRules { length: 60, reserve: 0, ..shape.lists[ListName::BEST_SELLERS.index()].clone() };
+        let want = |item: &str| -> Vec<String> {
+            let mut way = way(item);
+            let mut all = Vec::new();
+            while !way.is_empty() {
+                all.extend(naive_of_shop(&counts, &counts, &best, MAIN, &|other| placed(other).0.starts_with(&way)));
+                way.pop();
+            }
+            all.extend(naive_of_shop(&counts, &counts, &best, MAIN, &|_| true));
+            let mut met = BTreeSet::from([item.to_owned()]);
+            all.into_iter().filter(|other| met.insert(other.clone())).take(7).collect()
+        };
+        for number in 0..30 {
+            let item = format!("shelf {number}");
+            let list = &all[&format!("{MAIN}/bought-together/{item}")];
+            assert_eq!(names(list), want(&item), "{context}: {item}");
+            let source = if way(&item).is_empty() { "shop" } else { "category" };
+            assert_eq!(list["entries"][0]["source"], source, "{item}");
+        }
+        for item in ["variant 1", "gone 2", "fee 3"] {
+            assert!(!all.contains_key(&format!("{MAIN}/bought-together/{item}")), "{item} is no product of its own");
+        }
+        assert!(all.contains_key(&format!("{MAIN}/bought-together/i39")), "looked at, and never bought with another");
+        assert!(!all.keys().any(|key| key.contains("also-bought/shelf")), "its fill has no category");
+
+        // It comes with its fact, at once, and goes with it.
+        set("new 1");
+        rig.clock(4_000_000_100_000).unwrap();
+        let key = format!("{MAIN}/bought-together/new 1");
+        assert_eq!(at_rest::held(&mut rig).get(&key), Some(&want("new 1")[..5].to_vec()), "{context}");
+        facts.set_catalogue(MAIN, "new 1", None).unwrap();
+        rig.clock(4_000_000_200_000).unwrap();
+        assert_eq!(at_rest::held(&mut rig).get(&key), None, "{context}: it went with its fact");
+        assert_eq!(facts.named(fingerprint(MAIN, "new 1")), None);
+        assert!(facts.bytes() <= bytes + 200, "{} bytes, {bytes} before", facts.bytes());
+    }
+}
+
 #[test]
 fn further_lists_are_off_unless_asked_for_and_the_five_stay_as_they_are() {
     let events = shop::events(3, 700, &shop::Shape::of(&naive_rules(&default_rules())));

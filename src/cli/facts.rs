@@ -61,7 +61,9 @@ pub(super) fn known(settings: &Settings) -> anyhow::Result<Option<Known>> {
     if settings.facts.sources.is_empty() {
         return Ok(None);
     }
-    let facts = Arc::new(Facts::new(usize::try_from(settings.facts.memory_bytes).unwrap_or(usize::MAX)));
+    let facts = Facts::new(usize::try_from(settings.facts.memory_bytes).unwrap_or(usize::MAX));
+    let wants_names = settings.lists.iter().any(|rules| rules.enabled && rules.fills_uncounted());
+    let facts = Arc::new(if wants_names { facts.keeping_names() } else { facts });
     let (mut followed, mut files) = (Vec::new(), Vec::new());
     for source in &settings.facts.sources {
         let mapping = assembly::fact_mapping(source, settings.facts.low_stock)?;

@@ -4,6 +4,7 @@ use super::catalogue::{Catalogue, CategoryId, Price};
 use super::changes::{Changed, Changes};
 use super::item::{Item, ItemFacts, Text};
 use super::manual::Manual;
+use super::named::Named;
 use super::stock::Stock;
 use super::tree::{Categories, Names};
 use crate::items::fingerprint;
@@ -82,6 +83,9 @@ pub struct Facts {
     pub(super) rejections: DashMap<u64, u32>,
     /// How many these are.
     pub(super) rejected: AtomicUsize,
+    /// Of the catalogue's products, where names are kept.
+    pub(super) names: DashMap<u64, Arc<Named>>,
+    pub(super) keeps_names: bool,
     categories: RwLock<Categories>,
     changes: Mutex<Changes>,
     writer: Mutex<Writer>,
@@ -112,6 +116,8 @@ impl Facts {
             everywhere: DashMap::default(),
             rejections: DashMap::default(),
             rejected: AtomicUsize::new(0),
+            names: DashMap::default(),
+            keeps_names: false,
             categories: RwLock::default(),
             changes: Mutex::default(),
             writer: Mutex::default(),
@@ -250,7 +256,12 @@ impl Facts {
             Some((name, fingerprint)) => (Some(Box::from(name)), fingerprint),
             None => (None, 0),
         };
-        self.put(own, next)?;
+        let is_product = catalogue.is_some() && said.active && said.countable && above.is_none();
+        self.name(own, is_product.then_some([shop, item])); // before it is told that anything has changed
+        if let Err(refused) = self.put(own, next) {
+            self.name(own, None);
+            return Err(refused);
+        }
         refused.map_or(Ok(()), Err)
     }
 

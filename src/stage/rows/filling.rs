@@ -4,9 +4,11 @@
 //! rows have to be here: entries that another partition owns have no say.
 
 use super::RowsWork;
+use crate::facts::Facts;
 use crate::items::ItemId;
 use crate::list_key::{About, Base, ListKey};
 use crate::rank::{Beside, Entry, List, Source, second, spread_out};
+use crate::relation::Relation;
 use crate::rules::{FillStep, ListRules};
 
 impl RowsWork {
@@ -16,7 +18,8 @@ impl RowsWork {
         let Base::Row { relation, beside } = list.base() else { return 0 };
         let mut neighbours = 0;
         self.spread_ranked();
-        if self.rankers[list.index()].as_ref().is_some_and(|ranker| ranker.has_places(&self.ranked)) {
+        let has_places = self.rankers[list.index()].as_ref().is_some_and(|ranker| ranker.has_places(&self.ranked));
+        if has_places && (!self.ranked.is_empty() || self.has_list(relation, anchor)) {
             let rules = &self.rules[list.index()];
             let has_second = rules.fill.contains(&FillStep::Second);
             let mut filling = self.filling(anchor, &rules.fill);
@@ -45,6 +48,13 @@ impl RowsWork {
             let of_category = ListRules { category_max: None, ..rules.clone() };
             spread_out(&of_category, self.rows.items(), shown.facts(), &mut self.ranked);
         }
+    }
+
+    /// Whether an item of which nothing is shown by itself has a list all the same: something is counted of it, or the catalogue has it.
+    fn has_list(&self, relation: Relation, anchor: ItemId) -> bool {
+        let is_named = |facts: &Facts| facts.named(self.rows.items().fingerprint(anchor)).is_some();
+        let row = self.rows.row(relation, anchor);
+        row.anchor_weight > 0.0 || !row.is_empty() || self.facts().is_some_and(is_named)
     }
 
     /// Adds what stands in the lists of the entries that the ranked list shows.

@@ -6,7 +6,7 @@
 //! all facts have been read, nothing is published.
 
 use super::RowsWork;
-use crate::facts::{Changed, Facts, Manual, Verdict};
+use crate::facts::{Changed, Facts, Manual, Named, Verdict};
 use crate::items::{ItemId, spread};
 use crate::limits::ID_BYTES_MAX;
 use crate::list_key::{About, ListKey, ListName};
@@ -38,7 +38,7 @@ pub(super) struct Shown {
     /// Whether changes are taken up: while lists are silent, all are due anyway.
     is_following: bool,
     walks: VecDeque<Walk>,
-    /// Of whose lists people said something that may fill them: still to be looked at, where anything may have changed.
+    /// Of whose lists people said something that may fill them, and what the catalogue has: still to be looked at, where anything may have changed.
     anchors: Vec<u64>,
     /// Whether there may be more changes than one step took up.
     has_more: bool,
@@ -106,6 +106,13 @@ impl RowsWork {
                 anchors.push(fingerprint);
             }
         });
+        facts.for_each_named(|fingerprint| {
+            if spread(fingerprint, partitions) == own {
+                anchors.push(fingerprint);
+            }
+        });
+        anchors.sort_unstable();
+        anchors.dedup();
         self.due.sweep_all();
         self.begin_walk();
     }
@@ -149,12 +156,18 @@ impl RowsWork {
         }
         let manual = facts.manual(fingerprint);
         let known = self.rows.items().find_fingerprint(fingerprint);
-        let Some(item) = known.or_else(|| self.meet_anchor(manual.as_deref()?)) else { return };
+        let named = facts.named(fingerprint);
+        let met = known.or_else(|| self.meet_anchor(manual.as_deref()?)).or_else(|| self.meet_named(named.as_deref()?));
+        let Some(item) = met else { return };
         let shop = self.rows.items().shop_of(item);
         let is_on = |list: &ListName| self.rules[list.index()].enabled && !list.is_shop_wide();
         for list in ListName::ALL.into_iter().filter(is_on) {
             let key = ListKey { shop, list, about: About::Item(item) };
-            let is_wanted = || manual.as_ref().is_some_and(|manual| wants(manual, &self.rules[list.index()]));
+            let rules = &self.rules[list.index()];
+            let is_wanted = || {
+                let is_filled = named.is_some() && rules.fills_uncounted();
+                is_filled || manual.as_ref().is_some_and(|manual| wants(manual, rules))
+            };
             let met = self.lists.find(key);
             if met.is_some() || is_wanted() {
                 let number = self.lists.meet(key);
@@ -171,6 +184,16 @@ impl RowsWork {
         let items = self.rows.items_mut();
         let shop = items.shop(&manual.shop);
         Some(items.item(shop, &manual.item))
+    }
+
+    /// A product of the catalogue that nobody has met.
+    fn meet_named(&mut self, named: &Named) -> Option<ItemId> {
+        if !is_id(&named.item) || !is_id(&named.shop) {
+            return None;
+        }
+        let items = self.rows.items_mut();
+        let shop = items.shop(&named.shop);
+        Some(items.item(shop, &named.item))
     }
 
     /// Marks lists that hold what has changed: a bounded number of them.
