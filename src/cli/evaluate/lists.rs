@@ -140,3 +140,53 @@ impl Popularity {
         candidates.take(at).position(|&item| item == wanted).map(|before| before + 1)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rank::{Day, Source};
+    use crate::relation::Relation;
+
+    #[test]
+    fn what_has_been_displaced_is_worth_no_more_than_what_stands_before_it_and_reserve_is_not_shown() {
+        let mut names = Items::default();
+        let shop = names.shop("main");
+        let ids = ["x", "a", "b", "c"].map(|name| names.item(shop, name));
+        let entry = |item: &'static str, weight: f64| EntryRecord {
+            item: item.into(),
+            score: 0.0,
+            support: 5,
+            weight,
+            anchor_weight: 100.0,
+            other_weight: 20.0,
+            contexts: 1000.0,
+            confidence: 0.0,
+            lift: 0.0,
+            llr_root: 0.0,
+            source: Source::Counted,
+            last_seen: Day(0),
+            verdict: None,
+            relation: None,
+            list: None,
+        };
+        let record = ListRecord {
+            shop: "main".into(),
+            list: "bought-together".into(),
+            item: "x".into(),
+            entries: vec![entry("a", 8.0), entry("b", 12.0)],
+            reserve: vec![entry("c", 5.0)],
+            tombstone: false,
+            as_of: 0,
+            epoch: 0,
+            sequence: 1,
+        };
+        let mut lists = Lists::default();
+        lists.add_record(&record, &ListRules::of(Relation::BoughtTogether), &names);
+        let list = lists.of(ids[0]);
+        assert_eq!(list.iter().map(|candidate| candidate.item).collect::<Vec<_>>(), ids[1..]);
+        assert_eq!(list[0].rank_milli, list[1].rank_milli, "its own figures would give it more");
+        assert!(list[2].rank_milli < list[1].rank_milli && list[2].rank_milli > 0);
+        let shown: Vec<usize> = lists.shown().map(<[Candidate]>::len).filter(|&length| length > 0).collect();
+        assert_eq!(shown, [2]);
+    }
+}
