@@ -3,6 +3,7 @@
 mod facts;
 mod hits;
 mod review;
+mod placements;
 mod shop_wide;
 mod totals;
 
