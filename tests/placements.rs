@@ -278,6 +278,38 @@ fn a_placement_follows_its_parts_within_an_interval_and_goes_with_the_last() {
     assert!(!of(&gone, "product-page").is_empty(), "what is viewed with it is there");
 }
 
+/// Whoever has the list would fall back on it.
+#[test]
+fn what_a_verdict_takes_out_of_the_reserve_of_a_placement_or_of_the_shops_lists_is_told() {
+    let mut lists = shown_lists();
+    put(&mut lists, "mail", &[("viewed-together", 2)], 2, 2);
+    let facts = Arc::new(Facts::new(1 << 20));
+    facts.complete();
+    let shape = Shape { lists, facts: Some(Arc::clone(&facts)), ..Shape::new(&default_rules()) };
+    let mut rig = Rig::open(&shape, &[pair(0, 40)]);
+    rig.feed_all(&mut Random::new(1)).unwrap();
+    let mut now_ms = 4_000_000_000_000;
+    come_to_rest(&mut rig, now_ms, "before");
+    let reserve = |rig: &Rig, key: &str| -> Vec<String> {
+        let sink = rig.pipeline.sink();
+        let heard = sink.lists.iter().rev().find(|list| list.key == key).expect("it was published");
+        let all = heard.record["reserve"].as_array().unwrap().iter();
+        all.map(|entry| entry["item"].as_str().unwrap().to_owned()).collect()
+    };
+    for (name, anchor, key) in [("mail", Some("a"), "main/mail/a"), ("best-sellers", None, "main/best-sellers/*")] {
+        let gone = reserve(&rig, key)[0].clone();
+        let (who, why, other) = (Box::from("an editor"), Box::from("not here"), Box::from(""));
+        let ruling = Ruling::Reject;
+        let reject = Verdict { list: None, other, fingerprint: 0, ruling, who, when_ms: 1, why, until_ms: None };
+        facts.set_verdict(MAIN, VerdictKey { list: Some(list(name)), anchor, other: &gone }, Some(reject)).unwrap();
+        for _ in 0..3 {
+            now_ms += 30_000;
+            rig.clock(now_ms).unwrap();
+        }
+        assert!(!reserve(&rig, key).contains(&gone), "{key}: {gone}");
+    }
+}
+
 #[test]
 fn placements_that_are_switched_on_later_are_made_of_what_is_there() {
     let mut off = shown_lists();

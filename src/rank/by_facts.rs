@@ -141,7 +141,7 @@ fn place_one(
         return;
     }
     entry.label.verdict = said(ruling);
-    placing.float(entry, &known);
+    placing.float(entry, &known, &mut list.held_back);
 }
 
 /// Places what people want in the list.
@@ -168,7 +168,7 @@ fn place_by_hand(
         let entry = entry_by_hand(row, wanted.item, wanted.label);
         match wanted.place {
             Some(place) => placing.fix(place, entry, &known),
-            None => placing.float(entry, &known),
+            None => placing.float(entry, &known, &mut list.held_back),
         }
     }
 }

@@ -445,3 +445,28 @@ fn each_gate_by_facts_is_named() {
     let placed: Vec<_> = explained(&approved, &strict).into_iter().filter(|(_, gate)| gate.is_none()).collect();
     assert_eq!(placed, [("i3".to_owned(), None)], "evidence does not count against what is approved");
 }
+
+/// When its category changes, the list has to be ranked anew.
+#[test]
+fn what_would_have_a_place_but_for_its_category_is_held_back_as_far_as_a_list_can() {
+    let orders: Vec<(i64, Vec<(u16, u32)>)> = (1..=40).map(|other| (0, vec![(0, 0), (other, 0)])).collect();
+    let rows = counted(&orders, &[0]);
+    let mugs = Item { parent: None, category: vec!["Mugs"], brand: None, price: None, active: true, stock: None };
+    let items = (1..=40).map(|item| (item, mugs.clone())).collect();
+    let facts = Sayings { items, ..Sayings::default() }.facts();
+    let open = ListRules {
+        min_support: 0,
+        min_llr_root: None,
+        lift_above_one: false,
+        category_max: Some(2),
+        length: 5,
+        reserve: 3,
+        ..ListRules::of(Relation::BoughtTogether)
+    };
+    let anchor = rows.items().find_item(SHOP, "i0").unwrap();
+    let mut list = List::blank();
+    Ranker::new(open).rank_by_facts(&rows.row(Relation::BoughtTogether, anchor), &facts, &mut list);
+    assert_eq!((list.entries.len(), list.held_back.len()), (5, 16));
+    let all: BTreeSet<_> = list.entries.iter().map(|entry| entry.item).chain(list.held_back).collect();
+    assert_eq!(all.len(), 21, "each once");
+}

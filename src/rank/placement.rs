@@ -8,7 +8,7 @@ use super::label::Source;
 use super::list::{Entry, List};
 use super::told::Told;
 use crate::facts::{Facts, ItemFacts, Verdict};
-use crate::items::Items;
+use crate::items::{ItemId, Items};
 use crate::rows::RowView;
 use crate::rules::{KindRules, ListRules, Part};
 
@@ -24,8 +24,7 @@ pub struct Placed<'a> {
 
 /// Puts `parts` together by the rules of a placement, into a list that has been cleared.
 pub fn place_together(rules: &ListRules, parts: &[(Part, List)], placed: &Placed<'_>, list: &mut List) {
-    let told = placed.row.as_ref().zip(placed.facts).map(|(row, facts)| Told::of(row, rules, facts));
-    let mut placing = Placing { rules, placed, told, families: Vec::new() };
+    let mut placing = Placing::of(rules, placed);
     let mut left = Vec::new();
     for (part, ranked) in parts {
         let mut places = usize::from(part.places).min(rules.length.saturating_sub(list.entries.len()));
@@ -50,6 +49,17 @@ pub fn place_together(rules: &ListRules, parts: &[(Part, List)], placed: &Placed
     }
 }
 
+/// Whether a placement turns any of these away by itself, whatever its parts say.
+#[must_use]
+pub fn turns_any_away(rules: &ListRules, placed: &Placed<'_>, items: &[ItemId]) -> bool {
+    let placing = Placing::of(rules, placed);
+    let Some(facts) = placed.facts else { return false };
+    items.iter().any(|&item| {
+        let fingerprint = placed.items.fingerprint(item);
+        placing.is_turned_away(fingerprint, &facts.of(fingerprint), true)
+    })
+}
+
 struct Placing<'a> {
     rules: &'a ListRules,
     placed: &'a Placed<'a>,
@@ -57,7 +67,12 @@ struct Placing<'a> {
     families: Vec<u64>,
 }
 
-impl Placing<'_> {
+impl<'a> Placing<'a> {
+    fn of(rules: &'a ListRules, placed: &'a Placed<'a>) -> Self {
+        let told = placed.row.as_ref().zip(placed.facts).map(|(row, facts)| Told::of(row, rules, facts));
+        Self { rules, placed, told, families: Vec::new() }
+    }
+
     /// Puts an entry behind the others, unless it, or a variant of it, stands there, or it may not.
     fn place(&mut self, entry: Entry, list: &mut List) -> bool {
         if list.entries.iter().any(|known| known.item == entry.item) {
@@ -66,7 +81,8 @@ impl Placing<'_> {
         if let Some(facts) = self.placed.facts {
             let fingerprint = self.placed.items.fingerprint(entry.item);
             let known = facts.of(fingerprint);
-            if self.families.contains(&known.family) || self.is_turned_away(fingerprint, &known, &entry) {
+            let is_by_hand = matches!(entry.label.source, Source::Manual | Source::Pinned);
+            if self.families.contains(&known.family) || self.is_turned_away(fingerprint, &known, is_by_hand) {
                 list.held_back.push(entry.item);
                 return false;
             }
@@ -76,7 +92,7 @@ impl Placing<'_> {
         true
     }
 
-    fn is_turned_away(&self, fingerprint: u64, known: &ItemFacts, entry: &Entry) -> bool {
+    fn is_turned_away(&self, fingerprint: u64, known: &ItemFacts, is_by_hand: bool) -> bool {
         let is_too_dear = match self.rules.kind {
             KindRules::Placement { price_max: Some(most), .. } => known.price.is_some_and(|price| price.amount > most),
             _ => false,
@@ -84,7 +100,6 @@ impl Placing<'_> {
         is_too_dear
             || match &self.told {
                 Some(told) => {
-                    let is_by_hand = matches!(entry.label.source, Source::Manual | Source::Pinned);
                     let about = (fingerprint, told.ruling(fingerprint), known);
                     told.failed(&self.rules.shown, about, &[], is_by_hand).is_some()
                 }

@@ -9,6 +9,10 @@ use crate::facts::{ItemFacts, Stock};
 use crate::items::ItemId;
 use crate::rules::ListRules;
 
+/// How many of those that are displaced and have no place a list is held to: it is ranked anew at once when their category or maker changes, and
+/// at the next sweep for those beyond.
+const DROPPED_MAX: usize = 16;
+
 /// What is known of an entry that people put nowhere in particular.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Floating {
@@ -37,6 +41,8 @@ pub(super) struct Placing {
     spread: Spread,
     /// How many of those do not fit.
     displaced: usize,
+    /// How many of those had no place and are held back.
+    dropped: usize,
 }
 
 impl Placing {
@@ -49,7 +55,7 @@ impl Placing {
         self.families.clear();
         self.fixed.clear();
         self.floating.clear();
-        (self.enough, self.displaced) = (0, 0);
+        (self.enough, self.displaced, self.dropped) = (0, 0, 0);
         self.spread.begin(rules);
     }
 
@@ -70,8 +76,9 @@ impl Placing {
         self.fixed.push((place, entry));
     }
 
-    /// Puts an entry behind those that were put nowhere in particular. One that is displaced where the reserve has enough of them has no place.
-    pub(super) fn float(&mut self, entry: Entry, known: &ItemFacts) {
+    /// Puts an entry behind those that were put nowhere in particular. One that is displaced where the reserve has enough of them has no place:
+    /// so far it is held back, as what would have one but for its category or maker.
+    pub(super) fn float(&mut self, entry: Entry, known: &ItemFacts, held_back: &mut Vec<ItemId>) {
         let is_low = self.puts_low_behind && known.stock == Stock::Low;
         let how = if is_low {
             Floating::Low
@@ -82,6 +89,10 @@ impl Placing {
             self.displaced += 1;
             Floating::Displaced
         } else {
+            if self.dropped < DROPPED_MAX {
+                self.dropped += 1;
+                held_back.push(entry.item);
+            }
             return;
         };
         self.families.push(known.family);

@@ -56,7 +56,7 @@ impl Spread {
 }
 
 /// Leaves among the shown entries of a list at most as many of one category and one maker as its rules allow; what is displaced goes to the
-/// reserve, and what stands behind moves up. What has no place in the reserve either is dropped.
+/// reserve, and what stands behind moves up. What has no place in the reserve either is held back.
 pub fn spread_out(rules: &ListRules, items: &Items, facts: &Facts, list: &mut List) {
     if rules.category_max.is_none() && rules.brand_max.is_none() {
         return;
@@ -68,7 +68,8 @@ pub fn spread_out(rules: &ListRules, items: &Items, facts: &Facts, list: &mut Li
         let has_place = shown.len() < rules.length && spread.admits(&entry, &facts.of(items.fingerprint(entry.item)));
         if has_place { shown.push(entry) } else { behind.push(entry) }
     }
-    behind.truncate(rules.reserve);
+    let dropped = behind.split_off(behind.len().min(rules.reserve));
+    list.held_back.extend(dropped.iter().map(|entry| entry.item));
     list.shown = shown.len();
     list.entries.extend(shown.into_iter().chain(behind));
 }

@@ -8,7 +8,7 @@ use super::RowsWork;
 use crate::items::ItemId;
 use crate::list_key::{About, Base, ListKey, ListName};
 use crate::publish::{Due, ListNumber, Lists};
-use crate::rank::{List, Placed, place_together};
+use crate::rank::{List, Placed, is_rejected, place_together, turns_any_away};
 use crate::relation::Relation;
 use crate::rules::{KindRules, ListRules, Part};
 
@@ -80,20 +80,25 @@ impl RowsWork {
             neighbours += self.rank(list);
             ranked.push((part, std::mem::replace(&mut self.ranked, List::blank())));
         }
-        self.ranked.clear(key, self.rows.now());
+        let mut together = std::mem::replace(&mut self.ranked, List::blank());
+        together.clear(key, self.rows.now());
+        place_together(&self.rules[key.list.index()], &ranked, &self.placed(key), &mut together);
+        self.ranked = together;
+        neighbours
+    }
+
+    /// What a placement goes by.
+    fn placed(&self, key: ListKey) -> Placed<'_> {
         let row = match (key.about, key.list.base()) {
             (About::Item(anchor), Base::Placement { of_shop: false }) => {
                 Some(self.rows.row(Relation::BoughtTogether, anchor))
             }
             _ => None,
         };
-        let facts = self.shown.as_ref().map(|shown| shown.facts());
-        let placed = Placed { items: self.rows.items(), facts, row };
-        place_together(&self.rules[key.list.index()], &ranked, &placed, &mut self.ranked);
-        neighbours
+        Placed { items: self.rows.items(), facts: self.shown.as_ref().map(|shown| shown.facts()), row }
     }
 
-    /// Whether any of these would be turned away by a part of a placement now.
+    /// Whether a list turns any of these away now; a placement also where a part of it does.
     pub(super) fn turns_any_away(&self, key: ListKey, items: &[ItemId]) -> bool {
         let Some(shown) = &self.shown else { return false };
         let rules = &self.rules[key.list.index()];
@@ -102,12 +107,15 @@ impl RowsWork {
                 ranker.turns_any_away(&self.rows.row(relation, anchor), shown.facts(), items)
             }
             (Base::Shop, ..) => {
-                let known = |item: &ItemId| shown.facts().of(self.rows.items().fingerprint(*item));
-                items.iter().any(|item| super::shop_wide::is_kept_out(&known(item), rules))
+                let (facts, names) = (shown.facts(), self.rows.items());
+                items.iter().map(|&item| names.fingerprint(item)).any(|item| {
+                    super::shop_wide::is_kept_out(&facts.of(item), rules) || is_rejected(facts, item, rules)
+                })
             }
             (Base::Placement { .. }, ..) => {
                 let KindRules::Placement { parts, .. } = rules.kind else { return false };
-                parts.iter().any(|part| self.turns_any_away(ListKey { list: part.list, ..key }, items))
+                turns_any_away(rules, &self.placed(key), items)
+                    || parts.iter().any(|part| self.turns_any_away(ListKey { list: part.list, ..key }, items))
             }
             _ => false,
         }
