@@ -80,3 +80,111 @@ fn check_says_what_files_of_facts_hold_and_which_fact_cannot_be_used() {
     assert_eq!(missing.code, Some(2), "as for other settings that are wrong: {}", missing.stdout);
     assert!(missing.stdout.contains("nowhere.json: cannot be opened"), "{}{}", missing.stdout, missing.stderr);
 }
+
+/// What `check` says of a catalogue with these rows, mapped by `fields`, with `lists` set.
+fn catalogue_checked(rows: &str, fields: &str, lists: &str) -> String {
+    let folder = Folder::new();
+    let catalogue = folder.write("goods.csv", rows);
+    let settings = folder.write(
+        "shop.toml",
+        format!(
+            "{lists}\n[facts.catalogue]\nfile = {catalogue:?}\nformat = \"csv\"\n[facts.catalogue.fields]\n{fields}\n"
+        ),
+    );
+    let events = folder.write(
+        "events.jsonl",
+        r#"{"type":"order","user":"u","ts":1700000000000,"order_id":"1","lines":[{"item":"p1"},{"item":"p2"}]}"#,
+    );
+    end(&mut samenloop(&["--config", &settings, "check", &events])).stdout
+}
+
+/// The one line that says `part`.
+fn said<'a>(report: &'a str, part: &str) -> &'a str {
+    let mut lines = report.lines().filter(|line| line.contains(part));
+    let line = lines.next().unwrap_or_else(|| panic!("{part:?} is not said:\n{report}"));
+    assert_eq!(lines.next(), None, "{part:?} is said twice:\n{report}");
+    line
+}
+
+const GOODS: &str = "code;group;title;cost\n\
+                     p1;Garden > Rakes;Leaf rake;12.50\n\
+                     p2;Garden > Hoses;Hose 20 m;31\n\
+                     p3;;Twine;2\n\
+                     p4;;Pegs;\n\
+                     p5;;Gloves;\n";
+
+#[test]
+fn check_says_how_many_items_have_each_field_of_the_catalogue() {
+    let all = "item = \"/code\"\nname = \"/title\"\nprice = \"/cost\"\ncategory = { field = \"/group\", separator = \" > \" }";
+    let told = catalogue_checked(GOODS, all, "");
+    let line = said(&told, "facts.catalogue file");
+    assert!(line.starts_with("ok "), "{line}");
+    assert!(line.ends_with("0 facts refused; of 5 items: category 2, brand 0, price 3, name 5, parent 0"), "{line}");
+    assert!(!told.contains("warning  facts.catalogue"), "no list asks, nothing is amiss: {told}");
+    let bare = catalogue_checked(GOODS, "item = \"/code\"", "");
+    let line = said(&bare, "warning  facts.catalogue: nothing but the ids of 5 items");
+    assert!(line.contains("fields that are there: /code, /cost, /group, /title"), "{line}");
+    let wrong = catalogue_checked(GOODS, "item = \"/code\"\nname = \"/title\"\nbrand = \"/maker\"", "");
+    let line = said(&wrong, "warning  facts.catalogue: fields.brand is mapped, and none of 5 items has a brand");
+    assert!(line.contains("/code, /cost, /group, /title"), "{line}");
+}
+
+#[test]
+fn check_warns_where_lists_go_by_a_field_that_most_items_lack() {
+    let fields = "item = \"/code\"\nname = \"/title\"\nprice = \"/cost\"\ncategory = { field = \"/group\", separator = \" > \" }";
+    let lists = "[lists.bought-together]\nbrand_max = 3\nfill = [\"category\"]\nprice_at_most = 2.0\n\
+                 [lists.complements]\nenabled = true\ncategory = \"other\"\n\
+                 [lists.best-sellers]\ncategories = true\n";
+    let told = catalogue_checked(GOODS, fields, lists);
+    let category = said(&told, "warning  facts.catalogue: 3 of 5 items have no category");
+    assert!(
+        category.ends_with(
+            ": they pass lists.complements.category = \"other\"; nothing comes for them of lists.bought-together.fill = \"category\""
+        ),
+        "best-sellers is off: {category}"
+    );
+    let brand = said(&told, "warning  facts.catalogue: none of 5 items has a brand");
+    assert!(brand.ends_with(": they pass lists.bought-together.brand_max = 3"), "{brand}");
+    assert!(!told.contains("price_at_most"), "most have a price: {told}");
+    // What is a variant, or not sold, is in no list: nobody misses its price.
+    let rows = "code;of;group;cost;sold\nq1;;Tea;4;yes\nq2;;;;yes\nq3;q1;;;yes\nq4;q1;;;yes\nq5;;;;no\n";
+    let own = "item = \"/code\"\nparent = \"/of\"\ncategory = \"/group\"\nprice = \"/cost\"\nactive = \"/sold\"";
+    let told = catalogue_checked(rows, own, "[lists.upsell]\nenabled = true\n");
+    assert!(said(&told, "facts.catalogue file").ends_with("price 1, name 0, parent 2, not active 1"), "{told}");
+    assert!(!told.contains("warning  facts.catalogue"), "{told}");
+    let told = catalogue_checked(&rows.replace(";4;", ";;"), own, "[lists.upsell]\nenabled = true\n");
+    let price = said(&told, "none of 2 items that can be shown has a price: they are in no list of lists.upsell");
+    assert!(price.starts_with("warning  facts.catalogue"), "{price}");
+}
+
+#[test]
+fn check_warns_where_lists_go_by_a_catalogue_that_is_not_there() {
+    let folder = Folder::new();
+    let events = folder.write(
+        "events.jsonl",
+        r#"{"type":"order","user":"u","ts":1700000000000,"order_id":"1","lines":[{"item":"p1"},{"item":"p2"}]}"#,
+    );
+    let check = |set: &[&str]| {
+        let sets: Vec<&str> = set.iter().flat_map(|set| ["--set", set]).collect();
+        end(&mut samenloop(&[&["check", &events][..], &sets].concat())).stdout
+    };
+    let told = check(&["lists.bought-together.category_max=2", "lists.alternatives.enabled=true"]);
+    let line = said(&told, "warning  facts.catalogue: there is none, so no item has a category");
+    assert!(line.contains("lists.bought-together.category_max = 2"), "{line}");
+    assert!(!line.contains("alternatives"), "nobody asked it to go by categories: {line}");
+    assert!(check(&["lists.upsell.enabled=true"]).contains("they are in no list of lists.upsell"));
+    assert!(!check(&[]).contains("facts.catalogue"));
+}
+
+#[test]
+fn check_warns_where_categories_hold_their_levels_in_one_text() {
+    let told = catalogue_checked(GOODS, "item = \"/code\"\ncategory = \"/group\"", "");
+    let line = said(&told, "are read as one level each");
+    assert!(line.starts_with("warning  facts.catalogue: categories of 2 items hold \" > \""), "{line}");
+    assert!(line.contains("\"Garden > Hoses\"") && line.contains("separator = \" > \""), "{line}");
+    let other = "item = \"/code\"\ncategory = { field = \"/group\", separator = \"/\" }";
+    assert!(catalogue_checked(GOODS, other, "").contains("set separator = \" > \", not \"/\""));
+    let slashes = GOODS.replace(" > ", "/");
+    assert!(catalogue_checked(&slashes, "item = \"/code\"\ncategory = \"/group\"", "").contains("hold \"/\""));
+    assert!(!catalogue_checked(&slashes, other, "").contains("one level"));
+}

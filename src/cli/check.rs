@@ -2,6 +2,7 @@
 
 mod facts;
 mod files;
+mod holding;
 
 use super::{Outcome, Sets, assembly, fields, output, sample};
 use crate::config::{OutputFormat, Settings, SourceSettings};

@@ -91,12 +91,17 @@ impl Known {
     }
 }
 
+/// Opens a file of facts.
+pub(super) fn open(path: &str, source: &FactsSourceSettings) -> anyhow::Result<RecordFile> {
+    let format = FileFormat { format: source.mapping.format, form: source.form.clone() };
+    let of_settings = || UsageError(format!("facts.{}.file", source.kind().name()));
+    RecordFile::open(Path::new(path), &format, &Arc::default()).with_context(of_settings)
+}
+
 /// Reads a file to its end.
 fn read(path: &str, source: &FactsSourceSettings, mapping: &FactMapping, facts: &Facts) -> anyhow::Result<FactsRead> {
     let topic = source.kind();
-    let format = FileFormat { format: source.mapping.format, form: source.form.clone() };
-    let of_settings = || UsageError(format!("facts.{}.file", topic.name()));
-    let mut file = RecordFile::open(Path::new(path), &format, &Arc::default()).with_context(of_settings)?;
+    let mut file = open(path, source)?;
     let mut read = FactsRead { topic, path: path.to_owned(), records: 0, refused: 0, first: None };
     let plans = Plans::default();
     while let Some(record) = file.next()? {

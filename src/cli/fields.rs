@@ -20,15 +20,11 @@ pub(super) struct Absent {
 
 /// Those of `wanted` that are found in no value of `records`.
 pub(super) fn absent<'a>(wanted: &[Wanted], records: impl Iterator<Item = &'a [u8]>) -> Vec<Absent> {
-    let parse = |record: &[u8]| serde_json::from_slice::<Value>(record).ok();
-    let values: Vec<Value> = records.filter_map(parse).filter(Value::is_object).collect();
+    let values = objects(records);
     if values.is_empty() {
         return Vec::new(); // each is a reject of its own kind
     }
-    let mut there = BTreeSet::new();
-    values.iter().for_each(|value| list("", value, 0, &mut there));
-    let shown: Vec<&str> = there.iter().take(SHOWN_MAX).map(String::as_str).collect();
-    let more = if there.len() > SHOWN_MAX { ", …" } else { "" };
+    let shown = shown(&values);
     let nowhere = |pointers: &Vec<String>| {
         !pointers.iter().any(|pointer| values.iter().any(|value| value.pointer(pointer).is_some()))
     };
@@ -37,13 +33,31 @@ pub(super) fn absent<'a>(wanted: &[Wanted], records: impl Iterator<Item = &'a [u
         .map(|Wanted { field, required, pointers }| Absent {
             required: *required,
             text: format!(
-                "{field}: {} is in none of {} records; fields that are there: {}{more}. Correct it in [source.fields]",
+                "{field}: {} is in none of {} records; fields that are there: {shown}. Correct it in [source.fields]",
                 pointers.join(" and "),
-                values.len(),
-                shown.join(", ")
+                values.len()
             ),
         })
         .collect()
+}
+
+/// The fields that are in `records`, for people; none where no record has any.
+pub(super) fn there<'a>(records: impl Iterator<Item = &'a [u8]>) -> Option<String> {
+    let values = objects(records);
+    (!values.is_empty()).then(|| shown(&values))
+}
+
+fn objects<'a>(records: impl Iterator<Item = &'a [u8]>) -> Vec<Value> {
+    let parse = |record: &[u8]| serde_json::from_slice::<Value>(record).ok();
+    records.filter_map(parse).filter(Value::is_object).collect()
+}
+
+fn shown(values: &[Value]) -> String {
+    let mut there = BTreeSet::new();
+    values.iter().for_each(|value| list("", value, 0, &mut there));
+    let shown: Vec<&str> = there.iter().take(SHOWN_MAX).map(String::as_str).collect();
+    let more = if there.len() > SHOWN_MAX { ", …" } else { "" };
+    format!("{}{more}", shown.join(", "))
 }
 
 /// A field that is looked for in the value of a record.

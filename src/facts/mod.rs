@@ -10,6 +10,7 @@
 //! Absent: where facts come from, their bytes, the time (it is told).
 
 mod catalogue;
+mod census;
 mod changes;
 mod item;
 mod manual;
@@ -21,6 +22,7 @@ mod topic;
 mod tree;
 
 pub use catalogue::{Catalogue, CategoryId, Price};
+pub use census::{Census, Held};
 pub use changes::{Changed, Changes};
 pub use item::{ItemFacts, Text};
 pub use manual::{Kind, Manual, Relation, RelationKey, Ruling, Verdict, VerdictKey};

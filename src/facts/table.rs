@@ -74,7 +74,7 @@ pub struct Facts {
     pub(super) bytes: AtomicUsize,
     /// What the names of makers and currencies take.
     name_bytes: AtomicUsize,
-    items: DashMap<u64, Item>,
+    pub(super) items: DashMap<u64, Item>,
     /// By anchor.
     pub(super) manual: DashMap<u64, Arc<Manual>>,
     /// Verdicts in everybody's lists, by the other item.
@@ -86,7 +86,7 @@ pub struct Facts {
     /// Of the catalogue's products, where names are kept.
     pub(super) names: DashMap<u64, Arc<Named>>,
     pub(super) keeps_names: bool,
-    categories: RwLock<Categories>,
+    pub(super) categories: RwLock<Categories>,
     changes: Mutex<Changes>,
     writer: Mutex<Writer>,
     is_complete: AtomicBool,

@@ -1,23 +1,29 @@
 //! `samenloop check` of facts: what the settings' files hold, and whether the topics are there.
 
-use super::{CheckArgs, Report, SAMPLE_DEFAULT, Verdict, each_record};
-use crate::cli::facts::{FactsRead, known};
-use crate::cli::{assembly, sample};
+use super::files::LOOKED_INTO;
+use super::{CheckArgs, Report, SAMPLE_DEFAULT, Verdict, each_record, holding};
+use crate::cli::facts::{FactsRead, Known, known, open};
+use crate::cli::{assembly, fields, sample};
 use crate::config::{FactsSourceSettings, Settings};
+use crate::facts::{Facts, FactsTopic};
 use crate::intake::Plans;
 use crate::kafka::admin::Inspection;
 use crate::kafka::probe::{self, Taken};
 use crate::kafka::registry::Registry;
 use std::io::Write;
 
-/// Reads the files that facts come from, a line each.
+/// Reads the files that facts come from, a line each, and what they hold.
 pub(super) fn files(report: &mut Report<impl Write>, settings: &Settings) -> anyhow::Result<()> {
-    let read = match known(settings) {
-        Ok(Some(read)) => read.files,
+    if settings.facts.source(FactsTopic::Catalogue).is_none() {
+        holding::no_catalogue(report, settings)?;
+    }
+    let Known { facts, files, .. } = match known(settings) {
+        Ok(Some(known)) => known,
         Ok(None) => return Ok(()),
         Err(error) => return report.line(Verdict::Wrong, "facts", &format!("{error:#}")),
     };
-    for FactsRead { topic, path, records, refused, first } in read {
+    let census = facts.census();
+    for FactsRead { topic, path, records, refused, first } in files {
         let probe = format!("facts.{} file {path}", topic.name());
         let first = first.map(|first| format!("; the first is {first}")).unwrap_or_default();
         let verdict = match (records, refused) {
@@ -26,9 +32,25 @@ pub(super) fn files(report: &mut Report<impl Write>, settings: &Settings) -> any
             (records, refused) if refused >= records => Verdict::Wrong,
             _ => Verdict::Warning,
         };
-        report.line(verdict, &probe, &format!("{records} records, {refused} facts refused{first}"))?;
+        let held = holding::held(topic, &census);
+        report.line(verdict, &probe, &format!("{records} records, {refused} facts refused{first}; {held}"))?;
+        let Some(source) = settings.facts.source(topic).filter(|_| topic == FactsTopic::Catalogue) else { continue };
+        let there = there(&path, source)?;
+        holding::catalogue(report, settings, source, &facts, ("", there.as_deref()))?;
     }
     Ok(())
+}
+
+/// The fields that the first records of a file have.
+fn there(path: &str, source: &FactsSourceSettings) -> anyhow::Result<Option<String>> {
+    let mut file = open(path, source)?;
+    let mut values: Vec<Vec<u8>> = Vec::new();
+    while values.len() < LOOKED_INTO
+        && let Some(record) = file.next()?
+    {
+        values.push(record.bytes.to_vec());
+    }
+    Ok(fields::there(values.iter().map(Vec::as_slice)))
 }
 
 /// Whether the topics of facts are there, and compacted, and what their newest records become.
@@ -72,19 +94,33 @@ fn mapped(
     let registry = Registry::new(&settings.registry).ok().flatten(); // a faulty one has a line of its own
     match tried(settings, source, registry.as_ref(), taken) {
         Err(error) => report.line(Verdict::Wrong, &probe, &format!("{error:#}")),
-        Ok((facts, refused, first)) => {
-            let verdict = match (facts, refused) {
+        Ok(Sampled { facts, used, refused, first }) => {
+            let verdict = match (used, refused) {
                 (_, 0) => Verdict::Ok,
                 (0, _) => Verdict::Wrong,
                 _ => Verdict::Warning,
             };
             let first = first.map(|first| format!("; the first is {first}")).unwrap_or_default();
             let records = taken.records.len();
-            let text =
-                format!("of the {records} newest records {facts} facts can be used, {refused} are refused{first}");
-            report.line(verdict, &probe, &text)
+            let held = holding::held(source.kind(), &facts.census());
+            let text = format!(
+                "of the {records} newest records {used} facts can be used, {refused} are refused{first}; {held}"
+            );
+            report.line(verdict, &probe, &text)?;
+            if source.kind() == FactsTopic::Catalogue {
+                holding::catalogue(report, settings, source, &facts, (" of the newest records", None))?;
+            }
+            Ok(())
         }
     }
+}
+
+/// What a sample of a topic became.
+struct Sampled {
+    facts: Facts,
+    used: usize,
+    refused: usize,
+    first: Option<String>,
 }
 
 /// How many facts can be used, how many are refused, and the first of these.
@@ -93,22 +129,26 @@ fn tried(
     source: &FactsSourceSettings,
     registry: Option<&Registry>,
     taken: &Taken,
-) -> anyhow::Result<(usize, usize, Option<String>)> {
+) -> anyhow::Result<Sampled> {
     let mapping = assembly::fact_mapping(source, settings.facts.low_stock)?;
     let topic = source.topic.as_deref().unwrap_or_default();
-    let (mut plans, mut facts, mut refused, mut first) = (Plans::default(), 0, 0, None);
+    let mut plans = Plans::default();
+    let mut sampled = Sampled { facts: Facts::new(usize::MAX), used: 0, refused: 0, first: None };
     each_record(topic, taken, |place, record| {
         while let Some(id) = mapping.form().missing_schema(&plans, record) {
             sample::learn(mapping.form(), &mut plans, id, registry)?;
         }
         mapping.decode(&plans, record, |decoded| match decoded {
-            Ok(_) => facts += 1,
+            Ok(fact) => {
+                sampled.used += 1;
+                drop(fact.tell(&sampled.facts)); // a parent that cannot be depends on records that are not here
+            }
             Err(reject) => {
-                refused += 1;
-                first.get_or_insert_with(|| format!("{place}: {reject}"));
+                sampled.refused += 1;
+                sampled.first.get_or_insert_with(|| format!("{place}: {reject}"));
             }
         });
         Ok(())
     })?;
-    Ok((facts, refused, first))
+    Ok(sampled)
 }

@@ -22,7 +22,7 @@ use std::io::Write;
 use std::sync::Arc;
 
 /// Records in which a field must be missing to be told as missing.
-const LOOKED_INTO: usize = 1000;
+pub(super) const LOOKED_INTO: usize = 1000;
 /// Reasons of rejects that are named.
 const REASONS_NAMED: usize = 3;
 
