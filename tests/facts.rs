@@ -81,6 +81,40 @@ fn check_says_what_files_of_facts_hold_and_which_fact_cannot_be_used() {
     assert!(missing.stdout.contains("nowhere.json: cannot be opened"), "{}{}", missing.stdout, missing.stderr);
 }
 
+#[test]
+fn inspect_names_items_and_goes_on_with_what_a_variant_counts_as() {
+    let folder = Folder::new();
+    let catalogue = folder.write(
+        "items.csv",
+        "item,parent,name,countable\nA,,Kettle,true\nA-red,A,Kettle in red,true\nB,,Tea towel,true\nfee,,Postage,false\n",
+    );
+    let order = |user: u32| {
+        format!(
+            r#"{{"type":"order","user":"u{user}","ts":1700000000000,"order_id":"{user}","lines":[{{"item":"A-red"}},{{"item":"B"}},{{"item":"C"}},{{"item":"fee"}}]}}"#
+        )
+    };
+    let events = folder.write("events.jsonl", (0..4).map(order).collect::<Vec<_>>().join("\n"));
+    let settings = folder.write("shop.toml", format!("[facts.catalogue]\nfile = {catalogue:?}\nformat = \"csv\"\n"));
+    let inspect = |rest: &[&str]| {
+        let all = [&["--config", &settings, "inspect", "--list", "bought-together"], rest];
+        end(&mut samenloop(&all.concat()))
+    };
+    let own = inspect(&["A", &events]);
+    assert!(own.stdout.starts_with("bought-together of A Kettle in shop main"), "{}{}", own.stdout, own.stderr);
+    assert!(own.stdout.contains("  B Tea towel  ") && own.stdout.contains("  C            "), "{}", own.stdout);
+    let variant = inspect(&["A-red", &events]);
+    assert_eq!(variant.stdout, format!("A-red is a variant, and counts as A\n\n{}", own.stdout), "{}", variant.stderr);
+    let json = inspect(&["A-red", &events, "--json"]);
+    let row: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
+    assert_eq!((&row["item"], &row["names"]), (&"A".into(), &serde_json::json!({ "A": "Kettle", "B": "Tea towel" })));
+    let fee = inspect(&["fee", &events]);
+    assert!(fee.code == Some(1) && fee.stderr.contains("\"fee\" of shop \"main\" is no product"), "{}", fee.stderr);
+    let unknown = inspect(&["D", &events]);
+    assert!(unknown.stderr.contains("is in no event of these files that counts"), "{}", unknown.stderr);
+    let plain = end(&mut samenloop(&["inspect", "--list", "bought-together", "B", &events, "--json"]));
+    assert!(!plain.stdout.contains("names"), "{}", plain.stdout);
+}
+
 /// What `check` says of a catalogue with these rows, mapped by `fields`, with `lists` set.
 fn catalogue_checked(rows: &str, fields: &str, lists: &str) -> String {
     let folder = Folder::new();

@@ -4,9 +4,13 @@ use super::asked::Asked;
 use super::counts::portion;
 use super::query::{Query, RowAnswer};
 use super::review::to_review;
+use crate::facts::{CountsAs, Facts};
 use crate::items::{fingerprint, spread};
 use crate::list_key::ListName;
+use crate::rank::Explanation;
 use crate::rows::LINES_MAX;
+use serde::Serialize;
+use std::collections::BTreeMap;
 
 /// Lines that one look at the questions is worth, a line being a count or a candidate of a row: about a millisecond, or two
 /// when a last answer goes over it. What is asked beyond waits for the next look.
@@ -75,12 +79,40 @@ fn row_and_lines(
     let Some((_, work)) = asked.rows.iter().find(|(held, _)| *held == partition) else {
         return (RowAnswer::NotHere, 1);
     };
-    let Some(explanation) = work.explain(list, shop, item, candidates_max) else {
-        return (RowAnswer::NoSuchItem, 1);
+    let counts_as = work.facts().map(|facts| facts.counts_as(shop, item));
+    let counts_as = match counts_as {
+        Some(CountsAs::Parent(parent)) => Some(String::from(parent)),
+        _ => None,
     };
-    let lines = 1 + explanation.candidates.len() + explanation.left_out / NEIGHBOURS_A_LINE;
+    let Some(row) = work.explain(list, shop, item, candidates_max) else {
+        return (counts_as.map_or(RowAnswer::NoSuchItem, RowAnswer::CountsAs), 1);
+    };
+    let lines = 1 + row.candidates.len() + row.left_out / NEIGHBOURS_A_LINE;
+    let names = work.facts().map(|facts| names(facts, &row)).unwrap_or_default();
     // Texts and numbers always serialise; one that is not finite is null.
-    (RowAnswer::Found(serde_json::to_string(&explanation).unwrap_or_default()), lines)
+    (RowAnswer::Found(serde_json::to_string(&Told { row, counts_as, names }).unwrap_or_default()), lines)
+}
+
+/// A row, with what the catalogue says for people.
+#[derive(Serialize)]
+struct Told {
+    #[serde(flatten)]
+    row: Explanation,
+    /// Of a variant that was counted by itself before the catalogue said so: what it counts as now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    counts_as: Option<String>,
+    /// By item: of those that have one.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    names: BTreeMap<String, Box<str>>,
+}
+
+fn names(facts: &Facts, row: &Explanation) -> BTreeMap<String, Box<str>> {
+    let items = row.candidates.iter().map(|candidate| &candidate.item).chain([&row.item]);
+    let named = |item: &String| {
+        let text = facts.text(fingerprint(&row.shop, item))?;
+        Some((item.clone(), text.name.clone()?))
+    };
+    items.filter_map(named).collect()
 }
 
 #[cfg(test)]

@@ -53,6 +53,8 @@ pub enum RowAnswer {
     Found(String),
     /// The item would be in a partition of this worker, but has never been met.
     NoSuchItem,
+    /// The same of a variant: it counts as this item.
+    CountsAs(String),
     /// The item belongs to a partition that this worker does not have.
     NotHere,
 }

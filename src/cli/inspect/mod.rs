@@ -17,6 +17,7 @@ use crate::serve::http::row_path;
 use anyhow::Context as _;
 use clap::Args;
 use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser};
+use count::Counted;
 use std::io::Write as _;
 use std::path::PathBuf;
 use table::Row;
@@ -71,10 +72,11 @@ pub(super) fn run(args: InspectArgs, settings: Settings) -> anyhow::Result<Outco
         Some(name) => ListName::find(name).into_iter().collect(),
         None => lists_of_rows().filter(|list| is_shown(*list, &settings)).collect(),
     };
-    let (rows, outcome) = if args.files.is_empty() {
+    let Counted { rows, counts_as, outcome } = if args.files.is_empty() {
         let instance = Instance::at(args.url.as_deref().unwrap_or(&settings.http.listen));
         let row = |list: &ListName| instance.get(&row_path(&args.shop, list.name(), &args.item));
-        (lists.iter().map(row).collect::<anyhow::Result<_>>()?, Outcome::Done)
+        let rows = lists.iter().map(row).collect::<anyhow::Result<_>>()?;
+        Counted { rows, counts_as: None, outcome: Outcome::Done }
     } else {
         count::rows(&args, &settings, &lists)?
     };
@@ -84,6 +86,10 @@ pub(super) fn run(args: InspectArgs, settings: Settings) -> anyhow::Result<Outco
             writeln!(out, "{row}")?;
         }
     } else {
+        if let Some(parent) = &counts_as {
+            let (item, parent) = (output::plain(&args.item), output::plain(parent));
+            writeln!(out, "{item} is a variant, and counts as {parent}\n")?;
+        }
         print(&rows, args.list.is_some(), &mut out)?;
     }
     out.flush()?;

@@ -1,7 +1,12 @@
 //! A row as a table for people. The form is that of `/v1/rows`.
 
 use crate::cli::output::plain;
+use console::truncate_str;
 use serde::Deserialize;
+use std::collections::BTreeMap;
+
+/// How much of an item's name is shown beside its id.
+const NAME_WIDTH_MAX: usize = 40;
 
 /// A row as the endpoint gives it. What is not finite came as null.
 #[derive(Debug, Deserialize)]
@@ -22,6 +27,12 @@ pub(super) struct Row {
     /// Candidates of a very long row that a running instance does not tell.
     #[serde(default)]
     left_out: usize,
+    /// Of a variant that was counted by itself: what it counts as now.
+    #[serde(default)]
+    counts_as: Option<String>,
+    /// Names of items, as far as the catalogue has them.
+    #[serde(default)]
+    names: BTreeMap<String, String>,
 }
 
 /// A neighbour.
@@ -80,7 +91,7 @@ pub(super) fn lines(row: &Row) -> Vec<String> {
     let time = jiff::Timestamp::from_millisecond(row.as_of)
         .map_or_else(|_| "?".to_owned(), |time| time.strftime("%Y-%m-%d %H:%M UTC").to_string());
     let mut lines = vec![
-        format!("{} of {} in shop {}, as of {time}", row.list, plain(&row.item), plain(&row.shop)),
+        format!("{} of {} in shop {}, as of {time}", row.list, named(row, &row.item), plain(&row.shop)),
         format!(
             "anchor weight {}, support {}; {} contexts in the shop",
             number(row.anchor_weight),
@@ -89,13 +100,18 @@ pub(super) fn lines(row: &Row) -> Vec<String> {
         ),
         gates(row),
     ];
+    if let Some(parent) = &row.counts_as {
+        lines
+            .push(format!("it is a variant and counts as {} now: this is what was counted before", named(row, parent)));
+    }
     if row.candidates.is_empty() {
         lines.push("No candidates.".to_owned());
         return lines;
     }
     lines.push(String::new());
-    let cells: Vec<[String; HEADINGS.len()]> =
-        std::iter::once(HEADINGS.map(str::to_owned)).chain(row.candidates.iter().map(cells)).collect();
+    let cells: Vec<[String; HEADINGS.len()]> = std::iter::once(HEADINGS.map(str::to_owned))
+        .chain(row.candidates.iter().map(|candidate| cells(row, candidate)))
+        .collect();
     let widths: Vec<usize> = (0..HEADINGS.len())
         .map(|column| cells.iter().map(|line| console::measure_text_width(&line[column])).max().unwrap_or(0))
         .collect();
@@ -119,7 +135,15 @@ fn gates(row: &Row) -> String {
     format!("gates: {}; ordered by {order}", gates.join(", "))
 }
 
-fn cells(candidate: &Candidate) -> [String; HEADINGS.len()] {
+/// An item, with its name where there is one.
+fn named(row: &Row, item: &str) -> String {
+    match row.names.get(item) {
+        Some(name) => format!("{} {}", plain(item), truncate_str(&plain(name), NAME_WIDTH_MAX, "…")),
+        None => plain(item),
+    }
+}
+
+fn cells(row: &Row, candidate: &Candidate) -> [String; HEADINGS.len()] {
     let place = match candidate.place {
         Some(Place::Shown(place)) => place.to_string(),
         Some(Place::Reserve(place)) => format!("r{place}"),
@@ -127,7 +151,7 @@ fn cells(candidate: &Candidate) -> [String; HEADINGS.len()] {
     };
     [
         place,
-        plain(&candidate.item),
+        named(row, &candidate.item),
         decimals(candidate.score, 1),
         candidate.support.to_string(),
         number(candidate.weight),
@@ -205,6 +229,29 @@ place  item     score  support  weight  other  confidence   lift  LLR root  last
    r2  é          1.6       12    9.50   1700       3.0 %   1.80      2.60  2025-06-01  upsell by hand
     –  z          0.1        3    2.00   0.00       0.6 %      –      0.00  2025-05-01  totals; approve, says an editor: tried\u{FFFD}";
         assert_eq!(text, expected, "\n{text}");
+    }
+
+    #[test]
+    fn names_stand_beside_ids_where_there_are_any() {
+        let names = r#""names":{"84879":"Bird\u001b ornament","z":"A name that is longer than anybody wants to read it here"},"candidates":["#;
+        let row: Row = serde_json::from_str(&ROW.replace(r#""candidates":["#, names)).unwrap();
+        let lines = lines(&row);
+        assert!(lines[0].starts_with("bought-together of 84879 Bird\u{FFFD} ornament in shop main"), "{}", lines[0]);
+        let item = |place: &str| lines.iter().find(|line| line.starts_with(place)).unwrap();
+        assert!(item("    –").contains("  z A name that is longer than anybody want…  "), "{}", item("    –"));
+        assert!(item("   r2").contains("  é        "), "{}", item("   r2"));
+        let end = |place: &str| console::measure_text_width(item(place).split("2025-").next().unwrap_or_default());
+        assert_eq!(end("   r2"), end("    –"), "columns stand below each other");
+    }
+
+    #[test]
+    fn a_variant_that_was_counted_by_itself_says_what_it_counts_as_now() {
+        let counts_as = r#""counts_as":"84870","candidates":["#;
+        let row: Row = serde_json::from_str(&ROW.replace(r#""candidates":["#, counts_as)).unwrap();
+        assert!(
+            lines(&row)
+                .contains(&"it is a variant and counts as 84870 now: this is what was counted before".to_owned())
+        );
     }
 
     #[test]

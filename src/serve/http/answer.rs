@@ -16,8 +16,8 @@ const RETRY_AFTER_SECONDS: u16 = 5;
 /// Why a request has no better answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Refusal {
-    /// The item has never been met.
-    NoSuchItem { shop: String, item: String },
+    /// The item has never been met; of a variant, what it counts as.
+    NoSuchItem { shop: String, item: String, counts_as: Option<String> },
     /// The item has been met, but has no published list.
     NoList { shop: String, list: &'static str, item: String },
     /// No list has this name, or it is switched off here.
@@ -106,7 +106,10 @@ impl Refusal {
 
     pub(super) fn message(&self) -> String {
         match self {
-            Self::NoSuchItem { shop, item } => {
+            Self::NoSuchItem { item, counts_as: Some(parent), .. } => {
+                format!("item {item:?} is a variant and counts as {parent:?}: ask for that one")
+            }
+            Self::NoSuchItem { shop, item, counts_as: None } => {
                 format!("item {item:?} of shop {shop:?} has not been seen in any event that counts")
             }
             Self::NoList { shop, list, item } if !has_row(list) => {

@@ -121,7 +121,7 @@ impl Asked {
             return Err(Refusal::NoSuchList { list, known });
         };
         if shop.contains('/') {
-            return Err(Refusal::NoSuchItem { shop, item }); // no shop's name holds one: it would be another key
+            return Err(Refusal::NoSuchItem { shop, item, counts_as: None }); // no shop's name holds one: it would be another key
         }
         let (partition, state) = shared.state.health.owner(&shop, owner_text(list, &item));
         match state {
@@ -136,12 +136,17 @@ impl Asked {
         match in_time(shared, ask).await? {
             RowAnswer::Found(row) => Ok(row),
             RowAnswer::NoSuchItem if self.state != PartitionState::Live => Err(self.not_ready()),
-            RowAnswer::NoSuchItem => Err(Refusal::NoSuchItem { shop: self.shop.clone(), item: self.item.clone() }),
+            RowAnswer::NoSuchItem => Err(self.no_such_item(None)),
+            RowAnswer::CountsAs(parent) => Err(self.no_such_item(Some(parent))),
             RowAnswer::NotHere => {
                 let partitions = shared.state.health.rows_partitions();
                 Err(Refusal::NotHere { partition: self.partition, partitions })
             }
         }
+    }
+
+    fn no_such_item(&self, counts_as: Option<String>) -> Refusal {
+        Refusal::NoSuchItem { shop: self.shop.clone(), item: self.item.clone(), counts_as }
     }
 
     fn not_ready(&self) -> Refusal {

@@ -158,6 +158,7 @@ fn knows(query: Query) {
         Query::Row { shop, list, item, reply } if item == "known" => {
             reply.send(RowAnswer::Found(format!(r#"{{"shop":"{shop}","list":"{}"}}"#, list.name())));
         }
+        Query::Row { item, reply, .. } if item == "variant" => reply.send(RowAnswer::CountsAs("known".to_owned())),
         Query::Row { reply, .. } => reply.send(RowAnswer::NoSuchItem),
         Query::Review { shop, count, reply } => reply.send(review::known(&shop, count)),
         Query::Counts { from: CountsFrom::Start { as_of }, reply } => {
@@ -278,6 +279,8 @@ fn what_is_not_there_is_told_apart() {
     let unseen = shop.get("/v1/lists/main/bought-together/un%22seen").is_error(404, "no_such_item");
     assert!(unseen["message"].as_str().unwrap().contains(r#"un\"seen"#), "{unseen}");
     shop.get("/v1/rows/main/bought-together/unseen").is_error(404, "no_such_item");
+    let variant = shop.get("/v1/rows/main/bought-together/variant").is_error(404, "no_such_item");
+    assert_eq!(variant["message"], r#"item "variant" is a variant and counts as "known": ask for that one"#);
     let gated = shop.get("/v1/lists/main/bought-together/known").is_error(404, "no_list");
     assert_eq!(gated["row"], "/v1/rows/main/bought-together/known");
     let unknown = shop.get("/v1/lists/main/bought_together/known").is_error(404, "no_such_list");
