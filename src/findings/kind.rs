@@ -142,7 +142,10 @@ impl Kind {
             Self::ShopsApart => "map the shop in both, with the same names, or in neither: nothing crosses a shop",
             Self::UsersApart => "map the same id in both, such as the customer number of those who are logged in",
             Self::ItemsApart => "map the same id in both: an SKU in one and a product number in the other never meet",
-            Self::IdForms => "set trim, or write ids in one way at the producer or in a transform",
+            Self::IdForms => {
+                "set trim, or write ids in one way at the producer or in a transform; of items, parent of a catalogue mends it too: it \
+                 says as which one the other counts"
+            }
             Self::OneUser => {
                 "if it stands for guests or for nobody, name its value under missing of the field user (see also user_missing); leave a \
                  crawler out by a transform"

@@ -2,7 +2,7 @@
 //!
 //! A [`Profile`] sees the events of a source as they are accepted, in bounded memory: counts, times, and samples of users and items
 //! that are chosen by their hash, so that those of two sources are of the same users and items. [`find`] weighs the profiles and what
-//! counting made of the events, and tells what a specialist would want to know, each with a remedy. No id is in it.
+//! counting made of the events, and tells what a specialist would want to know, each with a remedy. No id of a user is in it.
 //! Absent: where the events come from (stage), and who is told (cli, watch).
 
 mod heavy;

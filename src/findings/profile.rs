@@ -33,18 +33,49 @@ const SHOPS_MAX: usize = 64;
 /// By type of event, whether something was met.
 pub(super) type Met = [bool; TYPES];
 
-/// The forms in which an id was met: of each its hash as written, and in which types of event.
+/// Longest id that is kept to be shown.
+const SHOWN_BYTES_MAX: usize = 40;
+
+/// One way in which an id is written.
+#[derive(Clone, Debug)]
+pub(super) struct Form {
+    /// Its hash.
+    written: u64,
+    /// In which types of event it was met.
+    pub(super) met: Met,
+    /// How often, among the events that are looked at.
+    pub(super) times: u64,
+    /// Itself, of an item's whose id is short; never of a user's.
+    pub(super) text: Option<Box<str>>,
+}
+
+/// The forms in which an id was met.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Forms(pub(super) Vec<(u64, Met)>);
+pub(super) struct Forms(pub(super) Vec<Form>);
 
 impl Forms {
-    fn meet(&mut self, written: u64, kind: usize) {
-        if let Some((_, met)) = self.0.iter_mut().find(|(form, _)| *form == written) {
-            met[kind] = true;
+    fn meet(&mut self, written: u64, kind: usize, text: Option<&str>) {
+        if let Some(form) = self.0.iter_mut().find(|form| form.written == written) {
+            form.met[kind] = true;
+            form.times += 1;
         } else if self.0.len() < FORMS_MAX {
             let mut met = [false; TYPES];
             met[kind] = true;
-            self.0.push((written, met));
+            let text = text.filter(|text| text.len() <= SHOWN_BYTES_MAX).map(Box::from);
+            self.0.push(Form { written, met, times: 1, text });
+        }
+    }
+
+    /// Takes in the forms of the same id, as they were met elsewhere.
+    pub(super) fn join(&mut self, others: &Self) {
+        for other in &others.0 {
+            match self.0.iter_mut().find(|form| form.written == other.written) {
+                Some(form) => {
+                    form.met.iter_mut().zip(other.met).for_each(|(all, one)| *all |= one);
+                    form.times += other.times;
+                }
+                None => self.0.push(other.clone()),
+            }
         }
     }
 }
@@ -149,7 +180,7 @@ impl Profile {
         }
         let (plain, written) = hashes(&event.user, shop);
         if let Some(forms) = self.user_forms.entry(plain) {
-            forms.meet(written, kind);
+            forms.meet(written, kind, None);
         }
         match &event.action {
             Action::View { item, .. } | Action::Cart { item } => self.item(shop, item, kind),
@@ -161,18 +192,23 @@ impl Profile {
     fn item(&mut self, shop: u64, item: &str, kind: usize) {
         let (plain, written) = hashes(item, shop);
         if let Some(forms) = self.items.entry(plain) {
-            forms.meet(written, kind);
+            forms.meet(written, kind, Some(item));
         }
     }
 
     /// Most bytes that a profile takes: it is the same from a few thousand events on.
     #[must_use]
     pub fn bytes_max() -> usize {
-        let forms = FORMS_MAX * size_of::<(u64, Met)>();
+        let forms = FORMS_MAX * size_of::<Form>();
         let user = size_of::<UserSeen>() + 2 * TIMES_MAX * size_of::<i64>() + size_of::<Forms>() + forms + NODE_BYTES;
-        let item = size_of::<Forms>() + forms;
+        let item = size_of::<Forms>() + forms + FORMS_MAX * SHOWN_BYTES_MAX;
         let shops = SHOPS_MAX * (size_of::<Met>() + NODE_BYTES);
         size_of::<Self>() + USERS_MAX * (user + NODE_BYTES) + ITEMS_MAX * (item + NODE_BYTES) + shops
+    }
+
+    /// Whether each event was looked at.
+    pub(super) fn looks_at_all(&self) -> bool {
+        self.all <= LOOKED_AT_FIRST
     }
 
     /// All events.

@@ -3,7 +3,7 @@
 use super::At;
 use super::changes::of_changes;
 use super::kind::Kind;
-use super::profile::{Forms, Met, Profile, UserSeen};
+use super::profile::{Form, Forms, Met, Profile, UserSeen};
 use super::sample::Sample;
 use crate::event::EventType;
 use crate::relation::{Fate, Relation};
@@ -243,9 +243,11 @@ fn across(sources: &[Source<'_>], found: &mut Vec<Finding>) {
             all.order_times.extend(&one.order_times);
         },
     );
-    let forms = joined(sources, |profile| &profile.user_forms, join_forms);
+    let looks_at_all = sources.iter().all(|source| source.profile.looks_at_all());
+    let counted = if looks_at_all { "times" } else { "times among the events that were looked at" };
+    let forms = joined(sources, |profile| &profile.user_forms, Forms::join);
     let shared = Shared::of(users.values().map(|seen| &seen.types));
-    let is_apart = ids_across("users", shared, forms.values(), Kind::UsersApart, found);
+    let is_apart = ids_across("users", shared, forms.values(), Kind::UsersApart, counted, found);
     if let Some((hours, part)) = shifted(&users).filter(|_| !is_apart) {
         let direction = if hours > 0 { "after" } else { "before" };
         let (from, to) = (hours.abs(), hours.abs() + 1);
@@ -257,9 +259,9 @@ fn across(sources: &[Source<'_>], found: &mut Vec<Finding>) {
             ),
         });
     }
-    let items = joined(sources, |profile| &profile.items, join_forms);
-    let shared = Shared::of(items.values().flat_map(|forms| &forms.0).map(|(_, met)| met));
-    ids_across("items", shared, items.values(), Kind::ItemsApart, found);
+    let items = joined(sources, |profile| &profile.items, Forms::join);
+    let shared = Shared::of(items.values().flat_map(|forms| &forms.0).map(|form| &form.met));
+    ids_across("items", shared, items.values(), Kind::ItemsApart, counted, found);
 }
 
 /// How many were met in views, in orders, in both.
@@ -308,15 +310,6 @@ fn join(all: &mut Met, one: &Met) {
     all.iter_mut().zip(one).for_each(|(all, one)| *all |= one);
 }
 
-fn join_forms(all: &mut Forms, one: &Forms) {
-    for (form, met) in &one.0 {
-        match all.0.iter_mut().find(|(known, _)| known == form) {
-            Some((_, all)) => join(all, met),
-            None => all.0.push((*form, *met)),
-        }
-    }
-}
-
 /// By how many whole hours most orders lie from the views of their users, where they should lie within the hour: the share
 /// too. Negative: before them.
 fn shifted(users: &BTreeMap<u64, UserSeen>) -> Option<(i64, f64)> {
@@ -342,24 +335,26 @@ fn shifted(users: &BTreeMap<u64, UserSeen>) -> Option<(i64, f64)> {
 }
 
 /// Whether views and orders have ids in common, and whether `ids` are written in one way. Says whether they have next to none.
+/// `counted`: what forms were counted in, for people.
 fn ids_across<'a>(
     what: &str,
     Shared { viewed, bought, both }: Shared,
     ids: impl Iterator<Item = &'a Forms> + Clone,
     apart: Kind,
+    counted: &str,
     found: &mut Vec<Finding>,
 ) -> bool {
     let least = viewed.min(bought) as u64;
     if least >= EVENTS_MIN && share(both as u64, least) < SHARED_MIN {
         let shared = format!("views and orders share {both} {what} of {viewed} with views and {bought} with orders");
-        let met = |forms: &&Forms, is: fn(&Met) -> bool| forms.0.iter().any(|(_, met)| is(met));
-        let alike = ids
-            .filter(|forms| met(forms, views) && met(forms, orders) && !met(forms, |met| views(met) && orders(met)))
-            .count();
+        let met = |forms: &&Forms, is: fn(&Met) -> bool| forms.0.iter().any(|form| is(&form.met));
+        let alike =
+            ids.filter(|forms| met(forms, views) && met(forms, orders) && !met(forms, |met| views(met) && orders(met)));
         // The samples of ids and of their forms are not the same: no more are alike than there are.
-        let alike = alike.min(viewed.min(bought) - both);
-        let finding = if alike > both {
-            let what = format!("{shared}, and {alike} more if blanks, case and leading zeros did not count");
+        let count = alike.clone().count().min(viewed.min(bought) - both);
+        let finding = if count > both {
+            let example = example(alike, [|form| views(&form.met), |form| orders(&form.met)], counted);
+            let what = format!("{shared}, and {count} more if blanks, case and leading zeros did not count{example}");
             Finding { kind: Kind::IdForms, what }
         } else {
             Finding { kind: apart, what: shared }
@@ -368,15 +363,36 @@ fn ids_across<'a>(
         return true;
     }
     let all = ids.clone().count() as u64;
-    let several = ids.filter(|forms| forms.0.len() > 1).count() as u64;
-    if several >= EVENTS_MIN / 2 && share(several, all) > FORMS_SHARE_MAX {
-        let part = percent(share(several, all));
+    let several = ids.filter(|forms| forms.0.len() > 1);
+    let count = several.clone().count() as u64;
+    if count >= EVENTS_MIN / 2 && share(count, all) > FORMS_SHARE_MAX {
+        let part = percent(share(count, all));
+        let example = example(several, [|_| true; 2], counted);
         let what = format!(
-            "{part} of the {what} are written in more than one way (blanks, case, leading zeros), and each way counts by itself"
+            "{part} of the {what} are written in more than one way (blanks, case, leading zeros){example}, and each way counts by itself"
         );
         found.push(Finding { kind: Kind::IdForms, what });
     }
     false
+}
+
+/// Two forms of one id, one of each kind, and how often each came: of the id whose rarer form came most often. Nothing where the ids are
+/// not to be shown.
+fn example<'a>(ids: impl Iterator<Item = &'a Forms>, are: [fn(&Form) -> bool; 2], counted: &str) -> String {
+    let most = |forms: &'a Forms, is: fn(&Form) -> bool, but: Option<&Form>| {
+        let others = forms.0.iter().filter(|form| is(form) && but.is_none_or(|but| but.text != form.text));
+        let form = others.max_by_key(|form| (form.times, std::cmp::Reverse(&form.text)))?;
+        Some((form, form.text.as_deref()?))
+    };
+    let pairs = ids.filter_map(|forms| {
+        let (one, one_text) = most(forms, are[0], None)?;
+        let (other, other_text) = most(forms, are[1], Some(one))?;
+        Some((one.times.min(other.times), [(one_text, one.times), (other_text, other.times)]))
+    });
+    let shown = pairs.max_by_key(|&(rarer, texts)| (rarer, std::cmp::Reverse(texts)));
+    shown.map_or_else(String::new, |(_, [(one, times), (other, other_times)])| {
+        format!(", as {one:?} and {other:?} ({times} and {other_times} {counted})")
+    })
 }
 
 fn of_counts(counted: &Counted, found: &mut Vec<Finding>) {

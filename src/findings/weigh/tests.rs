@@ -228,11 +228,11 @@ fn users_and_items_that_never_meet_are_told_across_sources() {
     });
     let found = find(&[views.source("views"), orders.source("orders")], None);
     assert_eq!(found[0].kind, Kind::IdForms);
-    assert!(
-        found[0].what.contains("share 0 items of 30 with views and 30 with orders, and 30 more if"),
-        "{}",
-        found[0].what
-    );
+    let told = found[0].to_string();
+    assert!(told.contains("share 0 items of 30 with views and 30 with orders, and 30 more if"), "{told}");
+    let example = told.split_once(", as \"item-").and_then(|(_, rest)| rest.split_once('"')).unwrap().0;
+    assert!(told.contains(&format!("as \"item-{example}\" and \"ITEM-{example}\" (")), "{told}");
+    assert!(told.contains("parent of a catalogue"), "{told}");
 }
 
 #[test]
@@ -244,7 +244,35 @@ fn ids_in_several_forms_are_told() {
             made.view(user, ts + 2 * MINUTE_MS, &format!(" {}", items[0]));
         }
     };
-    assert_eq!(alone(&shop(200, forms)).iter().map(|finding| finding.kind).collect::<Vec<_>>(), [Kind::IdForms]);
+    let found = alone(&shop(200, forms));
+    assert_eq!(found.iter().map(|finding| finding.kind).collect::<Vec<_>>(), [Kind::IdForms]);
+    // item-0: u0, u30 … u180 and u29 … u179 view and order it, 13 users; u0, u60, u120 and u180 view it with a blank, too.
+    assert!(found[0].what.contains("), as \"item-0\" and \" item-0\" (26 and 4 times), and each"), "{}", found[0].what);
+    let many = alone(&shop(40_000, forms));
+    assert!(many[0].what.contains(" times among the events that were looked at), and each"), "{}", many[0].what);
+}
+
+#[test]
+fn forms_of_the_ids_of_users_are_told_without_an_id() {
+    let forms = |made: &mut Made, user: &str, ts: i64, items: [&str; 2]| {
+        usual(made, user, ts, items);
+        made.view(&user.to_uppercase(), ts + 2 * MINUTE_MS, items[0]);
+    };
+    let found = alone(&shop(200, forms));
+    assert_eq!(found[0].kind, Kind::IdForms);
+    assert!(!found[0].what.contains('"') && !found[0].what.contains("times"), "{}", found[0].what);
+}
+
+#[test]
+fn an_id_too_long_to_be_kept_is_no_example() {
+    let forms = |made: &mut Made, user: &str, ts: i64, items: [&str; 2]| {
+        let long = items.map(|item| format!("{item}{}", "x".repeat(60)));
+        usual(made, user, ts, [&long[0], &long[1]]);
+        made.view(user, ts + 2 * MINUTE_MS, &long[0].to_uppercase());
+    };
+    let found = alone(&shop(200, forms));
+    assert_eq!(found[0].kind, Kind::IdForms);
+    assert!(!found[0].what.contains('"'), "{}", found[0].what);
 }
 
 #[test]
