@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)] // tests
 
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
@@ -357,6 +358,33 @@ fn lines_that_cannot_be_used_are_told_once_and_copies_are_dropped() {
     assert_eq!(clean.stdout, dirty.stdout);
     assert_eq!(dirty.stderr.lines().count(), 1, "{}", dirty.stderr);
     assert!(dirty.stderr.starts_with("events.jsonl:201: "), "{}", dirty.stderr);
+}
+
+#[test]
+fn variants_count_as_their_parents_and_what_is_no_product_for_nothing() {
+    let (plain, mut sold) = (planted(400, 4), String::new());
+    for (number, line) in plain.lines().enumerate() {
+        let line = line.replace(r#""lines":["#, r#""lines":[{"item":"fee"},"#);
+        let as_sold =
+            if number % 2 == 0 { line } else { line.replace("\"item\":\"", "\"item\":\"v-").replace("v-fee", "fee") };
+        sold.push_str(&as_sold);
+        sold.push('\n');
+    }
+    let ids: BTreeSet<&str> =
+        plain.split(r#"{"item":""#).skip(1).filter_map(|rest| rest.split_once('"')).map(|(id, _)| id).collect();
+    let mut catalogue: String =
+        ids.iter().map(|id| format!("{{\"item\":\"v-{id}\",\"parent\":\"{id}\",\"active\":false}}\n")).collect();
+    catalogue.push_str("{\"item\":\"fee\",\"countable\":false}\n");
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("items.jsonl");
+    fs::write(&path, &catalogue).unwrap();
+    let file = format!("facts.catalogue.file={}", path.display());
+    let by_catalogue = reports(&sold, &["--set", &file]);
+    assert_eq!(by_catalogue, reports(&plain, &[]));
+    assert_ne!(by_catalogue, reports(&sold, &[]));
+    fs::write(&path, catalogue + "{\"item\":\"x\",\"price\":\"dear\"}\n").unwrap();
+    let refused = evaluate(folder.path(), &sold, &["--set", &file]);
+    assert_eq!(refused.code, Some(3), "a fact that cannot be used is as bad as an event: {}", refused.stderr);
 }
 
 #[test]

@@ -115,6 +115,39 @@ fn inspect_names_items_and_goes_on_with_what_a_variant_counts_as() {
     assert!(!plain.stdout.contains("names"), "{}", plain.stdout);
 }
 
+#[test]
+fn evaluate_says_what_of_the_facts_it_goes_by() {
+    let folder = Folder::new();
+    let order = |n: i64| {
+        let ts = 1_700_000_000_000_i64 + n * 3_600_000;
+        format!(
+            r#"{{"type":"order","user":"u{n}","ts":{ts},"order_id":"{n}","lines":[{{"item":"a{}"}},{{"item":"b{}"}}]}}"#,
+            n % 3,
+            n % 3
+        )
+    };
+    let events = folder.write("events.jsonl", (0..60).map(order).collect::<Vec<_>>().join("\n"));
+    let facts = folder.write("facts.jsonl", r#"{"item":"a1","parent":"a2","quantity":0}"#);
+    for (key, told) in [
+        (None, ""),
+        (Some(("catalogue.file", &*facts)), "of facts only parent and countable of facts.catalogue.file count here"),
+        (Some(("stock.file", &*facts)), "facts are left out here"),
+        (Some(("catalogue.topic", "erp.items")), "facts are left out here"),
+    ] {
+        let set = key.map(|(key, place)| format!("facts.{key}={place}"));
+        let sets: Vec<&str> = set.iter().flat_map(|set| ["--set", set.as_str()]).collect();
+        let ended = end(&mut samenloop(&[&["evaluate", events.as_str()][..], &sets].concat()));
+        assert_eq!(ended.code, Some(0), "{key:?} {}", ended.stderr);
+        let lines = ended.stderr.lines().filter(|line| line.contains("facts"));
+        assert_eq!(
+            (lines.count(), ended.stderr.contains(told)),
+            (usize::from(key.is_some()), true),
+            "{}",
+            ended.stderr
+        );
+    }
+}
+
 /// What `check` says of a catalogue with these rows, mapped by `fields`, with `lists` set.
 fn catalogue_checked(rows: &str, fields: &str, lists: &str) -> String {
     let folder = Folder::new();

@@ -15,8 +15,9 @@ mod report;
 
 use super::output::stdout;
 use super::sources::{EventFile, event_files, sort, vet};
-use super::{Outcome, Sets, UsageError, assembly, findings};
+use super::{Outcome, Sets, UsageError, assembly, facts, findings};
 use crate::config::Settings;
+use crate::facts::Facts;
 use crate::relation::Relation;
 use crate::rules::{DAY_MS, ListRules, Measure};
 use crate::stage::Clocked;
@@ -33,6 +34,7 @@ use serde::de::IntoDeserializer as _;
 use std::collections::{BTreeMap, HashSet};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use training::Trained;
 
 const HELP: &str = "\
@@ -232,6 +234,8 @@ struct Evaluation {
     settings: Settings,
     against: Vec<Settings>,
     files: Vec<EventFile>,
+    /// As what items count.
+    facts: Option<Arc<Facts>>,
     history: History,
     clock_ms: i64,
 }
@@ -243,12 +247,14 @@ impl Evaluation {
         let clock_ms = now_ms();
         let all: Vec<usize> = (0..files.len()).collect();
         vet(&mut files, &all, true);
-        let history = History::read(&files, &intake, clock_ms, settings.log.format)?;
+        let (facts, refused) = facts::of_counts(&settings)?;
+        let mut history = History::read(&files, &intake, facts.as_deref(), clock_ms, settings.log.format)?;
+        history.rejected += refused;
         sort(&mut files, &history.out_of_order)?;
         // What jumps is no line that is counted, unless it is one of several events of a record.
         vet(&mut files, &all, false);
         vet(&mut files, &history.with_jumps, true);
-        Ok(Self { args, settings, against, files, history, clock_ms })
+        Ok(Self { args, settings, against, files, facts, history, clock_ms })
     }
 
     fn tasks(&self) -> anyhow::Result<Vec<Task>> {
@@ -285,7 +291,7 @@ impl Evaluation {
     }
 
     fn train(&self, settings: &Settings, rules: &ListRules, lines: &HashSet<Line>) -> anyhow::Result<Trained<'_>> {
-        Trained::count(&self.files, settings, rules, lines, &self.history, self.clock_ms)
+        Trained::count(&self.files, settings, rules, lines, &self.history, (self.facts.clone(), self.clock_ms))
     }
 
     /// The lists that the other settings publish, by their names.

@@ -5,7 +5,7 @@ use super::{UsageError, assembly};
 use crate::config::{FactsSourceSettings, Settings};
 use crate::drive::{FactsFeed, FactsSource};
 use crate::facts::{Facts, FactsTopic};
-use crate::intake::{FactMapping, Plans, Record, Reject};
+use crate::intake::{CatalogueTexts, Fact, FactMapping, Plans, Record, Reject, Said};
 use crate::watch::now_ms;
 use anyhow::Context as _;
 use std::path::Path;
@@ -56,6 +56,38 @@ pub(super) fn of_files(settings: &Settings) -> anyhow::Result<(Option<Arc<Facts>
     Ok((Some(known.facts), refused))
 }
 
+/// Only what decides as what items count, of the catalogue's file, and how many of its facts are refused: for who measures lists by what is
+/// counted. Says what is left out.
+pub(super) fn of_counts(settings: &Settings) -> anyhow::Result<(Option<Arc<Facts>>, u64)> {
+    if settings.facts.sources.is_empty() {
+        return Ok((None, 0));
+    }
+    let catalogue = settings.facts.source(FactsTopic::Catalogue);
+    let Some((source, path)) = catalogue.and_then(|source| Some((source, source.file.as_deref()?))) else {
+        tracing::warn!(
+            "facts are left out here: of them only parent and countable of a facts.catalogue.file would count"
+        );
+        return Ok((None, 0));
+    };
+    tracing::warn!(
+        "of facts only parent and countable of facts.catalogue.file count here: stock, categories, brands, prices and what is kept by hand \
+         are left out"
+    );
+    let mapping = assembly::fact_mapping(source, settings.facts.low_stock)?;
+    let facts = Arc::new(Facts::new(usize::try_from(settings.facts.memory_bytes).unwrap_or(usize::MAX)));
+    let read = read(path, source, &mapping, |fact| {
+        let Said::Catalogue { item, catalogue } = &fact.said else { return Ok(()) };
+        let catalogue = catalogue.as_ref().map(|said| {
+            let (parent, countable) = (said.parent.clone(), said.countable);
+            Box::new(CatalogueTexts { parent, countable, active: true, ..CatalogueTexts::default() })
+        });
+        let said = Said::Catalogue { item: item.clone(), catalogue };
+        Fact { shop: fact.shop.clone(), said, shortened: 0 }.tell(&facts)
+    })?;
+    facts.complete();
+    Ok((Some(facts), read.refused))
+}
+
 /// The table with what files say in it; none where the settings name neither a file nor a topic.
 pub(super) fn known(settings: &Settings) -> anyhow::Result<Option<Known>> {
     if settings.facts.sources.is_empty() {
@@ -68,7 +100,7 @@ pub(super) fn known(settings: &Settings) -> anyhow::Result<Option<Known>> {
     for source in &settings.facts.sources {
         let mapping = assembly::fact_mapping(source, settings.facts.low_stock)?;
         match &source.file {
-            Some(path) => files.push(read(path, source, &mapping, &facts)?),
+            Some(path) => files.push(read(path, source, &mapping, |fact| fact.tell(&facts))?),
             None => followed.push(FactsSource { topic: source.kind(), mapping: Arc::new(mapping) }),
         }
     }
@@ -98,8 +130,13 @@ pub(super) fn open(path: &str, source: &FactsSourceSettings) -> anyhow::Result<R
     RecordFile::open(Path::new(path), &format, &Arc::default()).with_context(of_settings)
 }
 
-/// Reads a file to its end.
-fn read(path: &str, source: &FactsSourceSettings, mapping: &FactMapping, facts: &Facts) -> anyhow::Result<FactsRead> {
+/// Reads a file to its end, and tells each fact.
+fn read(
+    path: &str,
+    source: &FactsSourceSettings,
+    mapping: &FactMapping,
+    tell: impl Fn(&Fact<'_>) -> Result<(), Reject>,
+) -> anyhow::Result<FactsRead> {
     let topic = source.kind();
     let mut file = open(path, source)?;
     let mut read = FactsRead { topic, path: path.to_owned(), records: 0, refused: 0, first: None };
@@ -109,7 +146,7 @@ fn read(path: &str, source: &FactsSourceSettings, mapping: &FactMapping, facts: 
         read.records += 1;
         let record = Record { topic: path, value: Some(record.bytes), ..Record::default() };
         mapping.decode(&plans, &record, |decoded| {
-            if let Err(reject) = decoded.and_then(|fact| fact.tell(facts)) {
+            if let Err(reject) = decoded.and_then(|fact| tell(&fact)) {
                 read.refuse(&format!("{path}{place}"), &reject);
             }
         });

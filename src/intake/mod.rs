@@ -41,7 +41,7 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 pub use admit::{Admitted, Intake, Now, TimeRules};
 pub use avro::{Learned, Plans, SCHEMAS_MAX, SchemaId};
 pub use decode::Decoded;
-pub use fact::{Fact, FactField, FactMapping, FactSpec, OwnVerdict, OwnVerdicts, Said};
+pub use fact::{CatalogueTexts, Fact, FactField, FactMapping, FactSpec, OwnVerdict, OwnVerdicts, Said};
 pub use form::Form;
 pub use mapping::{Mapping, MappingError};
 pub use origin::{CleanSpec, Day, FactOriginSpec, MISSING_MAX, OriginSpec, TimeOriginSpec, TimeSpec, WrittenScalar};

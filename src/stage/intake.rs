@@ -12,6 +12,7 @@ mod outputs;
 mod reading;
 mod seen;
 
+pub use self::counted::counted;
 pub use self::seen::Seen;
 
 use self::reading::Reading;

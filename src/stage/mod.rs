@@ -24,7 +24,7 @@ mod windows;
 pub use effect::{Effect, Effects, Log, StageError};
 pub use facts::PartitionFacts;
 pub use input::{EventsInput, Input, RowsInput, SourceInput};
-pub use intake::{BEHIND_MS, Disorder, InputTally, IntakeInput, IntakeTally, IntakeWork, Seen, SourceRecord};
+pub use intake::{BEHIND_MS, Disorder, InputTally, IntakeInput, IntakeTally, IntakeWork, Seen, SourceRecord, counted};
 pub use kept::{Kept, Moment};
 pub use lag::SOURCE_WAIT_MAX_MS;
 pub use rows::{

@@ -8,11 +8,12 @@ use crate::cli::output::RejectNotes;
 use crate::cli::sources::{EventFile, is_out_of_order};
 use crate::config::LogFormat;
 use crate::event::{Action, EventTime, LinkKey, OrderStep, UserKey};
+use crate::facts::Facts;
 use crate::findings::{At, Finding, Kind, Profile, Source, find};
 use crate::intake::{Admitted, Intake, Now, Plans, Record};
 use crate::items::{ItemId, Items};
 use crate::position::{NextOffset, Partition};
-use crate::stage::Disorder;
+use crate::stage::{Disorder, counted};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -87,8 +88,14 @@ pub(super) struct History {
 }
 
 impl History {
-    /// Reads `files`; `clock_ms` is what future times are corrected by. Rejects are told in `format`.
-    pub(super) fn read(files: &[EventFile], intake: &Intake, clock_ms: i64, format: LogFormat) -> anyhow::Result<Self> {
+    /// Reads `files`; `clock_ms` is what future times are corrected by. Items count as `facts` say. Rejects are told in `format`.
+    pub(super) fn read(
+        files: &[EventFile],
+        intake: &Intake,
+        facts: Option<&Facts>,
+        clock_ms: i64,
+        format: LogFormat,
+    ) -> anyhow::Result<Self> {
         let mut history = Self::default();
         let mut notes = RejectNotes::new(format, REJECTS_TOLD_MAX);
         let (mut seen, mut numbers) = (HashSet::new(), HashMap::new());
@@ -116,6 +123,7 @@ impl History {
                         disorder.meet(time, read_to);
                         read_to = read_to.max(Some(time));
                     }
+                    let taken = taken.map(|admitted| by_facts(facts, admitted?));
                     if let Ok(Some(Admitted { event, user, .. })) = &taken {
                         let at = At { partition: Partition(0), record: NextOffset(number) };
                         profile.observe(event, *user, at, before.replace(event.time));
@@ -175,4 +183,11 @@ impl History {
             Action::Cart { .. } | Action::Erase => {}
         }
     }
+}
+
+/// The event as it counts; none where it holds no product.
+fn by_facts<'a>(facts: Option<&Facts>, admitted: Admitted<'a>) -> Option<Admitted<'a>> {
+    let Some(facts) = facts else { return Some(admitted) };
+    let event = counted(facts, &admitted.event)?.into_owned();
+    Some(Admitted { event, ..admitted })
 }

@@ -7,6 +7,7 @@ use crate::cli::assembly;
 use crate::cli::sources::{EventFile, Turns, read_all};
 use crate::config::Settings;
 use crate::drive::{MemoryLog, Pipeline, Sink};
+use crate::facts::Facts;
 use crate::intake::Reject;
 use crate::items::ItemId;
 use crate::position::{NextOffset, SourcePartition};
@@ -26,20 +27,20 @@ pub(super) struct Trained<'a> {
 }
 
 impl<'a> Trained<'a> {
-    /// Counts `lines` of `files`, and nothing else of them, with `rules` as the only list.
+    /// Counts `lines` of `files`, and nothing else of them, with `rules` as the only list. Items count as `facts` say.
     pub(super) fn count(
         files: &[EventFile],
         settings: &Settings,
         rules: &ListRules,
         lines: &HashSet<Line>,
         history: &'a History,
-        clock_ms: i64,
+        (facts, clock_ms): (Option<Arc<Facts>>, i64),
     ) -> anyhow::Result<Self> {
         let mut settings = settings.clone();
         settings.lists.iter_mut().for_each(|list| list.enabled = false);
         settings.lists[rules.relation.index()] = rules.clone();
         let inputs = files.iter().map(|file| file.input.clone()).collect();
-        let setup = assembly::setup(&settings, Clocked::Wall, None);
+        let setup = assembly::setup(&settings, Clocked::Wall, facts);
         let log = MemoryLog::new(settings.logs.events_partitions, settings.logs.pairs_partitions);
         let unpacked = files.iter().map(|file| &file.input).filter(|input| input.mapping.transforms());
         let sink = Published { records: None, unpacked: unpacked.map(|input| input.source.clone()).collect() };

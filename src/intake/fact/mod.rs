@@ -23,5 +23,5 @@ mod tests;
 pub use field::FactField;
 pub use mapping::FactMapping;
 pub use own::{OwnVerdict, OwnVerdicts};
-pub use said::{Fact, Said};
+pub use said::{CatalogueTexts, Fact, Said};
 pub use spec::FactSpec;

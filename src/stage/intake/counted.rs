@@ -8,7 +8,8 @@ use crate::facts::{CountsAs, Facts};
 use std::borrow::Cow;
 
 /// The event as it counts; `None` where none of its items does.
-pub(super) fn counted<'e, 'a>(facts: &Facts, event: &'e Event<'a>) -> Option<Cow<'e, Event<'a>>> {
+#[must_use]
+pub fn counted<'e, 'a>(facts: &Facts, event: &'e Event<'a>) -> Option<Cow<'e, Event<'a>>> {
     let as_what = |item: &Cow<'a, str>| facts.counts_as(&event.shop, item);
     let with = |action: Action<'a>| Some(Cow::Owned(Event { action, ..event.clone() }));
     match &event.action {
