@@ -129,7 +129,10 @@ impl Merging {
                 }
                 overlay(&mut self.table, table);
             }
-            Err(error) => self.problems.push(Problem::Unreadable { layer, message: with_line(&error, text) }),
+            Err(error) => {
+                let message = with_line(&error, wrong_setting(&error, text).as_deref(), text);
+                self.problems.push(Problem::Unreadable { layer, message });
+            }
         }
     }
 
@@ -239,13 +242,27 @@ fn variable_name(key: &str) -> String {
     format!("{PREFIX}{}", key.replace('.', "__").replace('-', "_").to_ascii_uppercase())
 }
 
-/// One line of what the TOML reader found, with the line it found it in.
-fn with_line(error: &toml::de::Error, text: &str) -> String {
+/// One line of what the TOML reader found, with the line it found it in and the setting that it is about.
+fn with_line(error: &toml::de::Error, setting: Option<&str>, text: &str) -> String {
     let message = error.message().trim().replace('\n', "; ");
+    let message = match setting {
+        Some(setting) if !message.starts_with(setting) => format!("{setting}: {message}"),
+        _ => message,
+    };
     let start = error.span().map(|span| span.start);
     let Some(before) = start.and_then(|start| text.get(..start)) else { return message };
     let line = before.matches('\n').count() + 1;
     format!("line {line}: {message}")
+}
+
+/// The setting whose value the reader refuses, which it does not say: the one that is refused in the same words when it stands alone.
+fn wrong_setting(error: &toml::de::Error, text: &str) -> Option<String> {
+    let table = text.parse::<Table>().ok()?;
+    let is_refused = |(key, value): &(String, &Value)| {
+        let alone = RawSettings::deserialize(nested(key, (*value).clone()));
+        alone.err().is_some_and(|alone| alone.message() == error.message())
+    };
+    leaves(&table).into_iter().find(is_refused).map(|(key, _)| key)
 }
 
 /// Puts `upper` over `lower`: tables are merged, everything else is replaced.

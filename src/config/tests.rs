@@ -161,13 +161,16 @@ fn a_value_of_the_wrong_kind_is_refused_where_it_stands() {
     for (layers, expected) in [
         (
             file("[counting]\n\nsession_gap = 30"),
-            "file shop.toml: line 3: 30 is not a length of time; write a whole number",
+            "file shop.toml: line 3: counting.session_gap: 30 is not a length of time; write a whole number",
         ),
         (
             file("[counting]\nrow_max = \"many\""),
-            "file shop.toml: line 2: invalid type: string \"many\", expected usize",
+            "file shop.toml: line 2: counting.row_max: invalid type: string \"many\", expected usize",
         ),
-        (file("[counting]\nrow_max = -1"), "file shop.toml: line 2: invalid value: integer `-1`, expected usize"),
+        (
+            file("[counting]\nrow_max = -1"),
+            "file shop.toml: line 2: counting.row_max: invalid value: integer `-1`, expected usize",
+        ),
         (file("[counting\n"), "file shop.toml: line 1: "),
         (file("[http]\nenabled = true\nenabled = false"), "file shop.toml: line 3: duplicate key"),
         (
@@ -410,6 +413,26 @@ fn a_source_that_is_written_otherwise_is_told_with_field_and_remedy() {
     ] {
         let told = refused(&file(&text));
         assert!(parts.iter().all(|part| told.contains(part)), "{text}\n{told}");
+    }
+}
+
+#[test]
+fn a_value_that_cannot_be_read_is_refused_with_line_and_setting() {
+    for (text, told) in [
+        (
+            "[lists.bought-together]\nlength = 8\n[lists.complements]\nenabled = true\nbrand = \"none\"",
+            "line 5: lists.complements.brand: unknown variant `none`, expected one of `any`, `same`, `other`",
+        ),
+        ("lists.upsell.category = \"else\"", "line 1: lists.upsell.category: unknown variant `else`"),
+        (
+            "[counting]\nsession_gap = \"30m\"\nbasket_max = \"many\"",
+            "line 3: counting.basket_max: invalid type: string",
+        ),
+        ("[http]\nlisten = 9180", "line 2: http.listen: invalid type: integer"),
+        ("[placements.home]\nparts = 3", "line 2: placements.home.parts: "),
+    ] {
+        let refusal = refused(&file(text));
+        assert!(refusal.starts_with(&format!("file shop.toml: {told}")), "{text}: {refusal}");
     }
 }
 
