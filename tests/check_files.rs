@@ -100,6 +100,28 @@ fn each_file_is_a_line_then_each_list_and_each_finding() {
 }
 
 #[test]
+fn lists_that_are_there_only_because_they_are_filled_or_kept_by_hand_are_told_apart() {
+    let folder = Folder::new();
+    let mut events = orders(60, customer);
+    // Two products in one order: too thin for a list of their own.
+    events.push(format!(
+        r#"{{"type":"order","user":"x","ts":{},"order_id":"x","lines":[{{"item":"rare"}},{{"item":"seldom"}}]}}"#,
+        START_MS + 60 * 10_800_000
+    ));
+    let sales = folder.write("sales.jsonl", events.join("\n"));
+    let relations = folder.write("by-hand.jsonl", r#"{"anchor":"unseen","other":"a1","kind":"complement"}"#);
+    let file = format!("facts.relations.file={relations}");
+    let fill = r#"lists.bought-together.fill=["shop"]"#;
+    let told = check(&[&sales, "--set", fill, "--set", &file]);
+    line(
+        &told.stdout,
+        "ok       list bought-together: 14 items have candidates: 15 lists, 2 of them only filled, 1 of them only by hand",
+    );
+    let plain = check(&[&sales]);
+    assert!(line(&plain.stdout, "ok       list bought-together: 14 items").ends_with(": 12 lists"), "{}", plain.stdout);
+}
+
+#[test]
 fn a_file_that_cannot_be_used_is_wrong_and_the_others_are_told_all_the_same() {
     let folder = Folder::new();
     let good = folder.write("good.jsonl", orders(60, customer).join("\n"));

@@ -15,6 +15,7 @@ use crate::intake::{Reason, Reject};
 use crate::list_key::ListName;
 use crate::position::{NextOffset, SourcePartition};
 use crate::publish::Publication;
+use crate::rank::{List, Source};
 use crate::rules::{KindRules, ListRules};
 use crate::stage::InputTally;
 use std::collections::BTreeMap;
@@ -116,7 +117,7 @@ fn read_through(file: &EventFile) -> anyhow::Result<()> {
 /// Counts them, and makes their lists.
 fn count(files: &mut [EventFile], settings: &Settings) -> anyhow::Result<Pipeline<Found>> {
     let (mut pipeline, _told_by_check) = counted(files, settings, |files, _| Found::of(files))?;
-    pipeline.sink().lists = Some([0; ListName::COUNT]);
+    pipeline.sink().lists = Some([Lists::default(); ListName::COUNT]);
     pipeline.publish_all()?;
     Ok(pipeline)
 }
@@ -156,10 +157,11 @@ fn tell(
         }
     }
     let lists = pipeline.sink().lists.unwrap_or_default();
+    let all = lists.map(|lists| lists.all);
     if !nothing_at_all {
         lists_of(report, settings, &pipeline, &lists)?;
     }
-    for finding in of_files(&pipeline, files, &settings.lists, Some(lists)) {
+    for finding in of_files(&pipeline, files, &settings.lists, Some(all)) {
         if !is_of_records(finding.kind) {
             report.line(Verdict::Warning, finding.kind.name(), &finding.to_string())?;
         }
@@ -238,29 +240,58 @@ fn lists_of(
     report: &mut Report<impl Write>,
     settings: &Settings,
     pipeline: &Pipeline<Found>,
-    lists: &[u64; ListName::COUNT],
+    lists: &[Lists; ListName::COUNT],
 ) -> anyhow::Result<()> {
     let is_told = |rules: &&ListRules| rules.enabled || matches!(rules.kind, KindRules::Pairs);
     for rules in settings.lists.iter().filter(is_told) {
         let relation = rules.relation.index();
         let rows: usize =
             pipeline.rows().iter().map(|stage| stage.work().rows().stats().by_relation[relation].rows).sum();
-        let lists =
-            if rules.enabled { format!("{} lists", lists[rules.list.index()]) } else { "switched off".to_owned() };
-        let text = match rules.list.is_shop_wide() {
-            true => lists,
-            false => format!("{rows} items have candidates: {lists}"),
+        let Lists { all, filled, by_hand } = lists[rules.list.index()];
+        let text = match (rules.enabled, rules.list.is_shop_wide()) {
+            (false, _) => format!("{rows} items have candidates: switched off"),
+            (true, true) => format!("{all} lists"),
+            (true, false) => {
+                let of_these = |count: u64, what: &str| match count {
+                    0 => String::new(),
+                    _ => format!(", {count} of them {what}"),
+                };
+                let (filled, by_hand) = (of_these(filled, "only filled"), of_these(by_hand, "only by hand"));
+                format!("{rows} items have candidates: {all} lists{filled}{by_hand}")
+            }
         };
         report.line(Verdict::Ok, &format!("list {}", rules.list.name()), &text)?;
     }
     Ok(())
 }
 
+/// How many lists of one name there are.
+#[derive(Clone, Copy, Debug, Default)]
+struct Lists {
+    all: u64,
+    /// Of these, those that show nothing but what fills them: without `fill` there would be none.
+    filled: u64,
+    /// Those that show nothing counted, and something that people want there.
+    by_hand: u64,
+}
+
+impl Lists {
+    fn count(&mut self, list: &List) {
+        let any = |of: &[Source]| list.shown().iter().any(|entry| of.contains(&entry.label.source));
+        self.all += 1;
+        if !any(&[Source::Counted]) {
+            let is_by_hand = any(&[Source::Manual, Source::Pinned]);
+            self.by_hand += u64::from(is_by_hand);
+            self.filled += u64::from(!is_by_hand);
+        }
+    }
+}
+
 /// What left the counting of files: the first reject of each, and how many lists there are.
 struct Found {
     places: BTreeMap<SourcePartition, Places>,
     first: BTreeMap<SourcePartition, (Place, String)>,
-    lists: Option<[u64; ListName::COUNT]>,
+    lists: Option<[Lists; ListName::COUNT]>,
 }
 
 impl Found {
@@ -273,7 +304,7 @@ impl Found {
 impl Sink for Found {
     fn list(&mut self, publication: &Publication<'_>, _value: &[u8]) -> anyhow::Result<()> {
         if let Some(lists) = self.lists.as_mut().filter(|_| !publication.is_tombstone()) {
-            lists[publication.key().list.index()] += 1;
+            lists[publication.key().list.index()].count(publication.list);
         }
         Ok(())
     }
