@@ -208,7 +208,8 @@ pub(super) fn catalogue(
         return Ok(());
     }
     let there = there.map(|there| format!("; fields that are there: {there}")).unwrap_or_default();
-    if all == (Held { items: all.items, ..Held::default() }) {
+    let is_bare = all == (Held { items: all.items, ..Held::default() });
+    if is_bare {
         let text = format!("nothing but the ids of {} items{of} is read{there}. Map fields", all.items);
         report.line(Verdict::Warning, "facts.catalogue", &text)?;
     } else {
@@ -230,7 +231,11 @@ pub(super) fn catalogue(
             0 => format!("none of {items} items{of}{but} has a {name}"),
             _ => format!("{} of {items} items{of}{but} have no {name}", items - held),
         };
-        report.line(Verdict::Warning, "facts.catalogue", &format!("{lack}: {}", consequences(&asks)))?;
+        let remedy = match held {
+            0 if !is_bare && !source.mapping.fields.contains_key(name) => format!("{there}. Map fields.{name}"),
+            _ => String::new(),
+        };
+        report.line(Verdict::Warning, "facts.catalogue", &format!("{lack}: {}{remedy}", consequences(&asks)))?;
     }
     one_level(report, source, facts, all.category)
 }
