@@ -370,7 +370,7 @@ MUTANTS = [
         ("shown-reserve", ".chain(told));", ");", "what subscribers have in reserve is not watched"),
         ("shown-complete", ".is_none_or(|shown| shown.facts.is_complete())", ".is_none_or(|_| true)", "lists go out before all facts are there"),
         ("shown-bound", "let mut room = MARKED_MAX;", "let mut room = usize::MAX;", "a best seller is marked in all lists at once"),
-        ("shown-renewed", "ranker.turns_any_away(&self.rows.row(relation, anchor), shown.facts(), &gone)", "false", "subscribers keep in reserve what has run out"),
+        ("shown-renewed", "self.turns_any_away(ranked.key, &gone)", "false", "subscribers keep in reserve what has run out"),
     ),
     *of(
         "src/facts/saying.rs",
