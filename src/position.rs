@@ -240,7 +240,7 @@ pub enum Verdict {
 pub enum LedgerError {
     /// A section starts beyond what has been applied, and nobody has sent what is missing.
     #[error(
-        "section from {source_partition} starts at {found}, next expected {expected}: the log lost records or was \
+        "section from {source_partition} {found}, next expected {expected}: the log lost records or was \
          truncated, and nobody has sent them again within logs.gap_wait. Start all instances again, whose writers then send what is \
          missing from {expected} on; else restore the log, or count anew: `samenloop rebuild` (docs/operations.md)"
     )]
@@ -249,8 +249,8 @@ pub enum LedgerError {
         source_partition: SourcePartition,
         /// The next position the ledger expects.
         expected: Position,
-        /// Where the section starts.
-        found: Position,
+        /// What stands behind the gap.
+        found: Skipped,
     },
     /// A section of a source that no opening mark has introduced.
     #[error("section from {source_partition}, which no opening mark of this log names: the log's start is missing")]
@@ -282,8 +282,28 @@ struct Missing {
     /// Where the first section that was skipped stands in the log, and where it starts.
     at: NextOffset,
     found: Position,
-    /// All that was skipped ends here: the gap is closed when everything up to it has been applied.
+    /// All that was skipped ends here, with the section that stands there in the log: the gap is closed when everything up to it has
+    /// been applied.
     until: Position,
+    until_at: NextOffset,
+}
+
+/// A section that was skipped, as people are told of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Skipped {
+    /// It starts here, beyond what is expected.
+    From(Position),
+    /// It ends here, and is still to come again, at least in part: some of what was missing before it has come.
+    UpTo(Position),
+}
+
+impl fmt::Display for Skipped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::From(found) => write!(f, "starts at {found}"),
+            Self::UpTo(until) => write!(f, "was skipped up to {until}"),
+        }
+    }
 }
 
 /// Positions of a source are missing, and sections behind them were skipped.
@@ -291,12 +311,12 @@ struct Missing {
 pub struct Gap<'a> {
     /// Whose sections.
     pub source: &'a SourcePartition,
-    /// Where the first one that was skipped stands in the log.
+    /// Where the section that `found` is of stands in the log.
     pub at: NextOffset,
     /// The next position expected.
     pub expected: Position,
-    /// Where the first one that was skipped starts.
-    pub found: Position,
+    /// Where the first section that was skipped starts, while that lies beyond what is expected; else where the last one ends.
+    pub found: Skipped,
 }
 
 /// The next position expected of every source partition. Part of a stage's state.
@@ -344,16 +364,25 @@ impl Ledger {
     /// is remembered, until all that was skipped behind it has been applied.
     pub fn skip(&mut self, source: &SourcePartition, span: Span, at: NextOffset) {
         if let Some(line) = self.lines.get_mut(source) {
-            let missing = line.missing.get_or_insert(Missing { at, found: span.from, until: span.to });
-            missing.until = missing.until.max(span.to);
+            let new = Missing { at, found: span.from, until: span.to, until_at: at };
+            let missing = line.missing.get_or_insert(new);
+            if missing.found <= line.next {
+                (missing.at, missing.found) = (at, span.from); // the one before has come again, at least in part
+            }
+            if missing.until < span.to {
+                (missing.until, missing.until_at) = (span.to, at);
+            }
         }
     }
 
     /// Of each source of which something is missing, what, in order.
     pub fn gaps(&self) -> impl Iterator<Item = Gap<'_>> {
         self.lines.iter().filter_map(|(source, line)| {
-            let Missing { at, found, .. } = line.missing?;
-            Some(Gap { source, at, expected: line.next, found })
+            let Missing { at, found, until, until_at } = line.missing?;
+            let expected = line.next;
+            let (at, found) =
+                if found > expected { (at, Skipped::From(found)) } else { (until_at, Skipped::UpTo(until)) };
+            Some(Gap { source, at, expected, found })
         })
     }
 
@@ -412,18 +441,42 @@ mod tests {
             assert_eq!(ledger.check(&source, beyond), Ok(Verdict::Beyond));
             ledger.skip(&source, beyond, NextOffset(offset));
         }
-        let gap = |expected| Gap { source: &source, at: NextOffset(70), expected, found: at(5, 1) };
-        assert_eq!(ledger.gaps().collect::<Vec<_>>(), [gap(at(5, 0))], "where it began, and of this source alone");
+        let gap = |offset, expected, found| Gap { source: &source, at: NextOffset(offset), expected, found };
+        let began = gap(70, at(5, 0), Skipped::From(at(5, 1)));
+        assert_eq!(ledger.gaps().collect::<Vec<_>>(), [began], "where it began, and of this source alone");
         assert_eq!(ledger.next(&source), Some(at(5, 0)), "nothing was applied");
         assert_eq!(ledger.check(&other, span(0, 3)), Ok(Verdict::Apply { from: at(0, 0) }), "others go on");
         // Sent again, cut otherwise.
-        for to in [at(6, 0), at(8, 3)] {
+        for to in [at(5, 1), at(6, 0), at(8, 3)] {
             assert!(matches!(ledger.check(&source, Span { from: at(5, 0), to }), Ok(Verdict::Apply { .. })));
             ledger.advance(&source, to);
-            assert_eq!(ledger.gaps().collect::<Vec<_>>(), [gap(to)], "some of what was skipped is still to come");
+            let left = gap(71, to, Skipped::UpTo(at(9, 0)));
+            assert_eq!(ledger.gaps().collect::<Vec<_>>(), [left], "some of what was skipped is still to come");
         }
+        // Something else is lost meanwhile: that is where it stands now.
+        ledger.skip(&source, span(10, 12), NextOffset(80));
+        let now = gap(80, at(8, 3), Skipped::From(at(10, 0)));
+        assert_eq!(ledger.gaps().collect::<Vec<_>>(), [now]);
         ledger.advance(&source, at(9, 0));
+        let now = gap(80, at(9, 0), Skipped::From(at(10, 0)));
+        assert_eq!(ledger.gaps().collect::<Vec<_>>(), [now]);
+        ledger.advance(&source, at(12, 0));
         assert_eq!(ledger.gaps().next(), None);
+    }
+
+    #[test]
+    fn a_refusal_is_true_whatever_has_been_sent_again() {
+        let (mut ledger, source) = opened();
+        ledger.skip(&source, Span { from: at(5, 1), to: at(9, 0) }, NextOffset(70));
+        let refusal = |ledger: &Ledger| {
+            let Gap { source, expected, found, .. } = ledger.gaps().next().unwrap();
+            LedgerError::Gap { source_partition: source.clone(), expected, found }.to_string()
+        };
+        let said = refusal(&ledger);
+        assert!(said.starts_with("section from events-1 starts at 5.1, next expected 5.0: "), "{said}");
+        ledger.advance(&source, at(8, 3));
+        let said = refusal(&ledger);
+        assert!(said.starts_with("section from events-1 was skipped up to 9.0, next expected 8.3: "), "{said}");
     }
 
     #[test]

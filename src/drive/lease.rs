@@ -1,4 +1,5 @@
-//! Whether what a worker owns may still be its own: not after the process has slept for longer than its groups wait for it.
+//! Whether what a worker owns may still be its own: not after the process has slept for so long that its groups may have missed it. They
+//! count from its last heartbeat, which went out before it fell asleep, so that is somewhat shorter than they wait.
 //!
 //! A machine that is suspended, or a process that is stopped, misses nothing by its own reckoning; its groups have given its partitions to others
 //! meanwhile, and hear nothing of it until it asks. So each worker looks before it does anything, by a clock that goes on while the
@@ -31,8 +32,8 @@ impl SleepClock for SystemSleepClock {
 /// The process has slept for too long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the process slept for {slept:?} (the machine was suspended, or the process was stopped), and its groups wait for {longest:?} \
-     (session.timeout.ms): what it owned is somebody else's by now, and is dropped"
+    "the process slept for {slept:?} (the machine was suspended, or the process was stopped). After {longest:?} \
+     (session.timeout.ms, less heartbeat.interval.ms and a second) its groups may have given what it owned to others: that is dropped"
 )]
 pub struct Overslept {
     slept: Duration,
@@ -139,7 +140,7 @@ mod tests {
         let (clock, lease) = leased();
         let (first, second) = (Tenure::begin(&lease), Tenure::begin(&lease));
         clock.pass(15);
-        assert_eq!((first.check(), second.check()), (Ok(()), Ok(())), "the group waits for so long");
+        assert_eq!((first.check(), second.check()), (Ok(()), Ok(())), "the group has not missed it");
         clock.pass(16);
         let error = Overslept { slept: Duration::from_secs(16), longest: Duration::from_secs(15) };
         for _ in 0..2 {

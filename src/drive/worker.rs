@@ -8,7 +8,7 @@
 //! Absent: what a worker does (`intake`, `windows`, `rows`), threads.
 
 use super::clock::Clocks;
-use super::lease::Tenure;
+use super::lease::{Overslept, Tenure};
 use super::plan::Plan;
 use super::snapshots::Outcome;
 use super::transport::{Appending, Transport, Writer};
@@ -381,22 +381,36 @@ pub trait Worker {
             let now = Instant::now();
             if now >= next_tick {
                 next_tick = now + TICK;
+                self.ties().tenure.check()?; // to tick and to show is to commit, too
                 self.tick()?;
                 self.answer_some();
             }
             if now >= next_show {
                 next_show = now + SHOW;
+                self.ties().tenure.check()?;
                 self.show();
             }
             if is_idle {
                 self.ties().wake.sleep(next_tick);
             }
         }
-        if let Err(overslept) = self.ties().tenure.check() {
-            tracing::warn!(worker = self.ties().vigil.name(), "{overslept}");
-            return Ok(()); // what is in hand is not its own to finish
+        match self.end() {
+            Err(error) if error.is::<Overslept>() => {
+                tracing::warn!(worker = self.ties().vigil.name(), "{error}");
+                Ok(()) // what is in hand is not its own to finish
+            }
+            ended => ended,
         }
+    }
+
+    /// Shows what was done for the last time, and finishes what is in hand.
+    ///
+    /// # Errors
+    /// When it cannot, or the process has overslept.
+    fn end(&mut self) -> anyhow::Result<()> {
+        self.ties().tenure.check()?;
         self.show();
+        self.ties().tenure.check()?;
         self.finish()
     }
 }

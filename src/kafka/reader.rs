@@ -38,7 +38,13 @@ const STATISTICS_INTERVAL_MS: &str = "1000";
 /// How long a member may not poll before the group takes its partitions away: a log is scanned meanwhile.
 const POLL_INTERVAL_MAX_MS: &str = "1800000";
 /// How often a member tells its group that it is there; it hears of changes with the answer.
-const HEARTBEAT_INTERVAL_MS: &str = "1000";
+const HEARTBEAT_INTERVAL_MS: u64 = 1_000;
+/// The property that says so.
+const HEARTBEAT_INTERVAL: &str = "heartbeat.interval.ms";
+/// How much later than that a heartbeat may go out: librdkafka looks whether one is due once a second.
+const HEARTBEAT_LATE: Duration = Duration::from_secs(1);
+/// What may be slept at least, whatever is set: a process that is busy must not seem to have slept.
+const SLEEP_MAX_LEAST: Duration = Duration::from_secs(1);
 /// The property that says how long a group waits for a member.
 const SESSION_TIMEOUT: &str = "session.timeout.ms";
 /// After so long a silence a member's partitions go to others: a crash stalls them for as long.
@@ -148,7 +154,7 @@ impl KafkaReader {
         default(&mut config, "topic.metadata.refresh.interval.ms", METADATA_INTERVAL_MS);
         default(&mut config, "max.poll.interval.ms", POLL_INTERVAL_MAX_MS);
         default(&mut config, "queued.max.messages.kbytes", FETCHED_AHEAD_KBYTES);
-        default(&mut config, "heartbeat.interval.ms", HEARTBEAT_INTERVAL_MS);
+        default(&mut config, HEARTBEAT_INTERVAL, &HEARTBEAT_INTERVAL_MS.to_string());
         default(&mut config, SESSION_TIMEOUT, &SESSION_TIMEOUT_MS.to_string());
         let member = Member {
             topic: topic.to_owned(),
@@ -327,10 +333,12 @@ pub(super) fn count_partitions<C: ConsumerContext>(
     }
 }
 
-/// After so long a silence of a member its groups give its partitions to others, with these properties.
-pub(super) fn session_timeout(client: &ClientConfig) -> Duration {
-    let set = client.get(SESSION_TIMEOUT).and_then(|ms| ms.parse().ok());
-    Duration::from_millis(set.unwrap_or(SESSION_TIMEOUT_MS))
+/// For so long a process may sleep and be sure that its groups have not given its partitions to others, with these properties.
+/// They count from its last heartbeat, which may have gone out that long before it fell asleep.
+pub(super) fn sleep_max(client: &ClientConfig) -> Duration {
+    let of = |name, usual| Duration::from_millis(client.get(name).and_then(|ms| ms.parse().ok()).unwrap_or(usual));
+    let (session, heartbeat) = (of(SESSION_TIMEOUT, SESSION_TIMEOUT_MS), of(HEARTBEAT_INTERVAL, HEARTBEAT_INTERVAL_MS));
+    session.saturating_sub(heartbeat).saturating_sub(HEARTBEAT_LATE).max(SLEEP_MAX_LEAST)
 }
 
 /// Sets a property that is not set yet.
@@ -379,4 +387,25 @@ pub(super) fn watermarks<C: ConsumerContext>(
 
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_has_slept_since_just_before_a_heartbeat_was_due_has_not_outslept_its_groups() {
+        let slept = |session: Option<&str>, heartbeat: Option<&str>| {
+            let mut client = ClientConfig::new();
+            let set = [(SESSION_TIMEOUT, session), (HEARTBEAT_INTERVAL, heartbeat)];
+            for (name, value) in set.into_iter().filter_map(|(name, value)| Some((name, value?))) {
+                client.set(name, value);
+            }
+            sleep_max(&client).as_millis()
+        };
+        assert_eq!(slept(None, None), 13_000);
+        assert_eq!(slept(Some("6000"), None), 4_000);
+        assert_eq!(slept(Some("45000"), Some("3000")), 41_000);
+        assert_eq!(slept(Some("6000"), Some("9000")), 1_000, "groups would miss it all the time");
+    }
 }

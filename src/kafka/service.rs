@@ -4,7 +4,7 @@
 //! Invariants: a worker that panicked, or whose clients have failed, starts again in its place, on the path of every take-over, a bounded
 //! number of times; the others go on. One that cannot go on ends the run, the others finish first. A stop is over within [`STOP_MAX`].
 
-use super::reader::session_timeout;
+use super::reader::sleep_max;
 use super::transport::{KafkaTransport, Names};
 use crate::config::WorkersSettings;
 use crate::drive::{
@@ -97,7 +97,7 @@ impl Standby {
     pub fn start(self, plan: Plan, names: Names, vigil: Vigil) -> anyhow::Result<Service> {
         let Self { workers, metrics, health, view, questions, .. } = self;
         health.set_rows_partitions(plan.pairs_partitions);
-        let lease = Lease::new(Box::new(SystemSleepClock), session_timeout(&names.client));
+        let lease = Lease::new(Box::new(SystemSleepClock), sleep_max(&names.client));
         let (plan, names, clock) = (Arc::new(plan), Arc::new(names), Arc::new(SystemClocks::default()));
         let facts = usize::from(plan.feed.is_some());
         let kinds: [(&str, usize, Make); 4] = [

@@ -52,6 +52,8 @@ pub enum PartitionState {
     CatchingUp {
         /// Records still to read.
         records_left: u64,
+        /// Source partitions of which something is missing from the log: until it has been sent again, this does not become live.
+        gaps: usize,
     },
     /// Normal work.
     Live,

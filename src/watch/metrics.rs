@@ -14,7 +14,7 @@ mod tallies;
 
 pub use delay::{DELAY_EDGES_US, DelayTally};
 pub use facts::{FactsFollower, FactsTallies};
-pub use followers::{IntakeFollower, LagFollower, LogFollower, RowsFollower, WindowsFollower};
+pub use followers::{GapsFollower, IntakeFollower, LagFollower, LogFollower, RowsFollower, WindowsFollower};
 pub use snapshots::{GivenUp, PassedOver, SnapshotFollower};
 pub use tallies::{FATES, IntakeTallies, LogTallies, RowsTallies, WindowsTallies};
 

@@ -26,12 +26,12 @@ pub fn clock() -> Clock {
     Clock { wall_ms: now_ms(), monotonic_ms }
 }
 
-/// Where a stage stands, as health shows it.
+/// Where a stage stands, as health shows it. `gaps`: of how many source partitions something is missing.
 #[must_use]
-pub fn state(phase: &Phase, records_left: u64) -> PartitionState {
+pub fn state(phase: &Phase, records_left: u64, gaps: usize) -> PartitionState {
     match phase {
         Phase::Restoring => PartitionState::Restoring,
-        Phase::CatchingUp => PartitionState::CatchingUp { records_left },
+        Phase::CatchingUp => PartitionState::CatchingUp { records_left, gaps },
         Phase::Live => PartitionState::Live,
         Phase::Drained => PartitionState::Draining,
         Phase::Stopped => PartitionState::Stopped,

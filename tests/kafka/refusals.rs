@@ -87,7 +87,7 @@ fn a_gap_in_a_log_is_skipped_until_its_writer_closes_it_and_refused_when_nobody_
     let says = |what: &str| instance.log().contains(what).then_some(());
     kafka::wait_until("the gap is told", GONE_MAX, || says("starts at 205.0, next expected 200.0"));
     kafka::produce(&bootstrap, &topic, views(50));
-    kafka::wait_until("it is closed", GONE_MAX, || says("what was missing has been sent again"));
+    kafka::wait_until("it is closed", GONE_MAX, || says("what was missing from shop-0 has been sent again"));
     house.wait_rest(&mut [&mut instance]);
     assert_eq!(house.event_entries().sum(), 250);
 

@@ -427,6 +427,7 @@ impl<T: Transport> Worker for IntakeWorker<T> {
         let Some(mut stage) = self.stage.take() else { return Ok(()) };
         self.hands.writer.flush()?;
         self.rejects.flush();
+        self.hands.ties.tenure.check()?; // it may have slept while it waited for those
         self.committing = None;
         for source in &mut self.sources {
             for owned in source.owned.values_mut() {

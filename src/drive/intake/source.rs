@@ -289,7 +289,7 @@ impl<T: Transport> OwnedSource<T> {
             }
             let standing = match (stage.phase(), stage.work().is_behind(owned.input.0)) {
                 (Phase::CatchingUp, false) => PartitionState::Live,
-                (phase, _) => state(phase, left),
+                (phase, _) => state(phase, left, 0),
             };
             ties.desk.set(StageName::Intake, owned.number, standing);
         }

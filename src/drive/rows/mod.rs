@@ -400,9 +400,10 @@ impl<T: Transport> Worker for RowsWorker<T> {
             let left = self.reader.lag(partition, next, true);
             owned.follower.update(&rows_tallies(owned.stage.work(), &owned.delay));
             owned.lag.update(left, age_ms(left, owned.newest_ms, now));
-            owned.gaps.tell(Log::Pairs, partition, self.hands.plan.gap_wait_ms, owned.stage.work().gaps());
+            let gaps = owned.stage.work().gaps().count();
+            owned.gaps.tell(self.hands.plan.gap_wait_ms, owned.stage.work().gaps());
             self.saver.show(partition, next, now.monotonic_ms);
-            self.hands.ties.desk.set(StageName::Rows, partition, state(owned.stage.phase(), left));
+            self.hands.ties.desk.set(StageName::Rows, partition, state(owned.stage.phase(), left, gaps));
             offsets.push((partition, next));
         }
         self.reader.commit(&offsets, "", false);

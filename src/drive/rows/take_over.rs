@@ -220,7 +220,7 @@ impl<T: Transport> RowsWorker<T> {
             records = left,
             "reading the pairs log"
         );
-        desk.set(StageName::Rows, partition, PartitionState::CatchingUp { records_left: left });
+        desk.set(StageName::Rows, partition, PartitionState::CatchingUp { records_left: left, gaps: 0 });
         let (follower, lag) = (metrics.rows(partition), metrics.lag(StageName::Rows, &source));
         let view = ViewWriter::new(Arc::clone(&self.hands.ties.view));
         let stage = Stage::new(work, RowsInput::all(partitions));
@@ -235,7 +235,7 @@ impl<T: Transport> RowsWorker<T> {
             older,
             follower,
             lag,
-            gaps: Gaps::default(),
+            gaps: Gaps::new(Log::Pairs, partition, metrics),
         };
         let known = checkpoint.map(|checkpoint| Inherited::Checkpoint {
             output: partition.index(),

@@ -181,7 +181,7 @@ impl<T: Transport> WindowsWorker<T> {
             records = left,
             "reading the events log"
         );
-        desk.set(StageName::Windows, partition, PartitionState::CatchingUp { records_left: left });
+        desk.set(StageName::Windows, partition, PartitionState::CatchingUp { records_left: left, gaps: 0 });
         let owned = Owned {
             stage,
             catching_up: Some(Instant::now()),
@@ -189,7 +189,7 @@ impl<T: Transport> WindowsWorker<T> {
             follower: metrics.windows(partition),
             lag: metrics.lag(StageName::Windows, &source),
             muted: metrics.log(Log::Pairs.name()),
-            gaps: Gaps::default(),
+            gaps: Gaps::new(Log::Events, partition, metrics),
         };
         self.owned.insert(partition, owned);
         self.saver.meet(partition, &begun, left, self.hands.now());
@@ -332,10 +332,11 @@ impl<T: Transport> Worker for WindowsWorker<T> {
             let left = self.reader.lag(partition, next, true);
             owned.follower.update(&windows_tallies(owned.stage.work()));
             owned.lag.update(left, age_ms(left, owned.newest_ms, now));
-            owned.gaps.tell(Log::Events, partition, self.hands.plan.gap_wait_ms, owned.stage.work().gaps());
+            let gaps = owned.stage.work().gaps().count();
+            owned.gaps.tell(self.hands.plan.gap_wait_ms, owned.stage.work().gaps());
             self.saver.show(partition, next, now.monotonic_ms);
             owned.muted.update(&LogTallies { muted: owned.stage.work().appended().1, ..LogTallies::default() });
-            self.hands.ties.desk.set(StageName::Windows, partition, state(owned.stage.phase(), left));
+            self.hands.ties.desk.set(StageName::Windows, partition, state(owned.stage.phase(), left, gaps));
             offsets.push((partition, next));
         }
         self.reader.commit(&offsets, "", false);

@@ -33,18 +33,31 @@ fn setup() -> Setup {
     }
 }
 
-/// Appends a record in each turn, and when it finishes; before turn `sleeps_before` the process sleeps.
+/// When the process sleeps.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sleeps {
+    /// In the midst of this turn, which goes on to append.
+    InTurn(u64),
+    /// At the end of this turn.
+    BehindTurn(u64),
+    /// In this tick.
+    InTick(u64),
+}
+
+/// Appends a record in each turn, and when it finishes; commits when it ticks and shows.
 struct Busy {
     hands: Hands<MemoryTransport>,
     clock: Seconds,
     stop: Arc<AtomicBool>,
     turns: u64,
-    sleeps_in: Option<u64>,
+    ticks: u64,
+    commits: u64,
+    sleeps: Sleeps,
     stops_after: u64,
 }
 
 impl Busy {
-    fn new(log: &MemoryLog, sleeps_in: Option<u64>, stops_after: u64) -> Self {
+    fn new(log: &MemoryLog, sleeps: Sleeps, stops_after: u64) -> Self {
         let (clock, stop) = (Seconds::default(), Arc::<AtomicBool>::default());
         let lease = Lease::new(Box::new(clock.clone()), Duration::from_secs(15));
         let health = Arc::new(Health::new(1, HEARTBEAT_AGE_MAX));
@@ -63,7 +76,11 @@ impl Busy {
         };
         let plan = plan(setup(), &[], 0, log).unwrap();
         let hands = Hands::new(plan, ties, log.transport(0)).unwrap();
-        Self { hands, clock, stop, turns: 0, sleeps_in, stops_after }
+        Self { hands, clock, stop, turns: 0, ticks: 0, commits: 0, sleeps, stops_after }
+    }
+
+    fn sleep(&self) {
+        self.clock.0.fetch_add(16, Ordering::Relaxed);
     }
 
     fn append(&mut self) -> anyhow::Result<()> {
@@ -91,21 +108,28 @@ impl Worker for Busy {
         if self.turns == self.stops_after {
             self.stop.store(true, Ordering::Relaxed);
         }
-        if self.sleeps_in == Some(self.turns) {
-            self.clock.0.fetch_add(16, Ordering::Relaxed);
-            return self.append().map(|()| false); // in the midst of a turn
+        if self.sleeps == Sleeps::InTurn(self.turns) {
+            self.sleep();
+            self.append()?;
         }
-        if self.sleeps_in.is_none() && self.turns == self.stops_after {
-            self.clock.0.fetch_add(16, Ordering::Relaxed); // behind the last one
+        if self.sleeps == Sleeps::BehindTurn(self.turns) {
+            self.sleep();
         }
         Ok(false)
     }
 
     fn tick(&mut self) -> anyhow::Result<()> {
+        self.commits += 1;
+        self.ticks += 1;
+        if self.sleeps == Sleeps::InTick(self.ticks) {
+            self.sleep();
+        }
         Ok(())
     }
 
-    fn show(&mut self) {}
+    fn show(&mut self) {
+        self.commits += 1;
+    }
 
     fn asked(&self) -> Asked<'_> {
         Asked { assignment: 0, rejected: 0, windows: Vec::new(), rows: Vec::new(), rows_partitions: 1 }
@@ -123,7 +147,7 @@ fn appended(log: &MemoryLog) -> u64 {
 #[test]
 fn who_overslept_appends_nothing_more_and_ends_so_as_to_begin_again() {
     let log = MemoryLog::new(1, 1).keeping();
-    let mut busy = Busy::new(&log, Some(3), 9);
+    let mut busy = Busy::new(&log, Sleeps::InTurn(3), 9);
     let error = busy.run().unwrap_err();
     assert!(error.is::<Overslept>() && error.to_string().starts_with("the process slept for 16s"), "{error}");
     assert_eq!(appended(&log), 3);
@@ -131,9 +155,24 @@ fn who_overslept_appends_nothing_more_and_ends_so_as_to_begin_again() {
     assert_eq!(appended(&log), 3);
 }
 
+/// The first turn is followed by a tick and by showing.
+#[test]
+fn who_overslept_commits_nothing_more_wherever_in_the_loop_it_slept() {
+    for (sleeps, commits) in [(Sleeps::BehindTurn(1), 0), (Sleeps::InTick(1), 1)] {
+        let log = MemoryLog::new(1, 1).keeping();
+        let mut busy = Busy::new(&log, sleeps, 9);
+        assert!(busy.run().unwrap_err().is::<Overslept>());
+        assert_eq!((appended(&log), busy.commits), (1, commits));
+    }
+    let log = MemoryLog::new(1, 1).keeping();
+    let mut busy = Busy::new(&log, Sleeps::BehindTurn(9), 1);
+    busy.run().unwrap();
+    assert!(busy.commits >= 3, "who has not slept commits when it ticks, shows and ends: {}", busy.commits);
+}
+
 #[test]
 fn who_overslept_and_is_to_stop_stops_and_finishes_nothing() {
     let log = MemoryLog::new(1, 1).keeping();
-    Busy::new(&log, None, 4).run().unwrap();
+    Busy::new(&log, Sleeps::BehindTurn(4), 4).run().unwrap();
     assert_eq!(appended(&log), 4, "what is in hand is not its own to finish");
 }

@@ -69,6 +69,16 @@ fn why_not_ready(health: &Health, standings: &[Standing]) -> String {
     if behind > 0 {
         reasons.push(format!("{behind} of {} partitions are not live", standings.len()));
     }
+    for standing in standings {
+        // While something is left to read, what is missing may still come.
+        if let PartitionState::CatchingUp { records_left: 0, gaps: gaps @ 1.. } = standing.state {
+            let (stage, partition) = (standing.stage.name(), standing.partition.0);
+            reasons.push(format!(
+                "{stage}-{partition} has read all there is, but something is missing from {gaps} partitions of sources (a gap in \
+                 the log before it): it becomes live when their writers have sent it again"
+            ));
+        }
+    }
     for (source, standing) in health.waits().topics() {
         if !standing.unread.is_empty() {
             let (unread, all) = (standing.unread.len(), standing.partitions);
@@ -85,8 +95,11 @@ fn as_json(standing: &Standing) -> Value {
     let mut entry = json!({
         "stage": standing.stage.name(), "partition": standing.partition.0, "state": standing.state.name(),
     });
-    if let PartitionState::CatchingUp { records_left } = standing.state {
+    if let PartitionState::CatchingUp { records_left, gaps } = standing.state {
         entry["records_left"] = json!(records_left);
+        if gaps > 0 {
+            entry["gaps"] = json!(gaps);
+        }
     }
     entry
 }

@@ -346,7 +346,7 @@ fn a_worker_that_does_not_have_the_partition_after_all_says_not_here() {
 #[test]
 fn while_a_partition_replays_unknown_means_nothing() {
     let shop = Shop::open(1, Limits::default(), vec![knows]);
-    for state in [PartitionState::Restoring, PartitionState::CatchingUp { records_left: 5 }] {
+    for state in [PartitionState::Restoring, PartitionState::CatchingUp { records_left: 5, gaps: 0 }] {
         shop.health.set(StageName::Rows, Partition(0), state);
         let answer = shop.get("/v1/lists/main/bought-together/known");
         assert_eq!(answer.is_error(503, "not_ready")["partition"], 0);
@@ -363,7 +363,7 @@ fn readiness_follows_the_partitions() {
     let shop = Shop::open(2, Limits::default(), vec![knows]);
     shop.get("/readyz").is_error(503, "not_ready");
     shop.health.set(StageName::Windows, Partition(0), PartitionState::Live);
-    shop.health.set(StageName::Rows, Partition(1), PartitionState::CatchingUp { records_left: 12 });
+    shop.health.set(StageName::Rows, Partition(1), PartitionState::CatchingUp { records_left: 12, gaps: 0 });
     let waiting = shop.get("/readyz").is_error(503, "not_ready");
     let expected = serde_json::json!([{
         "stage": "rows", "partition": 1, "state": "catching_up", "records_left": 12,
@@ -374,6 +374,19 @@ fn readiness_follows_the_partitions() {
     assert_eq!((ready.status, &ready.json()["partitions"]), (200, &Value::from(2)));
     shop.health.set(StageName::Rows, Partition(1), PartitionState::Draining);
     assert_eq!(shop.get("/readyz").status, 503);
+}
+
+#[test]
+fn a_stage_that_has_read_all_and_lacks_something_says_so() {
+    let shop = Shop::simple();
+    let stand = |records_left, gaps| {
+        shop.health.set(StageName::Rows, Partition(0), PartitionState::CatchingUp { records_left, gaps });
+        let answer = shop.get("/readyz").is_error(503, "not_ready");
+        (answer["waiting"][0]["gaps"].clone(), answer["message"].to_string().contains("rows-0 has read all there is"))
+    };
+    assert_eq!(stand(0, 2), (Value::from(2), true));
+    assert_eq!(stand(7, 2), (Value::from(2), false), "it may still come");
+    assert_eq!(stand(0, 0), (Value::Null, false));
 }
 
 #[test]

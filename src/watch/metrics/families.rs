@@ -47,6 +47,7 @@ pub(super) struct LogFamilies {
     pub(super) blocks: IntCounterVec,
     pub(super) bytes: IntCounterVec,
     pub(super) muted: IntCounterVec,
+    pub(super) gaps: GaugeVec,
 }
 
 /// Read off [`Health`] when they are asked for: who waits may be too busy waiting to say so.
@@ -260,6 +261,12 @@ impl LogFamilies {
                 "samenloop_log_entries_muted_total",
                 "Entries not appended again after a restart, as the log held them already.",
                 &["log"],
+            )?,
+            gaps: all.gauge(
+                "samenloop_log_gaps",
+                "Source partitions of which something is missing from a partition of an internal log, though brokers had \
+                 acknowledged it: what lies behind is not counted until it has been sent again.",
+                &["log", "partition"],
             )?,
         })
     }

@@ -11,7 +11,7 @@ use crate::findings::Kind;
 use crate::list_key::ListName;
 use crate::position::{Partition, SourcePartition};
 use crate::relation::Relation;
-use crate::stage::{HITS_AT, HitTally};
+use crate::stage::{HITS_AT, HitTally, Log};
 use crate::watch::health::StageName;
 use prometheus::IntCounter;
 use std::collections::{BTreeMap, BTreeSet};
@@ -208,6 +208,12 @@ pub struct LogFollower {
     muted: Followed,
 }
 
+/// Shows what is missing from one partition of an internal log.
+pub struct GapsFollower {
+    labels: [String; 2],
+    gaps: Gauges,
+}
+
 /// Shows how far a stage is behind on one partition that it reads.
 pub struct LagFollower {
     labels: [String; 3],
@@ -294,6 +300,15 @@ impl Metrics {
         }
     }
 
+    /// A follower for what is missing from `partition` of `log`: nothing as yet.
+    #[must_use]
+    pub fn gaps(&self, log: Log, partition: Partition) -> GapsFollower {
+        let (labels, gaps) = ([log.name().to_owned(), partition.0.to_string()], Gauges::new(&self.log.gaps));
+        let mut follower = GapsFollower { labels, gaps };
+        follower.update(0);
+        follower
+    }
+
     /// A follower for how far `stage` is behind on `source`.
     #[must_use]
     pub fn lag(&self, stage: StageName, source: &SourcePartition) -> LagFollower {
@@ -377,6 +392,14 @@ impl LogFollower {
         self.blocks.set(tallies.blocks);
         self.bytes.set(tallies.bytes);
         self.muted.set(tallies.muted);
+    }
+}
+
+impl GapsFollower {
+    /// Shows that something is missing from `sources` partitions of sources.
+    pub fn update(&mut self, sources: usize) {
+        let labels = [self.labels[0].as_str(), &self.labels[1]];
+        self.gaps.set(&labels, sources as f64);
     }
 }
 

@@ -31,6 +31,7 @@ fn shown() -> (Metrics, String) {
         metrics.rows(Partition(2)),
         metrics.log("events"),
         metrics.lag(StageName::Intake, &SourcePartition::new("cl\"icks", 4)),
+        metrics.gaps(Log::Pairs, Partition(2)),
     );
     followers.0.update(&intake);
     followers.1.update(&windows);
