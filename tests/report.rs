@@ -146,3 +146,90 @@ fn records_of_lists_tell_what_they_show_and_an_earlier_report_what_has_changed()
         );
     }
 }
+
+#[test]
+fn lists_about_what_is_not_counted_cover_nothing() {
+    let folder = Folder::new();
+    let orders: Vec<String> = (0..40)
+        .map(|n| {
+            let [one, other] = if n % 2 == 0 { ["a", "b"] } else { ["c", "d"] };
+            let ts = 1_700_000_000_000_u64 + n * DAY_MS;
+            format!(
+                r#"{{"type":"order","user":"u{n}","ts":{ts},"order_id":"{n}","lines":[{{"item":"{one}"}},{{"item":"{other}"}}]}}"#
+            )
+        })
+        .collect();
+    let relations: Vec<String> =
+        (0..10).map(|n| format!(r#"{{"anchor":"n{n}","other":"a","kind":"accessory"}}"#)).collect();
+    let relations = folder.write("relations.jsonl", relations.join("\n"));
+    let settings = folder.write("shop.toml", format!("[facts.relations]\nfile = {relations:?}\n"));
+    let orders = folder.write("orders.jsonl", orders.join("\n"));
+    let page = folder.path("report.html");
+    let page = page.to_str().unwrap();
+    let ended = end(&mut samenloop(&["--config", &settings, "-q", "report", &orders, "--json", "-", "--html", page]));
+    let report: Value = serde_json::from_str(&ended.stdout).unwrap();
+    let bought = of_name(&report, "bought-together");
+    let figure = |name: &str| bought[name].as_u64();
+    assert_eq!([figure("anchors"), figure("covered"), figure("uncounted")], [Some(4), Some(4), Some(10)], "{bought}");
+    assert_eq!((figure("lists"), bought["lengths"].to_string()), (Some(14), "[0,14]".to_owned()));
+    let page = std::fs::read_to_string(page).unwrap();
+    assert!(page.contains("100.0 %") && !page.contains("350.0 %"), "{page}");
+}
+
+#[test]
+fn what_is_said_of_a_placement_is_not_taken_for_contradicted() {
+    let folder = Folder::new();
+    let (settings, orders) = files(&folder);
+    let verdict = |list: &str, ruling: &str, other: &str| {
+        format!(r#"{{"list":"{list}","anchor":"c","other":"{other}","ruling":"{ruling}"}}"#)
+    };
+    let verdicts = [
+        verdict("cart", "approve", "d"),
+        verdict("cart", "reject", "a"),
+        verdict("mail", "approve", "b"),
+        verdict("bought-together", "approve", "nothing"),
+    ];
+    folder.write("verdicts.jsonl", verdicts.join("\n"));
+    let on = "placements.cart.enabled=true";
+    let ended = end(&mut samenloop(&["--config", &settings, "-q", "report", &orders, "--set", on]));
+    let report: Value = serde_json::from_str(&ended.stdout).unwrap();
+    let told = |what: &str| {
+        let all = report[what].as_array().unwrap_or_else(|| panic!("{report}"));
+        let texts =
+            |one: &Value| ["ruling", "list", "other"].map(|name| one[name].as_str().unwrap().to_owned()).join(" ");
+        all.iter().map(texts).collect::<Vec<_>>()
+    };
+    assert_eq!(told("contradicted"), ["approve bought-together nothing"]);
+    assert_eq!(told("without_effect"), ["approve cart d", "approve mail b"]);
+}
+
+#[test]
+fn what_is_passed_over_is_said_and_so_is_a_shop_that_nobody_has_met() {
+    let folder = Folder::new();
+    let (settings, orders) = files(&folder);
+    let lists = folder.path("lists.jsonl");
+    let lists = lists.to_str().unwrap();
+    assert_eq!(end(&mut samenloop(&["--config", &settings, "-q", "replay", &orders, "--lists", lists])).code, Some(0));
+    let text = std::fs::read_to_string(lists).unwrap();
+    let own = text.lines().find(|line| line.contains("\"bought-together\"")).unwrap();
+    let unknown = own.replace("\"bought-together\"", "\"bought-later\"");
+    let elsewhere = own.replace("\"shop\":\"main\"", "\"shop\":\"nl\"");
+    std::fs::write(lists, format!("{text}{unknown}\n{elsewhere}\n{elsewhere}\n")).unwrap();
+    let missing = |arguments: &[&str]| {
+        let ended = end(&mut samenloop(&[&["-q", "report"], arguments].concat()));
+        let report: Value = serde_json::from_str(&ended.stdout).unwrap_or_else(|_| panic!("{}", ended.stderr));
+        report["missing"].as_array().unwrap().iter().map(|what| what.as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let says =
+        |missing: &[String], what: &str| assert!(missing.iter().any(|told| told.contains(what)), "{what}: {missing:?}");
+    let of_records = missing(&["--lists", lists, "--set", "lists.bought-together.enabled=false"]);
+    says(&of_records, "2 records of bought-together: the settings have it off");
+    says(&of_records, "1 record of bought-later: no list has this name");
+    says(&of_records, "2 records of other shops (nl)");
+    says(&of_records, "what is to be reviewed: ");
+    assert!(!of_records.iter().any(|told| told.contains("no record is of shop")), "{of_records:?}");
+    says(&missing(&["--lists", lists, "--shop", "typo"]), "no record is of shop typo");
+    let of_files = missing(&["--config", &settings, &orders, "--shop", "typo"]);
+    says(&of_files, "nothing is counted of shop typo: the files are of main");
+    assert!(!missing(&["--config", &settings, &orders]).iter().any(|told| told.contains("of shop")));
+}

@@ -25,6 +25,8 @@ pub(super) struct Report {
     pub catalogue: Option<CatalogueFigures>,
     /// Verdicts that counts speak against.
     pub contradicted: Option<Vec<Contradicted>>,
+    /// Verdicts that change nothing.
+    pub without_effect: Option<Vec<WithoutEffect>>,
     pub hits: Option<Vec<HitFigures>>,
     pub review: Option<ReviewFigures>,
     /// What has changed since an earlier report.
@@ -39,6 +41,10 @@ pub(super) struct ListFigures {
     pub anchors: Option<usize>,
     /// Those whose counts are all older than a half-life.
     pub stale_anchors: Option<usize>,
+    /// Those that have a list.
+    pub covered: Option<usize>,
+    /// Lists about other products: of what people or the catalogue say alone.
+    pub uncounted: Option<usize>,
     /// Lists that show anything.
     pub lists: usize,
     /// Those that are as long as the settings say.
@@ -60,7 +66,8 @@ pub(super) struct ListFigures {
 impl ListFigures {
     /// Share of anchors that have a list.
     pub(super) fn coverage(&self) -> Option<f64> {
-        self.anchors.filter(|&anchors| anchors > 0).map(|anchors| self.lists as f64 / anchors as f64)
+        let anchors = self.anchors.filter(|&anchors| anchors > 0)?;
+        self.covered.map(|covered| covered as f64 / anchors as f64)
     }
 }
 
@@ -100,6 +107,16 @@ pub(super) struct Contradicted {
     pub text: String,
 }
 
+/// A verdict that changes nothing.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct WithoutEffect {
+    pub ruling: String,
+    pub list: String,
+    pub anchor: String,
+    pub other: String,
+    pub text: String,
+}
+
 /// How often a list held what came next.
 #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct HitFigures {
@@ -116,6 +133,12 @@ pub(super) struct HitFigures {
 pub(super) struct ReviewFigures {
     pub total: usize,
     pub first: Vec<ReviewEntry>,
+    /// Of which partitions.
+    pub partitions: Vec<u32>,
+    /// Those of them whose lists have not all been looked at.
+    pub waiting: Vec<u32>,
+    /// How many partitions there are everywhere.
+    pub of: u32,
 }
 
 /// What has changed since an earlier report.
@@ -178,6 +201,16 @@ impl Report {
         );
         say(self.contradicted.is_none(), "verdicts that counts speak against: as before");
         say(self.hits.is_none(), "hit rate: ask a running instance (--url), which has tested its lists as events came");
+        say(
+            self.hits.as_ref().is_some_and(Vec::is_empty),
+            "hit rate: that instance has tested no list of this shop since it started",
+        );
+        say(self.review.is_none(), "what is to be reviewed: give files of events, or ask a running instance (--url)");
+    }
+
+    /// What is not here, for a reason of this report's own.
+    pub(super) fn miss(&mut self, what: String) {
+        self.missing.push(what);
     }
 }
 
@@ -190,7 +223,8 @@ mod tests {
         let figures = |list: &str, lists, score_mean| ListFigures {
             list: list.to_owned(),
             anchors: Some(10),
-            lists,
+            covered: Some(lists),
+            lists: lists + 7, // about others
             score_mean,
             ..ListFigures::default()
         };

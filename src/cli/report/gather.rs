@@ -1,6 +1,8 @@
 //! Where the figures come from: what lists show, and the counts and facts behind them.
 
-use super::figures::{CatalogueFigures, Contradicted, Exposure, ListFigures, Report, SCORE_BARS};
+use super::figures::{
+    CatalogueFigures, Contradicted, Exposure, ListFigures, Report, ReviewFigures, SCORE_BARS, WithoutEffect,
+};
 use crate::cli::UsageError;
 use crate::cli::exposure::Spread;
 use crate::facts::{Facts, Ruling, Stock, Verdict};
@@ -11,10 +13,10 @@ use crate::rank::{ExplainedCandidate, Place, Source};
 use crate::relation::Relation;
 use crate::rules::{CountingRules, DAY_MS, ListRules};
 use crate::serve::Asked;
-use crate::serve::review::to_review;
+use crate::serve::review::{ToReview, to_review};
 use crate::stage::RowsWork;
 use anyhow::Context as _;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
@@ -29,6 +31,11 @@ const STRONG_SUPPORT: u32 = 2;
 
 /// The product, its score, and where it comes from.
 type Entry = (String, f64, Source);
+
+/// Verdicts that change nothing that are told.
+const WITHOUT_EFFECT_TOLD: usize = 100;
+/// Names of other shops, and of lists, that are told of what is passed over.
+const NAMES_TOLD: usize = 5;
 
 /// What lists show.
 #[derive(Default)]
@@ -99,11 +106,68 @@ fn bar(score: f64) -> usize {
     (1..SCORE_BARS).take_while(|&bar| score >= bar as f64 * 10.0).count()
 }
 
+/// Records that are not told of, by why.
+#[derive(Default)]
+struct PassedOver {
+    own: usize,
+    off: BTreeMap<ListName, usize>,
+    unknown: BTreeMap<String, usize>,
+    elsewhere: BTreeMap<String, usize>,
+}
+
+impl PassedOver {
+    /// Whether a record is one of them, which is counted.
+    fn takes(&mut self, record: &ListRecord<'_>, rules: &[ListRules; ListName::COUNT], shop: &str) -> bool {
+        if *record.shop != *shop {
+            *self.elsewhere.entry(record.shop.to_string()).or_default() += 1;
+            return true;
+        }
+        self.own += 1;
+        match ListName::find(&record.list) {
+            None => *self.unknown.entry(record.list.to_string()).or_default() += 1,
+            Some(list) if !rules[list.index()].enabled => *self.off.entry(list).or_default() += 1,
+            Some(_) => return false,
+        }
+        true
+    }
+
+    fn say(&self, report: &mut Report) {
+        let records = |count: usize| if count == 1 { "1 record".to_owned() } else { format!("{count} records") };
+        for (list, &count) in &self.off {
+            let name = list.name();
+            report.miss(format!("{} of {name}: the settings have it off (lists, placements)", records(count)));
+        }
+        for (name, &count) in self.unknown.iter().take(NAMES_TOLD) {
+            report.miss(format!("{} of {name}: no list has this name", records(count)));
+        }
+        if self.unknown.len() > NAMES_TOLD {
+            let count = self.unknown.values().skip(NAMES_TOLD).sum();
+            report.miss(format!("{} of {} other names of no list", records(count), self.unknown.len() - NAMES_TOLD));
+        }
+        let shop = &report.shop;
+        let all = names(self.elsewhere.keys());
+        let none = (self.own == 0).then(|| format!("no record is of shop {shop}: --shop"));
+        let elsewhere: usize = self.elsewhere.values().sum();
+        let others =
+            (elsewhere > 0).then(|| format!("{} of other shops ({all}): --shop tells of one", records(elsewhere)));
+        none.into_iter().chain(others).for_each(|what| report.miss(what));
+    }
+}
+
+/// Some names, the first few of many.
+fn names<'n>(all: impl ExactSizeIterator<Item = &'n String>) -> String {
+    let more = all.len().saturating_sub(NAMES_TOLD);
+    let told: Vec<&str> = all.take(NAMES_TOLD).map(String::as_str).collect();
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    told.join(", ") + &more
+}
+
 /// Of records alone: JSON lines.
 pub(super) fn of_records(path: &Path, rules: &[ListRules; ListName::COUNT], report: &mut Report) -> anyhow::Result<()> {
     let place = |number: usize| UsageError(format!("--lists {}, line {number}", path.display()));
     let file = File::open(path).with_context(|| UsageError(format!("--lists {}", path.display())))?;
     let mut lists = Lists::of(&report.shop);
+    let mut passed = PassedOver::default();
     for (number, line) in (1..).zip(BufReader::new(file).lines()) {
         let line = line.with_context(|| place(number))?;
         if line.trim().is_empty() {
@@ -111,8 +175,11 @@ pub(super) fn of_records(path: &Path, rules: &[ListRules; ListName::COUNT], repo
         }
         let record: ListRecord<'_> =
             serde_json::from_str(&line).context("it is no record of a list").with_context(|| place(number))?;
-        lists.take(&record);
+        if !passed.takes(&record, rules, &report.shop) {
+            lists.take(&record);
+        }
     }
+    passed.say(report);
     let products: HashSet<&str> = lists
         .shown
         .iter()
@@ -141,8 +208,15 @@ pub(super) fn of_counts(
     let facts = asked.rows.iter().find_map(|(_, work)| work.facts());
     report.catalogue = facts.map(|facts| catalogue(facts, asked, &counted));
     report.contradicted = facts.map(|facts| contradicted(facts, asked, rules, &report.shop));
-    let review = to_review(asked, &report.shop, REVIEW_TOLD);
-    report.review = Some(super::figures::ReviewFigures { total: review.total, first: review.entries });
+    report.without_effect = facts.map(|facts| without_effect(facts, rules, &report.shop));
+    let ToReview { total, entries: first, partitions, .. } = to_review(asked, &report.shop, REVIEW_TOLD);
+    let (waiting, of) = (Vec::new(), asked.rows_partitions); // every list has been ranked
+    report.review = Some(ReviewFigures { total, first, partitions, waiting, of });
+    if counted.is_empty() {
+        let all = names(shops(asked).iter());
+        let others = if all.is_empty() { "no event counts".to_owned() } else { format!("the files are of {all}") };
+        report.miss(format!("nothing is counted of shop {}: {others}", report.shop));
+    }
     report.as_of_ms = report.as_of_ms.max(asked.rows.iter().map(|(_, work)| work.rows().now().0).max());
 }
 
@@ -163,10 +237,20 @@ fn counted(asked: &Asked<'_>, shop: &str) -> HashSet<u64> {
     all
 }
 
+/// The shops of which anything is counted.
+fn shops(asked: &Asked<'_>) -> BTreeSet<String> {
+    let of_work = |work: &RowsWork| {
+        let items = work.rows().items();
+        (0..items.shop_count()).map(|place| items.shop_name(items.shop_at(place)).to_owned()).collect::<Vec<_>>()
+    };
+    let all: BTreeSet<String> = asked.rows.iter().flat_map(|(_, work)| of_work(work)).collect();
+    all.into_iter().filter(|shop| !counted(asked, shop).is_empty()).collect()
+}
+
 /// What stands behind the lists of a name: products with counts, and why lists are short.
 fn behind(asked: &Asked<'_>, rules: &ListRules, half_life_ms: i64, lists: &Lists, figures: &mut ListFigures) {
     let Base::Row { relation, .. } = rules.list.base() else { return };
-    let (mut anchors, mut stale, mut nothing_more) = (0, 0, 0);
+    let (mut anchors, mut covered, mut stale, mut nothing_more) = (0, 0, 0, 0);
     let mut gates: BTreeMap<String, usize> = BTreeMap::new();
     for (_, work) in &asked.rows {
         let (rows, items) = (work.rows(), work.rows().items());
@@ -178,7 +262,9 @@ fn behind(asked: &Asked<'_>, rules: &ListRules, half_life_ms: i64, lists: &Lists
             let is_old = |day: u16| (now_day - i64::from(day)).saturating_mul(DAY_MS) > half_life_ms;
             stale += usize::from(newest.is_some_and(is_old));
             let name = items.name(anchor);
-            if lists.has(rules.list, name).is_some_and(|length| length >= rules.length) {
+            let shown = lists.has(rules.list, name);
+            covered += usize::from(shown.is_some());
+            if shown.is_some_and(|length| length >= rules.length) {
                 continue;
             }
             let failed = failed(work, rules.list, &lists.shop, name);
@@ -189,7 +275,8 @@ fn behind(asked: &Asked<'_>, rules: &ListRules, half_life_ms: i64, lists: &Lists
     if figures.lengths.is_empty() {
         figures.lengths.push(0);
     }
-    figures.lengths[0] = anchors.max(figures.lists) - figures.lists;
+    figures.lengths[0] = anchors - covered;
+    (figures.covered, figures.uncounted) = (Some(covered), Some(figures.lists.saturating_sub(covered)));
     (figures.anchors, figures.stale_anchors) = (Some(anchors), Some(stale));
     (figures.why_short, figures.nothing_more) = (Some(gates), Some(nothing_more));
 }
@@ -201,17 +288,7 @@ fn failed(work: &RowsWork, list: ListName, shop: &str, item: &str) -> Vec<&'stat
 }
 
 fn catalogue(facts: &Facts, asked: &Asked<'_>, counted: &HashSet<u64>) -> CatalogueFigures {
-    let anywhere: HashSet<u64> = {
-        let shops: HashSet<String> = asked
-            .rows
-            .iter()
-            .flat_map(|(_, work)| {
-                let items = work.rows().items();
-                (0..items.shop_count()).map(|place| items.shop_name(items.shop_at(place)).to_owned())
-            })
-            .collect();
-        shops.iter().flat_map(|shop| self::counted(asked, shop)).collect()
-    };
+    let anywhere: HashSet<u64> = shops(asked).iter().flat_map(|shop| self::counted(asked, shop)).collect();
     let (mut known, mut never_counted) = (0, 0);
     facts.for_each_sold(|item| {
         known += 1;
@@ -227,6 +304,43 @@ fn catalogue(facts: &Facts, asked: &Asked<'_>, counted: &HashSet<u64>) -> Catalo
     }
 }
 
+/// The verdicts of a shop on pairs, by anchor.
+fn said(facts: &Facts, shop: &str) -> Vec<(String, Verdict)> {
+    let mut said: Vec<(String, Verdict)> = Vec::new();
+    facts.for_each_anchor(|_, manual| {
+        if *manual.shop == *shop {
+            said.extend(manual.verdicts.iter().map(|verdict| (manual.item.to_string(), verdict.clone())));
+        }
+    });
+    said
+}
+
+/// Verdicts on a list that is off; and on a placement, which is put together of its parts, and heeds rejections only.
+fn without_effect(facts: &Facts, rules: &[ListRules; ListName::COUNT], shop: &str) -> Vec<WithoutEffect> {
+    let now_ms = facts.now_ms();
+    let told = |(anchor, verdict): (String, Verdict)| {
+        let list = verdict.list.filter(|list| verdict.counts_in(*list, now_ms))?;
+        let text = if list.is_placement() && !verdict.is_rejection() {
+            "a placement heeds rejections only: say it of the list that is a part of it"
+        } else if !rules[list.index()].enabled {
+            "the settings have the list off"
+        } else {
+            return None;
+        };
+        Some(WithoutEffect {
+            ruling: ruling(verdict.ruling).to_owned(),
+            list: list.name().to_owned(),
+            anchor,
+            other: verdict.other.to_string(),
+            text: text.to_owned(),
+        })
+    };
+    let mut found: Vec<_> = said(facts, shop).into_iter().filter_map(told).collect();
+    found.sort_by(|a, b| (&a.list, &a.anchor, &a.other).cmp(&(&b.list, &b.anchor, &b.other)));
+    found.truncate(WITHOUT_EFFECT_TOLD);
+    found
+}
+
 /// Verdicts on pairs that counts speak against: what is rejected and has strong evidence, what is approved or pinned and has none.
 fn contradicted(
     facts: &Facts,
@@ -234,17 +348,12 @@ fn contradicted(
     rules: &[ListRules; ListName::COUNT],
     shop: &str,
 ) -> Vec<Contradicted> {
-    let mut said: Vec<(String, Verdict)> = Vec::new();
-    facts.for_each_anchor(|_, manual| {
-        if *manual.shop == *shop {
-            said.extend(manual.verdicts.iter().map(|verdict| (manual.item.to_string(), verdict.clone())));
-        }
-    });
+    let said = said(facts, shop);
     let now_ms = facts.now_ms();
     let mut found: Vec<Contradicted> = Vec::new();
     for (anchor, verdict) in &said {
         let is_on =
-            |list: &ListName| rules[list.index()].enabled && !list.is_shop_wide() && verdict.counts_in(*list, now_ms);
+            |list: &ListName| rules[list.index()].enabled && list.is_of_row() && verdict.counts_in(*list, now_ms);
         let lists: Vec<ListName> = ListName::ALL.into_iter().filter(is_on).collect();
         let evidence = |&list: &ListName| {
             let candidates =
@@ -254,8 +363,8 @@ fn contradicted(
             Some((list, found))
         };
         let of_lists: Vec<(ListName, ExplainedCandidate)> = lists.iter().filter_map(evidence).collect();
-        let told = |ruling: &str, list: ListName, support, llr_root, text: &str| Contradicted {
-            ruling: ruling.to_owned(),
+        let told = |list: ListName, support, llr_root, text: &str| Contradicted {
+            ruling: ruling(verdict.ruling).to_owned(),
             list: list.name().to_owned(),
             anchor: anchor.clone(),
             other: verdict.other.to_string(),
@@ -271,21 +380,14 @@ fn contradicted(
                 };
                 let strongest = of_lists.iter().filter(is_strong).max_by(|a, b| a.1.llr_root.total_cmp(&b.1.llr_root));
                 found.extend(strongest.map(|(list, candidate)| {
-                    told(
-                        "reject",
-                        *list,
-                        candidate.support,
-                        candidate.llr_root,
-                        "rejected, but its evidence is strong by now",
-                    )
+                    told(*list, candidate.support, candidate.llr_root, "rejected, but its evidence is strong by now")
                 }));
             }
             Ruling::Approve | Ruling::Pin(_) => {
-                let ruling = if matches!(verdict.ruling, Ruling::Approve) { "approve" } else { "pin" };
                 let is_nothing = of_lists.is_empty() || of_lists.iter().all(|(_, candidate)| is_out(candidate));
                 if let (true, Some(&list)) = (is_nothing, lists.first()) {
                     let text = if of_lists.is_empty() { "nothing is counted of it" } else { "other gates keep it out" };
-                    found.push(told(ruling, list, 0, 0.0, text));
+                    found.push(told(list, 0, 0.0, text));
                 }
             }
             Ruling::Boost(_) => {}
@@ -296,6 +398,15 @@ fn contradicted(
     });
     found.truncate(CONTRADICTED_TOLD);
     found
+}
+
+fn ruling(ruling: Ruling) -> &'static str {
+    match ruling {
+        Ruling::Approve => "approve",
+        Ruling::Reject => "reject",
+        Ruling::Pin(_) => "pin",
+        Ruling::Boost(_) => "boost",
+    }
 }
 
 /// Whether it is shown nowhere, verdict or not.

@@ -13,6 +13,9 @@ use std::collections::BTreeMap;
 struct Page {
     total: usize,
     entries: Vec<ReviewEntry>,
+    partitions: Vec<u32>,
+    waiting: Vec<u32>,
+    of: u32,
 }
 
 /// Asks `instance`.
@@ -20,7 +23,17 @@ pub(super) fn ask(instance: &Instance, report: &mut Report) -> anyhow::Result<()
     report.hits = Some(hits(&instance.get("/metrics")?, &report.shop));
     let page = instance.get(&review_path(&report.shop, 0, REVIEW_TOLD))?;
     let page: Page = serde_json::from_str(&page).context("the answer is no queue: another version of samenloop?")?;
-    report.review = Some(ReviewFigures { total: page.total, first: page.entries });
+    let Page { total, entries: first, partitions, waiting, of } = page;
+    if partitions.len() < of as usize {
+        report.miss(format!(
+            "hit rate and review of {} of {of} partitions: ask the instances that have them too",
+            of as usize - partitions.len()
+        ));
+    }
+    if !waiting.is_empty() {
+        report.miss(format!("review of all lists of {} partitions: not all have been looked at yet", waiting.len()));
+    }
+    report.review = Some(ReviewFigures { total, first, partitions, waiting, of });
     Ok(())
 }
 

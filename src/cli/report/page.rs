@@ -39,6 +39,7 @@ pub(super) fn page(report: &Report) -> String {
     hits(&mut out, report);
     catalogue(&mut out, report);
     contradicted(&mut out, report);
+    without_effect(&mut out, report);
     review(&mut out, report);
     changes(&mut out, report);
     if !report.missing.is_empty() {
@@ -60,6 +61,7 @@ fn lists(out: &mut String, report: &Report) {
         "products",
         "lists",
         "coverage",
+        "of others",
         "full",
         "stale",
         "mean score",
@@ -75,6 +77,7 @@ fn lists(out: &mut String, report: &Report) {
             whole(figures.anchors),
             figures.lists.to_string(),
             share(figures.coverage()),
+            whole(figures.uncounted),
             share((figures.lists > 0).then(|| figures.full as f64 / figures.lists as f64)),
             whole(figures.stale_anchors),
             figures.score_mean.map_or("–".to_owned(), |mean| format!("{mean:.1}")),
@@ -161,6 +164,13 @@ fn contradicted(out: &mut String, report: &Report) {
         vec![one.ruling.clone(), one.list.clone(), one.anchor.clone(), one.other.clone(), evidence, one.text.clone()]
     });
     table(out, &["ruling", "list", "anchor", "other", "evidence", "why"], rows);
+}
+
+fn without_effect(out: &mut String, report: &Report) {
+    let Some(all) = report.without_effect.as_ref().filter(|all| !all.is_empty()) else { return };
+    out.push_str("<h2>Verdicts that change nothing</h2>");
+    let rows = all.iter().map(|one| [&one.ruling, &one.list, &one.anchor, &one.other, &one.text].map(String::clone));
+    table(out, &["ruling", "list", "anchor", "other", "why"], rows.map(Vec::from));
 }
 
 fn review(out: &mut String, report: &Report) {

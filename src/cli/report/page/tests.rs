@@ -3,7 +3,7 @@
 use super::*;
 use crate::cli::exposure::Spread;
 use crate::cli::report::figures::{
-    CatalogueFigures, Change, Changes, Contradicted, Exposure, HitFigures, ReviewFigures,
+    CatalogueFigures, Change, Changes, Contradicted, Exposure, HitFigures, ReviewFigures, WithoutEffect,
 };
 use crate::serve::review::{Reason, ReviewEntry};
 
@@ -31,6 +31,8 @@ fn evil_report() -> Report {
     let figures = ListFigures {
         list: evil(),
         anchors: Some(40),
+        covered: Some(30),
+        uncounted: Some(0),
         lists: 30,
         full: 15,
         lengths: vec![10, 15, 15],
@@ -49,6 +51,7 @@ fn evil_report() -> Report {
         llr_root: 6.0,
         text: evil(),
     };
+    let without_effect = WithoutEffect { ruling: evil(), list: evil(), anchor: evil(), other: evil(), text: evil() };
     Report {
         shop: evil(),
         sources: vec![evil()],
@@ -56,8 +59,9 @@ fn evil_report() -> Report {
         lists: vec![figures],
         catalogue: Some(CatalogueFigures { known: 9, never_counted: 3, counted: 8, sold_out: 2, not_sold: 1 }),
         contradicted: Some(vec![contradicted]),
+        without_effect: Some(vec![without_effect]),
         hits: Some(vec![HitFigures { list: evil(), tests: 7, shown: [0.1, 0.25, 0.5], counted: [0.0; 3] }]),
-        review: Some(ReviewFigures { total: 1, first: vec![entry] }),
+        review: Some(ReviewFigures { total: 1, first: vec![entry], partitions: vec![0], waiting: Vec::new(), of: 1 }),
         changes: Some(Changes {
             since_ms: 0,
             changes: vec![Change { list: evil(), figure: evil(), then: 0.1, now: 0.2 }],
