@@ -233,3 +233,40 @@ fn what_is_passed_over_is_said_and_so_is_a_shop_that_nobody_has_met() {
     says(&of_files, "nothing is counted of shop typo: the files are of main");
     assert!(!missing(&["--config", &settings, &orders]).iter().any(|told| told.contains("of shop")));
 }
+
+#[test]
+fn a_shorter_page_of_what_is_to_be_reviewed_is_the_beginning_of_a_longer_one() {
+    let folder = Folder::new();
+    let mut number = 0;
+    let mut order = |day: u64, items: [String; 2]| {
+        number += 1;
+        let (ts, [one, other]) = (1_700_000_000_000 + day * DAY_MS, items);
+        format!(
+            r#"{{"type":"order","user":"u{number}","ts":{ts},"order_id":"{number}","lines":[{{"item":"{one}"}},{{"item":"{other}"}}]}}"#
+        )
+    };
+    // All as much in need, and as often shown.
+    let mut lines: Vec<String> =
+        (0..150).map(|n| order(0, [format!("p{:02}", n % 30), format!("q{:02}", n % 30)])).collect();
+    lines.push(order(20, ["y".to_owned(), "z".to_owned()]));
+    let orders = folder.write("orders.jsonl", lines.join("\n"));
+    let page = |limit: &str| {
+        let ended = end(&mut samenloop(&[
+            "-q",
+            "review",
+            &orders,
+            "--json",
+            "--limit",
+            limit,
+            "--set",
+            "logs.pairs_partitions=3",
+        ]));
+        assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+        ended.stdout.lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let all = page("1000");
+    assert!(all.len() > 60, "{}", all.len());
+    for limit in [1, 7, 40] {
+        assert_eq!(page(&limit.to_string()), all[..limit], "{limit}");
+    }
+}

@@ -34,16 +34,32 @@ impl Instance {
 
     /// What it answers to a path.
     pub(super) fn get(&self, path: &str) -> anyhow::Result<String> {
+        match self.ask(path)? {
+            Ok(text) => Ok(text),
+            Err(Refusal { error, message }) => bail!("{}: {error}: {message}", self.url),
+        }
+    }
+
+    /// The same, or `None` where there is no such thing, which the instance says with this code.
+    pub(super) fn find(&self, path: &str, code: &str) -> anyhow::Result<Option<String>> {
+        match self.ask(path)? {
+            Ok(text) => Ok(Some(text)),
+            Err(Refusal { error, .. }) if error == code => Ok(None),
+            Err(Refusal { error, message }) => bail!("{}: {error}: {message}", self.url),
+        }
+    }
+
+    fn ask(&self, path: &str) -> anyhow::Result<Result<String, Refusal>> {
         let Self { url, agent } = self;
         let mut response = agent.get(format!("{url}{path}")).call().map_err(|error| explain(error, url))?;
         let status = response.status();
         let reader = response.body_mut().with_config().limit(ANSWER_BYTES_MAX);
         let text = reader.read_to_string().with_context(|| format!("{url}: the answer could not be read"))?;
         if status.is_success() {
-            return Ok(text);
+            return Ok(Ok(text));
         }
         match serde_json::from_str::<Refusal>(&text) {
-            Ok(Refusal { error, message }) => bail!("{url}: {error}: {message}"),
+            Ok(refusal) => Ok(Err(refusal)),
             Err(_) => bail!("{url}: answers with status {status}; is it samenloop?"),
         }
     }

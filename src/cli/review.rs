@@ -8,7 +8,7 @@ use super::{Outcome, Sets, output};
 use crate::config::Settings;
 use crate::event::SHOP_DEFAULT;
 use crate::serve::http::review_path;
-use crate::serve::review::{PAGE_MAX, REACH_MAX, ReviewEntry, to_review};
+use crate::serve::review::{PAGE_MAX, REACH_MAX, ReviewEntry, SHOPS_MAX, ToReview, to_review};
 use anyhow::Context as _;
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
@@ -63,6 +63,8 @@ struct Page {
     entries: Vec<ReviewEntry>,
     partitions: Vec<u32>,
     waiting: Vec<u32>,
+    /// Partitions that keep no queue of the shop.
+    without_queue: Vec<u32>,
     of: u32,
 }
 
@@ -75,8 +77,10 @@ pub(super) fn run(args: ReviewArgs, settings: Settings) -> anyhow::Result<Outcom
         pipeline.publish_all()?; // which looks at every list
         let asked = pipeline.asked();
         let found = to_review(&asked, &args.shop, args.limit);
-        let (partitions, of) = (found.partitions, asked.rows_partitions);
-        (Page { total: found.total, entries: found.entries, partitions, waiting: Vec::new(), of }, outcome)
+        anyhow::ensure!(found.is_met, "nothing of a shop {:?} is in these files", args.shop);
+        let of = asked.rows_partitions;
+        let ToReview { total, entries, partitions, without_queue, .. } = found;
+        (Page { total, entries, partitions, waiting: Vec::new(), without_queue, of }, outcome)
     };
     let mut out = output::stdout();
     if args.json {
@@ -89,6 +93,12 @@ pub(super) fn run(args: ReviewArgs, settings: Settings) -> anyhow::Result<Outcom
     out.flush()?;
     if page.partitions.len() < page.of as usize {
         tracing::info!(partitions = ?page.partitions, of = page.of, "other instances have the other partitions: ask them too");
+    }
+    if !page.without_queue.is_empty() {
+        tracing::warn!(
+            partitions = ?page.without_queue,
+            "they keep no queue of this shop, which is not among the first {SHOPS_MAX} that they met"
+        );
     }
     if !page.waiting.is_empty() {
         tracing::warn!(partitions = ?page.waiting, "not all of their lists have been looked at yet");

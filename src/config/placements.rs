@@ -1,6 +1,7 @@
 //! The settings of placements: which lists in which order fill how many places of a page or a mail.
 
 use super::check::Check;
+use super::problem::Layer;
 use super::raw::RawSettings;
 use super::units::{NamesText, Threshold};
 use crate::limits::LIST_ENTRIES_MAX;
@@ -168,9 +169,12 @@ impl Check<'_> {
                 self.refuse(&key(name), price, reason);
             }
         }
+        let is_set = self.layer(&key("length")) != Layer::Default;
+        let of_parts: usize = parts.iter().map(|part| usize::from(part.places)).sum();
+        let length = if is_set { raw.length } else { of_parts.clamp(*LENGTH.start(), *LENGTH.end()) };
         ListRules {
             enabled: raw.enabled,
-            length: self.within(&key("length"), raw.length, &LENGTH),
+            length: self.within(&key("length"), length, &LENGTH),
             reserve: self.within(&key("reserve"), raw.reserve, &RESERVE),
             shown: ShownRules { price_at_most: at_most, ..defaults.shown.clone() },
             kind: KindRules::Placement { parts: Parts::of(parts.iter().copied()), price_max: raw.price_max.0 },

@@ -164,6 +164,12 @@ impl Due {
         !self.ready.is_empty() || self.sweep.owed > 0 || has_cooled
     }
 
+    /// Whether lists are left of those that were all to be brought up.
+    #[must_use]
+    pub fn is_bringing_all_up(&self) -> bool {
+        self.sweep.of_all > 0
+    }
+
     /// How many lists are known.
     #[must_use]
     pub fn known(&self) -> usize {

@@ -3,7 +3,7 @@
 use super::asked::Asked;
 use super::counts::portion;
 use super::query::{Query, RowAnswer};
-use super::review::to_review;
+use super::review::to_review_and_looked_at;
 use crate::facts::{CountsAs, Facts};
 use crate::items::{fingerprint, spread};
 use crate::list_key::ListName;
@@ -19,7 +19,7 @@ pub const LOOK_LINES_MAX: usize = LINES_MAX;
 /// Candidates of a row that an answer holds; of a longer row the best ones. Rows have that many only where `row_max` is lifted.
 pub const CANDIDATES_MAX: usize = 1024;
 
-/// Neighbours of a row that are looked at for about what one candidate's text costs.
+/// Neighbours of a row, or entries of queues, that are looked at for about what one candidate's text costs.
 const NEIGHBOURS_A_LINE: usize = 8;
 
 /// One look of a worker at what it is asked. Whoever asks how often, what one costs is bounded; a worker looks at every tick of
@@ -48,8 +48,8 @@ impl Look {
             }
             Query::Review { reply, .. } if !reply.is_wanted() => 1,
             Query::Review { shop, count, reply } => {
-                let answer = to_review(asked, &shop, count);
-                let lines = 1 + answer.entries.len();
+                let (answer, looked_at) = to_review_and_looked_at(asked, &shop, count);
+                let lines = 1 + answer.entries.len() + looked_at / NEIGHBOURS_A_LINE;
                 reply.send(answer);
                 lines
             }

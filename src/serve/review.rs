@@ -6,7 +6,7 @@
 use super::asked::Asked;
 use crate::facts::Facts;
 use crate::items::{ItemId, Items, fingerprint};
-use crate::stage::{Doubt, Doubtful, REVIEW_MAX};
+use crate::stage::{Doubt, Doubtful, REVIEW_MAX, REVIEW_SHOPS_MAX, ReviewQueue, RowsWork};
 use serde::{Deserialize, Serialize};
 use std::cmp::{Ordering, Reverse};
 
@@ -16,6 +16,9 @@ pub const PAGE_DEFAULT: usize = 50;
 pub const PAGE_MAX: usize = 100;
 /// How far pages reach: what a partition keeps of a shop.
 pub const REACH_MAX: usize = REVIEW_MAX;
+
+/// So many shops, the first that a partition meets, have a queue there.
+pub const SHOPS_MAX: usize = REVIEW_SHOPS_MAX;
 
 /// A reason to look at an entry.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,8 +95,12 @@ impl Ord for Shown {
 pub struct ToReview {
     /// Whose lists were looked at: partitions, in their order.
     pub partitions: Vec<u32>,
-    /// Those of them whose lists are still silent.
+    /// Those of them whose lists have not all been looked at yet.
     pub waiting: Vec<u32>,
+    /// Those of them that keep no queue of the shop: they met [`SHOPS_MAX`] others first.
+    pub without_queue: Vec<u32>,
+    /// Whether any of them has met the shop.
+    pub is_met: bool,
     /// How many entries there are.
     pub total: usize,
     /// The first of them.
@@ -101,6 +108,16 @@ pub struct ToReview {
 }
 
 impl ToReview {
+    /// Whether there is a queue of the shop, in a word: `kept`, `partial` or `none`.
+    #[must_use]
+    pub fn queue(&self) -> &'static str {
+        match self.without_queue.len() {
+            0 => "kept",
+            all if all == self.partitions.len() => "none",
+            _ => "partial",
+        }
+    }
+
     /// Takes in what another one says, and keeps the first `count`.
     pub fn join(&mut self, other: Self, count: usize) {
         self.total += other.total;
@@ -108,6 +125,9 @@ impl ToReview {
         self.partitions.sort_unstable();
         self.waiting.extend(other.waiting);
         self.waiting.sort_unstable();
+        self.without_queue.extend(other.without_queue);
+        self.without_queue.sort_unstable();
+        self.is_met |= other.is_met;
         self.entries.extend(other.entries);
         self.entries.sort_by(|one, other| one.rank().cmp(&other.rank()));
         self.entries.truncate(count);
@@ -117,15 +137,47 @@ impl ToReview {
 /// The first `count` entries of a shop that a person should look at.
 #[must_use]
 pub fn to_review(asked: &Asked<'_>, shop: &str, count: usize) -> ToReview {
+    to_review_and_looked_at(asked, shop, count).0
+}
+
+/// The same, and how many entries were looked at for it. Texts are made only of those that are among the first.
+pub(super) fn to_review_and_looked_at(asked: &Asked<'_>, shop: &str, count: usize) -> (ToReview, usize) {
     let mut all = ToReview::default();
+    let mut found: Vec<(&Doubtful, &RowsWork)> = Vec::new();
     for (partition, work) in &asked.rows {
-        let (items, facts) = (work.rows().items(), work.facts());
         let (total, entries) = work.to_review(shop);
-        let entries = entries.take(count).map(|entry| told(shop, items, facts, entry)).collect();
-        let waiting = if work.is_silent() { vec![partition.0] } else { Vec::new() };
-        all.join(ToReview { partitions: vec![partition.0], waiting, total, entries }, count);
+        all.total += total;
+        all.partitions.push(partition.0);
+        all.waiting.extend(work.is_review_waiting().then_some(partition.0));
+        let queue = work.review_queue(shop);
+        all.without_queue.extend((queue == ReviewQueue::NotKept).then_some(partition.0));
+        all.is_met |= queue != ReviewQueue::Unmet;
+        // What stands as high as the last one may come before it: partitions order such by other names.
+        let mut last = None;
+        let first = entries.enumerate().take_while(|(place, entry)| {
+            let standing = (entry.doubts.need(), entry.shown_milli);
+            let is_first = *place < count;
+            if is_first {
+                last = Some(standing);
+            }
+            is_first || last == Some(standing)
+        });
+        found.extend(first.map(|(_, entry)| (entry, *work)));
     }
-    all
+    let rank = |(entry, work): &(&Doubtful, &RowsWork)| {
+        let items = work.rows().items();
+        let names = [entry.anchor, entry.other].map(|item| items.name(item).to_owned());
+        (Reverse(entry.doubts.need()), Reverse(entry.shown_milli), entry.list.name(), names)
+    };
+    let looked_at = found.len();
+    found.sort_by_cached_key(rank);
+    found.truncate(count);
+    let told = |(entry, work): &(&Doubtful, &RowsWork)| told(shop, work.rows().items(), work.facts(), entry);
+    all.entries = found.iter().map(told).collect();
+    all.partitions.sort_unstable();
+    all.waiting.sort_unstable();
+    all.without_queue.sort_unstable();
+    (all, looked_at)
 }
 
 fn told(shop: &str, items: &Items, facts: Option<&Facts>, entry: &Doubtful) -> ReviewEntry {

@@ -29,7 +29,7 @@ pub use kept::{Kept, Moment};
 pub use lag::SOURCE_WAIT_MAX_MS;
 pub use rows::{
     Clocked, Doubt, Doubtful, Doubts, HIT_SHOPS_MAX, HITS_AT, HitTally, Hits, Landed, LandedValue, REVIEW_MAX,
-    RowsRecord, RowsSetup, RowsTally, RowsWork,
+    REVIEW_SHOPS_MAX, ReviewQueue, RowsRecord, RowsSetup, RowsTally, RowsWork,
 };
 pub use windows::{WindowsTally, WindowsWork};
 

@@ -1,7 +1,7 @@
 //! The report as figures: what the JSON holds and the page shows.
 
 use crate::cli::exposure::Spread;
-use crate::serve::review::ReviewEntry;
+use crate::serve::review::{ReviewEntry, SHOPS_MAX};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -206,6 +206,15 @@ impl Report {
             "hit rate: that instance has tested no list of this shop since it started",
         );
         say(self.review.is_none(), "what is to be reviewed: give files of events, or ask a running instance (--url)");
+    }
+
+    /// So many of these partitions keep no queue of the shop.
+    pub(super) fn miss_queues(&mut self, without: usize, partitions: usize) {
+        if without > 0 {
+            self.miss(format!(
+                "review of {without} of {partitions} partitions: they keep no queue of a shop that is not among the first {SHOPS_MAX} that they met"
+            ));
+        }
     }
 
     /// What is not here, for a reason of this report's own.

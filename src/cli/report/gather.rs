@@ -209,7 +209,8 @@ pub(super) fn of_counts(
     report.catalogue = facts.map(|facts| catalogue(facts, asked, &counted));
     report.contradicted = facts.map(|facts| contradicted(facts, asked, rules, &report.shop));
     report.without_effect = facts.map(|facts| without_effect(facts, rules, &report.shop));
-    let ToReview { total, entries: first, partitions, .. } = to_review(asked, &report.shop, REVIEW_TOLD);
+    let ToReview { total, entries: first, partitions, without_queue, .. } = to_review(asked, &report.shop, REVIEW_TOLD);
+    report.miss_queues(without_queue.len(), partitions.len());
     let (waiting, of) = (Vec::new(), asked.rows_partitions); // every list has been ranked
     report.review = Some(ReviewFigures { total, first, partitions, waiting, of });
     if counted.is_empty() {

@@ -15,26 +15,35 @@ struct Page {
     entries: Vec<ReviewEntry>,
     partitions: Vec<u32>,
     waiting: Vec<u32>,
+    without_queue: Vec<u32>,
     of: u32,
 }
 
 /// Asks `instance`.
 pub(super) fn ask(instance: &Instance, report: &mut Report) -> anyhow::Result<()> {
     report.hits = Some(hits(&instance.get("/metrics")?, &report.shop));
-    let page = instance.get(&review_path(&report.shop, 0, REVIEW_TOLD))?;
+    let path = review_path(&report.shop, 0, REVIEW_TOLD);
+    let Some(page) = instance.find(&path, "no_such_shop")? else {
+        report.miss(format!("nothing of shop {} has come to the partitions of this instance", report.shop));
+        return Ok(());
+    };
     let page: Page = serde_json::from_str(&page).context("the answer is no queue: another version of samenloop?")?;
-    let Page { total, entries: first, partitions, waiting, of } = page;
+    take(page, report);
+    Ok(())
+}
+
+/// What a page tells, and what it cannot.
+fn take(page: Page, report: &mut Report) {
+    let Page { total, entries: first, partitions, waiting, without_queue, of } = page;
     if partitions.len() < of as usize {
-        report.miss(format!(
-            "hit rate and review of {} of {of} partitions: ask the instances that have them too",
-            of as usize - partitions.len()
-        ));
+        let left = of as usize - partitions.len();
+        report.miss(format!("hit rate and review of {left} of {of} partitions: ask the instances that have them too"));
     }
     if !waiting.is_empty() {
         report.miss(format!("review of all lists of {} partitions: not all have been looked at yet", waiting.len()));
     }
+    report.miss_queues(without_queue.len(), partitions.len());
     report.review = Some(ReviewFigures { total, first, partitions, waiting, of });
-    Ok(())
 }
 
 /// The hit rates of a shop, from metrics in Prometheus' text format.
@@ -104,6 +113,25 @@ fn labels_of(text: &str) -> BTreeMap<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_an_instance_does_not_have_is_said() {
+        let missing = |page: &str| {
+            let mut report = Report::new("main", 0);
+            take(serde_json::from_str(page).unwrap(), &mut report);
+            (report.missing, report.review.unwrap())
+        };
+        let whole = r#"{"total":0,"entries":[],"partitions":[0,1],"waiting":[],"without_queue":[],"of":2}"#;
+        assert_eq!(missing(whole).0, [""; 0]);
+        let part = r#"{"total":0,"entries":[],"partitions":[0,3],"waiting":[3],"without_queue":[0],"of":4}"#;
+        let (told, figures) = missing(part);
+        for (told, says) in
+            told.iter().zip(["of 2 of 4 partitions", "of 1 partitions: not all", "of 1 of 2 partitions: they keep"])
+        {
+            assert!(told.contains(says), "{says}: {told}");
+        }
+        assert_eq!((told.len(), figures.partitions, figures.waiting, figures.of), (3, vec![0, 3], vec![3], 4));
+    }
 
     #[test]
     fn hit_rates_are_those_of_the_shop_whatever_it_is_called() {

@@ -54,3 +54,19 @@ fn what_no_placement_can_be_made_of_is_refused_with_what_would_do() {
         assert!(message.contains(says), "{set:?}: {message}");
     }
 }
+
+#[test]
+fn a_placement_is_as_long_as_its_parts_where_nothing_else_is_set() {
+    let length = |set: &[(&'static str, &'static str)]| {
+        Settings::load(&flags(set)).unwrap().lists[ListName::find("cart").unwrap().index()].length
+    };
+    assert_eq!(length(&[]), 10);
+    assert_eq!(length(&[("placements.cart.parts", "bought-together 50")]), 50);
+    assert_eq!(length(&[("placements.cart.parts", "bought-together 2, viewed-together 1")]), 3);
+    assert_eq!(length(&[("placements.cart.parts", "bought-together 900, viewed-together 900")]), 1000, "at most");
+    let both = [("placements.cart.parts", "bought-together 6, viewed-together 6"), ("placements.cart.length", "6")];
+    assert_eq!(length(&both), 6, "the later parts fill what is left");
+    let by_file = Settings::load(&file("[placements.cart]\nparts = [\"bought-together 50\"]")).unwrap();
+    let printed = by_file.to_toml().unwrap();
+    assert_eq!(Settings::load(&file(&printed)).unwrap(), by_file);
+}

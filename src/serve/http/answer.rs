@@ -18,6 +18,8 @@ const RETRY_AFTER_SECONDS: u16 = 5;
 pub(super) enum Refusal {
     /// The item has never been met; of a variant, what it counts as.
     NoSuchItem { shop: String, item: String, counts_as: Option<String> },
+    /// The shop has never been met.
+    NoSuchShop { shop: String },
     /// The item has been met, but has no published list.
     NoList { shop: String, list: &'static str, item: String },
     /// No list has this name, or it is switched off here.
@@ -77,6 +79,7 @@ impl Refusal {
     pub(super) fn code(&self) -> (StatusCode, &'static str) {
         match self {
             Self::NoSuchItem { .. } => (StatusCode::NOT_FOUND, "no_such_item"),
+            Self::NoSuchShop { .. } => (StatusCode::NOT_FOUND, "no_such_shop"),
             Self::NoList { .. } => (StatusCode::NOT_FOUND, "no_list"),
             Self::NoSuchList { .. } => (StatusCode::NOT_FOUND, "no_such_list"),
             Self::NotHere { .. } => (StatusCode::MISDIRECTED_REQUEST, "not_here"),
@@ -111,6 +114,9 @@ impl Refusal {
             }
             Self::NoSuchItem { shop, item, counts_as: None } => {
                 format!("item {item:?} of shop {shop:?} has not been seen in any event that counts")
+            }
+            Self::NoSuchShop { shop } => {
+                format!("nothing of a shop {shop:?} has come to the partitions of this instance")
             }
             Self::NoList { shop, list, item } if !has_row(list) => {
                 format!("{list} of shop {shop:?} shows nothing about {item:?}: nothing is counted, or no such category has items")

@@ -4,7 +4,7 @@ use super::Shared;
 use super::answer::Refusal;
 use super::routes::in_time;
 use crate::event::SHOP_DEFAULT;
-use crate::serve::review::{PAGE_DEFAULT, PAGE_MAX, REACH_MAX};
+use crate::serve::review::{PAGE_DEFAULT, PAGE_MAX, REACH_MAX, SHOPS_MAX};
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
@@ -34,9 +34,14 @@ pub(super) async fn review(
     let limit = limit.unwrap_or(PAGE_DEFAULT);
     let count = from.checked_add(limit).filter(|&count| (1..=PAGE_MAX).contains(&limit) && count <= REACH_MAX);
     let mut answer = in_time(&shared, shared.state.queries.review(shop, count.ok_or_else(bad)?)).await?;
+    // While lists have not all been looked at, the shop may be still to come.
+    if !answer.is_met && answer.waiting.is_empty() && !answer.partitions.is_empty() {
+        return Err(Refusal::NoSuchShop { shop: shop.to_owned() });
+    }
     let entries = answer.entries.split_off(from.min(answer.entries.len()));
     let body = json!({
         "shop": shop, "from": from, "total": answer.total, "entries": entries,
+        "queue": answer.queue(), "without_queue": answer.without_queue, "shops_max": SHOPS_MAX,
         "partitions": answer.partitions, "waiting": answer.waiting, "of": shared.state.health.rows_partitions(),
     });
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(body)).into_response())

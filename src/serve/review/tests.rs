@@ -27,6 +27,8 @@ fn what_workers_say_is_in_one_order_whoever_answers_first() {
     let of = |partition, total, entries: &[ReviewEntry]| ToReview {
         partitions: vec![partition],
         waiting: if partition == 2 { vec![2] } else { Vec::new() },
+        without_queue: if partition == 1 { vec![1] } else { Vec::new() },
+        is_met: partition == 0,
         total,
         entries: entries.to_vec(),
     };
@@ -44,6 +46,7 @@ fn what_workers_say_is_in_one_order_whoever_answers_first() {
     let anchors: Vec<&str> = all.entries.iter().map(|entry| entry.anchor.as_str()).collect();
     assert_eq!(anchors, ["a", "c", "d", "b"], "need, then how often it is shown, then by name");
     assert_eq!((all.total, all.partitions.as_slice(), all.waiting.as_slice()), (33, &[0, 1, 2][..], &[2][..]));
+    assert_eq!((all.without_queue.as_slice(), all.queue(), all.is_met), (&[1][..], "partial", true));
     assert_eq!(joined([2, 1, 0], 4), all);
     assert_eq!(joined([1, 0, 2], 2).entries, all.entries[..2], "a shorter page is the beginning of a longer one");
 }

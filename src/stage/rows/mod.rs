@@ -27,7 +27,7 @@ mod totals;
 
 pub use hits::{HIT_SHOPS_MAX, HITS_AT, HitTally, Hits};
 pub use record::{Landed, LandedValue, RowsRecord};
-pub use review::{Doubt, Doubtful, Doubts, REVIEW_MAX};
+pub use review::{Doubt, Doubtful, Doubts, REVIEW_MAX, REVIEW_SHOPS_MAX, ReviewQueue};
 
 use super::checkpoints::{Checkpoints, refused};
 use super::effect::{Effects, Log, StageError};

@@ -35,6 +35,7 @@ impl RowsWork {
 
     /// Silence is over: every list is due once.
     pub(super) fn end_silence(&mut self) {
+        self.review.begin();
         self.due.sweep_all();
         self.begin_walk();
     }
@@ -85,6 +86,11 @@ impl RowsWork {
         if unready.is_some_and(|wide| wide.fills()) {
             return; // each list would go out twice
         }
+        self.rank_some(is_unready, effects);
+        self.note_reviewed();
+    }
+
+    fn rank_some(&mut self, is_unready: bool, effects: &mut dyn Effects) {
         let mut neighbours = 0;
         for _ in 0..RANKED_MAX {
             let Some(due) = self.due.pop(self.clock_ms) else { return };
@@ -185,7 +191,11 @@ impl RowsWork {
                 effects.publish(&self.publication(stamp, None));
             }
         }
-        (to < self.lists.len()).then_some(to)
+        let next = (to < self.lists.len()).then_some(to);
+        if next.is_none() {
+            self.review.end();
+        }
+        next
     }
 
     /// A record of the lists log: of a predecessor, of this owner, or of somebody who has been overtaken and does not know.

@@ -95,22 +95,49 @@ impl Queue {
     }
 }
 
+/// Whether a shop has a queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReviewQueue {
+    /// Nobody has met the shop.
+    Unmet,
+    /// It is one of the first [`REVIEW_SHOPS_MAX`].
+    Kept,
+    /// It came after them.
+    NotKept,
+}
+
 /// The queues.
 pub(super) struct Review {
     half_life_ms: [i64; Relation::COUNT],
     /// By shop.
     shops: Vec<Queue>,
+    /// Whether every list has been looked at since the last silence.
+    is_whole: bool,
 }
 
 impl Review {
     pub(super) fn new(counting: &CountingRules) -> Self {
-        Self { half_life_ms: Relation::ALL.map(|relation| counting.half_life(relation)), shops: Vec::new() }
+        Self {
+            half_life_ms: Relation::ALL.map(|relation| counting.half_life(relation)),
+            shops: Vec::new(),
+            is_whole: false,
+        }
     }
 
     pub(super) fn bytes(&self) -> usize {
         const ENTRY: usize = size_of::<Rank>() + size_of::<(ListNumber, Doubtful)>();
         const OF_LIST: usize = size_of::<(ListNumber, Vec<Rank>)>() + 4 * size_of::<Rank>();
         self.shops.iter().map(|queue| queue.entries.len() * ENTRY + queue.by_list.len() * OF_LIST).sum()
+    }
+
+    /// Silence is over: lists are looked at from now on.
+    pub(super) fn begin(&mut self) {
+        self.is_whole = false;
+    }
+
+    /// Every list has been looked at.
+    pub(super) fn end(&mut self) {
+        self.is_whole = true;
     }
 
     fn queue(&mut self, shop: ShopId) -> Option<&mut Queue> {
@@ -171,10 +198,27 @@ impl RowsWork {
         (queue.map_or(0, |queue| queue.entries.len()), entries)
     }
 
-    /// Whether lists are silent: what they would show has not been looked at yet.
+    /// Whether a shop has a queue here.
     #[must_use]
-    pub fn is_silent(&self) -> bool {
-        self.silence.is_on() || !self.are_facts_there()
+    pub fn review_queue(&self, shop: &str) -> ReviewQueue {
+        match self.rows.items().find_shop(shop) {
+            None => ReviewQueue::Unmet,
+            Some(shop) if shop.index() < REVIEW_SHOPS_MAX => ReviewQueue::Kept,
+            Some(_) => ReviewQueue::NotKept,
+        }
+    }
+
+    /// Whether some lists have not been looked at yet: they are silent, or wait for their first turn since.
+    #[must_use]
+    pub fn is_review_waiting(&self) -> bool {
+        self.silence.is_on() || !self.are_facts_there() || !self.review.is_whole
+    }
+
+    /// A step of ranking is over: whether that was the last of all lists.
+    pub(super) fn note_reviewed(&mut self) {
+        if !self.review.is_whole {
+            self.review.is_whole = !self.due.is_bringing_all_up() && !self.is_following_facts();
+        }
     }
 }
 

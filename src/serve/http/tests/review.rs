@@ -22,7 +22,14 @@ pub(super) fn known(shop: &str, count: usize) -> ToReview {
         score: 10.0,
         last_seen: "2026-01-01".to_owned(),
     };
-    ToReview { partitions: vec![0], waiting: Vec::new(), total, entries: (0..total.min(count)).map(entry).collect() }
+    ToReview {
+        partitions: vec![0],
+        without_queue: if shop == "late" { vec![0] } else { Vec::new() },
+        is_met: shop != "typo",
+        total,
+        entries: (0..total.min(count)).map(entry).collect(),
+        ..ToReview::default()
+    }
 }
 
 #[test]
@@ -59,6 +66,26 @@ fn pages_are_of_one_queue_and_bounded() {
     {
         shop.get(&format!("/v1/review{query}")).is_error(400, "bad_query");
     }
+}
+
+#[test]
+fn a_shop_without_a_queue_is_told_from_one_with_nothing_to_review_and_from_none() {
+    let shop = Shop::open(1, Limits::default(), vec![knows]);
+    let queue = |name: &str| {
+        let json = shop.get(&format!("/v1/review?shop={name}")).json();
+        (json["queue"].to_string(), json["without_queue"].to_string(), json["shops_max"].to_string())
+    };
+    let expected = |queue: &str, without: &str| (format!("{queue:?}"), without.to_owned(), "64".to_owned());
+    assert_eq!((queue("other"), queue("late")), (expected("kept", "[]"), expected("none", "[0]")));
+    shop.get("/v1/review?shop=typo").is_error(404, "no_such_shop");
+    // Who has not looked at everything cannot say so.
+    let waiting: Vec<fn(Query)> = vec![|query| match query {
+        Query::Review { reply, .. } => {
+            reply.send(ToReview { partitions: vec![0], waiting: vec![0], ..ToReview::default() })
+        }
+        other => panic!("{other:?}"),
+    }];
+    assert_eq!(Shop::open(1, Limits::default(), waiting).get("/v1/review?shop=typo").status, 200);
 }
 
 #[test]

@@ -4,7 +4,7 @@
 //! they were. What follows from that, and no more, is said here.
 
 use crate::event::EventTime;
-use crate::facts::{CategoryId, Facts, ItemFacts};
+use crate::facts::{CategoryId, Facts, ItemFacts, Verdict};
 use crate::items::{ItemId, Items};
 use crate::rank::{Entry, Source};
 use crate::rules::DAY_MS;
@@ -161,8 +161,8 @@ impl<'a> Looked<'a> {
         }
         if let Some(facts) = self.facts {
             let (anchor, other) = (self.anchor, self.items.fingerprint(entry.item));
-            doubts.add(Doubt::RejectedElsewhere, facts.rejections(other) > 0);
-            doubts.add(Doubt::RejectedTurned, is_rejected_from(facts, other, anchor));
+            doubts.add(Doubt::RejectedElsewhere, is_rejected_by_others(facts, other, anchor));
+            doubts.add(Doubt::RejectedTurned, is_rejected_turned(facts, other, anchor));
             if is_top || doubts != Doubts::default() {
                 doubts.add(Doubt::FarApart, are_far_apart(facts, &facts.of(anchor), &facts.of(other)));
             }
@@ -171,13 +171,21 @@ impl<'a> Looked<'a> {
     }
 }
 
-/// Whether people took `other` out of lists of `anchor`.
-fn is_rejected_from(facts: &Facts, anchor: u64, other: u64) -> bool {
-    if facts.rejections(other) == 0 {
-        return false; // which is so of nearly all
-    }
-    let manual = facts.manual(anchor);
-    manual.is_some_and(|manual| manual.verdicts.iter().any(|known| known.is_rejection() && known.fingerprint == other))
+/// Whether people took `other` out of lists of another anchor than `anchor`.
+fn is_rejected_by_others(facts: &Facts, other: u64, anchor: u64) -> bool {
+    let all = facts.rejections(other);
+    all > 0 && usize::try_from(all).unwrap_or(usize::MAX) > rejections_from(facts, other, anchor)
+}
+
+/// Whether people took `anchor` out of lists of `other`.
+fn is_rejected_turned(facts: &Facts, other: u64, anchor: u64) -> bool {
+    facts.rejections(anchor) > 0 && rejections_from(facts, anchor, other) > 0 // of nearly all there is none
+}
+
+/// How many verdicts take `other` out of lists of `anchor`: one of each list.
+fn rejections_from(facts: &Facts, other: u64, anchor: u64) -> usize {
+    let is_of = |verdict: &&Verdict| verdict.is_rejection() && verdict.fingerprint == other;
+    facts.manual(anchor).map_or(0, |manual| manual.verdicts.iter().filter(is_of).count())
 }
 
 /// Whether their ways of categories have nothing in common.

@@ -3,7 +3,7 @@
 use super::*;
 use crate::facts::{Catalogue, Ruling, Verdict, VerdictKey};
 use crate::rules::DAY_MS;
-use crate::stage::rows::review::{Doubt, Doubtful, REVIEW_MAX};
+use crate::stage::rows::review::{Doubt, Doubtful, REVIEW_MAX, REVIEW_SHOPS_MAX, ReviewQueue};
 
 fn live(facts: Option<&Arc<Facts>>) -> Bench {
     facts.iter().for_each(|facts| facts.come_to(WALL_MS));
@@ -32,12 +32,16 @@ fn say(facts: &Facts, anchor: &str, other: &str, ruling: Option<Ruling>) {
 
 /// Counts of one time: each pair so often.
 fn counted(bench: &mut Bench, day: i64, pairs: &[(&str, &str, usize)]) {
+    counted_in(bench, "main", day, pairs);
+}
+
+fn counted_in(bench: &mut Bench, shop: &str, day: i64, pairs: &[(&str, &str, usize)]) {
     let mut writer = PairsWriter::default();
     let (source, from) = (SourcePartition::new("events", 0), bench.written);
     let time = EventTime((EVENT_MS / DAY_MS + day) * DAY_MS + DAY_MS / 2);
     let (highest, span) = (Some(time), Span { from, to: from });
     writer.open(SectionHead { source, span, highest, lag: Lag::Live, arrived_ms: None, checksum: None });
-    let shop = bench.items.shop("main");
+    let shop = bench.items.shop(shop);
     let relation = Relation::ViewedTogether;
     let mut push = |bench: &mut Bench, change: Change<'_>| {
         writer.push(bench.written, &Delta::counted(time, change), &bench.items);
@@ -145,6 +149,26 @@ fn what_was_rejected_elsewhere_and_what_is_far_apart_comes_first() {
 }
 
 #[test]
+fn what_the_same_anchor_does_without_in_another_list_is_not_rejected_elsewhere() {
+    let facts = complete();
+    let mut bench = live(Some(&facts));
+    let said = |anchor: &str, list: &str, ruling: Option<Ruling>| {
+        let (who, why, other) = (Box::from(""), Box::from(""), Box::from(""));
+        let list = ListName::find(list);
+        let verdict =
+            ruling.map(|ruling| Verdict { list, other, fingerprint: 0, ruling, who, when_ms: 1, why, until_ms: None });
+        facts.set_verdict("main", VerdictKey { list, anchor: Some(anchor), other: "b" }, verdict).unwrap();
+    };
+    said("a", "also-bought", Some(Ruling::Reject));
+    said("a", "bought-together", Some(Ruling::Reject));
+    counted(&mut bench, 0, &[("a", "b", 40), ("a", "c", 40)]);
+    assert_eq!(doubts(&bench, "a", "b"), [""; 0]);
+    said("z", "also-bought", Some(Ruling::Reject));
+    counted(&mut bench, 0, &[("a", "b", 1)]);
+    assert_eq!(doubts(&bench, "a", "b"), ["rejected_elsewhere"]);
+}
+
+#[test]
 fn the_queue_keeps_what_is_most_in_need_and_most_shown_and_no_more() {
     let mut bench = live(None);
     let names: Vec<(String, String)> = (0..REVIEW_MAX + 200).map(|n| (format!("a{n}"), format!("b{n}"))).collect();
@@ -167,4 +191,47 @@ fn the_queue_keeps_what_is_most_in_need_and_most_shown_and_no_more() {
     bench.pass(2_000);
     let left = REVIEW_MAX + 200 - REVIEW_MAX / 2;
     assert_eq!(bench.stage.work().to_review("main").0, left);
+}
+
+#[test]
+fn a_shop_beyond_the_last_that_has_a_queue_is_told_from_one_that_nobody_has_met() {
+    let mut bench = live(None);
+    for number in 0..=REVIEW_SHOPS_MAX {
+        counted_in(&mut bench, &format!("s{number}"), 0, &[("a", "b", 2), ("a", "all", 20)]);
+    }
+    let of = |shop: usize| {
+        let name = format!("s{shop}");
+        (bench.stage.work().review_queue(&name), bench.stage.work().to_review(&name).0 > 0)
+    };
+    assert_eq!(of(REVIEW_SHOPS_MAX - 1), (ReviewQueue::Kept, true));
+    assert_eq!(of(REVIEW_SHOPS_MAX), (ReviewQueue::NotKept, false));
+    assert_eq!(bench.stage.work().review_queue("typo"), ReviewQueue::Unmet);
+}
+
+#[test]
+fn the_queue_waits_until_every_list_has_had_its_turn() {
+    let mut lists = ListRules::defaults();
+    for exposure_max in [None, Some(0.5)] {
+        lists.iter_mut().for_each(|rules| rules.exposure_max = exposure_max);
+        let mut bench = Bench::by_setup(0, 1, &RowsSetup { lists: lists.clone(), ..setup() });
+        bench.open(0, 3, 0).unwrap();
+        bench.write_opening();
+        with_contexts(&mut bench);
+        let of_step = 3 * RANKED_MAX;
+        bench.many_views(of_step / 2);
+        assert_eq!(*bench.stage.phase(), Phase::Live);
+        let waits = |bench: &Bench| bench.stage.work().is_review_waiting();
+        assert!(waits(&bench), "nothing has been ranked");
+        bench.tell(Fact::Clock(Clock::at(WALL_MS))).unwrap();
+        let mut steps = 1;
+        while bench.stage.is_busy() && waits(&bench) {
+            bench.tell(Fact::Continue).unwrap();
+            steps += 1;
+        }
+        let ranked: u64 = bench.stage.work().tally().ranked.iter().sum();
+        assert!((3..20).contains(&steps) && ranked >= of_step as u64, "{steps} steps, {ranked} ranked");
+        assert!(!waits(&bench));
+        bench.tell(Fact::Rest).unwrap();
+        assert!(!waits(&bench), "a later sweep finds a queue that is whole");
+    }
 }
