@@ -32,7 +32,7 @@ mod explain_facts;
 pub use beside::Beside;
 pub use day::Day;
 pub use explain::{ExplainedCandidate, ExplainedVerdict, Explanation, Place, explain, explain_beside};
-pub use exposure::{Asking, LEADERS_MAX, Levels};
+pub use exposure::{Acceptance, Asking, LEADERS_MAX, Levels};
 pub use fill::second;
 pub use gate::Gate;
 pub use label::{LABEL_BITS, Label, Said, Source};

@@ -44,7 +44,7 @@ use crate::rules::{CountingRules, ListRules, PublishRules};
 use crate::wire::{Anew, DeltaScratch, PAIRS_SOURCE, TotalsWriter, Translation};
 use exposure::Exposure;
 use placements::Placements;
-use shop_wide::ShopWide;
+use shop_wide::{Looking, ShopWide};
 use shown::Shown;
 use silence::Silence;
 use std::sync::Arc;
@@ -114,6 +114,7 @@ pub struct RowsWork {
     shop_wide: Option<Box<ShopWide>>,
     placements: Placements,
     exposure: Exposure,
+    looking: Looking,
     lists: Lists,
     due: Due,
     publisher: Publisher,
@@ -186,6 +187,7 @@ impl RowsWork {
             shop_wide: ShopWide::new(lists),
             placements: Placements::of(lists),
             exposure: Exposure::of(lists),
+            looking: Looking::Idle,
             lists: Lists::default(),
             due: Due::new(publish),
             publisher: Publisher::new(publish.min_score_step_milli).keeping_reserve(facts.is_some()),

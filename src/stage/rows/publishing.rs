@@ -78,9 +78,6 @@ impl RowsWork {
 
     fn publish_step(&mut self, effects: &mut dyn Effects) {
         self.walk_step();
-        if self.exposure.is_unready() {
-            return;
-        }
         let unready = self.shop_wide.as_ref().filter(|wide| !wide.is_ready());
         let is_unready = unready.is_some();
         if unready.is_some_and(|wide| wide.fills()) {
@@ -94,8 +91,9 @@ impl RowsWork {
         let mut neighbours = 0;
         for _ in 0..RANKED_MAX {
             let Some(due) = self.due.pop(self.clock_ms) else { return };
-            if is_unready && self.lists.key(due.list).list.is_shop_wide() {
-                continue; // the end of the walk brings it up
+            let name = self.lists.key(due.list).list;
+            if (is_unready && name.is_shop_wide()) || self.exposure.is_unready(name) {
+                continue; // the end of the walk, or of the round, brings it up
             }
             neighbours += self.rank(due.list);
             self.offer(due.list, due.since_ms, effects);

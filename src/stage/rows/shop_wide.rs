@@ -40,6 +40,17 @@ struct Place {
     next: Best,
 }
 
+/// Whether everything is being looked at.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Looking {
+    /// No, or nothing has been looked at yet.
+    #[default]
+    Idle,
+    Once,
+    /// Something has happened meanwhile.
+    AndOnceMore,
+}
+
 /// All of them, of one partition.
 pub(super) struct ShopWide {
     rankers: Vec<ShopRanker>,
@@ -194,8 +205,13 @@ impl RowsWork {
         self.shop_wide.as_ref().is_some_and(|wide| wide.is_walking()) || self.exposure.is_in_a_round()
     }
 
-    /// Everything is to be looked at.
+    /// Everything is to be looked at: once more, where that goes on, for who began anew whenever something happens might never come to
+    /// the end.
     pub(super) fn begin_walk(&mut self) {
+        if self.looking != Looking::Idle {
+            self.looking = Looking::AndOnceMore;
+            return;
+        }
         self.begin_round();
         if let Some(wide) = &mut self.shop_wide {
             wide.walk = Some(0);
@@ -205,14 +221,24 @@ impl RowsWork {
         }
     }
 
-    /// A step of the walk, if one goes on or its time has come.
+    /// A step of looking at everything, if that goes on or its time has come: first all items, then who leads lists.
     pub(super) fn walk_step(&mut self) {
         if self.shop_wide.as_ref().is_some_and(|wide| !wide.is_walking() && self.clock_ms >= wide.next_walk_ms) {
             self.begin_walk();
         }
-        if self.shop_wide.as_ref().is_none_or(|wide| !wide.is_walking()) {
-            return self.round_step();
+        if self.shop_wide.as_ref().is_some_and(|wide| wide.is_walking()) {
+            self.items_step();
+        } else {
+            self.round_step();
         }
+        if self.is_walking() {
+            self.looking = self.looking.max(Looking::Once);
+        } else if std::mem::take(&mut self.looking) == Looking::AndOnceMore {
+            self.begin_walk();
+        }
+    }
+
+    fn items_step(&mut self) {
         let Some(mut wide) = self.shop_wide.take() else { return };
         if let Some(from) = wide.walk {
             let to = from.saturating_add(WALKED_MAX).min(self.rows.items().len());

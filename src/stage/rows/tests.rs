@@ -1,5 +1,6 @@
 //! One partition of rows, told facts by hand: what a driver, a log and other owners may do to it.
 
+mod exposure;
 mod facts;
 mod hits;
 mod review;
