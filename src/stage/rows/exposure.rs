@@ -84,6 +84,11 @@ impl Exposure {
         !self.is_ready && (self.share(list).is_some() || self.shown_in.contains(&list))
     }
 
+    /// Whether there are such lists.
+    pub(super) fn is_any_unready(&self) -> bool {
+        !self.is_ready && !self.shares.is_empty()
+    }
+
     pub(super) fn bytes(&self) -> usize {
         let of_all = |levels: &HashMap<Of, Levels>| levels.values().map(Levels::bytes).sum::<usize>();
         let deciding = match &self.round {

@@ -217,7 +217,8 @@ impl RowsWork {
     /// A step of ranking is over: whether that was the last of all lists.
     pub(super) fn note_reviewed(&mut self) {
         if !self.review.is_whole {
-            self.review.is_whole = !self.due.is_bringing_all_up() && !self.is_following_facts();
+            let is_waiting = self.due.is_bringing_all_up() || self.exposure.is_any_unready();
+            self.review.is_whole = !is_waiting && !self.is_following_facts();
         }
     }
 }
