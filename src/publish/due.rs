@@ -157,6 +157,15 @@ impl Due {
         None
     }
 
+    /// The list that [`Due::pop`] gave last has not been ranked: it rests, and may be brought up at once.
+    pub fn pass_over(&mut self) {
+        if self.min_interval_ms > 0
+            && let Some((_, number)) = self.cooling.pop_back()
+        {
+            self.rest(number);
+        }
+    }
+
     /// Whether a list may be ranked at once, or looking for one goes on.
     #[must_use]
     pub fn is_busy(&self) -> bool {

@@ -272,3 +272,19 @@ proptest! {
         prop_assert_eq!(rest, naive.dirty.len(), "no change is forgotten");
     }
 }
+
+#[test]
+fn a_list_that_was_passed_over_comes_at_once_when_all_are_brought_up() {
+    for interval_ms in [0, 1000] {
+        let mut queue = due(interval_ms, NO_SWEEP);
+        queue.mark(ListNumber(0), 0, 0);
+        queue.mark(ListNumber(1), 0, 0);
+        assert_eq!(queue.pop(0), list(0, Some(0)));
+        assert_eq!(queue.pop(0), list(1, Some(0)));
+        queue.pass_over();
+        assert_eq!(queue.pop(0), None, "it waits for nothing");
+        queue.sweep_all();
+        let first = queue.pop(0);
+        assert_eq!(first, list(if interval_ms == 0 { 0 } else { 1 }, None), "the other one was ranked");
+    }
+}

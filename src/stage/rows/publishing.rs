@@ -93,6 +93,7 @@ impl RowsWork {
             let Some(due) = self.due.pop(self.clock_ms) else { return };
             let name = self.lists.key(due.list).list;
             if (is_unready && name.is_shop_wide()) || self.exposure.is_unready(name) {
+                self.due.pass_over();
                 continue; // the end of the walk, or of the round, brings it up
             }
             neighbours += self.rank(due.list);
