@@ -45,7 +45,7 @@ MUTANTS = [
             "a later opening mark sets the ledger back",
         ),
         ("gap-closed-early", "missing.until > line.next", "missing.found > line.next", "a gap is forgotten before all that was skipped has come again"),
-        ("gap-end", "missing.until = missing.until.max(span.to);", "", "of what is skipped only the first section is waited for"),
+        ("gap-end", "(missing.until, missing.until_at) = (span.to, at);", "", "of what is skipped only the first section is waited for"),
         (
             "ledger-overlap",
             "Ok(Verdict::Apply { from: line.next })",
@@ -415,7 +415,12 @@ MUTANTS = [
     *of(
         "src/drive/worker.rs",
         ("lease-append", "self.ties.tenure.check()?;", "", "who overslept appends"),
-        ("lease-finish", "if let Err(overslept) = self.ties().tenure.check() {", "if let Err(overslept) = Tenure::endless().check() {", "who overslept finishes what is another's"),
+        (
+            "lease-finish",
+            "        self.ties().tenure.check()?;\n        self.show();\n        self.ties().tenure.check()?;\n",
+            "        self.show();\n",
+            "who overslept finishes what is another's",
+        ),
     ),
     *of(
         "src/drive/lease.rs",
