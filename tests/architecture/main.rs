@@ -96,6 +96,21 @@ const LISTS_GO_OUT: &str = "drive/rows/effects.rs";
 const SECOND_TEXTS: &[&str] =
     &["ListRecord", "EntryRecord", "write_json", "serde_json", "to_string", "format", "String"];
 
+/// `tests/fuzz` builds with its lock as it is.
+#[test]
+fn the_lock_of_the_fuzzers_knows_what_the_program_depends_on() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |path: &str| fs::read_to_string(root.join(path)).unwrap();
+    let (manifest, lock) = (read("Cargo.toml"), read("fuzz/Cargo.lock"));
+    let wanted = manifest.split("\n[dependencies]\n").nth(1).unwrap().split("\n[").next().unwrap().lines();
+    let wanted: BTreeSet<&str> = wanted.filter_map(|line| Some(line.split_once(" = ")?.0)).collect();
+    let held = lock.split("\nname = \"samenloop\"\n").nth(1).unwrap().split("\n]").next().unwrap().lines();
+    let held: BTreeSet<&str> = held.filter_map(|line| line.strip_prefix(" \"")?.split(['"', ' ']).next()).collect();
+    assert!(wanted.len() > 30, "{wanted:?}");
+    let missing: Vec<_> = wanted.difference(&held).collect();
+    assert!(missing.is_empty(), "{missing:?}: run `cargo metadata` in fuzz/, and commit its lock");
+}
+
 #[test]
 fn the_source_keeps_to_the_architecture() {
     let files = sources();
