@@ -57,6 +57,14 @@ fn of_name<'r>(report: &'r Value, list: &str) -> &'r Value {
         .unwrap_or_else(|| panic!("{report}"))
 }
 
+/// Settings, orders, and the lists that are made of them.
+fn with_lists(folder: &Folder) -> (String, String, String) {
+    let (settings, orders) = files(folder);
+    let lists = folder.path("lists.jsonl").to_str().unwrap().to_owned();
+    assert_eq!(end(&mut samenloop(&["--config", &settings, "-q", "replay", &orders, "--lists", &lists])).code, Some(0));
+    (settings, orders, lists)
+}
+
 #[test]
 fn a_small_shop_is_told_as_counted_by_hand() {
     let folder = Folder::new();
@@ -105,20 +113,17 @@ fn a_small_shop_is_told_as_counted_by_hand() {
 #[test]
 fn records_of_lists_tell_what_they_show_and_an_earlier_report_what_has_changed() {
     let folder = Folder::new();
-    let (settings, orders) = files(&folder);
-    let lists = folder.path("lists.jsonl");
-    let lists = lists.to_str().unwrap();
-    assert_eq!(end(&mut samenloop(&["--config", &settings, "-q", "replay", &orders, "--lists", lists])).code, Some(0));
+    let (settings, orders, lists) = with_lists(&folder);
     // The topic holds what was published before, too: of each key the last one counts.
-    let text = std::fs::read_to_string(lists).unwrap();
+    let text = std::fs::read_to_string(&lists).unwrap();
     let older = text.lines().next().unwrap();
     let gone =
         older.replace("{\"shop\"", "{\"tombstone\":true,\"shop\"").replace("\"item\":\"b\"", "\"item\":\"gone\"");
     let before = older.replace("\"item\":\"b\"", "\"item\":\"gone\"");
-    std::fs::write(lists, format!("{older}\n\n{before}\n{text}{gone}\n")).unwrap();
+    std::fs::write(&lists, format!("{older}\n\n{before}\n{text}{gone}\n")).unwrap();
     let earlier = folder.path("earlier.json");
     let earlier = earlier.to_str().unwrap();
-    let ended = end(&mut samenloop(&["-q", "report", "--lists", lists, "--json", earlier]));
+    let ended = end(&mut samenloop(&["-q", "report", "--lists", &lists, "--json", earlier]));
     assert_eq!((ended.code, ended.stdout.as_str(), ended.stderr.as_str()), (Some(0), "", ""));
     let report: Value = serde_json::from_str(&std::fs::read_to_string(earlier).unwrap()).unwrap();
     let bought = of_name(&report, "bought-together");
@@ -206,15 +211,12 @@ fn what_is_said_of_a_placement_is_not_taken_for_contradicted() {
 #[test]
 fn what_is_passed_over_is_said_and_so_is_a_shop_that_nobody_has_met() {
     let folder = Folder::new();
-    let (settings, orders) = files(&folder);
-    let lists = folder.path("lists.jsonl");
-    let lists = lists.to_str().unwrap();
-    assert_eq!(end(&mut samenloop(&["--config", &settings, "-q", "replay", &orders, "--lists", lists])).code, Some(0));
-    let text = std::fs::read_to_string(lists).unwrap();
+    let (settings, orders, lists) = with_lists(&folder);
+    let text = std::fs::read_to_string(&lists).unwrap();
     let own = text.lines().find(|line| line.contains("\"bought-together\"")).unwrap();
     let unknown = own.replace("\"bought-together\"", "\"bought-later\"");
     let elsewhere = own.replace("\"shop\":\"main\"", "\"shop\":\"nl\"");
-    std::fs::write(lists, format!("{text}{unknown}\n{elsewhere}\n{elsewhere}\n")).unwrap();
+    std::fs::write(&lists, format!("{text}{unknown}\n{elsewhere}\n{elsewhere}\n")).unwrap();
     let missing = |arguments: &[&str]| {
         let ended = end(&mut samenloop(&[&["-q", "report"], arguments].concat()));
         let report: Value = serde_json::from_str(&ended.stdout).unwrap_or_else(|_| panic!("{}", ended.stderr));
@@ -222,13 +224,13 @@ fn what_is_passed_over_is_said_and_so_is_a_shop_that_nobody_has_met() {
     };
     let says =
         |missing: &[String], what: &str| assert!(missing.iter().any(|told| told.contains(what)), "{what}: {missing:?}");
-    let of_records = missing(&["--lists", lists, "--set", "lists.bought-together.enabled=false"]);
+    let of_records = missing(&["--lists", &lists, "--set", "lists.bought-together.enabled=false"]);
     says(&of_records, "2 records of bought-together: the settings have it off");
     says(&of_records, "1 record of bought-later: no list has this name");
     says(&of_records, "2 records of other shops (nl)");
     says(&of_records, "what is to be reviewed: ");
     assert!(!of_records.iter().any(|told| told.contains("no record is of shop")), "{of_records:?}");
-    says(&missing(&["--lists", lists, "--shop", "typo"]), "no record is of shop typo");
+    says(&missing(&["--lists", &lists, "--shop", "typo"]), "no record is of shop typo");
     let of_files = missing(&["--config", &settings, &orders, "--shop", "typo"]);
     says(&of_files, "nothing is counted of shop typo: the files are of main");
     assert!(!missing(&["--config", &settings, &orders]).iter().any(|told| told.contains("of shop")));

@@ -58,14 +58,21 @@ fn limit(text: &str) -> Result<usize, String> {
 
 /// What an instance answers.
 #[derive(Debug, Deserialize)]
-struct Page {
-    total: usize,
-    entries: Vec<ReviewEntry>,
-    partitions: Vec<u32>,
-    waiting: Vec<u32>,
+pub(super) struct Page {
+    pub(super) total: usize,
+    pub(super) entries: Vec<ReviewEntry>,
+    pub(super) partitions: Vec<u32>,
+    pub(super) waiting: Vec<u32>,
     /// Partitions that keep no queue of the shop.
-    without_queue: Vec<u32>,
-    of: u32,
+    pub(super) without_queue: Vec<u32>,
+    pub(super) of: u32,
+}
+
+impl Page {
+    /// Reads an answer.
+    pub(super) fn read(answer: &str) -> anyhow::Result<Self> {
+        serde_json::from_str(answer).context("the answer is no queue: another version of samenloop?")
+    }
 }
 
 pub(super) fn run(args: ReviewArgs, settings: Settings) -> anyhow::Result<Outcome> {
@@ -112,9 +119,7 @@ fn asked(instance: &Instance, args: &ReviewArgs) -> anyhow::Result<Page> {
     loop {
         let from = all.as_ref().map_or(0, |all| all.entries.len());
         let path = review_path(&args.shop, from, PAGE_MAX.min(args.limit - from));
-        let page = instance.get(&path)?;
-        let page: Page =
-            serde_json::from_str(&page).context("the answer is no queue: another version of samenloop?")?;
+        let page = Page::read(&instance.get(&path)?)?;
         let is_last = page.entries.is_empty() || from + page.entries.len() >= args.limit.min(page.total);
         match &mut all {
             None => all = Some(page),

@@ -6,7 +6,6 @@
 //! which it ranks at that level or above, and in the others the first entry does that may.
 //! Absent: when levels are found, and what counts as a list.
 
-use super::label::Source;
 use super::list::{Entry, List};
 use crate::items::ItemId;
 use crate::memory::{allocated, of_vec};
@@ -192,13 +191,13 @@ fn may_come_to_lead(entries: &[Entry]) -> impl Iterator<Item = (usize, &Entry)> 
 }
 
 fn is_by_hand(entry: &Entry) -> bool {
-    matches!(entry.label.source, Source::Manual | Source::Pinned)
+    entry.label.source.is_by_hand()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rank::{Day, Figures, Label};
+    use crate::rank::{Day, Figures, Label, Source};
     use proptest::prelude::*;
 
     fn entry(item: u32, rank_milli: i64) -> Entry {

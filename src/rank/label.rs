@@ -32,6 +32,12 @@ impl Source {
     pub const ALL: [Self; 8] =
         [Self::Counted, Self::Manual, Self::Pinned, Self::Second, Self::Thin, Self::Parent, Self::Category, Self::Shop];
 
+    /// Whether people put an entry there.
+    #[must_use]
+    pub fn is_by_hand(self) -> bool {
+        matches!(self, Self::Manual | Self::Pinned)
+    }
+
     /// The name used in records.
     #[must_use]
     pub fn name(self) -> &'static str {

@@ -4,7 +4,6 @@
 //! reserve. Entries keep the figures and the label that they have in their list, and say which list that is.
 //! Absent: ranking. What keeps an item out of a part keeps it out of here.
 
-use super::label::Source;
 use super::list::{Entry, List};
 use super::told::Told;
 use crate::facts::{Facts, ItemFacts, Verdict};
@@ -81,7 +80,7 @@ impl<'a> Placing<'a> {
         if let Some(facts) = self.placed.facts {
             let fingerprint = self.placed.items.fingerprint(entry.item);
             let known = facts.of(fingerprint);
-            let is_by_hand = matches!(entry.label.source, Source::Manual | Source::Pinned);
+            let is_by_hand = entry.label.source.is_by_hand();
             if self.families.contains(&known.family) || self.is_turned_away(fingerprint, &known, is_by_hand) {
                 list.held_back.push(entry.item);
                 return false;

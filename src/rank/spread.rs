@@ -3,10 +3,10 @@
 //! Places are given in the order of rank to whatever still fits. What does not is displaced: it stands in the reserve, in its order, among what
 //! would have stood there anyway. What people put somewhere stays.
 
-use super::label::Source;
 use super::list::{Entry, List};
 use crate::facts::{CategoryId, Facts, ItemFacts};
 use crate::items::Items;
+use crate::list_key::About;
 use crate::rules::ListRules;
 
 /// Who has how many of the places that were given so far.
@@ -47,7 +47,7 @@ impl Spread {
 
     /// The same of an entry, if it fits, or stays where it is.
     pub(super) fn admits(&mut self, entry: &Entry, known: &ItemFacts) -> bool {
-        let fits = matches!(entry.label.source, Source::Manual | Source::Pinned) || self.fits(known);
+        let fits = entry.label.source.is_by_hand() || self.fits(known);
         if fits {
             self.take(known);
         }
@@ -56,13 +56,16 @@ impl Spread {
 }
 
 /// Leaves among the shown entries of a list at most as many of one category and one maker as its rules allow; what is displaced goes to the
-/// reserve, and what stands behind moves up. What has no place in the reserve either is held back.
+/// reserve, and what stands behind moves up. What has no place in the reserve either is held back. A list about a category is of one.
 pub fn spread_out(rules: &ListRules, items: &Items, facts: &Facts, list: &mut List) {
-    if rules.category_max.is_none() && rules.brand_max.is_none() {
-        return;
-    }
     let mut spread = Spread::default();
     spread.begin(rules);
+    if !list.key.list.is_of_row() && list.key.about != About::Shop {
+        spread.category_max = None;
+    }
+    if spread.category_max.is_none() && spread.brand_max.is_none() {
+        return;
+    }
     let (mut shown, mut behind) = (Vec::new(), Vec::new());
     for entry in list.entries.drain(..) {
         let has_place = shown.len() < rules.length && spread.admits(&entry, &facts.of(items.fingerprint(entry.item)));

@@ -3,21 +3,9 @@
 use super::figures::{HitFigures, Report, ReviewFigures};
 use super::gather::REVIEW_TOLD;
 use crate::cli::ask::Instance;
+use crate::cli::review::Page;
 use crate::serve::http::review_path;
-use crate::serve::review::ReviewEntry;
-use anyhow::Context as _;
-use serde::Deserialize;
 use std::collections::BTreeMap;
-
-#[derive(Deserialize)]
-struct Page {
-    total: usize,
-    entries: Vec<ReviewEntry>,
-    partitions: Vec<u32>,
-    waiting: Vec<u32>,
-    without_queue: Vec<u32>,
-    of: u32,
-}
 
 /// Asks `instance`.
 pub(super) fn ask(instance: &Instance, report: &mut Report) -> anyhow::Result<()> {
@@ -27,8 +15,7 @@ pub(super) fn ask(instance: &Instance, report: &mut Report) -> anyhow::Result<()
         report.miss(format!("nothing of shop {} has come to the partitions of this instance", report.shop));
         return Ok(());
     };
-    let page: Page = serde_json::from_str(&page).context("the answer is no queue: another version of samenloop?")?;
-    take(page, report);
+    take(Page::read(&page)?, report);
     Ok(())
 }
 
@@ -118,7 +105,7 @@ mod tests {
     fn what_an_instance_does_not_have_is_said() {
         let missing = |page: &str| {
             let mut report = Report::new("main", 0);
-            take(serde_json::from_str(page).unwrap(), &mut report);
+            take(Page::read(page).unwrap(), &mut report);
             (report.missing, report.review.unwrap())
         };
         let whole = r#"{"total":0,"entries":[],"partitions":[0,1],"waiting":[],"without_queue":[],"of":2}"#;

@@ -6,10 +6,10 @@
 use super::RowsWork;
 use crate::facts::Facts;
 use crate::items::ItemId;
-use crate::list_key::{About, Base, ListKey};
+use crate::list_key::Base;
 use crate::rank::{Beside, Entry, List, Source, second, spread_out};
 use crate::relation::Relation;
-use crate::rules::{FillStep, ListRules};
+use crate::rules::FillStep;
 
 impl RowsWork {
     /// Fills the list about `anchor` that has been ranked; returns how many neighbours of other rows were looked at.
@@ -37,16 +37,11 @@ impl RowsWork {
         neighbours
     }
 
-    /// That what has been ranked shows no more of a category or maker than it may. A list about a category is of one.
+    /// That what has been ranked shows no more of a category or maker than it may.
     pub(super) fn spread_ranked(&mut self) {
-        let Some(shown) = &self.shown else { return };
-        let ListKey { list, about, .. } = self.ranked.key;
-        let rules = &self.rules[list.index()];
-        if list.is_of_row() || about == About::Shop {
+        if let Some(shown) = &self.shown {
+            let rules = &self.rules[self.ranked.key.list.index()];
             spread_out(rules, self.rows.items(), shown.facts(), &mut self.ranked);
-        } else {
-            let of_category = ListRules { category_max: None, ..rules.clone() };
-            spread_out(&of_category, self.rows.items(), shown.facts(), &mut self.ranked);
         }
     }
 
