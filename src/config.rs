@@ -183,6 +183,8 @@ pub struct HttpSettings {
     pub token: Secret,
     /// File that holds the token instead; whoever reads it calls [`HttpSettings::set_token`].
     pub token_file: Option<PathBuf>,
+    /// The other instances, host and port each, whom recommendations ask for lists that are not here.
+    pub peers: Vec<String>,
 }
 
 /// Logging to stderr.
@@ -438,7 +440,8 @@ impl Default for IntakeSettings {
 
 impl Default for HttpSettings {
     fn default() -> Self {
-        Self { enabled: true, listen: "127.0.0.1:9180".to_owned(), token: Secret::default(), token_file: None }
+        let listen = "127.0.0.1:9180".to_owned();
+        Self { enabled: true, listen, token: Secret::default(), token_file: None, peers: Vec::new() }
     }
 }
 

@@ -60,6 +60,8 @@ pub(super) fn run(_args: RunArgs, settings: Settings) -> anyhow::Result<Outcome>
     // HTTP first: while brokers or the registry are waited for, it says so.
     let (standby, mut state) = Standby::new(settings.workers, &stop)?;
     state.lists = serving::published_lists(&settings);
+    state.recommending = serving::recommending(&settings, None);
+    let recommending = Arc::clone(&state.recommending);
     state.verdicts = VerdictDesk::new(settings.http.token.reveal());
     let desk = state.verdicts.clone();
     let server = serving::start(&settings, state, false)?;
@@ -70,6 +72,9 @@ pub(super) fn run(_args: RunArgs, settings: Settings) -> anyhow::Result<Outcome>
         Err(error) if error.is::<StopAsked>() => return Ok(Outcome::Done),
         ready => ready?,
     };
+    if let Some(facts) = plan.facts() {
+        let _first = recommending.facts.set(Arc::clone(facts));
+    }
     let own = TopicNames::new(&settings.topics);
     let name = |kind| own.name(kind);
     let names = Names {

@@ -2,15 +2,27 @@
 
 use super::UsageError;
 use crate::config::{HttpSettings, Settings};
+use crate::facts::Facts;
 use crate::list_key::ListName;
-use crate::serve::http::{Server, State};
+use crate::serve::http::{Recommending, Server, State};
 use anyhow::Context as _;
 use std::io::ErrorKind;
 use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::sync::{Arc, OnceLock};
 
 /// The lists that are on.
 pub(super) fn published_lists(settings: &Settings) -> Vec<ListName> {
     ListName::ALL.into_iter().filter(|list| settings.lists[list.index()].enabled).collect()
+}
+
+/// What recommendations go by; `facts` where they are known already.
+pub(super) fn recommending(settings: &Settings, facts: Option<Arc<Facts>>) -> Arc<Recommending> {
+    let recommending =
+        Recommending { rules: settings.lists.to_vec(), facts: OnceLock::new(), peers: settings.http.peers.clone() };
+    if let Some(facts) = facts {
+        let _first = recommending.facts.set(facts);
+    }
+    Arc::new(recommending)
 }
 
 /// Starts the endpoint, if settings want one. `may_move`: when the default port is taken, any other one will do.

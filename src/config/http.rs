@@ -10,6 +10,8 @@ use std::path::PathBuf;
 
 /// Bytes of a token: what is shorter can be guessed, and a header must hold it.
 const TOKEN_BYTES: RangeInclusive<usize> = 16..=256;
+/// Other instances that are named one by one.
+const PEERS_MAX: usize = 64;
 
 impl HttpSettings {
     /// Takes the token from the text of [`HttpSettings::token_file`]; blanks around it are none of it.
@@ -27,6 +29,12 @@ impl HttpSettings {
     }
 }
 
+/// The port of a host and a port.
+fn port(address: &str) -> Option<u16> {
+    let (_, port) = address.rsplit_once(':').filter(|(host, _)| !host.is_empty())?;
+    port.parse().ok()
+}
+
 /// What is wrong with a token.
 fn fault(token: &str) -> Option<String> {
     let is_good = TOKEN_BYTES.contains(&token.len()) && token.bytes().all(|byte| byte.is_ascii_graphic());
@@ -40,9 +48,22 @@ impl Check<'_> {
     pub(super) fn http(&mut self, raw: &RawSettings) -> HttpSettings {
         let raw = &raw.http;
         let listen = raw.listen.clone();
-        let port = listen.rsplit_once(':').filter(|(host, _)| !host.is_empty()).map(|(_, port)| port.parse::<u16>());
-        if !matches!(port, Some(Ok(_))) {
+        if port(&listen).is_none() {
             self.refuse("http.listen", &listen, "must be a host and a port, as in 127.0.0.1:9180".to_owned());
+        }
+        let peers: Vec<String> =
+            raw.peers.split(',').map(str::trim).filter(|peer| !peer.is_empty()).map(str::to_owned).collect();
+        if let Some(bad) = peers.iter().find(|peer| port(peer).is_none_or(|port| port == 0)) {
+            let reason =
+                format!("{bad:?} is not a host and a port, as in samenloop-1:9180; they are separated by commas");
+            self.refuse("http.peers", &raw.peers, reason);
+        }
+        if peers.len() > PEERS_MAX {
+            self.refuse(
+                "http.peers",
+                peers.len(),
+                format!("must be at most {PEERS_MAX}: name a host that stands for all of them"),
+            );
         }
         let (token, file) = (raw.token.0.as_str(), raw.token_file.as_str());
         if token == HIDDEN {
@@ -60,6 +81,7 @@ impl Check<'_> {
             listen,
             token: Secret::new(token.to_owned()),
             token_file: (!file.is_empty()).then(|| PathBuf::from(file)),
+            peers,
         }
     }
 }

@@ -114,6 +114,8 @@ pub(super) struct RawHttp {
     pub(super) token: SecretText,
     /// A path; empty is none.
     pub(super) token_file: String,
+    /// Host and port each, with commas between.
+    pub(super) peers: String,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -285,6 +287,7 @@ impl From<&HttpSettings> for RawHttp {
             listen: http.listen.clone(),
             token: SecretText(if http.token.is_set() { HIDDEN } else { "" }.to_owned()),
             token_file: file.map(|path| path.display().to_string()).unwrap_or_default(),
+            peers: http.peers.join(","),
         }
     }
 }

@@ -330,6 +330,7 @@ impl<S: Sink + 'static> Pipeline<S> {
             queries,
             metrics: Arc::clone(metrics),
             lists,
+            recommending: Arc::default(),
             verdicts: None,
             limits: Limits::default(),
         }

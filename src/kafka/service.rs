@@ -78,6 +78,7 @@ impl Standby {
             queries,
             metrics: Arc::clone(&metrics),
             lists: Vec::new(),
+            recommending: Arc::default(),
             verdicts: None,
             limits: Limits::default(),
         };

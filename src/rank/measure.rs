@@ -189,6 +189,12 @@ impl RowValue {
     }
 }
 
+/// The value that a list's candidates are ordered by, of one candidate whose figures are known.
+#[must_use]
+pub fn rank_value(rules: &ListRules, figures: &Figures) -> f64 {
+    RankValue::new(rules).of_row(figures.anchor, figures.contexts).of(figures)
+}
+
 fn each(pairs: &[f64], others: &[f64], values: &mut Vec<f64>, value: impl Fn(f64, f64) -> f64) {
     values.extend(pairs.iter().zip(others).map(|(&pair, &other)| value(pair, other)));
 }

@@ -11,24 +11,29 @@ mod body;
 mod budget;
 mod connections;
 mod counts;
+mod peers;
 mod probes;
+mod recommendations;
 mod review;
 mod routes;
 mod verdicts;
 
-pub use answer::{review_path, row_path};
+pub use answer::{list_path, review_path, row_path};
 pub use budget::{COUNTS_MAX, REQUESTS_MAX, SCRAPES_MAX};
 
 use super::query::Queries;
 use super::verdicts::VerdictDesk;
 use super::view::ListView;
+use crate::facts::Facts;
 use crate::list_key::ListName;
+use crate::rules::ListRules;
 use crate::watch::health::Health;
 use crate::watch::metrics::Metrics;
 use budget::Budgets;
 use connections::{Client, Connections};
+use peers::Peers;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use std::{fmt, io, thread};
@@ -89,10 +94,23 @@ pub struct State {
     pub metrics: Arc<Metrics>,
     /// The relations whose lists are published.
     pub lists: Vec<ListName>,
+    /// What `/v1/recommendations` needs besides.
+    pub recommending: Arc<Recommending>,
     /// Who takes verdicts, if a token is set.
     pub verdicts: Option<Arc<VerdictDesk>>,
     /// How long things may take.
     pub limits: Limits,
+}
+
+/// What lists of several items are combined by.
+#[derive(Debug, Default)]
+pub struct Recommending {
+    /// Of every list, by [`ListName::index`].
+    pub rules: Vec<ListRules>,
+    /// What is known of items, once somebody reads it.
+    pub facts: OnceLock<Arc<Facts>>,
+    /// The other instances, host and port each.
+    pub peers: Vec<String>,
 }
 
 /// A running server. Dropping it stops it.
@@ -165,11 +183,20 @@ impl fmt::Debug for Server {
 struct Shared {
     state: State,
     budgets: Budgets,
+    peers: Arc<Peers>,
+}
+
+impl Shared {
+    /// What is known of items, once all of it has been read.
+    fn facts(&self) -> Option<&Facts> {
+        self.state.recommending.facts.get().map(Arc::as_ref).filter(|facts| facts.is_complete())
+    }
 }
 
 async fn serve(connections: Connections, state: State, stopped: oneshot::Receiver<()>) {
     let shutdown = state.limits.shutdown;
-    let shared = Arc::new(Shared { state, budgets: Budgets::default() });
+    let peers = Arc::new(Peers::new(state.recommending.peers.clone()));
+    let shared = Arc::new(Shared { state, budgets: Budgets::default(), peers });
     let service = routes::router(shared).into_make_service_with_connect_info::<Client>();
     let (begin_grace, mut grace) = oneshot::channel::<()>();
     let signal = async move {

@@ -727,7 +727,16 @@ fn server() -> SocketAddr {
             let metrics = Arc::new(Metrics::new().expect("metrics"));
             let health = Arc::new(Health::new(1, HEARTBEAT_AGE_MAX));
             let (view, lists) = (Arc::new(ListView::default()), ListName::ALL.to_vec());
-            let state = State { view, health, queries, metrics, lists, verdicts: None, limits: Limits::default() };
+            let state = State {
+                view,
+                health,
+                queries,
+                metrics,
+                lists,
+                recommending: Arc::default(),
+                verdicts: None,
+                limits: Limits::default(),
+            };
             let server = Server::start((Ipv4Addr::LOCALHOST, 0).into(), state).expect("a free port");
             let address = server.address();
             (server, address)

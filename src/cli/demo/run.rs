@@ -29,7 +29,8 @@ pub(super) fn run(args: &DemoArgs, settings: &Settings) -> anyhow::Result<()> {
     let plan = Plan::new(args, live.is_some(), now_ms());
     let backroom = Backroom::open(&plan, settings)?;
     let mut pipeline = open(settings, backroom.as_ref())?;
-    let state = pipeline.serve(serving::published_lists(settings));
+    let mut state = pipeline.serve(serving::published_lists(settings));
+    state.recommending = serving::recommending(settings, backroom.as_ref().map(Backroom::facts));
     let server = serving::start(settings, state, args.listen.is_none())?;
     signals::stop_at_signal(&STOP)?;
     let show = Show {

@@ -138,7 +138,7 @@ impl Refusal {
             Self::BadPath => "a part of the path is no UTF-8 once its percent-encoding is undone".to_owned(),
             Self::BadQuery { expected } => (*expected).to_owned(),
             Self::NoSuchRoute => {
-                "routes: /metrics, /livez, /readyz, /v1/lists/{shop}/{list}/{item}, /v1/rows/{shop}/{list}/{item}, /v1/counts, /v1/review, /v1/verdicts"
+                "routes: /metrics, /livez, /readyz, /v1/lists/{shop}/{list}/{item}, /v1/rows/{shop}/{list}/{item}, /v1/recommendations, /v1/counts, /v1/review, /v1/verdicts"
                     .to_owned()
             }
             Self::MethodNotAllowed { allowed } => format!("this route knows {allowed}"),
@@ -210,6 +210,13 @@ impl IntoResponse for Refusal {
 
 /// All but what is plain in every part of a path. A dot is encoded too, lest "." and ".." be taken for folders.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'~');
+
+/// The path of a list, percent-encoded.
+#[must_use]
+pub fn list_path(shop: &str, list: &str, item: &str) -> String {
+    let encoded = |text| utf8_percent_encode(text, ENCODED);
+    format!("/v1/lists/{}/{list}/{}", encoded(shop), encoded(item))
+}
 
 /// The path of the row behind a list, percent-encoded.
 #[must_use]

@@ -4,7 +4,7 @@ use super::answer::{Refusal, entity_tag, holds_tag};
 use super::body::HeldBody;
 use super::connections::Client;
 use super::probes::{livez, readyz};
-use super::{HEADER_BYTES_MAX, Shared, URI_BYTES_MAX, counts, review, verdicts};
+use super::{HEADER_BYTES_MAX, Shared, URI_BYTES_MAX, counts, recommendations, review, verdicts};
 use crate::event::EventTime;
 use crate::list_key::{ListName, owner_text};
 use crate::position::Partition;
@@ -35,6 +35,7 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .route("/v1/rows/{shop}/{list}/{*item}", get(row))
         .route("/v1/counts", get(all_counts))
         .route(review::PATH, get(review::review))
+        .route(recommendations::PATH, get(recommendations::recommendations))
         .method_not_allowed_fallback(async || Refusal::MethodNotAllowed { allowed: "GET, HEAD" })
         .route(verdicts::PATH, verdicts::route())
         .fallback(async || Refusal::NoSuchRoute)
@@ -90,6 +91,7 @@ fn route_name(path: &str) -> &'static str {
         "/readyz" => "/readyz",
         "/v1/counts" => "/v1/counts",
         review::PATH => review::PATH,
+        recommendations::PATH => recommendations::PATH,
         verdicts::PATH => verdicts::PATH,
         _ if path.starts_with("/v1/lists/") => "/v1/lists",
         _ if path.starts_with("/v1/rows/") => "/v1/rows",

@@ -20,6 +20,7 @@ use std::time::Instant;
 
 mod counts;
 mod hostile;
+mod recommendations;
 mod review;
 mod verdicts;
 
@@ -133,7 +134,9 @@ impl Answer {
 fn state(view: Arc<ListView>, health: Arc<Health>, queries: Queries, limits: Limits) -> State {
     let metrics = Arc::new(Metrics::new().unwrap());
     let lists = vec![ListName::ALL[0], ListName::ALL[2], ListName::BEST_SELLERS];
-    State { view, health, queries, metrics, lists, verdicts: None, limits }
+    let rules = ListName::ALL.into_iter().map(ListRules::of_list).collect();
+    let recommending = Arc::new(Recommending { rules, ..Recommending::default() });
+    State { view, health, queries, metrics, lists, recommending, verdicts: None, limits }
 }
 
 fn connect(address: SocketAddr) -> TcpStream {
