@@ -10,6 +10,7 @@
 //! the same settings, but for secrets, which print as `***`.
 //! Absent: IO. The command line reads files and the environment, and hands over texts.
 
+mod beside;
 mod check;
 mod check_kafka;
 mod facts;

@@ -3,9 +3,11 @@
 //! [`CountingRules`] are part of a log's identity: state counted by other rules is refused ([`CountingRules::fingerprint`]).
 //! [`ListRules`] may change at any time: they only read the counts.
 
+mod beside;
 mod placement;
 mod shown;
 
+pub use beside::{Beside, Way};
 pub use placement::{PARTS_MAX, Part, Parts};
 pub use shown::{Alike, ShownRules};
 

@@ -256,3 +256,15 @@ fn check_warns_where_categories_hold_their_levels_in_one_text() {
     assert!(catalogue_checked(&slashes, "item = \"/code\"\ncategory = \"/group\"", "").contains("hold \"/\""));
     assert!(!catalogue_checked(&slashes, other, "").contains("one level"));
 }
+
+#[test]
+fn check_names_categories_of_settings_that_no_item_has() {
+    let fields = "item = \"/code\"\ncategory = { field = \"/group\", separator = \" > \" }";
+    let beside = |pairs: &str| format!("[lists.bought-together]\ncategory_beside = [{pairs}]\n");
+    let told = catalogue_checked(GOODS, fields, &beside("\"Garden > Garden/Hose\", \"Gardens > Garden\""));
+    let line = said(&told, "lists.bought-together.category_beside: no item is of the category");
+    assert!(line.starts_with("warning  facts.catalogue"), "{line}");
+    assert!(line.contains("\"Garden > Hose\", nor of 1 others"), "{line}");
+    let told = catalogue_checked(GOODS, fields, &beside("\"Garden > Garden/Hoses\""));
+    assert!(!told.contains("no item is of"), "{told}");
+}

@@ -308,6 +308,7 @@ impl Check<'_> {
         ShownRules {
             in_stock: raw.in_stock,
             category: raw.category.unwrap_or(defaults.category),
+            beside: raw.category_beside.as_ref().map_or_else(|| defaults.beside.clone(), |rules| rules.0.clone()),
             brand: raw.brand.unwrap_or(defaults.brand),
             price_at_least: prices[0].1,
             price_at_most: prices[1].1,

@@ -1,5 +1,6 @@
 //! The settings of lists as they stand in a file. What a kind of list does not go by is no key of its.
 
+use super::beside::CategoriesBeside;
 use super::raw::RawSettings;
 use super::units::{Duration, Fill, Kinds, Threshold};
 use crate::list_key::ListName;
@@ -63,6 +64,8 @@ pub(super) struct RawList {
     pub(super) in_stock: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) category: Option<Alike>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) category_beside: Option<CategoriesBeside>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) brand: Option<Alike>,
     /// As a share of what the anchor costs.
@@ -159,6 +162,7 @@ impl From<&ListRules> for RawList {
             exposure_max: Some(Threshold(rules.exposure_max)),
             in_stock: rules.shown.in_stock,
             category: Some(rules.shown.category),
+            category_beside: Some(CategoriesBeside(rules.shown.beside.clone())),
             brand: Some(rules.shown.brand),
             price_at_least: Some(Threshold(rules.shown.price_at_least)),
             price_at_most: Some(Threshold(rules.shown.price_at_most)),
@@ -178,6 +182,7 @@ impl From<&ListRules> for RawList {
                     min_llr_root: None,
                     lift_above_one: None,
                     category: None,
+                    category_beside: None,
                     brand: None,
                     price_at_least: None,
                     price_at_most: None,
@@ -224,6 +229,7 @@ impl Default for RawList {
             fill: None,
             exposure_max: None,
             category: None,
+            category_beside: None,
             brand: None,
             price_at_least: None,
             price_at_most: None,

@@ -178,6 +178,12 @@ impl Facts {
         self.categories.read().unwrap_or_else(PoisonError::into_inner).way(id)
     }
 
+    /// Whether any item has been in the category of these names, from the widest on, or below it.
+    #[must_use]
+    pub fn has_category(&self, way: &[Box<str>]) -> bool {
+        self.categories.read().unwrap_or_else(PoisonError::into_inner).find(way).is_some()
+    }
+
     /// The next wider category.
     #[must_use]
     pub fn wider(&self, id: CategoryId) -> Option<CategoryId> {

@@ -39,6 +39,11 @@ impl Categories {
         id
     }
 
+    /// The category of a way, if any item has been in it or below.
+    pub(super) fn find(&self, way: &[Box<str>]) -> Option<CategoryId> {
+        way.iter().try_fold(None, |at, name| self.by_name.get(&(at, name.clone())).copied().map(Some)).flatten()
+    }
+
     /// The names of a way, from the widest to the narrowest.
     pub(super) fn way(&self, id: CategoryId) -> Vec<Box<str>> {
         let mut names = Vec::new();

@@ -7,7 +7,7 @@ use crate::facts::{Catalogue, Facts, Kind, RelationKey, RelationTerms, Ruling, S
 use crate::list_key::ListName;
 use crate::relation::Relation;
 use crate::rows::{RowView, Rows};
-use crate::rules::{Alike, ListRules, ShownRules};
+use crate::rules::{Alike, Beside, ListRules, ShownRules};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -123,6 +123,18 @@ impl Sayings {
         };
         let is_same_way = one.category.iter().zip(&another.category).all(|(x, y)| x == y);
         if !one.category.is_empty() && !another.category.is_empty() && !allows(rules.category, is_same_way) {
+            return false;
+        }
+        // Of the rules whose anchor is a beginning of ours, the longest.
+        let text = |names: &[Box<str>]| names.join("/") + "/";
+        let ways = [&one.category, &another.category].map(|way| way.join("/") + "/");
+        let ruling = (rules.beside.iter())
+            .filter(|rule| ways[0].starts_with(&text(&rule.anchor)))
+            .max_by_key(|rule| text(&rule.anchor).len());
+        if !one.category.is_empty()
+            && !another.category.is_empty()
+            && ruling.is_some_and(|rule| !rule.entries.iter().any(|entry| ways[1].starts_with(&text(entry))))
+        {
             return false;
         }
         if let (Some((anchors, one)), Some((others, another))) = (one.price, another.price)
@@ -301,10 +313,21 @@ fn shown() -> impl Strategy<Value = ShownRules> {
     let alike = || proptest::sample::select(vec![Alike::Any, Alike::Same, Alike::Other]);
     let share = |share: f64| proptest::sample::select(vec![None, Some(share)]);
     let relations = vec![vec![], vec![Kind::Complement, Kind::Accessory], Kind::SHOWN.to_vec()];
-    (any::<bool>(), alike(), alike(), share(0.75), share(2.0), proptest::sample::select(relations)).prop_map(
-        |(in_stock, category, brand, price_at_least, price_at_most, relations)| ShownRules {
+    let rule = |anchor: &[&str], entry: &[&str]| {
+        let [anchor, entry] = [anchor, entry].map(|names| names.iter().map(|&name| name.into()).collect());
+        Beside { anchor, entries: vec![entry] }
+    };
+    let beside = vec![
+        vec![],
+        vec![rule(&["Home"], &["Home", "Mugs"]), rule(&["Home", "Mugs"], &["Office"])],
+        vec![rule(&["Office"], &["Office"])],
+    ];
+    let beside = proptest::sample::select(beside);
+    (any::<bool>(), alike(), beside, alike(), share(0.75), share(2.0), proptest::sample::select(relations)).prop_map(
+        |(in_stock, category, beside, brand, price_at_least, price_at_most, relations)| ShownRules {
             in_stock,
             category,
+            beside,
             brand,
             price_at_least,
             price_at_most,

@@ -7,7 +7,7 @@ use crate::items::ItemId;
 use crate::list_key::ListName;
 use crate::relation::Kind;
 use crate::rows::RowView;
-use crate::rules::{ListRules, ShownRules};
+use crate::rules::{Beside, ListRules, ShownRules};
 use std::sync::Arc;
 
 /// What a boost may do.
@@ -35,6 +35,8 @@ pub(super) struct Told<'a> {
     verdicts: Vec<(u64, usize)>,
     /// What is never shown, in order.
     never: Vec<u64>,
+    /// Which categories go beside the anchor's, where that is ruled.
+    beside: Option<Beside>,
 }
 
 impl<'a> Told<'a> {
@@ -55,7 +57,10 @@ impl<'a> Told<'a> {
         }
         let verdicts = verdicts.into_iter().map(|(other, _, place)| (other, place)).collect();
         let anchor = facts.of(fingerprint);
-        Self { facts, list: rules.list, now_ms, anchor, manual, verdicts, never }
+        let ways = &rules.shown.beside;
+        let way = anchor.category.filter(|_| !ways.is_empty()).map(|category| facts.category(category));
+        let beside = way.and_then(|way| Beside::of(ways, &way)).cloned();
+        Self { facts, list: rules.list, now_ms, anchor, manual, verdicts, never, beside }
     }
 
     /// Whether a verdict may bring an item in, or move it: then each neighbour is asked for, else only those that would have a place.
@@ -149,6 +154,11 @@ impl<'a> Told<'a> {
     fn failed_beside(&self, rules: &ShownRules, other: &ItemFacts) -> Option<Gate> {
         if let (Some(one), Some(another)) = (self.anchor.category, other.category)
             && !rules.category.allows(|| self.facts.are_one_way(one, another))
+        {
+            return Some(Gate::Category);
+        }
+        if let (Some(beside), Some(another)) = (&self.beside, other.category)
+            && !beside.allows(&self.facts.category(another))
         {
             return Some(Gate::Category);
         }

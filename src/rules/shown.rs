@@ -1,5 +1,6 @@
 //! What a list shows by what is known of its items, besides what is counted.
 
+use super::Beside;
 use crate::list_key::ListName;
 use crate::relation::Kind;
 use crate::relation::Relation;
@@ -37,6 +38,9 @@ pub struct ShownRules {
     pub in_stock: bool,
     /// Which categories an entry may be of: two are the same where one is the other, or around it.
     pub category: Alike,
+    /// Which categories an entry may be of, beside an anchor of which category: none said, any.
+    #[serde(skip)]
+    pub beside: Vec<Beside>,
     /// Whose products.
     pub brand: Alike,
     /// Cheapest entry, as a share of what the anchor costs.
@@ -78,6 +82,7 @@ impl ShownRules {
             Relation::AlsoBought | Relation::ViewedThenBought => Vec::new(),
         };
         let (category, brand) = (Alike::Any, Alike::Any);
-        Self { in_stock: true, category, brand, price_at_least: None, price_at_most: None, relations }
+        let beside = Vec::new();
+        Self { in_stock: true, category, beside, brand, price_at_least: None, price_at_most: None, relations }
     }
 }

@@ -130,6 +130,9 @@ fn asks_of(rules: &ListRules) -> Vec<Ask> {
         };
         ask(field, alike == usually, Without::Passes, format!(".{} = {word:?}", field.name()));
     }
+    if !shown.beside.is_empty() {
+        ask(Field::Category, false, Without::Passes, ".category_beside".to_owned());
+    }
     for (field, most) in [(Field::Category, rules.category_max), (Field::Brand, rules.brand_max)] {
         if let Some(most) = most {
             ask(field, false, Without::Passes, format!(".{}_max = {most}", field.name()));
@@ -237,7 +240,35 @@ pub(super) fn catalogue(
         };
         report.line(Verdict::Warning, "facts.catalogue", &format!("{lack}: {}{remedy}", consequences(&asks)))?;
     }
+    if all.category > 0 {
+        unknown_categories(report, settings, facts, of)?;
+    }
     one_level(report, source, facts, all.category)
+}
+
+/// Warns where a setting names categories that no item has.
+fn unknown_categories(
+    report: &mut Report<impl Write>,
+    settings: &Settings,
+    facts: &Facts,
+    of: &str,
+) -> anyhow::Result<()> {
+    for rules in settings.lists.iter().filter(|rules| rules.enabled) {
+        let named = rules.shown.beside.iter().flat_map(|rule| std::iter::once(&rule.anchor).chain(&rule.entries));
+        let mut unknown: Vec<String> =
+            named.filter(|way| !facts.has_category(way)).map(|way| way.join(" > ")).collect();
+        unknown.dedup();
+        if let Some(first) = unknown.first() {
+            let more = if unknown.len() > 1 { format!(", nor of {} others", unknown.len() - 1) } else { String::new() };
+            let text = format!(
+                "lists.{}.category_beside: no item{of} is of the category {first:?}{more}. Correct it, or see how levels are read \
+                 (fields.category)",
+                rules.list.name()
+            );
+            report.line(Verdict::Warning, "facts.catalogue", &text)?;
+        }
+    }
+    Ok(())
 }
 
 /// How many items have a field of the mapping; none of one that does not tell.
