@@ -22,6 +22,7 @@ mod keys;
 mod layers;
 mod problem;
 mod lists;
+mod memory;
 mod placements;
 mod raw;
 mod snapshots;
@@ -33,6 +34,7 @@ pub use file_form::{FileForm, Header, Quote};
 pub use kafka::INSTANCE;
 pub use kafka_names::PASSED_THROUGH;
 pub use layers::{CONFIG_FILE_VARIABLE, Flag, Layers};
+pub use memory::MemorySettings;
 pub use problem::{ConfigError, Layer, Problem};
 pub use snapshots::SnapshotSettings;
 
@@ -78,6 +80,8 @@ pub struct Settings {
     pub snapshots: SnapshotSettings,
     /// Threads of `run`.
     pub workers: WorkersSettings,
+    /// What the process may take.
+    pub memory: MemorySettings,
     /// What is known of items, and where it comes from.
     pub facts: FactsSettings,
     /// Where events come from.
@@ -366,6 +370,7 @@ impl Default for Settings {
             output: OutputSettings { format: OutputFormat::Avro },
             snapshots: SnapshotSettings::default(),
             workers: WorkersSettings::default(),
+            memory: MemorySettings::default(),
             facts: FactsSettings::default(),
             sources: Vec::new(),
         }

@@ -47,8 +47,37 @@ pub const BOOST: std::ops::RangeInclusive<f64> = 0.5..=2.0;
 pub const KEPT_MERGE_BYTES_MAX: usize = 4 << 20;
 
 /// Most bytes that changed before their turn while a state is being kept, and which wait for the snapshot store: more, and that snapshot is
-/// given up. One state is kept at a time by a worker.
+/// given up. One state is kept at a time by a worker. A small `memory.budget` lowers it.
 pub const EARLY_BYTES_MAX: usize = 256 << 20;
+
+/// Bytes of records that may wait of one source partition before it is paused. A small `memory.budget` lowers it.
+pub const WAITING_BYTES_MAX: usize = 4 << 20;
+
+/// Bytes that may wait for the brokers, of one worker, before it waits itself. A small `memory.budget` lowers it, but not below
+/// [`APPENDED_BYTES_MIN`].
+pub const APPENDED_BYTES_MAX: usize = 128 << 20;
+
+/// The same of rejects, of one worker of intake.
+pub const REJECTED_BYTES_MAX: usize = 64 << 20;
+
+/// The largest record must fit in a queue that is empty, or it would wait for ever. librdkafka counts in kB.
+pub const APPENDED_BYTES_MIN: usize = MESSAGE_BYTES_MAX + (1 << 20);
+
+/// Bytes fetched ahead of what is taken, of all partitions of one reader together (and one fetch more).
+pub const FETCHED_AHEAD_BYTES_MAX: usize = 2 << 20;
+/// With less, a backlog would be read by fits and starts.
+pub const FETCHED_AHEAD_BYTES_MIN: usize = 512 << 10;
+
+/// Bytes that a broker gives at once, of all partitions of one reader together; a record that is larger comes all the same.
+pub const FETCHED_BYTES_MAX: usize = 16 << 20;
+/// librdkafka takes no less.
+pub const FETCHED_BYTES_MIN: usize = 1 << 20;
+
+/// What a process that holds nothing takes.
+pub const PROGRAM_BYTES: u64 = 64 << 20;
+
+/// Least and most `memory.budget`.
+pub const BUDGET_BYTES: std::ops::RangeInclusive<u64> = 256 << 20..=1 << 44;
 
 /// Most lines of one order; more is a mistake of the producer, not an order.
 pub const LINES_MAX: usize = 100_000;

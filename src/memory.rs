@@ -1,7 +1,14 @@
-//! What memory really costs: the metrics count allocations as the system gives them, not as they were asked for.
+//! What memory really costs: the metrics count allocations as the system gives them, not as they were asked for. And what a
+//! process may take of it: [`Budget`] deals one number of bytes out to all that holds some, [`Held`] says what each holds now.
 //!
 //! By the size classes of jemalloc, with which the program runs (`main.rs`): others are near to it. Documented at
 //! <https://jemalloc.net/jemalloc.3.html#size_classes>.
+
+mod budget;
+mod held;
+
+pub use budget::{Budget, Demand, Fixed, Part, Share, Sizes, Unfit};
+pub use held::{Held, Holding};
 
 /// The smallest there is.
 const SMALLEST_BYTES: usize = 8;

@@ -4,7 +4,7 @@ mod facts;
 mod files;
 mod holding;
 
-use super::{Outcome, Sets, assembly, fields, output, sample};
+use super::{Outcome, Sets, assembly, fields, memory, output, sample};
 use crate::config::{OutputFormat, Settings, SourceSettings};
 use crate::intake::{Format, Record};
 use crate::kafka::admin::{Admin, Inspection};
@@ -111,6 +111,7 @@ fn service(report: &mut Report<impl Write>, args: &CheckArgs, settings: &Setting
             topics(report, settings, &inspection, &admin)?;
             facts::topics(report, args, settings, &inspection)?;
             writing(report, settings, &inspection)?;
+            budget(report, settings, &inspection)?;
             sources(report, args, settings, &inspection)
         }
         Err(error) => {
@@ -178,6 +179,20 @@ fn topics(
     match admin.may_create(settings, inspection)? {
         None => report.line(Verdict::Ok, "making topics", "the brokers would make what is missing"),
         Some(fault) => report.line(Verdict::Warning, "making topics", &fault),
+    }
+}
+
+/// What a run may take of the memory here, where it is to run.
+fn budget(report: &mut Report<impl Write>, settings: &Settings, inspection: &Inspection) -> anyhow::Result<()> {
+    if inspection.own.iter().any(|topic| topic.found.is_none()) {
+        return Ok(()); // how many partitions there will be is not known; the topics have their lines
+    }
+    match memory::deal(settings, inspection) {
+        Ok(Some((budget, whence))) => {
+            report.line(Verdict::Ok, "memory", &format!("{budget}\n  the budget comes from {whence}"))
+        }
+        Ok(None) => report.line(Verdict::Warning, "memory", "nothing says how much there is: set memory.budget"),
+        Err(error) => report.line(Verdict::Wrong, "memory", &error.to_string()),
     }
 }
 

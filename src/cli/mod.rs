@@ -18,6 +18,7 @@ mod fields;
 mod files;
 mod findings;
 mod inspect;
+mod memory;
 pub mod output;
 mod rebuild;
 mod replay;

@@ -3,7 +3,7 @@
 //! Refused before anything is read: topics that are missing or would lose data, sources without a topic, lists as Avro
 //! without a registry.
 
-use super::{Outcome, Sets, UsageError, assembly, facts, serving, signals};
+use super::{Outcome, Sets, UsageError, assembly, facts, memory, serving, signals};
 use crate::config::{FactsSourceSettings, INSTANCE, OutputFormat, Settings, SourceSettings};
 use crate::drive::{FactsFeed, Plan, SchemaSource, Snapshots, SourcePlan, StopAsked, Vigil};
 use crate::facts::{Facts, FactsTopic};
@@ -14,6 +14,7 @@ use crate::kafka::registry::{Registry, RegistryError};
 use crate::kafka::topics::{LogPartitions, Severity, TopicKind, TopicNames, partitions_or_refuse};
 use crate::kafka::verdicts::VerdictWriter;
 use crate::kafka::{Names, Standby, client};
+use crate::memory::{Budget, Part};
 use crate::publish::codec::ListCodec;
 use crate::serve::verdicts::{VerdictDesk, VerdictPlace};
 use crate::snapshot::SnapshotStore;
@@ -68,12 +69,15 @@ pub(super) fn run(_args: RunArgs, settings: Settings) -> anyhow::Result<Outcome>
     let url = server.as_ref().map(|server| server.address().to_string());
     let vigil = standby.vigil();
     let ready = prepare(&settings, sources, &vigil);
-    let (plan, partitions) = match ready {
+    let (plan, partitions, budget) = match ready {
         Err(error) if error.is::<StopAsked>() => return Ok(Outcome::Done),
         ready => ready?,
     };
     if let Some(facts) = plan.facts() {
         let _first = recommending.facts.set(Arc::clone(facts));
+    }
+    if let Some(budget) = &budget {
+        standby.metrics().set_budget(budget);
     }
     let own = TopicNames::new(&settings.topics);
     let name = |kind| own.name(kind);
@@ -90,6 +94,8 @@ pub(super) fn run(_args: RunArgs, settings: Settings) -> anyhow::Result<Outcome>
         sources: topics,
         facts: facts_topics(&settings),
         rejects: name(TopicKind::Rejects),
+        sizes: plan.sizes,
+        held: Arc::clone(standby.metrics().held()),
     };
     // Ends when the service has: before HTTP, which then says that nobody writes any more.
     let _writer = desk.map(|desk| take_verdicts(&settings, &names.client, &desk, plan.facts())).transpose()?;
@@ -162,7 +168,11 @@ fn sources(settings: &Settings) -> anyhow::Result<(Vec<SourcePlan>, SourceTopics
 }
 
 /// All that the workers need, once brokers and registry have answered.
-fn prepare(settings: &Settings, sources: Vec<SourcePlan>, vigil: &Vigil) -> anyhow::Result<(Plan, LogPartitions)> {
+fn prepare(
+    settings: &Settings,
+    sources: Vec<SourcePlan>,
+    vigil: &Vigil,
+) -> anyhow::Result<(Plan, LogPartitions, Option<Budget>)> {
     let registry = Registry::new(&settings.registry)?.map(Arc::new);
     if let (Some(source), None) = (sources.iter().find(|source| source.mapping.form().needs_registry()), &registry) {
         let name = &source.name;
@@ -196,6 +206,8 @@ fn prepare(settings: &Settings, sources: Vec<SourcePlan>, vigil: &Vigil) -> anyh
     if let Some(fault) = inspection.too_many_partitions() {
         return Err(UsageError(fault).into());
     }
+    let budget = budget(settings, &inspection)?;
+    let sizes = budget.as_ref().map(|budget| budget.sizes).unwrap_or_default();
     let lists = TopicNames::new(&settings.topics).name(TopicKind::Lists);
     let codec = match (settings.output.format, &registry) {
         (OutputFormat::Json, _) => ListCodec::json()?,
@@ -208,6 +220,7 @@ fn prepare(settings: &Settings, sources: Vec<SourcePlan>, vigil: &Vigil) -> anyh
     let mut counted = settings.clone();
     counted.logs.events_partitions = partitions.events;
     counted.logs.pairs_partitions = partitions.pairs;
+    counted.logs.block_bytes = counted.logs.block_bytes.min(sizes.block as u64);
     let known = facts::known(settings)?;
     let (facts, feed) = match known {
         Some(known) => {
@@ -231,10 +244,25 @@ fn prepare(settings: &Settings, sources: Vec<SourcePlan>, vigil: &Vigil) -> anyh
         sources,
         align_ms: settings.intake.align_ms,
         gap_wait_ms: settings.logs.gap_wait_ms,
+        sizes,
         codec,
         schemas: registry.map(|registry| registry as Arc<dyn SchemaSource>),
     };
-    Ok((plan, partitions))
+    Ok((plan, partitions, budget))
+}
+
+/// What the process may take, dealt out; said in the log.
+fn budget(settings: &Settings, inspection: &Inspection) -> anyhow::Result<Option<Budget>> {
+    let Some((budget, whence)) = memory::deal(settings, inspection)? else {
+        tracing::warn!(
+            "nothing says how much memory there is: buffers are as large as they are of use. Set memory.budget"
+        );
+        return Ok(None);
+    };
+    let (bytes, state) = (budget.bytes, budget.given(Part::State));
+    tracing::info!(bytes, state, from = whence, "memory: what each part may take is in samenloop_memory_planned_bytes");
+    tracing::debug!("memory: {budget}");
+    Ok(Some(budget))
 }
 
 /// What snapshots are called after.

@@ -95,6 +95,7 @@ pub(super) fn settings(merged: &Merged) -> Result<Settings, ConfigError> {
         output: OutputSettings { format: raw.output.format },
         snapshots: check.snapshots(raw),
         workers: check.workers(raw),
+        memory: check.memory_budget(raw),
         facts: check.facts(raw),
         sources: check.sources(&raw.source, &raw.topics.prefix),
     };

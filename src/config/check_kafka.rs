@@ -56,7 +56,9 @@ impl Check<'_> {
                 properties.insert(name.clone(), value.clone());
             }
         }
-        KafkaSettings { properties }
+        let settings = KafkaSettings { properties };
+        self.queue(&settings);
+        settings
     }
 
     pub(super) fn topics(&mut self, raw: &RawSettings) -> TopicsSettings {

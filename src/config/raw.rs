@@ -6,6 +6,7 @@
 use super::facts::RawFacts;
 use super::kafka::{HIDDEN, RawKafka};
 use super::lists::RawLists;
+use super::memory::RawMemory;
 use super::placements::RawPlacements;
 use super::snapshots::RawSnapshots;
 use super::units::{Bound, Bytes, Decimal, Duration, Moment, SecretText};
@@ -34,6 +35,7 @@ pub(super) struct RawSettings {
     pub(super) output: RawOutput,
     pub(super) snapshots: RawSnapshots,
     pub(super) workers: RawWorkers,
+    pub(super) memory: RawMemory,
     pub(super) facts: RawFacts,
     /// Read one by one, by `source`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -207,6 +209,7 @@ impl From<&Settings> for RawSettings {
                 windows: settings.workers.windows,
                 rows: settings.workers.rows,
             },
+            memory: RawMemory::from(&settings.memory),
             facts: RawFacts::from(&settings.facts),
             source: settings.sources.iter().map(super::source::to_table).collect(),
         }

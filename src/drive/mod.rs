@@ -28,7 +28,7 @@ pub mod recovery;
 
 pub use clock::{Clocks, SetClocks, SystemClocks};
 pub use facts::{FactsFeed, FactsSource, FactsWorker};
-pub use intake::{IntakeWorker, WAITING_BYTES_MAX};
+pub use intake::IntakeWorker;
 pub use lease::{Lease, Overslept, SleepClock, SystemSleepClock, Tenure};
 pub use memory::{Faults, Kept, MemoryLog, PartitionLog};
 pub use pipeline::{Appended, Pipeline, Sink, plan};

@@ -20,6 +20,7 @@ use crate::event::EventTime;
 use crate::intake::{Record, Reject};
 use crate::limits::GAP_WAIT_MS;
 use crate::list_key::ListName;
+use crate::memory::Sizes;
 use crate::position::{NextOffset, Partition, SourcePartition};
 use crate::publish::Publication;
 use crate::publish::codec::ListCodec;
@@ -491,6 +492,7 @@ pub fn plan(setup: Setup, inputs: &[IntakeInput], align_ms: i64, log: &MemoryLog
         sources: sources.into_values().collect(),
         align_ms,
         gap_wait_ms: GAP_WAIT_MS,
+        sizes: Sizes::default(),
         codec: ListCodec::json()?,
         snapshots: None,
         feed: None,

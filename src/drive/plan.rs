@@ -3,6 +3,7 @@
 use crate::config::Start;
 use crate::facts::Facts;
 use crate::intake::{Intake, Mapping};
+use crate::memory::Sizes;
 use crate::publish::codec::ListCodec;
 use crate::rules::CountingRules;
 use crate::stage::{BlockLimits, RowsSetup, identity_of};
@@ -65,6 +66,8 @@ pub struct Plan {
     pub align_ms: i64,
     /// How long something may be missing from a log before a stage stops.
     pub gap_wait_ms: i64,
+    /// How large buffers may be.
+    pub sizes: Sizes,
     /// How lists are written.
     pub codec: ListCodec,
     /// Where states of stages are kept; none where every start reads the logs from their beginning.

@@ -6,9 +6,9 @@ use super::client::log_line;
 use super::errors::{is_refusal, patiently};
 use super::message::KafkaMessage;
 use super::reader::{list_of, number, partitions_shown, reading, watermarks};
+use super::transport::Names;
 use crate::drive::{Bounds, Follower, LogFailure, Next, Vigil, Wake};
 use crate::position::{NextOffset, Partition};
-use rdkafka::ClientConfig;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
@@ -41,15 +41,15 @@ pub struct KafkaFollower {
 impl KafkaFollower {
     /// Of `topic`. `group` is never joined; librdkafka wants a name.
     pub(super) fn new(
-        base: &ClientConfig,
+        names: &Names,
         group: &str,
         topic: &str,
         vigil: &Arc<Vigil>,
         wake: &Wake,
     ) -> anyhow::Result<Self> {
-        let mut config = base.clone();
+        let mut config = names.client.clone();
         config.set("group.id", group);
-        reading(&mut config);
+        reading(&mut config, &names.sizes);
         let made: Result<BaseConsumer<Quiet>, KafkaError> = config.create_with_context(Quiet);
         let mut consumer = made.map_err(|error| LogFailure::of(topic, &"making a consumer", &error))?;
         let wake = wake.clone();

@@ -11,8 +11,10 @@
 use super::client::log_line;
 use super::errors::{is_refusal, patiently};
 use super::message::KafkaMessage;
+use super::transport::Names;
 use crate::config::INSTANCE;
 use crate::drive::{Bounds, Change, LogFailure, Next, Reader, Vigil, Wake};
+use crate::memory::{Holding, Part, Sizes};
 use crate::position::{NextOffset, Partition};
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
@@ -49,8 +51,6 @@ const SLEEP_MAX_LEAST: Duration = Duration::from_secs(1);
 const SESSION_TIMEOUT: &str = "session.timeout.ms";
 /// After so long a silence a member's partitions go to others: a crash stalls them for as long.
 const SESSION_TIMEOUT_MS: u64 = 15_000;
-/// Bytes fetched ahead of what is taken, of all partitions together (and one fetch more), in kB.
-const FETCHED_AHEAD_KBYTES: &str = "2048";
 /// How long until more is fetched where so much was at hand. (librdkafka's own second would be the pace of a backlog.)
 const FETCH_AGAIN_MS: &str = "20";
 
@@ -61,6 +61,7 @@ struct Member {
     closing: AtomicBool,
     figures: Mutex<Figures>,
     vigil: Arc<Vigil>,
+    fetched: Holding,
 }
 
 #[derive(Default)]
@@ -85,6 +86,7 @@ impl ClientContext for Member {
         } else {
             self.vigil.note_away(&format_args!("{}: no broker can be reached", self.topic));
         }
+        self.fetched.set(fetched(&statistics));
         let mut figures = lock(&self.figures);
         figures.settled = statistics.cgrp.is_some_and(|group| group.join_state == "steady");
         figures.ends.clear();
@@ -135,14 +137,14 @@ pub struct KafkaReader {
 impl KafkaReader {
     /// Joins `group` for `topic`.
     pub(super) fn join(
-        base: &ClientConfig,
+        names: &Names,
         group: &str,
         instance: Option<&str>,
         topic: &str,
         vigil: &Arc<Vigil>,
         wake: &Wake,
     ) -> anyhow::Result<Self> {
-        let mut config = base.clone();
+        let mut config = names.client.clone();
         config
             .set("group.id", group)
             .set("partition.assignment.strategy", "cooperative-sticky")
@@ -150,10 +152,9 @@ impl KafkaReader {
         if let Some(instance) = instance {
             config.set(INSTANCE, instance);
         }
-        reading(&mut config);
+        reading(&mut config, &names.sizes);
         default(&mut config, "topic.metadata.refresh.interval.ms", METADATA_INTERVAL_MS);
         default(&mut config, "max.poll.interval.ms", POLL_INTERVAL_MAX_MS);
-        default(&mut config, "queued.max.messages.kbytes", FETCHED_AHEAD_KBYTES);
         default(&mut config, HEARTBEAT_INTERVAL, &HEARTBEAT_INTERVAL_MS.to_string());
         default(&mut config, SESSION_TIMEOUT, &SESSION_TIMEOUT_MS.to_string());
         let member = Member {
@@ -162,6 +163,7 @@ impl KafkaReader {
             closing: AtomicBool::new(false),
             figures: Mutex::default(),
             vigil: Arc::clone(vigil),
+            fetched: Holding::new(&names.held, Part::Fetched),
         };
         let made: Result<BaseConsumer<Member>, KafkaError> = config.create_with_context(member);
         let mut consumer = made.map_err(|error| LogFailure::of(topic, &"joining its group", &error))?;
@@ -291,7 +293,7 @@ impl Drop for KafkaReader {
 
 /// How every consumer reads: from where its owner says, to ends that it is told of, and no record of a transaction that is
 /// open or was given up.
-pub(super) fn reading(config: &mut ClientConfig) {
+pub(super) fn reading(config: &mut ClientConfig, sizes: &Sizes) {
     config
         .set("enable.auto.commit", "false")
         .set("enable.auto.offset.store", "false")
@@ -300,6 +302,19 @@ pub(super) fn reading(config: &mut ClientConfig) {
         .set("isolation.level", "read_committed");
     default(config, "fetch.wait.max.ms", "500");
     default(config, "fetch.queue.backoff.ms", FETCH_AGAIN_MS);
+    default(config, "queued.max.messages.kbytes", &kbytes(sizes.fetched_ahead));
+    default(config, "fetch.max.bytes", &sizes.fetched.to_string());
+}
+
+/// Bytes as librdkafka counts them.
+pub(super) fn kbytes(bytes: usize) -> String {
+    (bytes >> 10).to_string()
+}
+
+/// Bytes that a consumer has fetched and that were not taken.
+fn fetched(statistics: &Statistics) -> u64 {
+    let partitions = statistics.topics.values().flat_map(|topic| topic.partitions.values());
+    partitions.map(|partition| partition.fetchq_size).sum()
 }
 
 /// How many partitions a topic has, as the brokers show it; `None` where they show none.

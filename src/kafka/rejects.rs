@@ -10,10 +10,12 @@
 
 use super::client::log_line;
 use super::reader::{default, lock};
+use super::transport::Names;
+use super::writer::queueing;
 use crate::drive::{LogFailure, Rejected, Rejects, Vigil};
 use crate::intake::Record;
 use crate::limits::PRODUCED_BYTES_MAX;
-use rdkafka::ClientConfig;
+use crate::memory::{Holding, Part};
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -34,8 +36,8 @@ const REASON_HEADER: &str = "samenloop.reason";
 /// Set to `true` where the value was too large to be kept.
 const OMITTED_HEADER: &str = "samenloop.value.omitted";
 
-#[derive(Default)]
 struct Deliveries {
+    waiting: Holding,
     answered: AtomicU64,
     failure: Mutex<Option<String>>,
 }
@@ -51,9 +53,11 @@ impl ClientContext for Deliveries {
 }
 
 impl ProducerContext for Deliveries {
-    type DeliveryOpaque = ();
+    /// Its bytes.
+    type DeliveryOpaque = Box<u64>;
 
-    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+    fn delivery(&self, result: &DeliveryResult<'_>, bytes: Box<u64>) {
+        self.waiting.sub(*bytes);
         self.answered.fetch_add(1, Ordering::Relaxed);
         if let Err((error, _)) = result {
             *lock(&self.failure) = Some(error.to_string());
@@ -73,16 +77,20 @@ pub struct KafkaRejects {
 }
 
 impl KafkaRejects {
-    pub(super) fn new(base: &ClientConfig, topic: &str, vigil: &Arc<Vigil>) -> anyhow::Result<Self> {
-        let mut config = base.clone();
+    pub(super) fn new(names: &Names, vigil: &Arc<Vigil>) -> anyhow::Result<Self> {
+        let (mut config, topic) = (names.client.clone(), names.rejects.as_str());
         config
             .set("enable.idempotence", "true")
             .set("acks", "all")
             .set("message.timeout.ms", "0")
             .set("message.max.bytes", PRODUCED_BYTES_MAX.to_string());
-        default(&mut config, "queue.buffering.max.kbytes", "65536");
+        queueing(&mut config, names.sizes.rejected);
         default(&mut config, "compression.type", "lz4");
-        let made = config.create_with_context(Deliveries::default());
+        let made = config.create_with_context(Deliveries {
+            waiting: Holding::new(&names.held, Part::Appends),
+            answered: AtomicU64::new(0),
+            failure: Mutex::default(),
+        });
         let producer = made.map_err(|error| LogFailure::of(topic, &"making a producer", &error))?;
         let (topic, vigil) = (topic.to_owned(), Arc::clone(vigil));
         Ok(Self { vigil, producer, topic, sent: 0, is_given_up: false, dropped: 0 })
@@ -90,7 +98,8 @@ impl KafkaRejects {
 
     /// Sends as much of the record as `kept` is.
     fn send(&mut self, rejected: &Rejected<'_>, kept: &Record<'_>) -> Result<(), KafkaError> {
-        let mut record = BaseRecord::<[u8], [u8]>::to(&self.topic);
+        let bytes = [kept.key, kept.value].into_iter().flatten().map(|part| part.len() as u64).sum();
+        let mut record = BaseRecord::<[u8], [u8], Box<u64>>::with_opaque_to(&self.topic, Box::new(bytes));
         record.key = kept.key;
         record.payload = kept.value;
         record.timestamp = kept.timestamp_ms;
@@ -112,6 +121,7 @@ impl KafkaRejects {
                 Err((error, _)) => return Err(error),
             }
         }
+        self.producer.context().waiting.add(bytes);
         self.sent += 1;
         Ok(())
     }
@@ -198,6 +208,7 @@ mod tests {
     use crate::intake::{Reason, Reject};
     use crate::position::{NextOffset, SourcePartition};
     use crate::watch::health::{HEARTBEAT_AGE_MAX, Health};
+    use rdkafka::ClientConfig;
 
     /// A record may be larger than what samenloop writes: its source's topic says how large. No broker is needed: what is too
     /// large is refused before it is sent.
@@ -206,10 +217,11 @@ mod tests {
         let large = vec![b'x'; PRODUCED_BYTES_MAX + 1];
         let source = SourcePartition::new("s", 0);
         let reject = Reject { reason: Reason::NotAnObject, message: String::new(), time: None };
-        let mut config = ClientConfig::new();
-        config.set("bootstrap.servers", "127.0.0.1:1");
+        let mut client = ClientConfig::new();
+        client.set("bootstrap.servers", "127.0.0.1:1");
+        let names = Names::of(client);
         let vigil = Vigil::new("test", Arc::default(), &Health::new(1, HEARTBEAT_AGE_MAX));
-        let mut rejects = KafkaRejects::new(&config, "rejects", &Arc::new(vigil)).unwrap();
+        let mut rejects = KafkaRejects::new(&names, &Arc::new(vigil)).unwrap();
         let small: &[u8] = b"x";
         let cases: [(&[u8], &[u8], &[u8]); 4] =
             [(small, small, small), (small, &large, small), (&large, small, small), (small, small, &large)];
@@ -227,5 +239,8 @@ mod tests {
             rejects.append(&rejected).unwrap();
             assert_eq!((rejects.sent, rejects.dropped), (n, 0));
         }
+        assert!((4..1 << 10).contains(&names.held.bytes(Part::Appends)), "what was left out is not held");
+        drop(rejects);
+        assert_eq!(names.held.bytes(Part::Appends), 0);
     }
 }

@@ -15,7 +15,7 @@ use crate::serve::http::{Limits, State};
 use crate::serve::query::{Query, queries};
 use crate::serve::view::ListView;
 use crate::watch::health::{HEARTBEAT_AGE_MAX, Health};
-use crate::watch::metrics::Metrics;
+use crate::watch::metrics::{Metrics, Strain};
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -32,6 +32,9 @@ const RESTARTS_WITHIN: Duration = Duration::from_secs(600);
 const RESTART_PAUSE: Duration = Duration::from_secs(1);
 /// How often the run looks whether it is to stop.
 const LOOK: Duration = Duration::from_millis(50);
+/// How often it looks what the process takes of the memory, and how often it says that this is too much.
+const WEIGH: Duration = Duration::from_secs(5);
+const WARN_OF_MEMORY: Duration = Duration::from_secs(600);
 
 /// How a worker ended.
 type Ended = (String, anyhow::Result<()>);
@@ -85,6 +88,12 @@ impl Standby {
         Ok((Self { workers, metrics, health, view, questions, stop: Arc::clone(stop) }, state))
     }
 
+    /// Where what is done is shown.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
     /// The sign of life of what goes before the workers.
     #[must_use]
     pub fn vigil(&self) -> Vigil {
@@ -111,7 +120,8 @@ impl Standby {
         // Workers stop by a word of their own: what is in hand is finished after the process has been told to stop.
         let stop = Arc::new(AtomicBool::new(false));
         let (wakes, threads) = (Vec::new(), Vec::new());
-        let mut service = Service { stop, wakes, threads, ended, lease: Arc::clone(&lease) };
+        let scales = Scales { metrics: Arc::clone(&metrics), next: Instant::now() + WEIGH, told: None };
+        let mut service = Service { stop, wakes, threads, ended, lease: Arc::clone(&lease), scales };
         let mut questions = questions.into_iter();
         for (kind, count, make) in kinds {
             for number in 0..count {
@@ -151,6 +161,14 @@ pub struct Service {
     threads: Vec<JoinHandle<()>>,
     ended: Receiver<Ended>,
     lease: Arc<Lease>,
+    scales: Scales,
+}
+
+/// Says when the process takes more memory than it should.
+struct Scales {
+    metrics: Arc<Metrics>,
+    next: Instant,
+    told: Option<Instant>,
 }
 
 /// What a worker is made by, in its own thread.
@@ -257,6 +275,31 @@ impl Restarts {
     }
 }
 
+impl Scales {
+    fn look(&mut self, now: Instant) {
+        if now < self.next {
+            return;
+        }
+        self.next = now + WEIGH;
+        let Some(Strain { resident, budget, most: (part, bytes, given) }) = self.metrics.memory_strain() else {
+            self.told = None;
+            return;
+        };
+        if self.told.is_none_or(|told| now.duration_since(told) > WARN_OF_MEMORY) {
+            self.told = Some(now);
+            let part = part.name();
+            tracing::warn!(
+                resident,
+                budget,
+                part,
+                bytes,
+                given,
+                "memory runs short: give it more, or another instance (docs/operations.md, SamenloopMemory)"
+            );
+        }
+    }
+}
+
 impl Service {
     fn spawn(&mut self, name: String, post: Post, tell: mpsc::Sender<Ended>) -> anyhow::Result<()> {
         self.wakes.push(post.wake.clone());
@@ -275,12 +318,13 @@ impl Service {
     ///
     /// # Errors
     /// Why a worker could not go on, or that one did not finish in time.
-    pub fn run(self, stop: &AtomicBool) -> anyhow::Result<()> {
+    pub fn run(mut self, stop: &AtomicBool) -> anyhow::Result<()> {
         let mut running = self.threads.len();
         let mut first_failure = None;
         let mut deadline: Option<Instant> = None;
         while running > 0 {
             self.lease.look();
+            self.scales.look(Instant::now());
             match self.ended.recv_timeout(LOOK) {
                 Ok((name, ran)) => {
                     running -= 1;

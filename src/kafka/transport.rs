@@ -6,6 +6,7 @@ use super::rejects::KafkaRejects;
 use super::writer::KafkaWriter;
 use crate::drive::{Topic, Transport, Trim, TrimDone, Vigil, Wake};
 use crate::facts::FactsTopic;
+use crate::memory::{Held, Sizes};
 use crate::stage::Log;
 use rdkafka::ClientConfig;
 use std::collections::BTreeMap;
@@ -28,9 +29,32 @@ pub struct Names {
     pub facts: BTreeMap<FactsTopic, String>,
     /// The topic of rejects.
     pub rejects: String,
+    /// How large clients' buffers may be.
+    pub sizes: Sizes,
+    /// Where they say what they hold.
+    pub held: Arc<Held>,
 }
 
 impl Names {
+    /// Of clients that reach nothing.
+    #[cfg(test)]
+    pub(super) fn of(client: ClientConfig) -> Self {
+        let logs = [Log::Events, Log::Pairs, Log::Totals, Log::Lists].map(|log| (log, log.name().to_owned()));
+        let (sizes, held) = (Sizes::default(), Arc::default());
+        let (sources, facts) = (BTreeMap::new(), BTreeMap::new());
+        Self {
+            client,
+            instance: None,
+            prefix: String::new(),
+            logs,
+            sources,
+            facts,
+            rejects: "rejects".to_owned(),
+            sizes,
+            held,
+        }
+    }
+
     fn topic(&self, topic: &Topic) -> &str {
         match topic {
             Topic::Log(log) => self.logs.iter().find(|(name, _)| name == log).map_or("", |(_, topic)| topic),
@@ -69,20 +93,20 @@ impl Transport for KafkaTransport {
         let Self { names, vigil, wake } = self;
         // Each worker is a member: one id for all of a process would fence its own.
         let instance = names.instance.as_ref().map(|instance| format!("{instance}.{}", vigil.name()));
-        KafkaReader::join(&names.client, &names.group(group), instance.as_deref(), names.topic(topic), vigil, wake)
+        KafkaReader::join(names, &names.group(group), instance.as_deref(), names.topic(topic), vigil, wake)
     }
 
     fn follow(&self, topic: &Topic) -> anyhow::Result<KafkaFollower> {
         let Self { names, vigil, wake } = self;
-        KafkaFollower::new(&names.client, &names.group("follow"), names.topic(topic), vigil, wake)
+        KafkaFollower::new(names, &names.group("follow"), names.topic(topic), vigil, wake)
     }
 
     fn writer(&self) -> anyhow::Result<KafkaWriter> {
-        KafkaWriter::new(&self.names.client, self.names.logs.clone(), &self.vigil)
+        KafkaWriter::new(&self.names, &self.vigil)
     }
 
     fn rejects(&self) -> anyhow::Result<KafkaRejects> {
-        KafkaRejects::new(&self.names.client, &self.names.rejects, &self.vigil)
+        KafkaRejects::new(&self.names, &self.vigil)
     }
 
     fn trim(&self, trims: Vec<Trim>, told: TrimDone) {

@@ -7,9 +7,11 @@
 //! waited for.
 
 use super::client::log_line;
-use super::reader::{default, kafka_number, lock, next, number};
+use super::reader::{default, kafka_number, kbytes, lock, next, number};
+use super::transport::Names;
 use crate::drive::{Appending, LogFailure, Run, Runs, Vigil, Writer};
 use crate::limits::PRODUCED_BYTES_MAX;
+use crate::memory::{Holding, Part, Sizes};
 use crate::position::{NextOffset, Partition};
 use crate::publish::Stamp;
 use crate::stage::Log;
@@ -24,8 +26,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-/// What may wait for the brokers, in kB. More, and the writer's owner waits.
-const WAITING_KBYTES_MAX: &str = "131072";
 /// How long a record waits for others to go out with.
 const LINGER_MS: &str = "25";
 /// How long an owner that waits sleeps between two looks.
@@ -40,11 +40,12 @@ struct Sent {
     is_asked: bool,
     /// As which record its publisher counts it.
     stamp: Option<Stamp>,
+    bytes: u64,
 }
 
-#[derive(Default)]
 struct Acknowledgements {
     count: AtomicU64,
+    waiting: Holding,
     deliveries: Mutex<Deliveries>,
 }
 
@@ -79,6 +80,7 @@ impl ProducerContext for Acknowledgements {
     type DeliveryOpaque = Box<Sent>;
 
     fn delivery(&self, result: &DeliveryResult<'_>, sent: Box<Sent>) {
+        self.waiting.sub(sent.bytes);
         let mut deliveries = lock(&self.deliveries);
         match result {
             Ok(delivered) => {
@@ -116,18 +118,22 @@ pub struct KafkaWriter {
 
 impl KafkaWriter {
     /// A new producer.
-    pub(super) fn new(base: &ClientConfig, topics: [(Log, String); 4], vigil: &Arc<Vigil>) -> anyhow::Result<Self> {
-        let mut config = base.clone();
+    pub(super) fn new(names: &Names, vigil: &Arc<Vigil>) -> anyhow::Result<Self> {
+        let (mut config, topics) = (names.client.clone(), names.logs.clone());
         config
             .set("enable.idempotence", "true")
             .set("enable.gapless.guarantee", "true")
             .set("acks", "all")
             .set("message.timeout.ms", "0")
             .set("message.max.bytes", PRODUCED_BYTES_MAX.to_string());
-        default(&mut config, "queue.buffering.max.kbytes", WAITING_KBYTES_MAX);
+        queueing(&mut config, names.sizes.appended);
         default(&mut config, "linger.ms", LINGER_MS);
         default(&mut config, "compression.type", "lz4");
-        let made = config.create_with_context(Acknowledgements::default());
+        let made = config.create_with_context(Acknowledgements {
+            count: AtomicU64::new(0),
+            waiting: Holding::new(&names.held, Part::Appends),
+            deliveries: Mutex::default(),
+        });
         let producer = made.map_err(|error| LogFailure::of("producer", &"making it", &error))?;
         let (sent_by_era, firsts) = (BTreeMap::new(), BTreeMap::new());
         Ok(Self { producer, topics, vigil: Arc::clone(vigil), sent: 0, era: 0, sent_by_era, firsts })
@@ -137,7 +143,8 @@ impl KafkaWriter {
         let first = self.wait_for_first(log, partition)?;
         let topic = self.topics.iter().find(|(name, _)| *name == log).map_or("", |(_, topic)| topic);
         let Appending { key, value, headers, stamp } = appending;
-        let sent = Box::new(Sent { first, era: self.era, is_asked, stamp });
+        let bytes = [key, value].into_iter().flatten().map(|part| part.len() as u64).sum();
+        let sent = Box::new(Sent { first, era: self.era, is_asked, stamp, bytes });
         let mut record = BaseRecord::<[u8], [u8], Box<Sent>>::with_opaque_to(topic, sent);
         record = record.partition(kafka_number(partition));
         (record.key, record.payload) = (key, value);
@@ -159,6 +166,7 @@ impl KafkaWriter {
                 Err((error, _)) => return Err(LogFailure::of(topic, &"appending", &error).into()),
             }
         }
+        self.producer.context().waiting.add(bytes); // what is acknowledged is heard by this thread alone
         self.sent += 1;
         *self.sent_by_era.entry(self.era).or_default() += 1;
         Ok(())
@@ -256,6 +264,14 @@ impl Writer for KafkaWriter {
     fn runs(&mut self) -> Vec<(Partition, Option<Run>)> {
         self.deliveries().runs.take()
     }
+}
+
+/// What may wait for the brokers: so many bytes, and as many records as these hold at most. More, and the writer's owner waits.
+pub(super) fn queueing(config: &mut ClientConfig, bytes: usize) {
+    default(config, "queue.buffering.max.kbytes", &kbytes(bytes));
+    let bytes =
+        config.get("queue.buffering.max.kbytes").and_then(|kbytes| kbytes.parse().ok()).unwrap_or(bytes >> 10) << 10;
+    default(config, "queue.buffering.max.messages", &Sizes::queued(bytes).to_string());
 }
 
 /// Takes in what the brokers have answered. One poll takes in one answer, of some records only; what is not taken in holds its

@@ -9,18 +9,21 @@ mod delay;
 mod facts;
 mod families;
 mod followers;
+mod memory;
 mod snapshots;
 mod tallies;
 
 pub use delay::{DELAY_EDGES_US, DelayTally};
 pub use facts::{FactsFollower, FactsTallies};
 pub use followers::{GapsFollower, IntakeFollower, LagFollower, LogFollower, RowsFollower, WindowsFollower};
+pub use memory::Strain;
 pub use snapshots::{GivenUp, PassedOver, SnapshotFollower};
 pub use tallies::{FATES, IntakeTallies, LogTallies, RowsTallies, WindowsTallies};
 
 use super::health::Health;
 use facts::FactsFamilies;
 use families::{Catalogue, IntakeFamilies, LogFamilies, RowsFamilies, WaitFamilies, WindowsFamilies};
+use memory::MemoryFamilies;
 use prometheus::{GaugeVec, IntCounterVec, Registry, TextEncoder};
 use snapshots::SnapshotFamilies;
 
@@ -52,6 +55,7 @@ pub struct Metrics {
     waits: WaitFamilies,
     snapshots: SnapshotFamilies,
     facts: FactsFamilies,
+    memory: MemoryFamilies,
     view_lists: GaugeVec,
     ready: GaugeVec,
     resident_bytes: GaugeVec,
@@ -112,6 +116,7 @@ impl Metrics {
         let waits = WaitFamilies::new(all)?;
         let snapshots = SnapshotFamilies::new(all)?;
         let facts = FactsFamilies::new(all)?;
+        let memory = MemoryFamilies::new(all)?;
         let view_lists =
             all.gauge("samenloop_view_lists", "Lists that HTTP can serve: published and not withdrawn.", &[])?;
         let http_requests = all.counter(
@@ -149,6 +154,7 @@ impl Metrics {
             waits,
             snapshots,
             facts,
+            memory,
             view_lists,
             ready,
             resident_bytes,
@@ -202,7 +208,9 @@ impl Metrics {
         self.view_lists.with_label_values(none).set(lists as f64);
         self.state_bytes.with_label_values(&["serve", WHOLE_PROCESS, "view"]).set(view_bytes as f64);
         self.waits.show(health);
-        self.resident_bytes.with_label_values(none).set(resident_bytes().unwrap_or(0) as f64);
+        let resident = resident_bytes().unwrap_or(0);
+        self.resident_bytes.with_label_values(none).set(resident as f64);
+        self.show_memory(resident);
         TextEncoder::new().encode_to_string(&self.registry.gather())
     }
 }

@@ -12,8 +12,6 @@ mod reading;
 mod source;
 mod weighing;
 
-pub use source::WAITING_BYTES_MAX;
-
 use self::source::{Committing, OwnedPartition, OwnedSource, offsets, origins, settle};
 pub(super) use self::source::{WaitingRecord, with_record};
 use self::weighing::Weighing;
@@ -167,7 +165,7 @@ impl<T: Transport> IntakeWorker<T> {
     /// A new stage over what is owned and what is `new`. Returns where the new ones are read from.
     fn start(&mut self, new: &BTreeSet<(usize, Partition)>) -> anyhow::Result<Vec<(usize, Partition, NextOffset)>> {
         for &(source, partition) in new {
-            let owned = OwnedPartition::new(&self.hands.ties, &self.sources[source].place(partition));
+            let owned = OwnedPartition::new(&self.hands, &self.sources[source].place(partition));
             self.sources[source].owned.insert(partition, owned);
         }
         let inputs = self.number_inputs();

@@ -25,8 +25,6 @@ pub(super) struct Committing {
     pub(super) offsets: Vec<Vec<(Partition, NextOffset)>>,
 }
 
-/// Bytes of records that may wait of one partition before it is paused.
-pub const WAITING_BYTES_MAX: usize = 4 << 20;
 /// What a waiting record costs besides its key and value.
 const WAITING_BYTES_EACH: usize = 256;
 
@@ -98,6 +96,8 @@ pub(super) struct OwnedPartition {
     pub(super) waits_since_ms: Option<i64>,
     waiting: VecDeque<WaitingRecord>,
     waiting_bytes: usize,
+    /// With more, it is paused.
+    waiting_max: usize,
     is_paused: bool,
     /// When the registry is asked again for what the first that waits needs, by the steady clock.
     pub(super) retry_at_ms: Option<i64>,
@@ -108,8 +108,8 @@ pub(super) struct OwnedPartition {
 }
 
 impl OwnedPartition {
-    pub(super) fn new(ties: &Ties, place: &SourcePartition) -> Self {
-        let partition = place.partition;
+    pub(super) fn new<T: Transport>(hands: &Hands<T>, place: &SourcePartition) -> Self {
+        let (ties, partition, waiting_max) = (&hands.ties, place.partition, hands.plan.sizes.waiting);
         Self {
             input: SourceInput(0),
             number: partition,
@@ -122,6 +122,7 @@ impl OwnedPartition {
             waits_since_ms: None,
             waiting: VecDeque::new(),
             waiting_bytes: 0,
+            waiting_max,
             is_paused: false,
             retry_at_ms: None,
             newest_ms: None,
@@ -135,7 +136,7 @@ impl OwnedPartition {
         self.waiting_bytes += record.bytes();
         self.waiting.push_back(record);
         self.ends_behind_waiting = false; // more came after that end
-        let is_full = self.waiting_bytes > WAITING_BYTES_MAX;
+        let is_full = self.waiting_bytes > self.waiting_max;
         is_full && !std::mem::replace(&mut self.is_paused, is_full)
     }
 
@@ -173,7 +174,7 @@ impl OwnedPartition {
 
     /// Whether it was paused and is to be fetched again. Says so once.
     pub(super) fn may_resume(&mut self) -> bool {
-        self.waiting_bytes < WAITING_BYTES_MAX / 2 && std::mem::replace(&mut self.is_paused, false)
+        self.waiting_bytes < self.waiting_max / 2 && std::mem::replace(&mut self.is_paused, false)
     }
 }
 

@@ -99,7 +99,9 @@ impl<T: Transport> RowsWorker<T> {
         let lists = hands.transport.follow(&Topic::Log(Log::Lists))?;
         let older = hands.transport.follow(&Topic::Log(Log::Lists))?;
         let (owned, buffers) = (BTreeMap::new(), Buffers::default());
-        let saver = Saver::new(hands.plan.snapshots.clone(), Log::Pairs, Arc::clone(&hands.ties.metrics));
+        let early_max = hands.plan.sizes.early;
+        let saver = Saver::new(hands.plan.snapshots.clone(), Log::Pairs, Arc::clone(&hands.ties.metrics))
+            .with_early_max(early_max);
         Ok(Self {
             hands,
             reader,

@@ -9,6 +9,7 @@ use super::watching::{Begun, Watched, reader_of};
 use super::{STATE_FORMAT, Snapshots, stage_of};
 use crate::drive::plan::Plan;
 use crate::limits::EARLY_BYTES_MAX;
+use crate::memory::{Holding, Part};
 use crate::position::{NextOffset, Partition};
 use crate::saved::{Saving, put};
 use crate::snapshot::{Head, StoreError};
@@ -60,8 +61,8 @@ pub(in crate::drive) enum Failure {
     Still,
     #[error("it is not there after {} min", TAKE_MS_MAX / 60_000)]
     Late,
-    #[error("more than {} MiB changed before the snapshot store took it", EARLY_BYTES_MAX >> 20)]
-    Early,
+    #[error("more than {} MiB changed before the snapshot store took it", .0 >> 20)]
+    Early(usize),
     #[error("all weights of a relation were scaled anew meanwhile")]
     Void,
     #[error("its partition is gone")]
@@ -81,7 +82,7 @@ impl Failure {
         match self {
             Self::Still => Some(GivenUp::Still),
             Self::Late => Some(GivenUp::Late),
-            Self::Early => Some(GivenUp::Early),
+            Self::Early(_) => Some(GivenUp::Early),
             Self::Store(_) | Self::Void | Self::Gone | Self::Ended => None,
         }
     }
@@ -98,6 +99,8 @@ struct Taking {
     is_asked: bool,
     /// When these appends are acknowledged, it may be published.
     era: u64,
+    /// With more that had to go early, it is given up.
+    early_max: usize,
     began_ms: i64,
     began: Instant,
     /// Goes up with everything that the store takes or gives; what it was, and since when.
@@ -112,12 +115,15 @@ pub(in crate::drive) struct Saver {
     taking: Option<Taking>,
     /// By which those would tell what came of them that were given up.
     given_up: Vec<Came>,
+    early_max: usize,
     counted: Counted,
     /// When each partition is next.
     next_ms: BTreeMap<Partition, i64>,
     /// Up to where each partition has a snapshot.
     saved: BTreeMap<Partition, u64>,
     metrics: Arc<Metrics>,
+    /// What waits for the store.
+    held: Holding,
     watched: BTreeMap<Partition, Watched>,
 }
 
@@ -127,7 +133,25 @@ impl Saver {
         metrics.set_snapshot_interval(snapshots.as_ref().map_or(0, |snapshots| snapshots.interval_ms));
         let (next_ms, saved, watched) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         let (given_up, counted) = (Vec::new(), Counted::default());
-        Self { snapshots, log, taking: None, given_up, counted, next_ms, saved, metrics, watched }
+        let held = metrics.holding(Part::Snapshots);
+        Self {
+            snapshots,
+            log,
+            taking: None,
+            given_up,
+            early_max: EARLY_BYTES_MAX,
+            counted,
+            next_ms,
+            saved,
+            metrics,
+            held,
+            watched,
+        }
+    }
+
+    /// Gives a snapshot up where more bytes than these had to go early.
+    pub(in crate::drive) fn with_early_max(self, early_max: usize) -> Self {
+        Self { early_max, ..self }
     }
 
     /// The stage whose snapshots it takes.
@@ -266,6 +290,7 @@ impl Saver {
             is_encoded: false,
             is_asked: false,
             era,
+            early_max: self.early_max,
             began_ms,
             began,
             moved,
@@ -293,7 +318,9 @@ impl Saver {
     ) -> Option<Outcome> {
         let taking = self.taking.as_mut()?;
         let (partition, offset, began, began_ms) = (taking.partition, taking.offset, taking.began, taking.began_ms);
+        self.held.set(stage.as_ref().map_or(0, |stage| stage.held_early() as u64));
         let came = taking.turn(stage, is_acknowledged, now_ms)?;
+        self.held.set(0);
         let taking = self.taking.take();
         self.let_go(taking);
         let seconds = began.elapsed().as_secs_f64();
@@ -368,8 +395,8 @@ impl Taking {
         if moved != self.seen.0 || (self.waiting.is_none() && !self.is_asked) {
             self.seen = (moved, now_ms);
         }
-        if held > EARLY_BYTES_MAX {
-            Some(Failure::Early)
+        if held > self.early_max {
+            Some(Failure::Early(self.early_max))
         } else if now_ms.saturating_sub(self.seen.1) > STILL_MS_MAX {
             Some(Failure::Still)
         } else {

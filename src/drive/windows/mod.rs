@@ -53,7 +53,9 @@ impl<T: Transport> WindowsWorker<T> {
     pub fn new(hands: Hands<T>) -> anyhow::Result<Self> {
         let reader = hands.transport.join("windows", &Topic::Log(Log::Events))?;
         let pairs = LogScan::of(&hands.plan, Log::Pairs);
-        let saver = Saver::new(hands.plan.snapshots.clone(), Log::Events, Arc::clone(&hands.ties.metrics));
+        let early_max = hands.plan.sizes.early;
+        let saver = Saver::new(hands.plan.snapshots.clone(), Log::Events, Arc::clone(&hands.ties.metrics))
+            .with_early_max(early_max);
         Ok(Self { hands, reader, pairs, owned: BTreeMap::new(), saver })
     }
 

@@ -12,6 +12,7 @@ fn taking(orders: SyncSender<Order>, outcome: Receiver<Result<Published, StoreEr
         is_encoded: false,
         is_asked: false,
         era: 0,
+        early_max: EARLY_BYTES_MAX,
         began_ms: 0,
         began: Instant::now(),
         moved: Arc::default(),
@@ -63,7 +64,7 @@ fn a_snapshot_is_given_up_when_the_store_stands_still_takes_too_long_or_too_much
     taking.moved.fetch_add(1, Ordering::Relaxed);
     assert!(matches!(after(&mut taking, TAKE_MS_MAX), Some(Failure::Late)), "however much it does");
     taking.began_ms = i64::MAX;
-    assert!(matches!(taking.is_given_up(EARLY_BYTES_MAX + 1, 0), Some(Failure::Early)));
+    assert!(matches!(taking.is_given_up(EARLY_BYTES_MAX + 1, 0), Some(Failure::Early(EARLY_BYTES_MAX))));
 }
 
 /// What was encoded waits in memory, with its thread and its upload: also when nothing of the state is wanted any more.
