@@ -297,3 +297,47 @@ impl Drop for KafkaWriter {
         self.producer.poll(Duration::ZERO);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::APPENDED_BYTES_MIN;
+    use crate::watch::health::{HEARTBEAT_AGE_MAX, Health};
+    use std::sync::atomic::AtomicBool;
+
+    /// Nothing is ever acknowledged; whoever waits is told to stop.
+    #[test]
+    fn what_brokers_do_not_acknowledge_stays_within_its_room_and_its_owner_waits() {
+        let mut client = ClientConfig::new();
+        client.set("bootstrap.servers", "127.0.0.1:1");
+        let names = Names { sizes: Sizes { appended: APPENDED_BYTES_MIN, ..Sizes::default() }, ..Names::of(client) };
+        let stop = Arc::new(AtomicBool::new(true));
+        let vigil = Arc::new(Vigil::new("test", stop, &Health::new(1, HEARTBEAT_AGE_MAX)));
+        let mut writer = KafkaWriter::new(&names, &vigil).unwrap();
+        let block = vec![7; 1 << 20];
+        let appending = || Appending { value: Some(&block), ..Appending::default() };
+        // Each is the first on its partition: only for room is waited.
+        let appended = (0..200).take_while(|&n| writer.append(Log::Events, Partition(n), appending()).is_ok()).count();
+        assert_eq!(appended, APPENDED_BYTES_MIN >> 20);
+        assert_eq!(names.held.bytes(Part::Appends), APPENDED_BYTES_MIN as u64);
+        drop(writer);
+        assert_eq!(names.held.bytes(Part::Appends), 0, "what was given up is held by nobody");
+
+        // The largest record there may be has room in a queue that is empty.
+        let mut writer = KafkaWriter::new(&names, &vigil).unwrap();
+        let largest = vec![7; crate::limits::RECORD_BYTES_MAX];
+        writer.append(Log::Pairs, Partition(0), Appending { value: Some(&largest), ..Appending::default() }).unwrap();
+    }
+
+    #[test]
+    fn small_records_wait_in_numbers_that_their_room_is_reckoned_for() {
+        let mut client = ClientConfig::new();
+        queueing(&mut client, APPENDED_BYTES_MIN);
+        assert_eq!(client.get("queue.buffering.max.kbytes"), Some("33792"));
+        assert_eq!(client.get("queue.buffering.max.messages"), Some("33792"));
+        client.set("queue.buffering.max.kbytes", "1000000").remove("queue.buffering.max.messages");
+        queueing(&mut client, APPENDED_BYTES_MIN);
+        assert_eq!(client.get("queue.buffering.max.kbytes"), Some("1000000"), "what the settings say stands");
+        assert_eq!(client.get("queue.buffering.max.messages"), Some("100000"));
+    }
+}

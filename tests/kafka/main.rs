@@ -26,6 +26,7 @@ mod shop;
 
 mod avro;
 mod batches;
+mod budget;
 mod check;
 mod facts;
 mod faults;

@@ -97,6 +97,22 @@ impl Broker {
         process.wait().unwrap();
     }
 
+    /// Lets it stand still: it answers nothing, and its connections stay.
+    pub fn pause(&self) {
+        self.signal("-STOP");
+    }
+
+    /// Lets it go on after [`pause`](Self::pause).
+    pub fn go_on(&self) {
+        self.signal("-CONT");
+    }
+
+    fn signal(&self, signal: &str) {
+        let own = self.own.as_ref().expect("only a broker that this test started can stand still");
+        let number = own.process.lock().unwrap().as_ref().expect("it is stopped").id().to_string();
+        assert!(Command::new("kill").args([signal, &number]).status().unwrap().success());
+    }
+
     /// Starts it after [`stop`](Self::stop): the same port, the same data.
     pub fn start_again(&self) {
         let own = self.own.as_ref().expect("only a broker that this test started can be started again");
