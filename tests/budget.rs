@@ -124,10 +124,14 @@ impl Running {
     }
 
     fn held(&mut self, part: Part) -> u64 {
+        self.told(&format!("samenloop_memory_bytes{{part=\"{}\"}} ", part.name()))
+    }
+
+    fn told(&mut self, series: &str) -> u64 {
         self.pipeline.look();
         let text = self.pipeline.metrics().render(0, 0, self.pipeline.health()).unwrap();
-        let series = format!("samenloop_memory_bytes{{part=\"{}\"}} ", part.name());
-        let value: f64 = text.lines().find_map(|line| line.strip_prefix(&series)).unwrap().parse().unwrap();
+        let value: f64 =
+            text.lines().find_map(|line| line.strip_prefix(series)).map_or(0.0, |value| value.parse().unwrap());
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a number of bytes")]
         let bytes = value as u64;
         bytes

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 
 mod facts;
 mod kafka;
+mod memory;
 mod placements;
 
 fn file(text: &str) -> Layers {

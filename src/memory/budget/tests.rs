@@ -120,7 +120,7 @@ prop_compose! {
         workers in [1..=64_u64, 1..=64_u64, 1..=64_u64],
         sources in (1..=20_u64, 1..=4096_u64),
         facts_topics in 0..=4_u64,
-        facts_bytes in proptest::option::of(1 * MIB..1 << 40),
+        facts_bytes in proptest::option::of(MIB..1 << 40),
         partitions in (1..=256_u64, 1..=256_u64),
         merge_bytes in MIB..=1 << 40,
         block_bytes in KIB..=4 * MIB,

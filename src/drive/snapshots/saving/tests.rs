@@ -65,6 +65,10 @@ fn a_snapshot_is_given_up_when_the_store_stands_still_takes_too_long_or_too_much
     assert!(matches!(after(&mut taking, TAKE_MS_MAX), Some(Failure::Late)), "however much it does");
     taking.began_ms = i64::MAX;
     assert!(matches!(taking.is_given_up(EARLY_BYTES_MAX + 1, 0), Some(Failure::Early(EARLY_BYTES_MAX))));
+    taking.early_max = 1 << 20; // where memory is short
+    assert!(taking.is_given_up(1 << 20, 0).is_none());
+    let failure = taking.is_given_up((1 << 20) + 1, 0).unwrap();
+    assert_eq!(failure.to_string(), "more than 1 MiB changed before the snapshot store took it");
 }
 
 /// What was encoded waits in memory, with its thread and its upload: also when nothing of the state is wanted any more.
