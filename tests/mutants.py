@@ -520,8 +520,18 @@ MUTANTS = [
         ("snapshot-stuck", "        if self.is_encoded\n            && let Some(chunk) = self.waiting.take()", "        if false\n            && let Some(chunk) = self.waiting.take()", "a last portion that found no room never goes out"),
         ("snapshot-still", "self.seen.1) > STILL_MS_MAX {", "self.seen.1) > i64::MAX - 1 {", "a snapshot waits for a store that stands still, and no other is begun"),
         ("snapshot-still-encoded", "self.deliver(is_acknowledged).or(failure.map(Err))", "self.deliver(is_acknowledged)", "what is encoded waits for a store that stands still"),
-        ("snapshot-early-unbounded", "if held > EARLY_BYTES_MAX {", "if false {", "what changes while a snapshot is taken may take as much again as the state"),
+        ("snapshot-early-unbounded", "if held > self.early_max {", "if false {", "what changes while a snapshot is taken may take as much again as the state"),
         ("snapshot-threads", " || held >= GIVEN_UP_MAX {", " {", "a store that stands still gets a thread every few minutes"),
+    ),
+    *of(
+        "src/memory/budget.rs",
+        ("budget-unfit", "let fits = taken.saturating_add(sum(&least)) <= bytes;", "let fits = true;", "settings that need more than there is are taken"),
+        ("budget-all", "let room = room.min(sum(&least).max(bytes / BUFFERS_PART));", "", "buffers leave the state what it needs at least"),
+        ("budget-merge-one", "if self.sources.1 > 1 { self.partitions.0 } else { 0 }", "self.partitions.0.min(1)", "a merge buffer is reckoned with once, not for each partition"),
+    ),
+    *of(
+        "src/memory/held.rs",
+        ("held-for-ever", "        self.set(0);\n", "", "what a client that is gone held is held for ever"),
     ),
     *of(
         "src/drive/snapshots/storing.rs",

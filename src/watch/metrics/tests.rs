@@ -5,6 +5,7 @@ use crate::event::EventType;
 use crate::facts::FactsTopic;
 use crate::findings::Kind;
 use crate::list_key::ListName;
+use crate::memory::{Budget, Part, Share, Sizes};
 use crate::position::{NextOffset, Partition, SourcePartition};
 use crate::relation::{Fate, Relation};
 use crate::stage::{HitTally, Log};
@@ -47,6 +48,8 @@ fn shown() -> (Metrics, String) {
     snapshots.trimmed(Log::Totals, Partition(0), NextOffset(7));
     snapshots.update(1, 1);
     metrics.set_snapshot_interval(0);
+    let share = Share { part: Part::State, least: 1, given: 2, of: String::new() };
+    metrics.set_budget(&Budget { bytes: 3, shares: vec![share], sizes: Sizes::default() });
     let mut facts = metrics.facts(FactsTopic::Stock);
     facts.update(&FactsTallies { records: 1, refused: [("bad_key", 1)].into(), shortened: 1, lag: 1 });
     metrics.show_facts(1, 1, true);
@@ -153,6 +156,7 @@ fn no_label_can_name_a_user_or_an_item_and_only_where_it_is_bounded_a_shop() {
         "route",
         "finding",
         "outcome",
+        "part",
         "topic",
     ];
     for family in Metrics::new().unwrap().families() {
