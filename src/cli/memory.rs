@@ -26,7 +26,8 @@ struct Found {
 pub(super) fn deal(settings: &Settings, inspection: &Inspection) -> anyhow::Result<Option<(Budget, &'static str)>> {
     let Some(Found { bytes, whence }) = found(settings) else { return Ok(None) };
     let partitions = partitions_or_refuse(&inspection.own)?;
-    match Budget::deal(bytes, &demand(settings, inspection, partitions)) {
+    let sources = inspection.sources.iter().filter_map(|source| source.partitions).map(u64::from).sum();
+    match Budget::deal(bytes, &demand(settings, (inspection.sources.len() as u64, sources), partitions)) {
         Ok(budget) => Ok(Some((budget, whence))),
         Err(unfit) => Err(refusal(&unfit, whence)),
     }
@@ -36,13 +37,13 @@ fn refusal(unfit: &Unfit, whence: &str) -> anyhow::Error {
     UsageError(format!("{unfit}\n(memory.budget comes from {whence}.)")).into()
 }
 
-fn demand(settings: &Settings, inspection: &Inspection, partitions: LogPartitions) -> Demand {
+/// What these settings ask for, with so many topics of sources, and partitions of all of them.
+fn demand(settings: &Settings, sources: (u64, u64), partitions: LogPartitions) -> Demand {
     let workers = settings.workers;
     let topics = settings.facts.sources.iter().filter(|source| source.topic.is_some()).count();
-    let source_partitions = inspection.sources.iter().filter_map(|source| source.partitions).map(u64::from).sum();
     Demand {
         workers: [workers.intake, workers.windows, workers.rows].map(|count| count as u64),
-        sources: (inspection.sources.len() as u64, source_partitions),
+        sources,
         facts_topics: topics as u64,
         facts_bytes: (!settings.facts.sources.is_empty()).then_some(settings.facts.memory_bytes),
         partitions: (u64::from(partitions.events), u64::from(partitions.pairs)),
@@ -112,6 +113,8 @@ fn total(meminfo: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Layers;
+    use crate::memory::Part;
 
     const MACHINE: &str = "MemTotal:        8388608 kB\nMemFree: 1 kB\n";
     const GIB: u64 = 1 << 30;
@@ -124,6 +127,24 @@ mod tests {
             fs::write(path, text).unwrap();
         }
         given(group, folder.path(), machine).map(|found| found.bytes)
+    }
+
+    /// What `docker-compose.yml` gives its container, and what it runs there; with facts, too.
+    #[test]
+    fn what_is_shipped_fits_in_the_container_that_is_shipped() {
+        let compose = include_str!("../../docker-compose.yml");
+        assert!(compose.contains("mem_limit: 4g") && compose.contains("--topic shop-events --partitions 4 "));
+        let file = Some(("samenloop.toml".to_owned(), include_str!("../../deploy/samenloop.toml").to_owned()));
+        let settings = Settings::load(&Layers { file, ..Layers::default() }).unwrap();
+        let partitions =
+            LogPartitions { events: settings.logs.events_partitions, pairs: settings.logs.pairs_partitions };
+        assert!(partitions.events > 1);
+        let shipped = Demand { cores: 16, ..demand(&settings, (1, 4), partitions) };
+        let with_facts = Demand { facts_bytes: Some(settings.facts.memory_bytes), facts_topics: 4, ..shipped.clone() };
+        for demand in [shipped, with_facts] {
+            let budget = Budget::deal(4 * GIB, &demand).unwrap_or_else(|unfit| panic!("{unfit}"));
+            assert!(budget.given(Part::State) > 64 << 20, "{budget}");
+        }
     }
 
     #[test]

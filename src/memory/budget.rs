@@ -59,8 +59,6 @@ const LOADING_BYTES: u64 = 20 * MIB;
 const ANSWERS: u64 = 64;
 const ANSWER_BYTES: u64 = 512 * KIB;
 const OTHER_ANSWERS_BYTES: u64 = 16 * MIB;
-/// What an event in a merge buffer really takes, to what it counts as: room of a buffer that has doubled.
-const MERGE_COSTS: u64 = 3;
 /// Facts are reckoned by what items hold, a quarter less than what the allocator gives.
 const FACTS_COST_QUARTERS: u64 = 5;
 
@@ -363,7 +361,7 @@ impl Demand {
         let clients = self.readers() + self.writers().0 + self.writers().1;
         let slack = budget / SLACK_PART;
         let facts = self.facts_bytes.map_or(0, |bytes| bytes.saturating_mul(FACTS_COST_QUARTERS) / 4);
-        let merge = self.merge_bytes.saturating_mul(MERGE_COSTS);
+        let merge = self.merge_bytes;
         let answers = if self.has_http { ANSWERS * ANSWER_BYTES + OTHER_ANSWERS_BYTES } else { 0 };
         [
             (
@@ -379,11 +377,7 @@ impl Demand {
             (
                 Part::Merge,
                 self.merges().saturating_mul(merge),
-                format!(
-                    "{} partitions of events, {} each: intake.merge_buffer, as allocated",
-                    self.merges(),
-                    Mib(merge)
-                ),
+                format!("{} partitions of events, {} each: intake.merge_buffer", self.merges(), Mib(merge)),
             ),
             (Part::Answers, answers, format!("{ANSWERS} answers of http at once")),
         ]

@@ -13,6 +13,7 @@ use super::sections::{News, Progress};
 use super::{Authorship, BlockLimits, Clock, EventsInput, Identity, Inherited, REPEAT_INTERVAL_MS, Work};
 use crate::event::{EventKey, EventTime, EventType, LinkKey, OrderStep, UserKey};
 use crate::items::{ItemId, Items, ShopId};
+use crate::memory::allocated;
 use crate::position::{NextOffset, Partition, SourcePartition, Verdict};
 use crate::relation::Fate;
 use crate::rules::CountingRules;
@@ -25,8 +26,10 @@ use keeping::{WorkLoading, WorkSaving};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// About what one held event costs besides its order lines.
-const HELD_BYTES: usize = 96;
+/// What one held event costs besides its order: its place in a buffer that has just doubled. A number of its own, and not what this build
+/// makes of it: where a merge is forced depends on it.
+const HELD_BYTES: usize = 224;
+const _: () = assert!(2 * Merge::<Buffered>::EVENT_BYTES <= HELD_BYTES, "a merge buffer takes no more than it may");
 
 /// An event that waits for its turn.
 #[derive(Serialize, Deserialize)]
@@ -55,6 +58,13 @@ struct BufferedOrder {
     version: Option<i64>,
     shop: ShopId,
     lines: Box<[ItemId]>,
+}
+
+impl BufferedOrder {
+    /// What it takes.
+    fn bytes(&self) -> usize {
+        allocated(size_of::<Self>()) + allocated(size_of_val::<[ItemId]>(&self.lines))
+    }
 }
 
 /// How many events of each type met each fate, and what else the stage saw.
@@ -285,8 +295,8 @@ impl WindowsWork {
             EventType::Cancel => OrderStep::Cancel,
             EventType::Order | EventType::View | EventType::Cart => OrderStep::State,
         };
-        let bytes = size_of::<BufferedOrder>() + size_of_val::<[ItemId]>(&lines);
         let order = BufferedOrder { step, number: entry.link, version: entry.version, shop, lines };
+        let bytes = order.bytes();
         (BufferedItems::Order(Box::new(order)), bytes)
     }
 

@@ -80,6 +80,9 @@ pub struct Merge<T> {
 }
 
 impl<T> Merge<T> {
+    /// What an event takes in a buffer that is full.
+    pub const EVENT_BYTES: usize = size_of::<Buffered<T>>();
+
     /// No source known, room for `bytes_max` bytes.
     #[must_use]
     pub fn new(bytes_max: usize) -> Self {

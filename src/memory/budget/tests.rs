@@ -65,7 +65,7 @@ fn what_does_not_fit_is_refused_with_who_takes_what() {
     }
     assert!(text.starts_with("memory.budget is 4096 MiB, and what these settings need at least is "), "{text}");
     assert!(
-        text.contains("\n  merge      12288 MiB  16 partitions of events, 768 MiB each: intake.merge_buffer"),
+        text.contains("\n  merge       4096 MiB  16 partitions of events, 256 MiB each: intake.merge_buffer"),
         "{text}"
     );
     assert!(text.ends_with(

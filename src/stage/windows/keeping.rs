@@ -64,7 +64,7 @@ impl Buffered {
                 }
                 met.items(&order.lines);
                 met.shop(order.shop);
-                size_of::<BufferedOrder>() + size_of_val::<[ItemId]>(&order.lines)
+                order.bytes()
             }
             BufferedItems::Erase(shop) => {
                 met.shop(*shop);
