@@ -5,12 +5,9 @@
 
 use super::super::kept::Kept;
 use super::super::{PartitionFacts, identity};
-use super::{
-    Buffered, BufferedItems, BufferedOrder, HELD_BYTES, OrderStep, SourceIndex, SourcePartition, WindowsTally,
-    WindowsWork,
-};
+use super::{Buffered, BufferedItems, HELD_BYTES, OrderStep, SourceIndex, SourcePartition, WindowsTally, WindowsWork};
 use crate::event::EventTime;
-use crate::items::{ItemId, ItemsSaving};
+use crate::items::ItemsSaving;
 use crate::limits::KEPT_MERGE_BYTES_MAX;
 use crate::position::Checkpoint;
 use crate::saved::{SavedError, Saving, frame, put, whole};
