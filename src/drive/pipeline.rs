@@ -324,12 +324,11 @@ impl<S: Sink + 'static> Pipeline<S> {
     pub fn serve(&mut self, lists: Vec<ListName>) -> State {
         let (queries, mut receivers) = queries(1);
         self.questions = receivers.pop();
-        let (view, health, metrics) = (&self.view, &self.health, &self.metrics);
         State {
-            view: Arc::clone(view),
-            health: Arc::clone(health),
+            view: Arc::clone(&self.view),
+            health: Arc::clone(&self.health),
             queries,
-            metrics: Arc::clone(metrics),
+            metrics: Arc::clone(&self.metrics),
             lists,
             recommending: Arc::default(),
             verdicts: None,
