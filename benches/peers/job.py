@@ -16,7 +16,7 @@ GAP_MS = 30 * 60_000
 LONGEST_MS = 4 * 3_600_000
 SESSION_MAX = 50
 WINDOW = 20
-MIN_SUPPORT = 2
+MIN_SUPPORT = 1
 LENGTH = 20
 WEIGHTS = [1 / math.sqrt(distance) for distance in range(1, WINDOW + 1)]
 
@@ -36,7 +36,7 @@ def generate(count, catalogue=0, seed=1):
     """(user, record) of so many views: sessions around clusters of items, which are drawn by Zipf's law, as the items in them are. One in
     ten is of an item that the session has seen, one session in three of a user who has been there before."""
     draw = random.Random(seed)
-    catalogue = catalogue or max(CLUSTER, count // 10)
+    catalogue = catalogue or max(CLUSTER, count // 2)
     clusters = max(1, catalogue // CLUSTER)
     popular = list(itertools.accumulate(1 / (rank + 1) ** ZIPF for rank in range(clusters)))
     inside = list(itertools.accumulate(1 / (rank + 1) ** 0.8 for rank in range(CLUSTER)))

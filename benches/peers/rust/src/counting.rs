@@ -6,7 +6,7 @@ const GAP_MS: i64 = 30 * 60_000;
 const LONGEST_MS: i64 = 4 * 3_600_000;
 const SESSION_MAX: usize = 50;
 const WINDOW: usize = 20;
-const MIN_SUPPORT: u32 = 2;
+const MIN_SUPPORT: u32 = 1;
 const LENGTH: usize = 20;
 
 /// What is known of two items that were viewed together.

@@ -164,7 +164,7 @@ public final class Job {
 
     /** Stars → rows → lists. A pair is an entry of its own: a row is what has the same beginning. */
     static final class Rows implements Processor<String, Star, String, byte[]> {
-        private static final int MIN_SUPPORT = 2;
+        private static final int MIN_SUPPORT = 1;
         private static final int LENGTH = 20;
         private static final Comparator<Entry> ORDER =
             Comparator.<Entry>comparingDouble(entry -> -entry.weight()).thenComparing(Entry::item);
