@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.ObjectReader;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
@@ -29,6 +30,7 @@ import org.apache.flink.connector.kafka.source.enumerator.initializer.OffsetsIni
 import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
 import org.apache.flink.streaming.api.functions.KeyedProcessFunction;
 import org.apache.flink.util.Collector;
+import org.apache.kafka.clients.producer.ProducerRecord;
 
 /**
  * The job of ../README.md: views by user, pairs by item. State is in the heap (hashmap); with checkpoints where PEER_DURABLE is set.
@@ -148,6 +150,14 @@ public final class Job {
         }
     }
 
+    /** A list → a record of the topic. */
+    record Records(String topic) implements KafkaRecordSerializationSchema<Tuple2<String, byte[]>> {
+        @Override
+        public ProducerRecord<byte[], byte[]> serialize(Tuple2<String, byte[]> list, KafkaSinkContext context, Long time) {
+            return new ProducerRecord<>(topic, list.f0.getBytes(StandardCharsets.UTF_8), list.f1);
+        }
+    }
+
     private Job() {}
 
     public static void main(String[] arguments) throws Exception {
@@ -175,11 +185,7 @@ public final class Job {
             .setProperty("compression.type", "lz4")
             .setProperty("linger.ms", "50")
             .setProperty("batch.size", String.valueOf(256 << 10))
-            .setRecordSerializer(KafkaRecordSerializationSchema.<Tuple2<String, byte[]>>builder()
-                .setTopic(given.get("PEER_LISTS"))
-                .setKeySerializationSchema((Tuple2<String, byte[]> list) -> list.f0.getBytes(java.nio.charset.StandardCharsets.UTF_8))
-                .setValueSerializationSchema((Tuple2<String, byte[]> list) -> list.f1)
-                .build())
+            .setRecordSerializer(new Records(given.get("PEER_LISTS")))
             .setDeliveryGuarantee(DeliveryGuarantee.AT_LEAST_ONCE)
             .build();
 
