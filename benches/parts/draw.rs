@@ -24,12 +24,12 @@ impl Draw {
         (self.next() >> 11) as f64 / (1_u64 << 53) as f64
     }
 
-    /// A rank below `end` by Zipf's law with exponent 1.05: the inverse of the integral of its density, which differs from the sum in
-    /// the first ranks by some percent.
-    pub fn zipf(&mut self, end: usize) -> usize {
-        const REST: f64 = 1.0 - 1.05;
-        let whole = ((end as f64 + 1.0).powf(REST) - 1.0) * self.share() + 1.0;
-        let rank = whole.powf(1.0 / REST) - 1.0;
+    /// A rank below `end` by Zipf's law, of an exponent that is not 1: the inverse of the integral of its density, which differs from the sum
+    /// in the first ranks by some percent.
+    pub fn zipf_of(&mut self, end: usize, exponent: f64) -> usize {
+        let rest = 1.0 - exponent;
+        let whole = ((end as f64 + 1.0).powf(rest) - 1.0) * self.share() + 1.0;
+        let rank = whole.powf(1.0 / rest) - 1.0;
         (rank as usize).min(end - 1)
     }
 }

@@ -21,6 +21,8 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::hint::black_box;
 
 const VIEWS: usize = 1_000_000;
+/// Zipf's exponent.
+const SKEW: f64 = 1.05;
 /// Views that a visitor has in the mean.
 const VIEWS_EACH: usize = 6;
 /// How far the views of a visitor are spread among those of others.
@@ -60,7 +62,7 @@ pub fn of(items: usize) -> Result<(), Box<dyn Error>> {
         let mut draw = Draw::new();
         // Popular items are not the first ones of the catalogue.
         let scatter = |rank: usize| rank.wrapping_mul(0x9E37_79B1) % items;
-        (0..VIEWS).map(|_| scatter(draw.zipf(items))).collect()
+        (0..VIEWS).map(|_| scatter(draw.zipf_of(items, SKEW))).collect()
     };
     look_up(&mut rows, shop, &names, &drawn);
     let views = views(&ids, &drawn);
