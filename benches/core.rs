@@ -8,6 +8,7 @@
 //!
 //! As many views as are measured have been counted before: tables are full, not fresh. Lists are silent, as in a load of history. With two
 //! threads each has half of the users, and half of the rows; both intakes end before the windows begin, and those before the rows.
+//! Times are of the threads' processors, so that what else the machine does is not in them; views a second are by the thread that ran longest.
 
 #![allow(clippy::print_stdout, missing_docs)]
 #![allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // numbers that were drawn

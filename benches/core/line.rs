@@ -14,7 +14,7 @@ use samenloop::stage::{
 };
 use std::error::Error;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Years after every view: all of it is history, so lists are silent.
 const NOW_MS: i64 = 1_900_000_000_000;
@@ -54,11 +54,11 @@ impl Effects for Written {
     }
 }
 
-/// What one step took: of the threads' processors together, and by the wall.
+/// What one step took of the processors: of all threads, and of the one that ran longest, which the others wait for.
 #[derive(Clone, Copy, Default)]
 struct Took {
-    cpu: Duration,
-    wall: Duration,
+    all: Duration,
+    longest: Duration,
 }
 
 fn ran() -> Duration {
@@ -71,7 +71,6 @@ fn side_by_side<M: Send, R: Send>(
     machines: &mut [M],
     part: impl Fn(usize, &mut M) -> Result<R, StageError> + Sync,
 ) -> Result<(Vec<R>, Took), StageError> {
-    let began = Instant::now();
     let done: Vec<_> = std::thread::scope(|scope| {
         let part = &part;
         let threads: Vec<_> = machines
@@ -87,10 +86,11 @@ fn side_by_side<M: Send, R: Send>(
             .collect();
         threads.into_iter().filter_map(|thread| thread.join().ok()).collect()
     });
-    let mut took = Took { cpu: Duration::ZERO, wall: began.elapsed() };
+    let mut took = Took::default();
     let mut all = Vec::new();
     for (made, cpu) in done {
-        took.cpu += cpu;
+        took.all += cpu;
+        took.longest = took.longest.max(cpu);
         all.push(made?);
     }
     assert_eq!(all.len(), machines.len(), "a thread ended early");
@@ -259,8 +259,8 @@ pub fn of(what: &str, form: Form, records: &[Vec<Vec<u8>>]) -> Result<(), Box<dy
     let took = machines.count(&rest, (half as u64, Vec::new()))?;
     let pairs = updates(&machines) - before;
     let each = |took: Duration| took.as_secs_f64() * 1e9 / views as f64;
-    let [intake, windows, rows] = took.map(|took| each(took.cpu));
-    let wall: Duration = took.iter().map(|took| took.wall).sum();
+    let [intake, windows, rows] = took.map(|took| each(took.all));
+    let longest: Duration = took.iter().map(|took| took.longest).sum();
     let (held, bytes) = machines
         .rows
         .iter()
@@ -277,7 +277,7 @@ pub fn of(what: &str, form: Form, records: &[Vec<Vec<u8>>]) -> Result<(), Box<dy
         intake + windows + rows,
         pairs as f64 / views as f64,
         rows * views as f64 / pairs.max(1) as f64,
-        views as f64 / wall.as_secs_f64(),
+        views as f64 / longest.as_secs_f64(),
         bytes as f64 / held.max(1) as f64,
         user_bytes as f64 / users.max(1) as f64,
     );
