@@ -113,7 +113,11 @@ mod tests {
             }
         }
         let top = |anchor: u32| {
-            counting.top(anchor).iter().map(|(item, pair)| (counting.name(*item), pair.weight, pair.support)).collect::<Vec<_>>()
+            counting
+                .top(anchor)
+                .iter()
+                .map(|(item, pair)| (counting.name(*item), pair.weight, pair.support))
+                .collect::<Vec<_>>()
         };
         assert_eq!(top(2), [("b", 2.0, 2), ("a", 2.0 * 0.5_f32.sqrt(), 2)]);
         assert_eq!(top(3), [], "another session");

@@ -41,7 +41,11 @@ fn given(name: &str) -> Result<String> {
     std::env::var(name).with_context(|| format!("{name} is not set: ../run starts this"))
 }
 
-fn publish(counting: &mut Counting, producer: &ThreadedProducer<rdkafka::producer::DefaultProducerContext>, topic: &str) -> Result<()> {
+fn publish(
+    counting: &mut Counting,
+    producer: &ThreadedProducer<rdkafka::producer::DefaultProducerContext>,
+    topic: &str,
+) -> Result<()> {
     for anchor in counting.take_dirty() {
         let entries: Vec<Entry<'_>> = counting
             .top(anchor)
