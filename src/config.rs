@@ -13,6 +13,7 @@
 mod beside;
 mod check;
 mod check_kafka;
+mod clicks;
 mod facts;
 mod file_form;
 mod http;
@@ -42,7 +43,7 @@ use crate::event::EventTime;
 use crate::intake::MappingSpec;
 use crate::limits::GAP_WAIT_MS;
 use crate::list_key::ListName;
-use crate::rules::{CountingRules, DAY_MS, ListRules, PublishRules};
+use crate::rules::{ClickRules, CountingRules, DAY_MS, ListRules, PublishRules};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -84,6 +85,8 @@ pub struct Settings {
     pub memory: MemorySettings,
     /// What is known of items, and where it comes from.
     pub facts: FactsSettings,
+    /// Which impressions and clicks are told.
+    pub clicks: ClickRules,
     /// Where events come from.
     pub sources: Vec<SourceSettings>,
 }
@@ -372,6 +375,7 @@ impl Default for Settings {
             workers: WorkersSettings::default(),
             memory: MemorySettings::default(),
             facts: FactsSettings::default(),
+            clicks: ClickRules::default(),
             sources: Vec::new(),
         }
     }

@@ -52,12 +52,31 @@ pub enum EventType {
     Cancel,
     /// What is known of a user is to be forgotten.
     Erase,
+    /// Entries of a list were shown.
+    Impression,
+    /// An entry of a list was clicked.
+    Click,
 }
 
 impl EventType {
     /// All of them.
-    pub const ALL: [Self; 7] =
-        [Self::View, Self::Cart, Self::Order, Self::Add, Self::Return, Self::Cancel, Self::Erase];
+    pub const ALL: [Self; 9] = [
+        Self::View,
+        Self::Cart,
+        Self::Order,
+        Self::Add,
+        Self::Return,
+        Self::Cancel,
+        Self::Erase,
+        Self::Impression,
+        Self::Click,
+    ];
+
+    /// Whether it tells of lists that were shown: it changes no count.
+    #[must_use]
+    pub fn is_of_lists(self) -> bool {
+        matches!(self, Self::Impression | Self::Click)
+    }
 
     /// The name used in settings, metrics and files.
     #[must_use]
@@ -70,6 +89,8 @@ impl EventType {
             Self::Return => "return",
             Self::Cancel => "cancel",
             Self::Erase => "erase",
+            Self::Impression => "impression",
+            Self::Click => "click",
         }
     }
 }
@@ -125,9 +146,80 @@ pub enum Action<'a> {
         version: Option<i64>,
         /// The product of every line, in order (at least one, but of a cancellation; an item may stand in several lines).
         items: Vec<Cow<'a, str>>,
+        /// What the lines cost, where that is read.
+        money: Option<Box<Money>>,
     },
     /// Is to be forgotten.
     Erase,
+    /// Was shown entries of a list, at least one.
+    Impression {
+        /// Where.
+        spot: Spot<'a>,
+        /// Which.
+        entries: Vec<ShownEntry<'a>>,
+    },
+    /// Clicked an entry of a list.
+    Click {
+        /// Where.
+        spot: Spot<'a>,
+        /// Which.
+        entry: ShownEntry<'a>,
+    },
+    /// An impression or a click that nobody wants to know of: nothing of it was read.
+    Unread(EventType),
+}
+
+/// Where entries were shown: it has a list, a placement, or both.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Spot<'a> {
+    /// The list's name.
+    pub list: Option<Cow<'a, str>>,
+    /// The placement on a page or in a mail.
+    pub placement: Option<Cow<'a, str>>,
+    /// The item that the list is about; none of a list about a whole shop.
+    pub about: Option<Cow<'a, str>>,
+}
+
+/// An entry of a list, as it was shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShownEntry<'a> {
+    /// The product.
+    pub item: Cow<'a, str>,
+    /// Its place, from 1; a click may not say it.
+    pub position: Option<u32>,
+    /// Where the entry came from, as its list's record says.
+    pub source: Option<Cow<'a, str>>,
+}
+
+/// A currency, by its three letters (ISO 4217); `XXX` where none is said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+pub struct Currency(pub [u8; 3]);
+
+impl Currency {
+    /// None is said.
+    pub const NONE: Self = Self(*b"XXX");
+
+    /// The currency of these letters, small or capital.
+    #[must_use]
+    pub fn of(letters: &str) -> Option<Self> {
+        let bytes: [u8; 3] = letters.trim().as_bytes().try_into().ok()?;
+        bytes.iter().all(u8::is_ascii_alphabetic).then(|| Self(bytes.map(|letter| letter.to_ascii_uppercase())))
+    }
+
+    /// Its letters.
+    #[must_use]
+    pub fn letters(&self) -> &str {
+        str::from_utf8(&self.0).unwrap_or("XXX")
+    }
+}
+
+/// What the lines of an order cost.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Money {
+    /// Of all of them.
+    pub currency: Currency,
+    /// By line, in thousandths; none where it is not said, or makes no sense. Never negative.
+    pub amounts: Vec<Option<u64>>,
 }
 
 impl Action<'_> {
@@ -139,6 +231,9 @@ impl Action<'_> {
             Self::Cart { .. } => EventType::Cart,
             Self::Order { step, .. } => step.event_type(),
             Self::Erase => EventType::Erase,
+            Self::Impression { .. } => EventType::Impression,
+            Self::Click { .. } => EventType::Click,
+            Self::Unread(event_type) => *event_type,
         }
     }
 }

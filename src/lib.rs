@@ -19,6 +19,7 @@ pub mod facts;
 // The rooms, in the order of the flow.
 pub mod intake;
 pub mod windows;
+pub mod clicks;
 pub mod wire;
 pub mod rows;
 pub mod rank;

@@ -117,6 +117,42 @@ pub const TOGETHER_ORDERS_MAX: u32 = 64;
 /// Largest `counting.orders_max` and `counting.sessions_open`: they are searched one after the other.
 pub const OPEN_MAX: usize = 1000;
 
+/// Most entries of one impression.
+pub const SHOWN_ENTRIES_MAX: usize = 1000;
+
+/// The last place of a list that can be shown.
+pub const SHOWN_POSITION_MAX: u32 = 100_000;
+
+/// Most names of lists and placements in `clicks.lists`.
+pub const CLICK_LISTS_MAX: usize = 256;
+
+/// Most shops, lists and placements that are told apart in what is shown and clicked, by partition of the events log.
+pub const CLICK_SPOTS_MAX: usize = 1024;
+
+/// Most cells of these: by places and sources too.
+pub const CLICK_CELLS_MAX: usize = 8192;
+
+/// Most sources of entries that are told apart.
+pub const CLICK_SOURCES_MAX: usize = 32;
+
+/// Most currencies of a cell.
+pub const CLICK_CURRENCIES_MAX: usize = 8;
+
+/// Most entries that a user is remembered to have been shown in a session; one who was shown more is a crawler.
+pub const CLICK_ENTRIES_SEEN_MAX: usize = 500;
+
+/// Most clicks of a user that are remembered within `counting.view_to_order`; one who clicks more is a crawler.
+pub const CLICKS_OF_USER_MAX: usize = 100;
+
+/// Most orders of a user whose credits are remembered, within the same.
+pub const CLICK_ORDERS_MAX: usize = 16;
+
+/// Most bytes of what users were shown lately, by partition of the events log, and as many of what they clicked and ordered.
+pub const CLICK_MEMORY_BYTES_MAX: usize = 32 << 20;
+
+/// Most that a line of an order may cost, in thousandths of its currency: more is a mistake.
+pub const AMOUNT_MAX: u64 = 1_000_000_000_000;
+
 /// Most entries that a list shows, and as many in reserve.
 pub const LIST_ENTRIES_MAX: usize = 1000;
 

@@ -4,10 +4,12 @@
 //! [`ListRules`] may change at any time: they only read the counts.
 
 mod beside;
+mod clicks;
 mod placement;
 mod shown;
 
 pub use beside::{Beside, Way};
+pub use clicks::{ClickRules, OTHER_LIST};
 pub use placement::{PARTS_MAX, Part, Parts};
 pub use shown::{Alike, ShownRules};
 

@@ -6,6 +6,8 @@
 
 #[path = "exactness/batches.rs"]
 mod batches;
+#[path = "exactness/clicks.rs"]
+mod clicks;
 #[path = "exactness/forgetting.rs"]
 mod forgetting;
 #[path = "exactness/full_disk.rs"]

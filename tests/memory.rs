@@ -75,6 +75,7 @@ fn setup() -> Setup {
         intake: Intake::new(TimeRules::default(), UserKeys::new([7; 16]), PARTITIONS),
         events_identity: 7,
         history_ms: None,
+        clicks: samenloop::rules::ClickRules::default(),
         counting: CountingRules::default(),
         merge_bytes_max: 256 << 20,
         rows: RowsSetup {

@@ -108,6 +108,7 @@ fn service() -> Pipeline<ToView> {
         intake: Intake::new(TimeRules::default(), UserKeys::new([7; 16]), 1),
         events_identity: 7,
         history_ms: None,
+        clicks: samenloop::rules::ClickRules::default(),
         counting: CountingRules::default(),
         merge_bytes_max: 256 << 20,
         rows: RowsSetup {

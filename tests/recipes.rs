@@ -80,10 +80,10 @@ fn each_recipe_makes_the_events_that_stand_beside_it() {
     let recipes = recipes();
     assert!(recipes.len() >= 10, "only {} recipes were found", recipes.len());
     for recipe in recipes {
-        let spec = spec(&recipe);
+        let spec = MappingSpec { reads_clicks: true, ..spec(&recipe) };
         let mapping = spec.compile().unwrap_or_else(|error| panic!("{}: {error}", recipe.title));
         let fields = FieldsSpec { user_missing: spec.fields.user_missing, ..FieldsSpec::default() };
-        let own_form = MappingSpec { fields, ..MappingSpec::default() }.compile().unwrap();
+        let own_form = MappingSpec { fields, reads_clicks: true, ..MappingSpec::default() }.compile().unwrap();
         let (got, want) = (events(&mapping, &recipe.records), events(&own_form, &recipe.events));
         assert!(want.iter().all(|event| !event.starts_with("reject")), "{}: {want:?}", recipe.title);
         assert_eq!(got, want, "{}", recipe.title);

@@ -49,6 +49,7 @@ pub(super) fn setup(settings: &Settings, clocked: Clocked, facts: Option<Arc<Fac
         intake: Intake::new(times, UserKeys::new(secret), logs.events_partitions),
         events_identity: xxh3_64(&secret),
         history_ms: (clocked == Clocked::Wall).then_some(intake.history_ms),
+        clicks: settings.clicks.clone(),
         counting: counting.clone(),
         merge_bytes_max: usize::try_from(intake.merge_buffer_bytes).unwrap_or(usize::MAX),
         rows: RowsSetup { lists: lists.clone(), publish: *publish, clocked, facts },

@@ -17,6 +17,7 @@ use crate::list_key::ListName;
 use crate::position::{NextOffset, SourcePartition};
 use crate::publish::Publication;
 use crate::relation::Relation;
+use crate::serve::clicks::{Clicked, Figures, OfList, Rate};
 use crate::serve::{tallies, write_counts};
 use crate::stage::{Clocked, RowsWork, Stage};
 use crate::watch::now_ms;
@@ -346,6 +347,26 @@ fn summarise(pipeline: &Pipeline<ReplaySink>, lines: u64, lists: Option<[u64; Li
         let lists = lists.map_or(0, |lists| lists[list.index()]);
         if lists > 0 {
             tracing::info!(list = list.name(), lists, "ranked");
+        }
+    }
+    let clicked = Clicked::of(&pipeline.asked(), None);
+    for shop in clicked.shops() {
+        for OfList { list, figures, .. } in clicked.by_list(shop) {
+            let (list, Figures { shown, clicked, clicks, orders, returned, .. }) = (list.unwrap_or_default(), &figures);
+            let percent = |rate: Option<Rate>| rate.map(|rate| (rate.rate * 1e4).round() / 1e2);
+            let (click_percent, order_percent) = (percent(figures.click_rate), percent(figures.order_rate));
+            tracing::info!(
+                shop,
+                list,
+                shown,
+                clicked,
+                click_percent,
+                clicks,
+                orders,
+                order_percent,
+                returned,
+                "clicks"
+            );
         }
     }
     for reason in Reason::ALL {

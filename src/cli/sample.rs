@@ -3,7 +3,7 @@
 
 use super::sources::EventFile;
 use crate::config::Settings;
-use crate::event::{Action, OrderStep, UserKeys};
+use crate::event::{Action, OrderStep, Spot, UserKeys};
 use crate::intake::{
     Admitted, Form, Intake, Learned, Mapping, Now, Plans, Reason, Record, Reject, SchemaId, TimeRules,
 };
@@ -209,6 +209,26 @@ fn event(admitted: &Admitted<'_>, shows_users: bool) -> String {
             format!("{step}order {order_id:?} of {}{rest}", shown.join(", "))
         }
         Action::Erase => "erasure".to_owned(),
+        Action::Impression { spot, entries } => {
+            let shown = entries.iter().take(ITEMS_SHOWN);
+            let shown: Vec<String> =
+                shown.map(|entry| format!("{:?} at {}", entry.item, entry.position.unwrap_or(0))).collect();
+            let rest = entries.len().saturating_sub(ITEMS_SHOWN);
+            let rest = if rest > 0 { format!(" and {rest} more") } else { String::new() };
+            format!("impression of {}: {}{rest}", place(spot), shown.join(", "))
+        }
+        Action::Click { spot, entry } => {
+            let position = entry.position.map(|position| format!(" at {position}")).unwrap_or_default();
+            format!("click of {:?}{position} in {}", entry.item, place(spot))
+        }
+        Action::Unread(event_type) => format!("{}, passed over as clicks.enabled is false", event_type.name()),
     };
     format!("{what} at {time}{corrected} by user {user} in shop {:?}", event.shop)
+}
+
+/// Where something was shown.
+fn place(spot: &Spot<'_>) -> String {
+    let named = [("list", &spot.list), ("placement", &spot.placement), ("about", &spot.about)];
+    let named = named.into_iter().filter_map(|(what, name)| Some(format!("{what} {:?}", name.as_deref()?)));
+    named.collect::<Vec<_>>().join(", ")
 }

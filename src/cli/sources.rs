@@ -88,7 +88,8 @@ pub(super) fn event_files(arguments: &[PathBuf], settings: &Settings) -> anyhow:
     for argument in arguments {
         let (path, source) = source_of(argument, settings)?;
         let name = source.map_or(PLAIN_SOURCE, |source| &source.name);
-        let spec = source.map_or_else(MappingSpec::default, |source| source.mapping.clone());
+        let own = || MappingSpec { reads_clicks: settings.clicks.enabled, ..MappingSpec::default() };
+        let spec = source.map_or_else(own, |source| source.mapping.clone());
         let form = source.map(|source| source.form.clone()).unwrap_or_default();
         if path == Path::new("-") && files.iter().any(|file| file.path == path) {
             return Err(UsageError("-: stdin can be read once only".to_owned()).into());

@@ -97,8 +97,15 @@ pub(super) fn settings(merged: &Merged) -> Result<Settings, ConfigError> {
         workers: check.workers(raw),
         memory: check.memory_budget(raw),
         facts: check.facts(raw),
+        clicks: check.clicks(raw),
         sources: check.sources(&raw.source, &raw.topics.prefix),
     };
+    let reads_clicks = settings.clicks.enabled;
+    let mut settings = settings;
+    for source in &mut settings.sources {
+        source.mapping.reads_clicks = reads_clicks;
+        check.problems.extend(source::list_fields_fault(source));
+    }
     if check.problems.is_empty() { Ok(settings) } else { Err(ConfigError { problems: check.problems }) }
 }
 

@@ -3,6 +3,7 @@
 //! Invariants: made from the checked settings and turned into them without loss, but for secrets, which print as "***".
 //! Defaults are those of the checked settings. Absent: whether values make sense (`check`).
 
+use super::clicks::RawClicks;
 use super::facts::RawFacts;
 use super::kafka::{HIDDEN, RawKafka};
 use super::lists::RawLists;
@@ -37,6 +38,7 @@ pub(super) struct RawSettings {
     pub(super) workers: RawWorkers,
     pub(super) memory: RawMemory,
     pub(super) facts: RawFacts,
+    pub(super) clicks: RawClicks,
     /// Read one by one, by `source`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) source: Vec<toml::Table>,
@@ -211,6 +213,7 @@ impl From<&Settings> for RawSettings {
             },
             memory: RawMemory::from(&settings.memory),
             facts: RawFacts::from(&settings.facts),
+            clicks: RawClicks::from(&settings.clicks),
             source: settings.sources.iter().map(super::source::to_table).collect(),
         }
     }

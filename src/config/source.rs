@@ -2,6 +2,7 @@
 
 use super::file_form::{self, FILE_KEYS};
 use super::keys::Keys;
+use super::problem::{Layer, Problem};
 use super::{SourceSettings, Start};
 use crate::intake::{Format, MappingSpec};
 use crate::limits::ID_BYTES_MAX;
@@ -145,6 +146,14 @@ fn unreadable(table: &Table, whole: &toml::de::Error) -> String {
 
 pub(super) fn said(error: &toml::de::Error) -> String {
     error.message().trim().replace('\n', "; ")
+}
+
+/// What is wrong with the fields that only impressions and clicks have, where these are read: of all others it has been said.
+pub(super) fn list_fields_fault(source: &SourceSettings) -> Option<Problem> {
+    let plain = MappingSpec { reads_clicks: false, ..source.mapping.clone() };
+    let error = source.mapping.compile().err().filter(|_| plain.compile().is_ok())?;
+    let setting = format!("source {:?}", source.name);
+    Some(Problem::Limit { setting, layer: Layer::Default, reason: error.to_string() })
 }
 
 fn mapping(table: Table, reasons: &mut Vec<String>) -> MappingSpec {

@@ -5,7 +5,7 @@ use crate::facts::Facts;
 use crate::intake::{Intake, Mapping};
 use crate::memory::Sizes;
 use crate::publish::codec::ListCodec;
-use crate::rules::CountingRules;
+use crate::rules::{ClickRules, CountingRules};
 use crate::stage::{BlockLimits, RowsSetup, identity_of};
 use std::sync::Arc;
 
@@ -22,6 +22,8 @@ pub struct Setup {
     pub events_identity: u64,
     /// How long a backlog must be to silence the lists; `None`: nothing does.
     pub history_ms: Option<i64>,
+    /// Which impressions and clicks are told.
+    pub clicks: ClickRules,
     /// The counting rules.
     pub counting: CountingRules,
     /// The merge buffer's bound.

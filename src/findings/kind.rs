@@ -45,11 +45,15 @@ pub enum Kind {
     NoPairs,
     /// No list of a relation passes its gates.
     NoLists,
+    /// Impressions and clicks come, and nobody wants to know of them.
+    ClicksUnread,
+    /// Impressions and clicks are of lists that are not told apart.
+    OtherList,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 23] = [
         Self::Empty,
         Self::NothingUsed,
         Self::Rejected,
@@ -71,6 +75,8 @@ impl Kind {
         Self::Days,
         Self::NoPairs,
         Self::NoLists,
+        Self::ClicksUnread,
+        Self::OtherList,
     ];
 
     /// The name in logs and metrics.
@@ -98,6 +104,8 @@ impl Kind {
             Self::Days => "days",
             Self::NoPairs => "no_pairs",
             Self::NoLists => "no_lists",
+            Self::ClicksUnread => "clicks_unread",
+            Self::OtherList => "other_list",
         }
     }
 
@@ -162,6 +170,12 @@ impl Kind {
             Self::NoPairs => "see the findings above, if any; docs/mapping.md says what each relation needs",
             Self::NoLists => {
                 "samenloop inspect ITEM says which gate its candidates fail; with few events lower min_support of the list"
+            }
+            Self::ClicksUnread => {
+                "set clicks.enabled = true to count what is shown, clicked and ordered after it; else do not send them, or skip their types"
+            }
+            Self::OtherList => {
+                "name it under clicks.lists, or write the list's own name into the events; it is counted as \"other\" meanwhile"
             }
         }
     }

@@ -108,6 +108,13 @@ pub struct Profile {
     pub(super) items: Sample<Forms>,
     pub(super) shops: Sample<Met>,
     pub(super) heavy: [Heavy; TYPES],
+    /// Impressions and clicks that were accepted.
+    pub(super) told: u64,
+    /// Those that nobody wants to know of.
+    pub(super) unread: [u64; 2],
+    /// Impressions and clicks of lists that are not told apart, and the name of the first.
+    pub(super) other_lists: u64,
+    pub(super) other_list: Option<Box<str>>,
 }
 
 impl fmt::Debug for Profile {
@@ -132,6 +139,10 @@ impl Default for Profile {
             items: Sample::new(ITEMS_MAX),
             shops: Sample::new(SHOPS_MAX),
             heavy: Default::default(),
+            told: 0,
+            unread: [0; 2],
+            other_lists: 0,
+            other_list: None,
         }
     }
 }
@@ -185,7 +196,25 @@ impl Profile {
         match &event.action {
             Action::View { item, .. } | Action::Cart { item } => self.item(shop, item, kind),
             Action::Order { items, .. } => items.iter().for_each(|item| self.item(shop, item, kind)),
-            Action::Erase => {}
+            Action::Erase | Action::Impression { .. } | Action::Click { .. } | Action::Unread(_) => {}
+        }
+    }
+
+    /// An impression or a click came that nobody wants to know of.
+    pub fn unread(&mut self, event_type: EventType) {
+        self.unread[usize::from(event_type == EventType::Click)] += 1;
+    }
+
+    /// An impression or a click was accepted.
+    pub fn told(&mut self) {
+        self.told += 1;
+    }
+
+    /// An impression or a click came of a list that is not told apart.
+    pub fn other_list(&mut self, name: &str) {
+        self.other_lists += 1;
+        if self.other_list.is_none() {
+            self.other_list = Some(name.chars().take(SHOWN_BYTES_MAX).flat_map(char::escape_debug).collect());
         }
     }
 

@@ -154,9 +154,18 @@ fn plural(event_type: EventType) -> &'static str {
 
 fn of_source(source: &Source<'_>, found: &mut Vec<Finding>) {
     let Source { name, profile, records, rejected, reason, place: said } = source;
-    let accepted = profile.accepted();
+    let accepted = profile.accepted() + profile.told + profile.unread.iter().sum::<u64>();
     found.extend(of_records(name, Records { all: *records, accepted, rejected: *rejected, reason: *reason }));
     let mut tell = |kind, what: String| found.push(Finding { kind, what: format!("{name}: {what}") });
+    let [impressions, clicks] = profile.unread;
+    if impressions + clicks > 0 {
+        tell(Kind::ClicksUnread, format!("{impressions} impressions and {clicks} clicks were passed over"));
+    }
+    if let Some(list) = &profile.other_list {
+        let count = profile.other_lists;
+        let such = if list.is_empty() { "texts that can be no name".to_owned() } else { format!("\"{list}\"") };
+        tell(Kind::OtherList, format!("{count} impressions and clicks name lists that are not known, such as {such}"));
+    }
     for event_type in LOOKED_AT {
         let (events, what) = (profile.events[event_type as usize], plural(event_type));
         let looked_at = profile.looked_at[event_type as usize];

@@ -13,7 +13,7 @@ use super::time::{ReadTime, TimeForm, written_ms};
 use super::transform::Output;
 use super::value::{Found, Place, Value};
 use super::{Record, TIME_MAX_MS};
-use crate::event::{Action, EventKey, EventTime, EventType, OrderStep};
+use crate::event::{Action, EventKey, EventTime, EventType, Money, OrderStep, SHOP_DEFAULT};
 use crate::limits::LINES_MAX;
 use std::borrow::Cow;
 use std::mem;
@@ -74,8 +74,10 @@ impl Mapping {
         let mut reading = Reading { mapping: self, fields };
         let time = reading.time();
         let event = reading.event(&time);
+        let is_of_lists = || matches!(reading.event_type(), Ok(Some(event_type)) if event_type.is_of_lists());
         event.map_err(|fault| {
-            let time = time.ok().map(|read| read.time);
+            // What changes no count moves no time either.
+            let time = time.ok().map(|read| read.time).filter(|_| !is_of_lists());
             Reject { time, ..fault.reject(place) }
         })
     }
@@ -83,37 +85,37 @@ impl Mapping {
 
 type Time = Result<ReadTime, Fault>;
 
+/// The items of an order's lines, and what they cost.
+type Lines<'a> = (Vec<Cow<'a, str>>, Option<Box<Money>>);
+
 /// A record being read.
-struct Reading<'r, 'a> {
-    mapping: &'a Mapping,
-    fields: Fields<'r, 'a>,
+pub(super) struct Reading<'r, 'a> {
+    pub(super) mapping: &'a Mapping,
+    pub(super) fields: Fields<'r, 'a>,
 }
 
 impl<'a> Reading<'_, 'a> {
     fn event(&mut self, time: &Time) -> Result<Option<Decoded<'a>>, Fault> {
         let mapping = self.mapping;
         let Some(event_type) = self.event_type()? else { return Ok(None) };
+        if event_type.is_of_lists() && mapping.of_lists.is_none() {
+            return Ok(Some(unread(event_type)));
+        }
         let (own_time, time_form) = match time {
             Err(fault) if event_type == EventType::Erase && fault.reason == Reason::MissingField => {
                 (EventTime::MIN, TimeForm::Nowhere)
             }
             time => {
                 let ReadTime { time, order_time, form } = time.clone()?;
-                let is_click = matches!(event_type, EventType::View | EventType::Cart | EventType::Erase);
-                (if is_click { time } else { order_time }, form)
+                let step = order_step(event_type);
+                (if step.is_none() { time } else { order_time }, form)
             }
         };
         let shop = self.fields.needed(&mapping.shop)?;
         if let Some(what) = shop_fault(&shop) {
             return Err(self.fields.fault(Reason::BadId, &mapping.shop, what));
         }
-        let step = match event_type {
-            EventType::Order => Some(OrderStep::State),
-            EventType::Add => Some(OrderStep::Add),
-            EventType::Return => Some(OrderStep::Return),
-            EventType::Cancel => Some(OrderStep::Cancel),
-            EventType::View | EventType::Cart | EventType::Erase => None,
-        };
+        let step = order_step(event_type);
         let may_be_anonymous = step.is_some() && mapping.user_missing == UserMissing::Anonymous;
         let user = match self.fields.id(&mapping.user)? {
             None if !may_be_anonymous => return Err(self.fields.blank(&mapping.user)),
@@ -125,6 +127,8 @@ impl<'a> Reading<'_, 'a> {
                 Action::View { item: self.fields.needed(&mapping.item)?, session: self.fields.id(&mapping.session)? }
             }
             (EventType::Erase, _) => Action::Erase,
+            (EventType::Impression, _) => self.impression()?,
+            (EventType::Click, _) => self.click()?,
             (_, Some(step)) => self.order(step)?,
             (_, None) => Action::Cart { item: self.fields.needed(&mapping.item)? },
         };
@@ -202,17 +206,18 @@ impl<'a> Reading<'_, 'a> {
 
     fn order(&mut self, step: OrderStep) -> Result<Action<'a>, Fault> {
         let mapping = self.mapping;
-        let items = if step == OrderStep::Cancel { Vec::new() } else { self.lines(step)? };
+        let (items, money) = if step == OrderStep::Cancel { (Vec::new(), None) } else { self.lines(step)? };
         let order_id = match self.fields.id(&mapping.order_id)? {
             None if step != OrderStep::State => return Err(self.fields.blank(&mapping.order_id)),
             order_id => order_id.unwrap_or_default(),
         };
-        Ok(Action::Order { step, order_id, version: self.version()?, items })
+        Ok(Action::Order { step, order_id, version: self.version()?, items, money })
     }
 
-    /// The items of the lines, at least one.
-    fn lines(&mut self, step: OrderStep) -> Result<Vec<Cow<'a, str>>, Fault> {
+    /// The items of the lines, at least one, and what they cost.
+    fn lines(&mut self, step: OrderStep) -> Result<Lines<'a>, Fault> {
         let mapping = self.mapping;
+        let more = mem::take(&mut self.fields.found.more);
         let lines = match &self.fields.found.values[mapping.lines] {
             Value::Array | Value::Object if self.fields.found.line_count > LINES_MAX => {
                 let what = format!("{} lines, more than {LINES_MAX}; split the order", self.fields.found.line_count);
@@ -228,7 +233,9 @@ impl<'a> Reading<'_, 'a> {
             other => return Err(lines_fault(mapping, Reason::BadType, no_lines(other))),
         };
         let skip_blank = mapping.line_without_item == LineWithoutItem::Skip;
-        let lines = lines.into_iter().enumerate().filter(|(_, value)| !(skip_blank && value.is_blank()));
+        let is_line = |value: &Value<'_>| !(skip_blank && value.is_blank());
+        let money = self.money(more.iter().zip(&lines).filter(|(_, value)| is_line(value)).map(|(more, _)| more));
+        let lines = lines.into_iter().enumerate().filter(|(_, value)| is_line(value));
         let end = &self.fields.found.line_end;
         let items: Vec<_> =
             lines.map(|(line, value)| line_item(mapping, line, value, end)).collect::<Result<_, _>>()?;
@@ -238,7 +245,8 @@ impl<'a> Reading<'_, 'a> {
             let what = format!("an order without lines{end}; map the array of its lines, or do not send it");
             return Err(lines_fault(mapping, Reason::EmptyOrder, what));
         }
-        Ok(items)
+        let money = money.filter(|money| money.amounts.len() == items.len());
+        Ok((items, money))
     }
 
     /// A whole number, or a time in ISO 8601.
@@ -264,6 +272,25 @@ impl<'a> Reading<'_, 'a> {
     }
 }
 
+/// What a record of this type does to an order, if it is of one.
+fn order_step(event_type: EventType) -> Option<OrderStep> {
+    match event_type {
+        EventType::Order => Some(OrderStep::State),
+        EventType::Add => Some(OrderStep::Add),
+        EventType::Return => Some(OrderStep::Return),
+        EventType::Cancel => Some(OrderStep::Cancel),
+        EventType::View | EventType::Cart | EventType::Erase | EventType::Impression | EventType::Click => None,
+    }
+}
+
+/// Stands for an impression or a click where nobody wants to know of them.
+fn unread(event_type: EventType) -> Decoded<'static> {
+    let (shop, user) = (Cow::Borrowed(SHOP_DEFAULT), Cow::Borrowed(""));
+    let (own_time, time_form) = (EventTime::MIN, TimeForm::Nowhere);
+    let key = EventKey::of_item(event_type, "", own_time);
+    Decoded { shop, user, own_time, time_form, key, action: Action::Unread(event_type) }
+}
+
 const NO_ITEM: &str = "; a line needs its item: map it, or set line_without_item = \"skip\"";
 
 /// What is wrong with lines that are no array, and what reads them.
@@ -281,12 +308,12 @@ fn no_lines(value: &Value<'_>) -> String {
     format!("{}; lines are an array: {remedy}", value.kind())
 }
 
-fn lines_fault(mapping: &Mapping, reason: Reason, what: String) -> Fault {
+pub(super) fn lines_fault(mapping: &Mapping, reason: Reason, what: String) -> Fault {
     let place = Some(Place::Node(mapping.lines));
     Fault { reason, field: "lines", label: mapping.lines_label.clone(), what, place }
 }
 
-fn line_item<'a>(
+pub(super) fn line_item<'a>(
     mapping: &Mapping,
     line: usize,
     value: Value<'a>,

@@ -1,7 +1,7 @@
 //! What an id may be, wherever it comes from: a record, or a constant of the mapping. And what stands in for one.
 
 use super::reject::Reason;
-use crate::event::{Action, EventKey, EventTime, EventType};
+use crate::event::{Action, EventKey, EventTime, EventType, Spot};
 use crate::limits::ID_BYTES_MAX;
 use std::borrow::Cow;
 
@@ -35,11 +35,22 @@ pub(super) fn shop_fault(shop: &str) -> Option<String> {
 pub(super) fn content_key(action: &Action<'_>, own_time: EventTime) -> EventKey {
     match action {
         Action::View { item, .. } | Action::Cart { item } => EventKey::of_item(action.event_type(), item, own_time),
-        Action::Order { step, order_id, version, items } => {
+        Action::Order { step, order_id, version, items, .. } => {
             EventKey::of_order(*step, order_id, *version, items.iter().map(AsRef::as_ref), own_time)
         }
         Action::Erase => EventKey::of_item(EventType::Erase, "", own_time),
+        Action::Unread(event_type) => EventKey::of_item(*event_type, "", own_time),
+        // Which entries were shown tells impressions apart by itself.
+        Action::Impression { spot, .. } => of_spot(EventType::Impression, spot, "", own_time),
+        Action::Click { spot, entry } => of_spot(EventType::Click, spot, &entry.item, own_time),
     }
+}
+
+fn of_spot(event_type: EventType, spot: &Spot<'_>, item: &str, own_time: EventTime) -> EventKey {
+    let part = |text: &Option<Cow<'_, str>>| text.as_deref().unwrap_or_default().to_owned();
+    // No name holds a control character.
+    let text = [part(&spot.list), part(&spot.placement), part(&spot.about), item.to_owned()].join("\u{1}");
+    EventKey::of_item(event_type, &text, own_time)
 }
 
 /// A user of one order, whose number or else whose key tells it from others. No id holds a control character.

@@ -144,7 +144,7 @@ impl<'a> Visitor<'a> for At<'_, '_, 'a> {
     fn visit_seq<A: SeqAccess<'a>>(self, mut seq: A) -> Result<(), A::Error> {
         let each = self.walk.paths.node(self.node).each;
         if each.is_some() {
-            self.walk.found.lines.clear();
+            self.walk.found.forget_lines();
         }
         let mut index = 0;
         loop {
@@ -174,17 +174,18 @@ impl<'a> At<'_, '_, 'a> {
     fn visit_lines<A: MapAccess<'a>>(self, mut map: A, each: usize) -> Result<(), A::Error> {
         let walk = self.walk;
         let paths = walk.paths;
-        walk.found.lines.clear();
-        let items = &paths.node(each).line_items;
-        let mut own: Vec<Value<'a>> = vec![Value::Missing; items.len()];
+        walk.found.forget_lines();
+        let nodes: Vec<usize> = paths.node(each).line_nodes().collect();
+        let items = paths.node(each).line_items.len();
+        let mut own: Vec<Value<'a>> = vec![Value::Missing; nodes.len()];
         let (mut index, mut are_lines) = (0, true);
         while let Some(name) = map.next_key::<Cow<'_, str>>()? {
             if let Some(within) = paths.named(each, &name) {
                 walk.found.forget(paths, each);
                 map.next_value_seed(At { walk: &mut *walk, node: within, line: None })?;
-                for (kept, item) in own.iter_mut().zip(items) {
-                    if (within..paths.node(within).end).contains(&item.node) {
-                        *kept = walk.found.values[item.node].clone();
+                for (kept, &node) in own.iter_mut().zip(&nodes) {
+                    if (within..paths.node(within).end).contains(&node) {
+                        *kept = walk.found.values[node].clone();
                     }
                 }
                 are_lines = false;
@@ -198,11 +199,11 @@ impl<'a> At<'_, '_, 'a> {
             index += 1;
         }
         walk.found.line_count = if are_lines { index } else { 0 };
-        if own.iter().any(|item| *item != Value::Missing) {
-            walk.found.lines.clear();
+        if own.iter().take(items).any(|item| *item != Value::Missing) {
+            walk.found.forget_lines();
             walk.found.forget(paths, each);
-            for (item, kept) in items.iter().zip(own) {
-                walk.found.values[item.node] = kept;
+            for (&node, kept) in nodes.iter().zip(own) {
+                walk.found.values[node] = kept;
             }
             walk.found.values[each] = Value::Object;
             walk.found.line_count = 1;

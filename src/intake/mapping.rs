@@ -8,9 +8,9 @@ use super::clean::Clean;
 use super::form::Form;
 use super::id::{id_fault, shop_fault};
 use super::origin::{CleanSpec, OriginSpec, TimeOriginSpec};
-use super::paths::{Draft, Paths, steps};
+use super::paths::{Draft, LINE_FIELDS, Paths, steps};
 use super::reject::Reject;
-use super::spec::{Format, LineWithoutItem, MappingSpec, OneOrMore, TypeSpec, UserMissing};
+use super::spec::{FieldsSpec, Format, LineWithoutItem, MappingSpec, OneOrMore, TypeSpec, UserMissing};
 use super::time::TimeReader;
 use super::transform::{Output, Transform};
 use super::{FALLBACKS_MAX, Record};
@@ -35,6 +35,19 @@ pub struct Mapping {
     pub(super) line_item_label: String,
     pub(super) line_without_item: LineWithoutItem,
     pub(super) user_missing: UserMissing,
+    /// What impressions and clicks have besides, and orders for their sake; none where nobody wants to know of them.
+    pub(super) of_lists: Option<ListFields>,
+}
+
+/// Where the fields of impressions and clicks are.
+#[derive(Clone, Debug)]
+pub(super) struct ListFields {
+    pub list: Field,
+    pub placement: Field,
+    pub about: Field,
+    pub position: Field,
+    pub source: Field,
+    pub currency: Field,
 }
 
 /// What is wrong with a mapping.
@@ -122,7 +135,8 @@ impl MappingSpec {
         let (line_items, line_item_label) = line_items(&fields.line_item, &always)?;
         plan.collect(self)?;
         let lines = pointer_steps("fields.lines", &fields.lines)?;
-        let value_paths = plan.value.finish_with_lines(&lines, &line_items);
+        let more = self.reads_clicks.then(|| line_fields(fields)).transpose()?;
+        let value_paths = plan.value.finish_with_lines(&lines, &line_items, more.as_ref());
         let transform = self.transform.as_deref().map(Transform::compile).transpose()?;
         let transforms_key = transform.as_ref().is_some_and(Transform::uses_key) && self.key_format == Format::Avro;
         let key_paths = (plan.has_key_paths || transforms_key).then(|| plan.key.finish());
@@ -151,6 +165,7 @@ impl MappingSpec {
             line_item_label,
             line_without_item: fields.line_without_item,
             user_missing: fields.user_missing,
+            of_lists: self.reads_clicks.then(|| places.list_fields(fields)).transpose()?,
             form: Form {
                 format: self.format,
                 key_format: self.key_format,
@@ -164,6 +179,18 @@ impl MappingSpec {
 }
 
 impl Mapping {
+    /// Whether all that its records can be is impressions and clicks: then nothing that counts waits for them.
+    #[must_use]
+    pub fn is_of_lists_only(&self) -> bool {
+        match &self.event_type {
+            TypePlan::Fixed(event_type) => event_type.is_of_lists(),
+            TypePlan::Read { values, .. } => {
+                let mut types = values.iter().filter_map(|(_, event_type)| *event_type).peekable();
+                types.peek().is_some() && types.all(EventType::is_of_lists)
+            }
+        }
+    }
+
     /// How the source's records are written.
     #[must_use]
     pub fn form(&self) -> &Form {
@@ -225,7 +252,15 @@ impl Plan {
             ("fields.order_id", &fields.order_id),
             ("fields.version", &fields.version),
         ];
-        for (field, origins) in named {
+        let of_lists = [
+            ("fields.list", &fields.list),
+            ("fields.placement", &fields.placement),
+            ("fields.about", &fields.about),
+            ("fields.position", &fields.position),
+            ("fields.source", &fields.source),
+            ("fields.currency", &fields.currency),
+        ];
+        for (field, origins) in named.into_iter().chain(of_lists.into_iter().filter(|_| spec.reads_clicks)) {
             for origin in checked_list(field, origins)? {
                 self.add(field, origin)?;
             }
@@ -275,6 +310,17 @@ pub(super) struct Places<'a> {
 }
 
 impl Places<'_> {
+    fn list_fields(&self, fields: &FieldsSpec) -> Result<ListFields, MappingError> {
+        Ok(ListFields {
+            list: self.field("list", &fields.list)?,
+            placement: self.field("placement", &fields.placement)?,
+            about: self.field("about", &fields.about)?,
+            position: self.field("position", &fields.position)?,
+            source: self.field("source", &fields.source)?,
+            currency: self.field("currency", &fields.currency)?,
+        })
+    }
+
     fn field(&self, name: &'static str, origins: &OneOrMore<OriginSpec>) -> Result<Field, MappingError> {
         let origins = origins.0.iter().map(|origin| self.origin(name, origin)).collect::<Result<_, _>>()?;
         Ok(Field { name, origins })
@@ -345,6 +391,19 @@ fn line_items(spec: &OneOrMore<OriginSpec>, always: &CleanSpec) -> Result<(Vec<L
         labels.push(pointer);
     }
     Ok((paths, labels.join(", ")))
+}
+
+/// More that is wanted of a line.
+fn line_fields(fields: &FieldsSpec) -> Result<[Vec<String>; LINE_FIELDS], MappingError> {
+    // In the order of `LINE_FIELDS`.
+    let [position, source, price, quantity] = [
+        ("fields.line_position", &fields.line_position),
+        ("fields.line_source", &fields.line_source),
+        ("fields.line_price", &fields.line_price),
+        ("fields.line_quantity", &fields.line_quantity),
+    ]
+    .map(|(field, pointer)| pointer_steps(field, pointer));
+    Ok([position?, source?, price?, quantity?])
 }
 
 fn pointer_steps(field: &'static str, pointer: &str) -> Result<Vec<String>, MappingError> {

@@ -27,6 +27,7 @@ mod paths;
 mod pattern;
 mod reading;
 mod reject;
+mod shown;
 mod spec;
 mod time;
 mod transform;

@@ -28,7 +28,15 @@ pub(super) struct Node {
     pub each: Option<usize>,
     /// Set at a line: the places of its item, in the order of preference.
     pub line_items: Vec<LineItem>,
+    /// Set at a line where more of it is wanted: the places of that.
+    pub line_fields: Option<LineNodes>,
 }
+
+/// How much more may be wanted of a line: position, source, price and quantity, in this order.
+pub(super) const LINE_FIELDS: usize = 4;
+
+/// The places of these in a line.
+pub(super) type LineNodes = [usize; LINE_FIELDS];
 
 /// A place of the item within a line.
 #[derive(Clone, Debug)]
@@ -44,6 +52,14 @@ impl LineItem {
             None => value.clone(),
             Some(clean) => clean.apply(value.clone()),
         }
+    }
+}
+
+impl Node {
+    /// All places of a line that are wanted.
+    pub fn line_nodes(&self) -> impl Iterator<Item = usize> {
+        let items = self.line_items.iter().map(|item| item.node);
+        items.chain(self.line_fields.into_iter().flatten())
     }
 }
 
@@ -130,11 +146,17 @@ impl Draft {
         self.children[place].insert(rest)
     }
 
-    /// The finished tree, where `lines` is the array of the order's lines and `items` the paths in a line.
-    pub fn finish_with_lines(mut self, lines: &[String], items: &[(Vec<String>, Option<Clean>)]) -> Paths {
+    /// The finished tree, where `lines` is the array of the order's lines, `items` the paths in a line, and `more` those by
+    /// [`LINE_FIELDS`], if they are wanted.
+    pub fn finish_with_lines(
+        mut self,
+        lines: &[String],
+        items: &[(Vec<String>, Option<Clean>)],
+        more: Option<&[Vec<String>; LINE_FIELDS]>,
+    ) -> Paths {
         let at_lines = self.insert(lines);
         let mut each = Self::default();
-        for (path, _) in items {
+        for path in items.iter().map(|(path, _)| path).chain(more.into_iter().flatten()) {
             each.insert(path);
             for child in at_lines.children.iter_mut().filter(|child| index_of(&child.step).is_some()) {
                 child.insert(path);
@@ -149,6 +171,10 @@ impl Draft {
                 Some(LineItem { node: paths.find(element, path)?, clean: clean.clone() })
             };
             paths.nodes[element].line_items = items.iter().filter_map(item).collect();
+            let nodes = |more: &[Vec<String>; LINE_FIELDS]| {
+                more.each_ref().map(|path| paths.find(element, path).unwrap_or(element))
+            };
+            paths.nodes[element].line_fields = more.map(nodes);
         }
         paths
     }
@@ -164,7 +190,15 @@ impl Draft {
         let place = nodes.len();
         let index = index_of(&self.step);
         let step = self.step.into_boxed_str();
-        nodes.push(Node { step, index, children: Vec::new(), end: 0, each: None, line_items: Vec::new() });
+        nodes.push(Node {
+            step,
+            index,
+            children: Vec::new(),
+            end: 0,
+            each: None,
+            line_items: Vec::new(),
+            line_fields: None,
+        });
         let children = self.children.into_iter().map(|child| child.flatten(nodes)).collect();
         let each = self.each.map(|each| each.flatten(nodes));
         let end = nodes.len();

@@ -42,8 +42,11 @@ pub enum Reason {
     TimeJump,
     /// An order without lines.
     EmptyOrder,
-    /// An order of more than [`LINES_MAX`](crate::limits::LINES_MAX) lines.
+    /// An order of more than [`LINES_MAX`](crate::limits::LINES_MAX) lines, or an impression of more than
+    /// [`SHOWN_ENTRIES_MAX`](crate::limits::SHOWN_ENTRIES_MAX) entries.
     TooManyLines,
+    /// Of an impression or a click: no place that a list can have.
+    BadPosition,
     /// Of a fact: the record's key does not say whose fact is taken away.
     BadKey,
     /// Of a fact: no number, or none that it can be.
@@ -64,7 +67,7 @@ impl Reason {
         [Self::BadKey, Self::BadNumber, Self::UnknownWord, Self::BadParent, Self::TooMany, Self::NoMemory];
 
     /// All that events are refused for.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::BadJson,
         Self::BadAvro,
         Self::BadCsv,
@@ -83,6 +86,7 @@ impl Reason {
         Self::TimeJump,
         Self::EmptyOrder,
         Self::TooManyLines,
+        Self::BadPosition,
     ];
 
     /// The name used in metrics and files.
@@ -107,6 +111,7 @@ impl Reason {
             Self::TimeJump => "time_jump",
             Self::EmptyOrder => "empty_order",
             Self::TooManyLines => "too_many_lines",
+            Self::BadPosition => "bad_position",
             Self::BadKey => "bad_key",
             Self::BadNumber => "bad_number",
             Self::UnknownWord => "unknown_word",

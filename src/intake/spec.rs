@@ -29,6 +29,9 @@ pub struct MappingSpec {
     pub transform: Option<String>,
     /// Where the fields are.
     pub fields: FieldsSpec,
+    /// Whether impressions and clicks are read, and what orders cost: a setting of its own. Otherwise nobody looks for what only they need.
+    #[serde(skip)]
+    pub reads_clicks: bool,
 }
 
 /// How a record's bytes are written.
@@ -78,6 +81,26 @@ pub struct FieldsSpec {
     pub lines: String,
     /// The item within a line, by JSON pointer; empty means the line itself.
     pub line_item: OneOrMore<OriginSpec>,
+    /// The list of an impression or a click.
+    pub list: OneOrMore<OriginSpec>,
+    /// Its placement; it has one of both.
+    pub placement: OneOrMore<OriginSpec>,
+    /// The item that the list is about; a list about a whole shop has none.
+    pub about: OneOrMore<OriginSpec>,
+    /// The place of the entry, or of the first one, from 1.
+    pub position: OneOrMore<OriginSpec>,
+    /// Where the entry came from, as the list's record says.
+    pub source: OneOrMore<OriginSpec>,
+    /// The currency of what an order's lines cost.
+    pub currency: OneOrMore<OriginSpec>,
+    /// The place within a line of an impression, by JSON pointer.
+    pub line_position: String,
+    /// The source within a line of an impression.
+    pub line_source: String,
+    /// What one of a line's pieces costs.
+    pub line_price: String,
+    /// How many pieces there are.
+    pub line_quantity: String,
     /// What becomes of a line whose item is missing, null or empty.
     pub line_without_item: LineWithoutItem,
     /// What counts as missing in every field, besides what a place says itself.
@@ -127,6 +150,16 @@ impl Default for FieldsSpec {
             version: field("/version"),
             lines: "/lines".to_owned(),
             line_item: field("/item"),
+            list: field("/list"),
+            placement: field("/placement"),
+            about: field("/about"),
+            position: field("/position"),
+            source: field("/source"),
+            currency: field("/currency"),
+            line_position: "/position".to_owned(),
+            line_source: "/source".to_owned(),
+            line_price: "/unit_price".to_owned(),
+            line_quantity: "/quantity".to_owned(),
             line_without_item: LineWithoutItem::Reject,
             missing: Vec::new(),
             trim: false,

@@ -1,6 +1,7 @@
 //! Records in, events or rejects out.
 
 mod avro;
+mod shown;
 mod forms;
 mod naive;
 mod native;
@@ -39,7 +40,9 @@ fn reject(mapping: &Mapping, json: &str) -> Reject {
 fn items(action: &Action<'_>) -> Vec<String> {
     match action {
         Action::View { item, .. } | Action::Cart { item } => vec![item.to_string()],
-        Action::Erase => Vec::new(),
+        Action::Erase | Action::Unread(_) => Vec::new(),
+        Action::Impression { entries, .. } => entries.iter().map(|entry| entry.item.to_string()).collect(),
+        Action::Click { entry, .. } => vec![entry.item.to_string()],
         Action::Order { items, .. } => items.iter().map(ToString::to_string).collect(),
     }
 }
@@ -68,7 +71,7 @@ fn the_defaults_read_the_own_form_of_events() {
     let lines = ["85123A", "71053", "85123A"].map(Into::into).to_vec();
     assert_eq!(
         seen.event.action,
-        Action::Order { step: OrderStep::State, order_id: "536365".into(), version: None, items: lines }
+        Action::Order { step: OrderStep::State, order_id: "536365".into(), version: None, items: lines, money: None }
     );
 }
 
@@ -140,7 +143,11 @@ fn each_reason_has_a_record_that_earns_it() {
         assert_eq!(found.reason, *reason, "{}\n{found}", &json[..json.len().min(200)]);
     }
     for reason in Reason::ALL {
-        let others = avro::reasons().into_iter().chain(transform::reasons()).chain([Reason::BadCsv, Reason::TimeJump]); // see `native`, and below
+        let others = avro::reasons().into_iter().chain(transform::reasons()).chain([
+            Reason::BadCsv,
+            Reason::TimeJump,
+            Reason::BadPosition,
+        ]); // see `native`, `shown`, and below
         let mut known = cases.iter().map(|(known, _)| *known).chain(others);
         assert!(known.any(|known| known == reason), "{} has no case", reason.name());
         assert_eq!(Reason::ALL[reason.index()], reason);
@@ -212,7 +219,7 @@ fn a_message_says_the_field_what_was_found_where_and_what_to_do() {
         (
             r#"{"type":"a type that is far too long to be shown whole","ts":1700000000123}"#,
             "unknown_type: type (/type, to column 55): \"a type that is far too long to be shown …\" is none of add, \
-             cancel, cart, erase, order, return, view; map it under values (\"skip\" passes over it), or set other = \"skip\"",
+             cancel, cart, click, erase, impression, order, return, view; map it under values (\"skip\" passes over it), or set other = \"skip\"",
         ),
         (
             r#"{"type":"view","customer_id":7,"ts":1700000000123,"item":"i",}"#,
@@ -446,7 +453,7 @@ fn records_of_an_order_say_what_they_do_to_it() {
     };
     let order = |step, version, items: &[&str]| {
         let items = items.iter().map(|item| item.to_string().into()).collect();
-        format!("{:?}", Action::Order { step, order_id: "7".into(), version, items })
+        format!("{:?}", Action::Order { step, order_id: "7".into(), version, items, money: None })
     };
     let lines = r#""lines":[{"item":"a"},{"item":"b"}]"#;
     assert_eq!(record("order", &format!(r#"{lines},"version":3"#)), order(OrderStep::State, Some(3), &["a", "b"]));

@@ -2,7 +2,7 @@
 //!
 //! Absent: the inside of arrays and objects. A mapping asks for scalars; of the others their kind is enough.
 
-use super::paths::Paths;
+use super::paths::{LINE_FIELDS, Paths};
 use crate::limits::LINES_MAX;
 use std::borrow::Cow;
 
@@ -111,6 +111,8 @@ pub(super) struct Found<'a> {
     pub values: Vec<Value<'a>>,
     /// The item of every line of the order, unchecked; at most [`LINES_MAX`].
     pub lines: Vec<Value<'a>>,
+    /// More of every line, where it is wanted, in the order of [`LINE_FIELDS`].
+    pub more: Vec<[Value<'a>; LINE_FIELDS]>,
     /// How many lines there were.
     pub line_count: usize,
     /// Of the first line without an item, by its index: where the path to it ends.
@@ -119,7 +121,13 @@ pub(super) struct Found<'a> {
 
 impl<'a> Found<'a> {
     pub fn nothing(paths: &Paths) -> Self {
-        Self { values: vec![Value::Missing; paths.len()], lines: Vec::new(), line_count: 0, line_end: None }
+        Self {
+            values: vec![Value::Missing; paths.len()],
+            lines: Vec::new(),
+            more: Vec::new(),
+            line_count: 0,
+            line_end: None,
+        }
     }
 
     /// Forgets what an earlier value of the same name left at and below `node`.
@@ -161,7 +169,18 @@ impl<'a> Found<'a> {
                     places.first().and_then(|place| self.path_end(paths, place.node)).map(|end| (line, end));
             }
             self.lines.push(item);
+            if let Some(nodes) = &paths.node(element).line_fields {
+                // A line that is itself the item has no fields.
+                let value = |node: usize| if node == element { Value::Missing } else { self.values[node].clone() };
+                self.more.push(nodes.map(value));
+            }
         }
+    }
+
+    /// Forgets the lines of an earlier value of the same name.
+    pub fn forget_lines(&mut self) {
+        self.lines.clear();
+        self.more.clear();
     }
 }
 

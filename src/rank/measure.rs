@@ -21,6 +21,16 @@ pub fn wilson_lower(k: f64, a: f64) -> f64 {
     ((k + Z * Z / 2.0 - spread) / (a + Z * Z)).max(0.0)
 }
 
+/// Both ends of the same interval; all of it where nothing was tried.
+#[must_use]
+pub fn wilson_interval(k: f64, a: f64) -> (f64, f64) {
+    if a <= 0.0 {
+        return (0.0, 1.0);
+    }
+    let spread = Z * (k * (a - k).max(0.0) / a + Z * Z / 4.0).sqrt();
+    (wilson_lower(k, a), ((k + Z * Z / 2.0 + spread) / (a + Z * Z)).min(1.0))
+}
+
 /// Signed root of the log-likelihood ratio G² (Dunning, "Accurate Methods for the Statistics of Surprise and Coincidence",
 /// Computational Linguistics 1993): negative when the pair occurs less than by chance. k of the pair, a of the anchor, b of the
 /// other, n contexts; a cell that would be negative counts as 0.
@@ -213,6 +223,9 @@ mod tests {
             let score = 100.0 * wilson_lower(k, a);
             assert!((score - expected).abs() <= 0.005, "{k}/{a}: {score}");
         }
+        let (low, high) = wilson_interval(3.0, 10.0);
+        assert!((low - 0.1078).abs() < 5e-5 && (high - 0.6032).abs() < 5e-5, "{low} {high}");
+        assert_eq!((wilson_interval(0.0, 0.0), wilson_interval(10.0, 10.0).1), ((0.0, 1.0), 1.0));
         assert_eq!(wilson_lower(0.0, 10.0), 0.0);
         assert_eq!(wilson_lower(0.0, 0.0), 0.0);
         assert!(wilson_lower(1e-300, 1e-300).is_finite());

@@ -37,7 +37,7 @@ pub use fill::second;
 pub use gate::Gate;
 pub use label::{LABEL_BITS, Label, Said, Source};
 pub use list::{Entry, List};
-pub use measure::{Figures, Z, llr_root, rank_value, score_milli, wilson_lower};
+pub use measure::{Figures, Z, llr_root, rank_value, score_milli, wilson_interval, wilson_lower};
 pub use placement::{Placed, is_rejected, place_together, turns_any_away};
 pub use ranker::Ranker;
 pub use shop_wide::{Best, ShopRanker, Standing};

@@ -1,6 +1,7 @@
 //! Answers to what HTTP and `inspect` ask of stages, and how much of that a worker does between two batches.
 
 use super::asked::Asked;
+use super::clicks::Clicked;
 use super::counts::portion;
 use super::query::{Query, RowAnswer};
 use super::review::to_review_and_looked_at;
@@ -50,6 +51,13 @@ impl Look {
             Query::Review { shop, count, reply } => {
                 let (answer, looked_at) = to_review_and_looked_at(asked, &shop, count);
                 let lines = 1 + answer.entries.len() + looked_at / NEIGHBOURS_A_LINE;
+                reply.send(answer);
+                lines
+            }
+            Query::Clicks { reply, .. } if !reply.is_wanted() => 1,
+            Query::Clicks { shop, reply } => {
+                let answer = Clicked::of(asked, Some(&shop));
+                let lines = answer.cost();
                 reply.send(answer);
                 lines
             }

@@ -9,6 +9,7 @@
 mod answer;
 mod body;
 mod budget;
+mod clicks;
 mod connections;
 mod counts;
 mod peers;
@@ -18,7 +19,7 @@ mod review;
 mod routes;
 mod verdicts;
 
-pub use answer::{list_path, review_path, row_path};
+pub use answer::{clicks_path, list_path, review_path, row_path};
 pub use budget::{COUNTS_MAX, REQUESTS_MAX, SCRAPES_MAX};
 
 use super::query::Queries;

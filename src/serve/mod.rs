@@ -6,6 +6,7 @@
 mod answers;
 mod asked;
 
+pub mod clicks;
 pub mod combine;
 pub mod counts;
 pub mod http;

@@ -5,6 +5,7 @@
 //! hold; counts are asked of one worker after another.
 //! Absent: knowledge of rows. A worker renders its own answer, so no state is shared.
 
+use super::clicks::Clicked;
 use super::counts::{CountsFrom, CountsPortion, Moved};
 use super::review::ToReview;
 use crate::list_key::ListName;
@@ -36,6 +37,13 @@ pub enum Query {
         count: usize,
         /// Where the answer goes.
         reply: Reply<ToReview>,
+    },
+    /// What became of a shop's lists where they were shown.
+    Clicks {
+        /// The shop.
+        shop: String,
+        /// Where the answer goes.
+        reply: Reply<Clicked>,
     },
     /// The next of all counts that the worker holds.
     Counts {
@@ -135,6 +143,20 @@ impl Queries {
         if answered == self.workers.len() { Ok(all) } else { Err(AskError::Stopped) }
     }
 
+    /// What became of a shop's lists where they were shown, by all that the workers hold.
+    ///
+    /// # Errors
+    /// When a worker cannot be asked or does not answer: what it counted would be missing.
+    pub async fn clicks(&self, shop: &str) -> Result<Clicked, AskError> {
+        let mut answers = self.ask(|reply| Query::Clicks { shop: shop.to_owned(), reply })?;
+        let (mut all, mut answered) = (Clicked::default(), 0);
+        while let Some(answer) = answers.recv().await {
+            all.join(answer);
+            answered += 1;
+        }
+        if answered == self.workers.len() { Ok(all) } else { Err(AskError::Stopped) }
+    }
+
     /// How many workers there are to ask.
     #[must_use]
     pub fn workers(&self) -> usize {
@@ -179,7 +201,7 @@ mod tests {
     fn answer(query: Query, answer: RowAnswer) {
         match query {
             Query::Row { reply, .. } => reply.send(answer),
-            Query::Counts { .. } | Query::Review { .. } => panic!("asked for something else"),
+            _ => panic!("asked for something else"),
         }
     }
 
@@ -246,7 +268,7 @@ mod tests {
             .try_iter()
             .map(|query| match query {
                 Query::Counts { reply, .. } => reply.is_wanted(),
-                Query::Row { .. } | Query::Review { .. } => panic!("asked for something else"),
+                _ => panic!("asked for something else"),
             })
             .collect();
         assert_eq!(wanted.iter().filter(|&&wanted| !wanted).count(), 1);

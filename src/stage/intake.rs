@@ -11,12 +11,14 @@ mod counted;
 mod outputs;
 mod reading;
 mod seen;
+mod told;
 
 pub use self::counted::counted;
 pub use self::seen::Seen;
 
 use self::reading::Reading;
 pub use self::reading::{BEHIND_MS, Disorder, InputTally};
+pub use self::told::ToldTally;
 use super::checkpoints::{Checkpoints, refused};
 use super::effect::{Effects, Log, StageError};
 use super::lag::LagWatch;
@@ -28,6 +30,7 @@ use crate::findings::{Finding, Profile};
 use crate::intake::{Intake, Learned, Mapping, Reason, Record, SchemaId, checksum_of_record};
 use crate::items::{ItemId, Items};
 use crate::position::{Checkpoint, NextOffset, Partition, Position, SourcePartition, Span};
+use crate::rules::ClickRules;
 use crate::wire::{Lag, Origin};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -60,6 +63,8 @@ pub struct IntakeTally {
     pub filtered: u64,
     /// Events none of whose items is a product, as the catalogue says.
     pub uncountable: u64,
+    /// Of impressions and clicks: those that were not written, and why.
+    pub told: ToldTally,
     /// Events whose time lay in the future and was corrected.
     pub skewed: u64,
     /// Events that the log held already.
@@ -81,6 +86,8 @@ pub struct IntakeWork {
     intake: Intake,
     /// As what items count, where anybody says that.
     facts: Option<Arc<Facts>>,
+    /// Which impressions and clicks are written.
+    clicks: ClickRules,
     authorship: Authorship,
     clock: Option<Clock>,
     items: Items,
@@ -112,6 +119,7 @@ impl IntakeWork {
         let work = Self {
             intake,
             facts: None,
+            clicks: ClickRules::default(),
             authorship: Authorship::new(Log::Events, identity),
             clock: None,
             items: Items::default(),
@@ -214,7 +222,7 @@ impl IntakeWork {
     /// waiting, by the clock that never goes back.
     pub fn resume_from(&mut self, input: usize, highest: Option<EventTime>, waits_since_ms: Option<i64>) {
         let reading = &mut self.inputs[input];
-        reading.highest = reading.highest.max(highest);
+        reading.resume_from(highest);
         if let Some(since_ms) = waits_since_ms {
             reading.lag.wait(since_ms);
         }
@@ -229,7 +237,7 @@ impl IntakeWork {
     /// The highest event time read of `input`.
     #[must_use]
     pub fn highest(&self, input: usize) -> Option<EventTime> {
-        self.inputs[input].highest
+        self.inputs[input].read_to()
     }
 
     /// How far what was read of `source` is from the order of time.
@@ -247,7 +255,7 @@ impl IntakeWork {
     /// How far behind `input` is.
     #[must_use]
     pub fn lag(&self, input: usize) -> Lag {
-        self.inputs[input].lag.lag()
+        self.inputs[input].told_lag()
     }
 
     /// Whether `input` is behind, so that another may have to wait for it.
@@ -305,11 +313,11 @@ impl IntakeWork {
 
     /// Lets the lag of `input` change, and sees that the log is told.
     fn watch_lag(&mut self, input: usize, effects: &mut dyn Effects, change: impl FnOnce(&mut LagWatch)) {
-        let watch = &mut self.inputs[input].lag;
-        let (before, had_reached) = (watch.lag(), watch.is_reached());
-        change(watch);
-        self.lag_is_news |= before != watch.lag();
-        if self.lag_is_news && watch.is_reached() && !had_reached {
+        let reading = &mut self.inputs[input];
+        let (before, had_reached) = (reading.told_lag(), reading.lag.is_reached());
+        change(&mut reading.lag);
+        self.lag_is_news |= before != reading.told_lag();
+        if self.lag_is_news && reading.lag.is_reached() && !had_reached {
             self.next_lag_marks_ms = i64::MIN; // once a source and start: what has waited for it need not wait longer
         }
         self.tell_lags(effects);
@@ -378,6 +386,8 @@ impl Work for IntakeWork {
         (reading.next, reading.checkpoints) = (Position::start_of(next), checkpoints);
         // Of a record of which a part is in the log, the checkpoint knows that one, not the one before it.
         reading.checksum = if checkpoint.position == reading.next { checkpoint.checksum } else { None };
+        let is_aside = reading.is_aside;
+        self.lag_is_news |= is_aside; // nothing waits for it: whoever reads the log is told at once
         self.start(input, Position::start_of(next));
         Ok(())
     }

@@ -7,7 +7,7 @@
 use super::BlockLimits;
 use super::effect::{Effects, Log};
 use crate::event::EventTime;
-use crate::items::{ItemId, Items, ShopId};
+use crate::items::Items;
 use crate::position::{Checkpoint, Partition, Position, SourcePartition, Span};
 use crate::wire::{EventToWrite, EventsWriter, Lag, SectionHead};
 
@@ -92,16 +92,10 @@ impl Sections {
         position < self.outputs[partition.index()].channels[input].sent.position
     }
 
-    /// Whether there is no room for one more event of these items in the block of `partition`.
-    pub(super) fn is_full_for(
-        &self,
-        partition: Partition,
-        shop: ShopId,
-        event_items: &[ItemId],
-        items: &Items,
-    ) -> bool {
+    /// Whether there is no room for `event` in the block of `partition`.
+    pub(super) fn is_full_for(&self, partition: Partition, event: &EventToWrite<'_>, items: &Items) -> bool {
         let writer = &self.outputs[partition.index()].writer;
-        let bytes = || writer.bytes() + EventsWriter::entry_bytes_max(shop, event_items, items);
+        let bytes = || writer.bytes() + EventsWriter::entry_bytes_max(event, items);
         writer.entries() > 0 && bytes() > self.limits.bytes_max
     }
 

@@ -5,12 +5,14 @@
 
 mod asked;
 mod keeping;
+mod told;
 
 use super::effect::{Effects, Log, StageError};
 use super::intake::LAG_MARKS_MIN_MS;
 use super::outbox::Outbox;
 use super::sections::{News, Progress};
 use super::{Authorship, BlockLimits, Clock, EventsInput, Identity, Inherited, REPEAT_INTERVAL_MS, Work};
+use crate::clicks::Clicks;
 use crate::event::{EventKey, EventTime, EventType, LinkKey, OrderStep, UserKey};
 use crate::items::{ItemId, Items, ShopId};
 use crate::memory::allocated;
@@ -84,6 +86,8 @@ pub struct WindowsWork {
     names: Translation,
     merge: Merge<Buffered>,
     windows: Windows,
+    /// What was shown and clicked: apart from all that counts.
+    clicks: Clicks,
     outbox: Outbox,
     /// The highest event time that sources have been read to, and that was released.
     highest_read: Option<EventTime>,
@@ -129,6 +133,7 @@ impl WindowsWork {
             names: Translation::default(),
             merge: Merge::new(merge_bytes_max),
             windows: Windows::new(rules),
+            clicks: Clicks::new(rules),
             outbox: Outbox::new(source, outputs, limits),
             highest_read: None,
             highest_released: None,
@@ -238,7 +243,10 @@ impl WindowsWork {
             for entry in entries {
                 if entry.position < from {
                     self.tally.ledger_duplicates += 1;
+                } else if entry.event_type.is_of_lists() {
+                    self.tell_of_list(&block, entry);
                 } else {
+                    self.tell_of_order(&block, entry);
                     self.admit(source, &block, section, entry, effects);
                 }
             }
@@ -286,14 +294,14 @@ impl WindowsWork {
                 let shop = lines.first().map(|&first| self.items.shop_of(first));
                 (lines, shop.unwrap_or(ShopId(0))) // the block's decoder refuses an empty order
             }
-            EventItems::None(shop) => (Box::default(), self.names.shops[*shop as usize]),
+            EventItems::None(shop) | EventItems::Shown(_, shop) => (Box::default(), self.names.shops[*shop as usize]),
         };
         let step = match entry.event_type {
             EventType::Erase => return (BufferedItems::Erase(shop), 0),
             EventType::Add => OrderStep::Add,
             EventType::Return => OrderStep::Return,
             EventType::Cancel => OrderStep::Cancel,
-            EventType::Order | EventType::View | EventType::Cart => OrderStep::State,
+            _ => OrderStep::State,
         };
         let order = BufferedOrder { step, number: entry.link, version: entry.version, shop, lines };
         let bytes = order.bytes();

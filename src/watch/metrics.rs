@@ -5,6 +5,7 @@
 //! adds the difference to the counters; nothing here is touched per event.
 //! Absent: totals that survive a restart. Counters start at 0 with the process, as Prometheus expects.
 
+mod clicks;
 mod delay;
 mod facts;
 mod families;
@@ -21,6 +22,7 @@ pub use snapshots::{GivenUp, PassedOver, SnapshotFollower};
 pub use tallies::{FATES, IntakeTallies, LogTallies, RowsTallies, WindowsTallies};
 
 use super::health::Health;
+use clicks::ClicksFamilies;
 use facts::FactsFamilies;
 use families::{Catalogue, IntakeFamilies, LogFamilies, RowsFamilies, WaitFamilies, WindowsFamilies};
 use memory::MemoryFamilies;
@@ -56,6 +58,7 @@ pub struct Metrics {
     snapshots: SnapshotFamilies,
     facts: FactsFamilies,
     memory: MemoryFamilies,
+    clicks: ClicksFamilies,
     view_lists: GaugeVec,
     ready: GaugeVec,
     resident_bytes: GaugeVec,
@@ -117,6 +120,7 @@ impl Metrics {
         let snapshots = SnapshotFamilies::new(all)?;
         let facts = FactsFamilies::new(all)?;
         let memory = MemoryFamilies::new(all)?;
+        let clicks = ClicksFamilies::new(all)?;
         let view_lists =
             all.gauge("samenloop_view_lists", "Lists that HTTP can serve: published and not withdrawn.", &[])?;
         let http_requests = all.counter(
@@ -155,6 +159,7 @@ impl Metrics {
             snapshots,
             facts,
             memory,
+            clicks,
             view_lists,
             ready,
             resident_bytes,

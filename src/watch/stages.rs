@@ -2,6 +2,7 @@
 
 use super::health::PartitionState;
 use super::metrics::{DelayTally, IntakeTallies, RowsTallies, WindowsTallies};
+use crate::clicks::CellTally;
 use crate::intake::Reason;
 use crate::items::ShopId;
 use crate::relation::Relation;
@@ -49,6 +50,11 @@ pub fn intake_tallies(work: &IntakeWork) -> IntakeTallies {
         skipped_nulls: tally.skipped,
         filtered: tally.filtered,
         uncountable: tally.uncountable,
+        clicks_left_out: [
+            ("off", tally.told.unread),
+            ("sample", tally.told.unsampled),
+            ("other_list", tally.told.other_list),
+        ],
         skewed: tally.skewed,
         findings: BTreeSet::new(),
         bytes: as_u64(work.bytes_by_kind()),
@@ -67,6 +73,8 @@ pub fn windows_tallies(work: &WindowsWork) -> WindowsTallies {
         forced: work.forced(),
         late_arrivals,
         ledger_duplicates: work.tally().ledger_duplicates,
+        clicks: clicks(work),
+        clicks_ignored: work.clicks().tally().named().to_vec(),
         users: work.users() as u64,
         bytes: as_u64(work.bytes_by_kind()),
     }
@@ -101,6 +109,21 @@ const OTHER_SHOPS: &str = "/others";
 fn hits(work: &RowsWork) -> Vec<(String, [HitTally; Relation::COUNT])> {
     let name = |shop: Option<ShopId>| shop.map_or(OTHER_SHOPS, |shop| work.rows().items().shop_name(shop)).to_owned();
     work.hits().by_shop().map(|(shop, tallies)| (name(shop), *tallies)).collect()
+}
+
+/// In place of a list, where only a placement is told.
+const NO_LIST: &str = "none";
+
+/// By shop and list: placements, places and sources are told over HTTP.
+fn clicks(work: &WindowsWork) -> BTreeMap<(String, String), CellTally> {
+    let mut by_list: BTreeMap<(String, String), CellTally> = BTreeMap::new();
+    if work.clicks().is_active() {
+        for cell in work.clicks().cells() {
+            let list = cell.list.or(cell.placement).unwrap_or(NO_LIST);
+            by_list.entry((cell.shop.to_owned(), list.to_owned())).or_default().add(cell.tally);
+        }
+    }
+    by_list
 }
 
 fn as_u64(bytes: Vec<(&'static str, usize)>) -> Vec<(&'static str, u64)> {

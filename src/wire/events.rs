@@ -5,9 +5,10 @@ use super::block::{
 };
 use super::dictionary::{self, Dictionary};
 use super::frame::{HEADER_BYTES, Kind, WireError, body, seal, start};
-use super::size::{COUNT_BYTES_MAX, USER_BYTES};
+use super::shown::{EntryAsRead, Labels, ShownAsRead, ShownToWrite, read_money, write_money};
+use super::size::{AMOUNT_BYTES_MAX, COUNT_BYTES_MAX, USER_BYTES};
 use super::varint::{Reader, VARINT_BYTES_MAX, put, put_count, put_signed};
-use crate::event::{EventKey, EventTime, EventType, LinkKey, UserKey};
+use crate::event::{Currency, EventKey, EventTime, EventType, LinkKey, Money, UserKey};
 use crate::items::{ItemId, Items, ShopId};
 use crate::memory::{allocated, of_vec};
 use crate::position::Position;
@@ -16,7 +17,7 @@ use std::num::NonZeroU64;
 use std::ops::Range;
 
 /// An event's first byte is its type's place here, plus what follows of it.
-const TYPES: [EventType; 7] = [
+const TYPES: [EventType; 9] = [
     EventType::View,
     EventType::Cart,
     EventType::Order,
@@ -24,9 +25,12 @@ const TYPES: [EventType; 7] = [
     EventType::Return,
     EventType::Cancel,
     EventType::Erase,
+    EventType::Impression,
+    EventType::Click,
 ];
 const HAS_LINK: u8 = 0x10;
 const HAS_VERSION: u8 = 0x20;
+const HAS_MONEY: u8 = 0x40;
 
 /// An event as it is written; what it is about is in the numbers of a table of items.
 #[derive(Clone, Copy, Debug)]
@@ -47,8 +51,12 @@ pub struct EventToWrite<'a> {
     pub version: Option<i64>,
     /// The shop, which only an event without items tells.
     pub shop: ShopId,
-    /// One of a view or an addition to the cart, those of the lines of an order, none of a cancellation or an erasure.
+    /// One of a view or an addition to the cart, those of the lines of an order, none of any other.
     pub items: &'a [ItemId],
+    /// What the lines of an order cost, where that is read.
+    pub money: Option<&'a Money>,
+    /// Of an impression or a click, where and which entries.
+    pub shown: Option<&'a ShownToWrite<'a>>,
 }
 
 #[cfg(test)]
@@ -62,7 +70,19 @@ impl<'a> EventToWrite<'a> {
         (event_items, items): (&'a [ItemId], &Items),
     ) -> Self {
         let shop = items.shop_of(event_items[0]);
-        Self { position, user, key, time, event_type, link: None, version: None, shop, items: event_items }
+        Self {
+            position,
+            user,
+            key,
+            time,
+            event_type,
+            link: None,
+            version: None,
+            shop,
+            items: event_items,
+            money: None,
+            shown: None,
+        }
     }
 }
 
@@ -70,6 +90,7 @@ impl<'a> EventToWrite<'a> {
 #[derive(Default)]
 pub struct EventsWriter {
     dictionary: Dictionary,
+    labels: Labels,
     users: Vec<UserKey>,
     user_numbers: HashMap<UserKey, u32>,
     sections: Vec<SectionWriter>,
@@ -102,7 +123,8 @@ impl EventsWriter {
         out.push(
             number_of(event.event_type)
                 | has(event.link.is_some(), HAS_LINK)
-                | has(event.version.is_some(), HAS_VERSION),
+                | has(event.version.is_some(), HAS_VERSION)
+                | has(event.money.is_some(), HAS_MONEY),
         );
         put(out, u64::from(user));
         out.extend_from_slice(&event.key.0.to_le_bytes());
@@ -116,9 +138,18 @@ impl EventsWriter {
             Shape::One => {}
             Shape::Lines => put_count(out, event.items.len()),
             Shape::None => put(out, self.dictionary.shop(event.shop, items)),
+            Shape::Shown => {
+                put(out, self.dictionary.shop(event.shop, items));
+                if let Some(shown) = event.shown {
+                    shown.write(&mut self.labels, out);
+                }
+            }
         }
         for &item in event.items {
             put(&mut self.sections[place].bytes, self.dictionary.item(item, items));
+        }
+        if let Some(money) = event.money {
+            write_money(money, &mut self.sections[place].bytes);
         }
     }
 
@@ -126,25 +157,33 @@ impl EventsWriter {
     #[must_use]
     pub fn held_bytes(&self) -> usize {
         self.dictionary.held_bytes()
+            + self.labels.held_bytes()
             + of_vec(&self.users)
             + allocated(self.user_numbers.allocation_size())
             + self.sections.iter().map(|section| of_vec(&section.bytes)).sum::<usize>()
     }
 
-    /// About how many bytes an event of these items, in `shop`, adds to a block at most.
+    /// About how many bytes an event adds to a block at most.
     #[must_use]
-    pub fn entry_bytes_max(shop: ShopId, event_items: &[ItemId], items: &Items) -> usize {
+    pub fn entry_bytes_max(event: &EventToWrite<'_>, items: &Items) -> usize {
         const ENTRY: usize = 96; // place, time, type, user, key, link, version and count
         ENTRY
-            + dictionary::shop_bytes_max(shop, items)
-            + event_items.iter().map(|&item| dictionary::item_bytes_max(item, items)).sum::<usize>()
+            + dictionary::shop_bytes_max(event.shop, items)
+            + event.items.iter().map(|&item| dictionary::item_bytes_max(item, items)).sum::<usize>()
+            + event.money.map_or(0, |money| money.amounts.len() * AMOUNT_BYTES_MAX + 16)
+            + event.shown.map_or(0, ShownToWrite::bytes_max)
     }
 
     /// How many bytes the block would have, or a few more, never fewer.
     #[must_use]
     pub fn bytes(&self) -> usize {
         let users = COUNT_BYTES_MAX + USER_BYTES * self.users.len();
-        HEADER_BYTES + VARINT_BYTES_MAX + self.dictionary.bytes_max() + users + bytes_max(&self.sections)
+        HEADER_BYTES
+            + VARINT_BYTES_MAX
+            + self.dictionary.bytes_max()
+            + self.labels.bytes_max()
+            + users
+            + bytes_max(&self.sections)
     }
 
     /// How many events the block holds.
@@ -165,12 +204,14 @@ impl EventsWriter {
         put(&mut block, generation);
         write_sources(&self.sections, &mut block);
         self.dictionary.write(items, &mut block);
+        self.labels.write(&mut block);
         put_count(&mut block, self.users.len());
         for user in &self.users {
             block.extend_from_slice(&user.0.to_le_bytes());
         }
         write_sections(&self.sections, &mut block);
         self.dictionary.clear();
+        self.labels.clear();
         self.users.clear();
         self.user_numbers.clear();
         self.sections.clear();
@@ -184,6 +225,8 @@ enum Shape {
     Lines,
     /// The shop instead.
     None,
+    /// The shop, a list and its entries.
+    Shown,
 }
 
 fn shape(event_type: EventType) -> Shape {
@@ -191,6 +234,7 @@ fn shape(event_type: EventType) -> Shape {
         EventType::View | EventType::Cart => Shape::One,
         EventType::Order | EventType::Add | EventType::Return => Shape::Lines,
         EventType::Cancel | EventType::Erase => Shape::None,
+        EventType::Impression | EventType::Click => Shape::Shown,
     }
 }
 
@@ -208,6 +252,8 @@ pub enum EventItems {
     Lines(Range<usize>),
     /// None; the number of the shop.
     None(u32),
+    /// Entries of a list: its place in [`EventsBlock::shown`], and the number of the shop.
+    Shown(usize, u32),
 }
 
 /// One event as read.
@@ -229,6 +275,8 @@ pub struct EventEntry {
     pub version: Option<i64>,
     /// What it is about.
     pub items: EventItems,
+    /// What the lines of an order cost: places in [`EventsBlock::amounts`].
+    pub money: Option<(Currency, Range<usize>)>,
 }
 
 /// An events block as read. Names borrow from the record.
@@ -248,6 +296,14 @@ pub struct EventsBlock<'a> {
     pub entries: Vec<EventEntry>,
     /// Items of orders.
     pub lines: Vec<u32>,
+    /// What lines of orders cost, in thousandths.
+    pub amounts: Vec<Option<u64>>,
+    /// Names of lists, placements and sources of entries.
+    pub labels: Vec<&'a str>,
+    /// Where entries were shown or clicked.
+    pub shown: Vec<ShownAsRead>,
+    /// Which.
+    pub shown_entries: Vec<EntryAsRead>,
 }
 
 impl<'a> EventsBlock<'a> {
@@ -260,15 +316,17 @@ impl<'a> EventsBlock<'a> {
         let generation = reader.number()?;
         let sources = read_sources(&mut reader)?;
         let (shops, items) = dictionary::read(&mut reader)?;
+        let labels = Labels::read(&mut reader)?;
         let user_count = reader.count(16)?;
         let mut users = Vec::with_capacity(user_count);
         for _ in 0..user_count {
             users.push(UserKey(u128::from_le_bytes(reader.fixed()?)));
         }
-        let (mut entries, mut lines) = (Vec::new(), Vec::new());
+        let (mut entries, mut lines, mut amounts) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut shown, mut shown_entries) = (Vec::new(), Vec::new());
         let sections = read_sections(&mut reader, sources, |reader, position, time| {
             let head = reader.byte()?;
-            let known = TYPES.get(usize::from(head & !(HAS_LINK | HAS_VERSION)));
+            let known = TYPES.get(usize::from(head & !(HAS_LINK | HAS_VERSION | HAS_MONEY)));
             let event_type = *known.ok_or_else(|| reader.error("unknown event type"))?;
             let user = reader.reference(user_count)?;
             let key = EventKey(u64::from_le_bytes(reader.fixed()?));
@@ -291,13 +349,26 @@ impl<'a> EventsBlock<'a> {
                     EventItems::Lines(from..lines.len())
                 }
                 Shape::None => EventItems::None(reader.reference(shops.len())?),
+                Shape::Shown => {
+                    let shop = reader.reference(shops.len())?;
+                    shown.push(ShownAsRead::read(reader, labels.len(), &mut shown_entries)?);
+                    EventItems::Shown(shown.len() - 1, shop)
+                }
             };
-            entries.push(EventEntry { position, time, user, key, event_type, link, version, items: event_items });
+            let money = match &event_items {
+                EventItems::Lines(range) if head & HAS_MONEY != 0 => {
+                    Some(read_money(reader, range.len(), &mut amounts)?)
+                }
+                _ if head & HAS_MONEY != 0 => return Err(reader.error("money of what is no order")),
+                _ => None,
+            };
+            let items = event_items;
+            entries.push(EventEntry { position, time, user, key, event_type, link, version, items, money });
             Ok(())
         })?;
         if !reader.is_at_end() {
             return Err(reader.error("bytes after the end"));
         }
-        Ok(Self { generation, shops, items, users, sections, entries, lines })
+        Ok(Self { generation, shops, items, users, sections, entries, lines, amounts, labels, shown, shown_entries })
     }
 }

@@ -4,7 +4,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 const MAGIC: [u8; 2] = *b"sl";
 /// The format that this release writes, and the only one that it reads. (1 was never released.)
-const VERSION: u8 = 3;
+const VERSION: u8 = 4;
 /// Bytes before the body: magic, kind, version, checksum.
 pub(super) const HEADER_BYTES: usize = 12;
 

@@ -36,6 +36,7 @@ mod events;
 mod frame;
 mod opening;
 mod pairs;
+mod shown;
 mod size;
 mod totals;
 mod varint;
@@ -46,6 +47,7 @@ pub use events::{EventEntry, EventItems, EventToWrite, EventsBlock, EventsWriter
 pub use frame::{Kind, WireError, checksum_of_block, kind_of};
 pub use opening::{Opening, Origin, founded, founding};
 pub use pairs::{DeltaScratch, PairEntry, PairsBlock, PairsWriter, Translation};
+pub use shown::{EntryAsRead, EntryToWrite, ShownAsRead, ShownToWrite};
 pub use totals::{TotalEntry, TotalOf, TotalsBlock, TotalsHead, TotalsWriter};
 
 use crate::position::{Checkpoint, Position, SourcePartition};

@@ -7,7 +7,8 @@
 use super::frame::HEADER_BYTES;
 use super::varint::{VARINT_BYTES_MAX, WIDE_BYTES_MAX};
 use crate::limits::{
-    BASKET_MAX, BLOCK_BYTES_MAX, ID_BYTES_MAX, LINES_MAX, RECORD_BYTES_MAX, REMEMBERED_MAX, SOURCE_PARTITIONS_MAX,
+    AMOUNT_MAX, BASKET_MAX, BLOCK_BYTES_MAX, ID_BYTES_MAX, LINES_MAX, RECORD_BYTES_MAX, REMEMBERED_MAX,
+    SHOWN_ENTRIES_MAX, SOURCE_PARTITIONS_MAX,
 };
 
 /// Of a user.
@@ -31,7 +32,11 @@ const ITEM_BYTES_MAX: usize = SMALL_BYTES_MAX + NAME_BYTES_MAX + SMALL_BYTES_MAX
 /// What every entry starts with: position, time.
 const PLACE_BYTES_MAX: usize = POSITION_BYTES_MAX + VARINT_BYTES_MAX;
 
-/// An order of the most lines, each another item: type, user, key, number, version, its shop.
+/// What a line of an order costs: no more than [`AMOUNT_MAX`].
+pub(super) const AMOUNT_BYTES_MAX: usize = 6;
+const _: () = assert!(AMOUNT_MAX < 1 << (7 * AMOUNT_BYTES_MAX));
+
+/// An order of the most lines, each another item: type, user, key, number, version, its shop, its currency.
 const EVENT_BYTES_MAX: usize = PLACE_BYTES_MAX
     + 1
     + (USER_BYTES + SMALL_BYTES_MAX)
@@ -39,7 +44,14 @@ const EVENT_BYTES_MAX: usize = PLACE_BYTES_MAX
     + VARINT_BYTES_MAX
     + NAME_BYTES_MAX
     + COUNT_BYTES_MAX
-    + LINES_MAX * ITEM_BYTES_MAX;
+    + 3
+    + LINES_MAX * (ITEM_BYTES_MAX + AMOUNT_BYTES_MAX);
+
+/// An impression is smaller: fingerprints and numbers of labels, each of which is another one at worst.
+const _: () = assert!(
+    (SHOWN_ENTRIES_MAX + 2) * (NAME_BYTES_MAX + 18) + 64 <= LINES_MAX * ITEM_BYTES_MAX,
+    "an impression is smaller than an order"
+);
 
 /// What an order says besides, of its items that were bought together before, is less than an order across memory names.
 const _: () = assert!(BASKET_MAX * WIDE_BYTES_MAX <= REMEMBERED_MAX * ITEM_BYTES_MAX);
@@ -68,7 +80,7 @@ const _: () = assert!(OPENING_BYTES_MAX <= RECORD_BYTES_MAX, "an opening mark mu
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{EventKey, EventTime, EventType, UserKey};
+    use crate::event::{Currency, EventKey, EventTime, EventType, Money, UserKey};
     use crate::items::{ItemId, Items};
     use crate::position::{NextOffset, Position, SourcePartition, Span};
     use crate::relation::{Bought, Change, Delta, Relation};
@@ -124,15 +136,19 @@ mod tests {
         let shop = items.shop(&name(n));
         let lines: Vec<ItemId> = (0..).map(|line| items.item(shop, &name(line))).take(LINES_MAX).collect();
         let user = UserKey(u128::MAX);
+        let money = Money { currency: Currency(*b"EUR"), amounts: vec![Some(AMOUNT_MAX); LINES_MAX] };
         writer.push(
             place,
-            &EventToWrite::plain(
-                far(u32::MAX - 1),
-                (user, EventKey(u64::MAX)),
-                time(n),
-                EventType::Order,
-                (&lines, &items),
-            ),
+            &EventToWrite {
+                money: Some(&money),
+                ..EventToWrite::plain(
+                    far(u32::MAX - 1),
+                    (user, EventKey(u64::MAX)),
+                    time(n),
+                    EventType::Order,
+                    (&lines, &items),
+                )
+            },
             &items,
         );
         (1..u32::try_from(SOURCE_PARTITIONS_MAX).unwrap()).for_each(|source| {

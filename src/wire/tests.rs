@@ -1,7 +1,7 @@
 //! The bytes of blocks: golden, round trips, and damage.
 
 use super::*;
-use crate::event::{EventKey, EventTime, EventType, LinkKey, UserKey};
+use crate::event::{Currency, EventKey, EventTime, EventType, LinkKey, Money, UserKey};
 use crate::items::{ItemId, Items};
 use crate::position::{NextOffset, Position, Span};
 use crate::relation::{Bought, Change, Delta, OrdersBefore, Relation};
@@ -52,19 +52,38 @@ fn events_block() -> Vec<u8> {
         &EventToWrite::plain(at(300, 0), (u, EventKey(3)), time, EventType::Order, (&ids, &items)),
         &items,
     );
-    let mut more = |offset, event_type, link: Option<&str>, version, items: &[ItemId], names: &Items| {
-        let (link, shop) = (link.map(LinkKey::of), names.shop_of(ids[2]));
-        let (position, key) = (at(offset, 0), EventKey(offset));
-        let event = EventToWrite { position, user: u, key, time, event_type, link, version, shop, items };
-        writer.push(place, &event, names);
+    let entry = |item, position, source| EntryToWrite { item, position, source };
+    let shown = ShownToWrite {
+        list: Some("also-bought"),
+        placement: None,
+        about: Some(u64::MAX),
+        is_sampled: true,
+        entries: vec![
+            entry(7, Some(1), Some("counted")),
+            entry(8, None, None),
+            entry(9, Some(u32::MAX), Some("manual")),
+        ],
     };
+    let mut more =
+        |offset, event_type: EventType, link: Option<&str>, version: Option<i64>, items: &[ItemId], names: &Items| {
+            let (link, shop) = (link.map(LinkKey::of), names.shop_of(ids[2]));
+            let (position, key) = (at(offset, 0), EventKey(offset));
+            let money = Money { currency: Currency(*b"EUR"), amounts: vec![Some(1999); items.len()] };
+            let money = version.is_some_and(|version| version > 0).then_some(&money);
+            let shown = (items.is_empty() && event_type.is_of_lists()).then_some(&shown);
+            let event =
+                EventToWrite { position, user: u, key, time, event_type, link, version, shop, items, money, shown };
+            writer.push(place, &event, names);
+        };
     more(301, EventType::View, Some("session"), None, &ids[..1], &items);
     more(302, EventType::Order, Some("order"), Some(i64::MIN), &ids, &items);
     more(303, EventType::Add, Some("order"), Some(i64::MAX), &ids[..1], &items);
     more(304, EventType::Return, Some("order"), None, &ids[..2], &items);
     more(305, EventType::Cancel, Some("order"), Some(0), &[], &items);
     more(306, EventType::Erase, None, None, &[], &items);
-    writer.head(place).span.to = at(307, 0);
+    more(307, EventType::Impression, None, None, &[], &items);
+    more(308, EventType::Click, None, None, &[], &items);
+    writer.head(place).span.to = at(309, 0);
     let mut other = head("carts", at(0, 0));
     (other.highest, other.lag, other.arrived_ms, other.checksum) = (None, Lag::History, None, None);
     writer.open(other);
@@ -125,16 +144,16 @@ fn opening() -> Opening {
 fn an_events_block_reads_as_it_was_written() {
     let bytes = events_block();
     let block = EventsBlock::decode(&bytes).unwrap();
-    assert_eq!((block.sections.len(), block.entries.len(), block.users.len()), (2, 9, 2));
+    assert_eq!((block.sections.len(), block.entries.len(), block.users.len()), (2, 11, 2));
     let first = &block.sections[0];
     assert_eq!(first.head.source, SourcePartition::new("shop", 3));
-    assert_eq!(first.head.span, Span { from: at(40, 0), to: at(307, 0) });
+    assert_eq!(first.head.span, Span { from: at(40, 0), to: at(309, 0) });
     assert_eq!((first.head.lag, first.head.highest), (Lag::Behind, Some(EventTime(1_700_000_000_000))));
     assert_eq!((first.head.arrived_ms, first.head.checksum), (Some(1_700_000_000_500), Some(0xABCD_EF01)));
     let second = &block.sections[1];
     assert_eq!((second.head.highest, second.head.lag, second.head.checksum), (None, Lag::History, None));
     assert_eq!(block.generation, 300);
-    assert_eq!(second.entries, 9..9, "a section without entries is a mark");
+    assert_eq!(second.entries, 11..11, "a section without entries is a mark");
     let positions: Vec<_> = block.entries.iter().map(|entry| entry.position).collect();
     assert_eq!(positions[..4], [at(40, 0), at(41, 2), at(300, 0), at(301, 0)]);
     assert_eq!(block.entries[1].time, EventTime(1_699_999_999_995));
@@ -155,8 +174,18 @@ fn an_events_block_reads_as_it_was_written() {
             (EventType::Return, order, None, EventItems::Lines(7..9)),
             (EventType::Cancel, order, Some(0), EventItems::None(1)),
             (EventType::Erase, None, None, EventItems::None(1)),
+            (EventType::Impression, None, None, EventItems::Shown(0, 1)),
+            (EventType::Click, None, None, EventItems::Shown(1, 1)),
         ]
     );
+    let money: Vec<_> = block.entries.iter().filter_map(|entry| entry.money.clone()).collect();
+    assert_eq!((money, block.amounts.clone()), (vec![(Currency(*b"EUR"), 0..1)], vec![Some(1999)]));
+    assert_eq!(block.labels, ["also-bought", "counted", "manual"]);
+    let shown = &block.shown[1];
+    assert_eq!((shown.list, shown.placement, shown.about, shown.is_sampled), (Some(0), None, Some(u64::MAX), true));
+    let entries: Vec<_> =
+        block.shown_entries[shown.entries.clone()].iter().map(|e| (e.item, e.position, e.source)).collect();
+    assert_eq!(entries, [(7, Some(1), Some(1)), (8, None, None), (9, Some(u32::MAX), Some(2))]);
 }
 
 #[test]
@@ -188,15 +217,15 @@ fn a_pairs_block_gives_the_deltas_that_were_put_in() {
     assert_eq!((block.sections[0].head.span.to, block.generation), (at(7, 21), 301));
 }
 
-/// The bytes of format 3. A change here is another format: give it another version, and keep reading this one.
+/// The bytes of format 4. A change here is another format: give it another version, and keep reading this one.
 #[test]
-fn the_bytes_of_format_3_are_these() {
+fn the_bytes_of_format_4_are_these() {
     let hash = |bytes: &[u8]| (bytes.len(), xxhash_rust::xxh3::xxh3_64(bytes));
     assert_eq!(
         [hash(&events_block()), hash(&pairs_block()), hash(&opening().encode())],
-        [(306, 8_974_782_369_946_027_090), (316, 10_054_461_138_165_215_735), (103, 2_990_872_814_055_379_555)]
+        [(457, 6_726_884_249_907_933_805), (316, 12_314_346_619_206_847_040), (103, 6_707_866_328_097_099_096)]
     );
-    assert_eq!(&events_block()[..4], b"slE\x03");
+    assert_eq!(&events_block()[..4], b"slE\x04");
 }
 
 #[test]
@@ -228,7 +257,7 @@ fn section_ends_are_what_a_restarting_writer_must_know() {
         standing,
     };
     let ends = section_ends(&events_block()).unwrap();
-    let of_shop = end("shop", 3, Some(at(40, 0)), read(at(307, 0)), Some((300, Lag::Behind)));
+    let of_shop = end("shop", 3, Some(at(40, 0)), read(at(309, 0)), Some((300, Lag::Behind)));
     assert_eq!(
         ends,
         [of_shop, end("carts", 3, Some(at(0, 0)), Checkpoint::origin(at(0, 0)), Some((300, Lag::History)))]
@@ -293,7 +322,7 @@ fn errors_say_what_is_wrong() {
 
 /// A frame with a right checksum around any body: what the checksum cannot catch.
 fn framed(kind: u8, body: &[u8]) -> Vec<u8> {
-    let mut block = vec![b's', b'l', kind, 3];
+    let mut block = vec![b's', b'l', kind, 4];
     block.extend_from_slice(&xxhash_rust::xxh3::xxh3_64(body).to_le_bytes());
     block.extend_from_slice(body);
     block
@@ -327,7 +356,7 @@ const VIEW: [u8; 13] = [0, 0, 0, 0, 9, 9, 9, 9, 9, 9, 9, 9, 0];
 
 #[test]
 fn an_events_body_that_says_nothing_sensible_is_refused_with_what_is_wrong() {
-    let of = |section: &[u8], entry: &[u8]| refusal(b'E', &after_names(&[&USER, section, entry]));
+    let of = |section: &[u8], entry: &[u8]| refusal(b'E', &after_names(&[&[0], &USER, section, entry]));
     let with = |place: usize, byte: u8| {
         let mut entry = VIEW;
         entry[place] = byte;
@@ -339,10 +368,24 @@ fn an_events_body_that_says_nothing_sensible_is_refused_with_what_is_wrong() {
     assert_eq!(with(0, 1 << 1), Some("entry behind its section's end"), "it stands at the end");
     assert_eq!(of(&[0, 0, 2, 2, 1], &VIEW), Some("entries run backwards"), "from 0.2 back to 0.0");
     assert_eq!(of(&[0, 0, 0, 2, 5], &VIEW), Some("count larger than the rest of the block"));
-    assert_eq!(with(2, 7), Some("unknown event type"));
-    assert_eq!(with(2, 64), Some("unknown event type"));
+    assert_eq!(with(2, 9), Some("unknown event type"));
+    assert_eq!(with(2, 128), Some("unknown event type"));
+    assert_eq!(with(2, 64), Some("money of what is no order"));
     assert_eq!(with(3, 1), Some("reference outside its dictionary"), "one user, number 0");
     assert_eq!(with(12, 1), Some("reference outside its dictionary"), "one item, number 0");
+    // A click: no list and no placement, of item 9, at no place, of no source.
+    let click = |rest: &[u8]| of(&ONE_ENTRY, &[&[0, 0, 8, 0, 9, 9, 9, 9, 9, 9, 9, 9, 0][..], rest].concat());
+    let entry = [9, 9, 9, 9, 9, 9, 9, 9, 0, 0];
+    assert_eq!(click(&[&[0, 0, 0, 1][..], &entry].concat()), None);
+    assert_eq!(click(&[&[4, 0, 0, 1][..], &entry].concat()), Some("unknown flags of a list"));
+    assert_eq!(click(&[&[0, 1, 0, 1][..], &entry].concat()), Some("reference outside its dictionary"), "no label");
+    assert_eq!(click(&[0, 0, 0, 0]), Some("a list without entries"));
+    assert_eq!(click(&[&[0, 0, 0, 9][..], &entry].concat()), Some("count larger than the rest of the block"));
+    // An order of one line, whose price follows.
+    let order = |money: &[u8]| of(&ONE_ENTRY, &[&[0, 0, 66, 0, 9, 9, 9, 9, 9, 9, 9, 9, 1, 0][..], money].concat());
+    assert_eq!(order(b"EUR\x05"), None);
+    assert_eq!(order(b"eur\x05"), Some("no currency"));
+    assert_eq!(order(&[b"EUR".as_slice(), &[0xFF; 8], &[1]].concat()), Some("an amount that is too large"));
     assert_eq!(with(2, 2), Some("order without lines"), "the last byte counts them");
     assert_eq!(of(&ONE_ENTRY, &[&VIEW[..], &[0]].concat()), Some("bytes after the end"));
     assert_eq!(refusal(b'E', &[0, 0, 0, 1, 1, 1, b'a', 0]), Some("reference outside its dictionary"), "no shop");
@@ -382,7 +425,7 @@ fn numbers_and_names_that_cannot_be_are_refused() {
     assert_eq!(number(&[1]), Some("count larger than the rest of the block"), "64 bits");
     assert_eq!(number(&[2]), Some("number over 64 bits"));
     assert_eq!(number(&[0x81, 0]), Some("number without end"));
-    let source = |text: &[u8]| refusal(b'E', &[&[0, 1][..], &name(text), &[0; 9]].concat());
+    let source = |text: &[u8]| refusal(b'E', &[&[0, 1][..], &name(text), &[0; 10]].concat());
     let longest = crate::limits::ID_BYTES_MAX;
     assert_eq!(source(&vec![b'x'; longest]), None);
     assert_eq!(source(&vec![b'x'; longest + 1]), Some("name too long"));

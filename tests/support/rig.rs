@@ -16,7 +16,7 @@ use samenloop::list_key::ListName;
 use samenloop::position::{NextOffset, Partition, SourcePartition};
 use samenloop::publish::Publication;
 use samenloop::relation::{Change, Delta, Fate, Relation};
-use samenloop::rules::{CountingRules, ListRules, PublishRules};
+use samenloop::rules::{ClickRules, CountingRules, ListRules, PublishRules};
 use samenloop::stage::{BlockLimits, Clocked, IntakeInput, Log, RowsSetup};
 use samenloop::wire::{DeltaScratch, EventItems, EventsBlock, Kind as BlockKind, PairsBlock, Translation, kind_of};
 use std::collections::{BTreeMap, BTreeSet};
@@ -49,6 +49,8 @@ pub struct Shape {
     pub transform: Option<&'static str>,
     /// What is known of items.
     pub facts: Option<Arc<Facts>>,
+    /// Which impressions and clicks are told.
+    pub clicks: ClickRules,
 }
 
 impl Shape {
@@ -69,6 +71,7 @@ impl Shape {
             secret: 0,
             transform: None,
             facts: None,
+            clicks: ClickRules::default(),
         }
     }
 
@@ -78,6 +81,7 @@ impl Shape {
             intake: Intake::new(TimeRules::default(), UserKeys::new(secret), self.partitions),
             events_identity: u64::from(self.secret),
             history_ms: self.history_ms,
+            clicks: self.clicks.clone(),
             counting: self.rules.clone(),
             merge_bytes_max: self.merge_bytes_max,
             rows: RowsSetup {
@@ -92,7 +96,9 @@ impl Shape {
 
     pub fn inputs(&self) -> Vec<IntakeInput> {
         let transform = self.transform.map(str::to_owned);
-        let mapping = Arc::new(MappingSpec { transform, ..MappingSpec::default() }.compile().unwrap());
+        let mapping = Arc::new(
+            MappingSpec { transform, reads_clicks: self.clicks.enabled, ..MappingSpec::default() }.compile().unwrap(),
+        );
         let input = |name: &&str| IntakeInput { source: SourcePartition::new(name, 0), mapping: Arc::clone(&mapping) };
         self.sources.iter().map(input).collect()
     }
@@ -344,6 +350,14 @@ pub fn event_entries(log: &MemoryLog) -> Entries {
                     EventItems::One(number) => vec![name(*number)],
                     EventItems::Lines(lines) => block.lines[lines.clone()].iter().map(|&n| name(n)).collect(),
                     EventItems::None(shop) => vec![block.shops[*shop as usize].to_owned()],
+                    EventItems::Shown(place, shop) => {
+                        let shown = &block.shown[*place];
+                        vec![format!(
+                            "{} {:?}",
+                            block.shops[*shop as usize],
+                            &block.shown_entries[shown.entries.clone()]
+                        )]
+                    }
                 };
                 let user = block.users[entry.user as usize];
                 let about = (entry.event_type, entry.link, entry.version);

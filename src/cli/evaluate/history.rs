@@ -180,7 +180,7 @@ impl History {
                     self.orders.push(Order { line, time, user, items, changes: Vec::new() });
                 }
             }
-            Action::Cart { .. } | Action::Erase => {}
+            _ => {}
         }
     }
 }

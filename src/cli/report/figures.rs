@@ -29,8 +29,36 @@ pub(super) struct Report {
     pub without_effect: Option<Vec<WithoutEffect>>,
     pub hits: Option<Vec<HitFigures>>,
     pub review: Option<ReviewFigures>,
+    /// What became of lists where they were shown, as `/v1/clicks` tells it; none where nothing is known of that.
+    #[serde(default)]
+    pub clicks: Option<Vec<ClickFigures>>,
     /// What has changed since an earlier report.
     pub changes: Option<Changes>,
+}
+
+/// What became of a list where it was shown. The rest of what is known of it goes along.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct ClickFigures {
+    pub list: Option<String>,
+    pub shown: u64,
+    pub clicked: u64,
+    pub click_rate: Option<RateFigures>,
+    pub clicks: u64,
+    pub order_rate: Option<RateFigures>,
+    pub orders: u64,
+    pub returned: u64,
+    pub revenue: BTreeMap<String, f64>,
+    #[serde(flatten)]
+    pub rest: serde_json::Map<String, serde_json::Value>,
+}
+
+/// A share with its 95 % interval.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(super) struct RateFigures {
+    pub rate: f64,
+    pub low: f64,
+    pub high: f64,
 }
 
 /// The lists of one name.

@@ -13,6 +13,7 @@ use crate::rank::{ExplainedCandidate, Place, Source};
 use crate::relation::Relation;
 use crate::rules::{CountingRules, DAY_MS, ListRules};
 use crate::serve::Asked;
+use crate::serve::clicks::Clicked;
 use crate::serve::review::{ToReview, to_review};
 use crate::stage::RowsWork;
 use anyhow::Context as _;
@@ -218,6 +219,10 @@ pub(super) fn of_counts(
         let others = if all.is_empty() { "no event counts".to_owned() } else { format!("the files are of {all}") };
         report.miss(format!("nothing is counted of shop {}: {others}", report.shop));
     }
+    // The same form as over HTTP: texts and numbers always serialise.
+    let clicked = serde_json::to_value(Clicked::of(asked, Some(&report.shop)).by_list(&report.shop));
+    let lists = clicked.and_then(serde_json::from_value).ok();
+    report.clicks = lists.filter(|lists: &Vec<_>| !lists.is_empty());
     report.as_of_ms = report.as_of_ms.max(asked.rows.iter().map(|(_, work)| work.rows().now().0).max());
 }
 

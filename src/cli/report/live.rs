@@ -1,15 +1,16 @@
 //! What a running instance knows: its metrics, and its queue of what is to be reviewed.
 
-use super::figures::{HitFigures, Report, ReviewFigures};
+use super::figures::{ClickFigures, HitFigures, Report, ReviewFigures};
 use super::gather::REVIEW_TOLD;
 use crate::cli::ask::Instance;
 use crate::cli::review::Page;
-use crate::serve::http::review_path;
+use crate::serve::http::{clicks_path, review_path};
 use std::collections::BTreeMap;
 
 /// Asks `instance`.
 pub(super) fn ask(instance: &Instance, report: &mut Report) -> anyhow::Result<()> {
     report.hits = Some(hits(&instance.get("/metrics")?, &report.shop));
+    report.clicks = clicks(&instance.get(&clicks_path(&report.shop))?)?;
     let path = review_path(&report.shop, 0, REVIEW_TOLD);
     let Some(page) = instance.find(&path, "no_such_shop")? else {
         report.miss(format!("nothing of shop {} has come to the partitions of this instance", report.shop));
@@ -17,6 +18,16 @@ pub(super) fn ask(instance: &Instance, report: &mut Report) -> anyhow::Result<()
     };
     take(Page::read(&page)?, report);
     Ok(())
+}
+
+/// What became of lists where they were shown, if anything is known of that.
+fn clicks(answer: &str) -> anyhow::Result<Option<Vec<ClickFigures>>> {
+    #[derive(serde::Deserialize)]
+    struct Answer {
+        lists: Vec<ClickFigures>,
+    }
+    let Answer { lists } = serde_json::from_str(answer)?;
+    Ok(Some(lists).filter(|lists| !lists.is_empty()))
 }
 
 /// What a page tells, and what it cannot.

@@ -1,6 +1,6 @@
 //! The report as a page: one file, which loads nothing, with all that is not ours escaped.
 
-use super::figures::{ListFigures, Report};
+use super::figures::{ListFigures, RateFigures, Report};
 use super::svg::bars;
 use std::fmt::Write as _;
 
@@ -37,6 +37,7 @@ pub(super) fn page(report: &Report) -> String {
     let _ = write!(out, "<p>Made {}{as_of}, of {}.</p>", time(report.made_ms), escaped(&report.sources.join(", ")));
     lists(&mut out, report);
     hits(&mut out, report);
+    clicks(&mut out, report);
     catalogue(&mut out, report);
     contradicted(&mut out, report);
     without_effect(&mut out, report);
@@ -130,6 +131,33 @@ fn hits(out: &mut String, report: &Report) {
         let rates = figures.shown.iter().zip(figures.counted);
         let rates = rates.map(|(shown, counted)| format!("{} ({})", share(Some(*shown)), share(Some(counted))));
         [figures.list.clone(), figures.tests.to_string()].into_iter().chain(rates).collect()
+    });
+    table(out, &heads, rows);
+}
+
+fn clicks(out: &mut String, report: &Report) {
+    let Some(lists) = &report.clicks else { return };
+    out.push_str("<h2>Shown and clicked</h2><p>In brackets, the 95 % interval.</p>");
+    let heads = ["list", "entries shown", "click rate", "clicks", "order rate", "orders", "returned", "revenue"];
+    let rate = |rate: Option<RateFigures>| match rate {
+        None => "–".to_owned(),
+        Some(RateFigures { rate, low, high }) => {
+            format!("{} ({} to {})", share(Some(rate)), share(Some(low)), share(Some(high)))
+        }
+    };
+    let rows = lists.iter().map(|figures| {
+        let revenue: Vec<String> =
+            figures.revenue.iter().map(|(currency, amount)| format!("{amount:.2} {currency}")).collect();
+        vec![
+            figures.list.clone().unwrap_or_default(),
+            figures.shown.to_string(),
+            rate(figures.click_rate),
+            figures.clicks.to_string(),
+            rate(figures.order_rate),
+            figures.orders.to_string(),
+            figures.returned.to_string(),
+            revenue.join(", "),
+        ]
     });
     table(out, &heads, rows);
 }

@@ -46,6 +46,7 @@ fn setup(facts: &Arc<Facts>) -> Setup {
         intake: Intake::new(TimeRules::default(), UserKeys::new([0; 16]), 1),
         events_identity: 0,
         history_ms: None,
+        clicks: crate::rules::ClickRules::default(),
         counting: CountingRules::default(),
         merge_bytes_max: 1 << 20,
         rows: RowsSetup { lists, publish, clocked: Clocked::Wall, facts: Some(Arc::clone(facts)) },

@@ -206,6 +206,7 @@ impl<T: Transport> IntakeWorker<T> {
         )
         .naming(named)
         .by_facts(plan.facts().cloned())
+        .telling(setup.clicks.clone())
         .counting_on(std::mem::take(&mut self.tally));
         let mut stage = Stage::new(work, (0..count).map(SourceInput));
         let now = ties.clock.now();

@@ -25,7 +25,7 @@ use crate::stage::{Log, PartitionFacts};
 use std::sync::Arc;
 
 /// Format of the states that stages write: raised with every change that an older release could not read.
-pub const STATE_FORMAT: u16 = 3;
+pub const STATE_FORMAT: u16 = 4;
 
 /// How snapshots are kept.
 #[derive(Clone)]

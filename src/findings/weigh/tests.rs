@@ -35,7 +35,11 @@ impl Made {
 
     fn order(&mut self, user: &str, ts: i64, items: &[&str]) {
         let items = items.iter().map(|&item| item.into()).collect();
-        self.add(user, ts, Action::Order { step: OrderStep::State, order_id: "".into(), version: None, items });
+        self.add(
+            user,
+            ts,
+            Action::Order { step: OrderStep::State, order_id: "".into(), version: None, items, money: None },
+        );
     }
 
     fn source<'a>(&'a self, name: &'a str) -> Source<'a> {

@@ -145,7 +145,7 @@ impl<'p, 'a> Walk<'p, 'a> {
         each: Option<ReadId>,
     ) -> Read<()> {
         if each.is_some() {
-            self.found.lines.clear();
+            self.found.forget_lines();
         }
         let mut index = 0;
         while let Some(block) = self.data.block()? {

@@ -25,3 +25,8 @@ pub use mapping::FactMapping;
 pub use own::{OwnVerdict, OwnVerdicts};
 pub use said::{CatalogueTexts, Fact, Said};
 pub use spec::FactSpec;
+
+/// A number as programs write it.
+pub(super) fn plain_number(text: &str) -> Option<f64> {
+    number::PLAIN.read(text)
+}

@@ -83,7 +83,7 @@ fn an_event_is_read_from_the_wire_format_and_bare() {
         let lines = ["a", "b"].map(Into::into).to_vec();
         assert_eq!(
             event.action,
-            Action::Order { step: OrderStep::State, order_id: "5".into(), version: None, items: lines }
+            Action::Order { step: OrderStep::State, order_id: "5".into(), version: None, items: lines, money: None }
         );
         assert!(value.as_ptr_range().contains(&event.user.as_ptr()), "borrowed");
     }

@@ -75,7 +75,7 @@ fn a_mapping_that_cannot_be_right_is_refused_with_the_field_and_the_remedy() {
         ("type = \"viewed\"", "type: \"viewed\" is no type of event; write view, cart, order"),
         (
             "type = { field = \"/e\", values = { a = \"veiw\" } }",
-            "type: \"veiw\" is no type of event; write view, cart, order, add, return, cancel, erase or skip",
+            "type: \"veiw\" is no type of event; write view, cart, order, add, return, cancel, erase, impression, click or skip",
         ),
         ("type = { field = \"/e\", values = {} }", "type: values is empty"),
         ("type = { field = \"/e\", other = \"drop\" }", "type: other = \"drop\"; write reject or skip"),

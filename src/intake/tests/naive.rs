@@ -107,6 +107,12 @@ impl Naive<'_> {
         let Some(kind) = EventType::ALL.into_iter().find(|known| known.name() == kind) else {
             return Ok(Outcome::Skipped);
         };
+        if kind.is_of_lists() {
+            let (shop, user, own_time) = ("main".to_owned(), String::new(), i64::MIN);
+            let key = EventKey::of_item(kind, "", EventTime(own_time));
+            let (order_id, items, version, session) = (String::new(), Vec::new(), None, None);
+            return Ok(Outcome::Event { shop, user, own_time, key, kind, order_id, items, version, session });
+        }
         let own_time = match time {
             Err(Reason::MissingField) if kind == EventType::Erase => i64::MIN,
             time => time?,
@@ -149,7 +155,7 @@ impl Naive<'_> {
             EventType::Add => of_order(OrderStep::Add),
             EventType::Return => of_order(OrderStep::Return),
             EventType::Cancel => of_order(OrderStep::Cancel),
-            EventType::Erase => EventKey::of_item(kind, "", EventTime(own_time)),
+            _ => EventKey::of_item(kind, "", EventTime(own_time)),
         };
         let key = id.map_or(by_content, |id| EventKey::of_id(kind, &id));
         let user = user.unwrap_or_else(|| match order_id.as_str() {

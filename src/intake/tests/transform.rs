@@ -63,7 +63,13 @@ fn a_batch_gives_an_event_for_each_of_its_hits_and_a_reject_of_its_own_for_a_bad
     let lines = ["a", "b"].map(Into::into).to_vec();
     assert_eq!(
         bought.event.action,
-        Action::Order { step: OrderStep::State, order_id: "12345678901234567890".into(), version: None, items: lines }
+        Action::Order {
+            step: OrderStep::State,
+            order_id: "12345678901234567890".into(),
+            version: None,
+            items: lines,
+            money: None
+        }
     );
     let reject = admit(bad).unwrap_err();
     assert_eq!(reject.reason, Reason::MissingField);

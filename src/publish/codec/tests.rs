@@ -146,6 +146,8 @@ fn every_schema_is_read_and_explains_every_field() {
         (VIEW_SCHEMA, "samenloop.View"),
         (CART_SCHEMA, "samenloop.Cart"),
         (ORDER_SCHEMA, "samenloop.Order"),
+        (include_str!("../../../schemas/impression.avsc"), "samenloop.Impression"),
+        (include_str!("../../../schemas/click.avsc"), "samenloop.Click"),
         (LIST_KEY_SCHEMA, "samenloop.ListKey"),
         (LIST_VALUE_SCHEMA, "samenloop.ListValue"),
     ];
@@ -202,7 +204,9 @@ fn events_by_our_schemas_have_the_fields_of_the_default_mapping() {
     for (text, own) in [
         (VIEW_SCHEMA, &["item", "session"][..]),
         (CART_SCHEMA, &["item"]),
-        (ORDER_SCHEMA, &["order_id", "version", "lines"]),
+        (include_str!("../../../schemas/impression.avsc"), &["list", "placement", "about", "lines"]),
+        (include_str!("../../../schemas/click.avsc"), &["list", "placement", "about", "item", "position", "source"]),
+        (ORDER_SCHEMA, &["order_id", "version", "lines", "currency"]),
     ] {
         let schema: Json = serde_json::from_str(text).unwrap();
         let names = field_names(&schema);
@@ -214,7 +218,7 @@ fn events_by_our_schemas_have_the_fields_of_the_default_mapping() {
         assert_eq!(schema["fields"][0]["default"], Json::String(kind));
         assert_eq!(
             schema["fields"][0]["type"]["symbols"],
-            serde_json::json!(["view", "cart", "order", "add", "return", "cancel", "erase"])
+            serde_json::json!(crate::event::EventType::ALL.map(crate::event::EventType::name))
         );
     }
     let fields = &mapping["fields"];
@@ -228,6 +232,12 @@ fn events_by_our_schemas_have_the_fields_of_the_default_mapping() {
         ("order_id", "/order_id"),
         ("session", "/session"),
         ("version", "/version"),
+        ("list", "/list"),
+        ("placement", "/placement"),
+        ("about", "/about"),
+        ("position", "/position"),
+        ("source", "/source"),
+        ("currency", "/currency"),
     ] {
         assert_eq!(fields[place], *name);
     }

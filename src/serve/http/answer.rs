@@ -231,6 +231,12 @@ pub fn review_path(shop: &str, from: usize, limit: usize) -> String {
     format!("/v1/review?shop={}&from={from}&limit={limit}", utf8_percent_encode(shop, ENCODED))
 }
 
+/// The path of what became of a shop's lists where they were shown.
+#[must_use]
+pub fn clicks_path(shop: &str) -> String {
+    format!("/v1/clicks?shop={}", utf8_percent_encode(shop, ENCODED))
+}
+
 /// Whether a value of `If-None-Match` (RFC 9110, 13.1.2) holds `tag`, or any: the comparison is weak. No tag holds a quote,
 /// so a part between commas that is quoted like ours is a whole tag.
 pub(super) fn holds_tag(value: &[u8], tag: &str) -> bool {

@@ -4,7 +4,7 @@ use super::answer::{Refusal, entity_tag, holds_tag};
 use super::body::HeldBody;
 use super::connections::Client;
 use super::probes::{livez, readyz};
-use super::{HEADER_BYTES_MAX, Shared, URI_BYTES_MAX, counts, recommendations, review, verdicts};
+use super::{HEADER_BYTES_MAX, Shared, URI_BYTES_MAX, clicks, counts, recommendations, review, verdicts};
 use crate::event::EventTime;
 use crate::list_key::{ListName, owner_text};
 use crate::position::Partition;
@@ -36,6 +36,7 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .route("/v1/counts", get(all_counts))
         .route(review::PATH, get(review::review))
         .route(recommendations::PATH, get(recommendations::recommendations))
+        .route(clicks::PATH, get(clicks::clicks))
         .method_not_allowed_fallback(async || Refusal::MethodNotAllowed { allowed: "GET, HEAD" })
         .route(verdicts::PATH, verdicts::route())
         .fallback(async || Refusal::NoSuchRoute)
@@ -92,6 +93,7 @@ fn route_name(path: &str) -> &'static str {
         "/v1/counts" => "/v1/counts",
         review::PATH => review::PATH,
         recommendations::PATH => recommendations::PATH,
+        clicks::PATH => clicks::PATH,
         verdicts::PATH => verdicts::PATH,
         _ if path.starts_with("/v1/lists/") => "/v1/lists",
         _ if path.starts_with("/v1/rows/") => "/v1/rows",

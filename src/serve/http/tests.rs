@@ -18,6 +18,7 @@ use std::net::{Ipv4Addr, TcpStream};
 use std::sync::mpsc::Receiver;
 use std::time::Instant;
 
+mod clicks;
 mod counts;
 mod hostile;
 mod recommendations;
@@ -164,6 +165,7 @@ fn knows(query: Query) {
         Query::Row { item, reply, .. } if item == "variant" => reply.send(RowAnswer::CountsAs("known".to_owned())),
         Query::Row { reply, .. } => reply.send(RowAnswer::NoSuchItem),
         Query::Review { shop, count, reply } => reply.send(review::known(&shop, count)),
+        Query::Clicks { reply, .. } => reply.send(clicks::known(3)),
         Query::Counts { from: CountsFrom::Start { as_of }, reply } => {
             let as_of = as_of.map_or(0, |time| time.0);
             let text = format!("pair\tmain\tr\ta\tb\t1\t{as_of}\n");
@@ -181,6 +183,7 @@ fn knows_nothing(query: Query) {
     match query {
         Query::Row { reply, .. } => reply.send(RowAnswer::NotHere),
         Query::Review { reply, .. } => reply.send(ToReview { partitions: vec![7], ..ToReview::default() }),
+        Query::Clicks { reply, .. } => reply.send(clicks::known(5)),
         Query::Counts { reply, .. } => {
             let rest = Rest::Tallies(BTreeMap::from([("accepted", 4), ("late", 1)]));
             reply.send(Ok(CountsPortion { text: "pair\tmain\tr\tA\tb\t1\t1\n".into(), rest }));

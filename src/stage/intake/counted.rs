@@ -23,10 +23,15 @@ pub fn counted<'e, 'a>(facts: &Facts, event: &'e Event<'a>) -> Option<Cow<'e, Ev
             CountsAs::Parent(item) => with(Action::Cart { item: Cow::Owned(item.into()) }),
             CountsAs::Nothing => None,
         },
-        Action::Order { step, order_id, version, items } => {
+        Action::Order { step, order_id, version, items, money } => {
             let meanings: Vec<CountsAs> = items.iter().map(as_what).collect();
             if meanings.iter().all(|meaning| *meaning == CountsAs::Itself) {
                 return Some(Cow::Borrowed(event));
+            }
+            let mut money = money.clone();
+            if let Some(money) = &mut money {
+                let mut meanings = meanings.iter();
+                money.amounts.retain(|_| meanings.next() != Some(&CountsAs::Nothing));
             }
             let items: Vec<Cow<'a, str>> = items
                 .iter()
@@ -40,8 +45,10 @@ pub fn counted<'e, 'a>(facts: &Facts, event: &'e Event<'a>) -> Option<Cow<'e, Ev
             if items.is_empty() {
                 return None;
             }
-            with(Action::Order { step: *step, order_id: order_id.clone(), version: *version, items })
+            with(Action::Order { step: *step, order_id: order_id.clone(), version: *version, items, money })
         }
-        Action::Erase => Some(Cow::Borrowed(event)),
+        Action::Erase | Action::Impression { .. } | Action::Click { .. } | Action::Unread(_) => {
+            Some(Cow::Borrowed(event))
+        }
     }
 }

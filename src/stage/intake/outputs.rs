@@ -9,7 +9,7 @@ use super::{IntakeWork, SourceRecord};
 use crate::event::{Action, LinkKey};
 use crate::findings::At;
 use crate::intake::{Admitted, Mapping, Now, Plans, Reject, checksum_of_record};
-use crate::position::{NextOffset, Position, Span};
+use crate::position::{NextOffset, Partition, Position, Span};
 use crate::stage::effect::Effects;
 use crate::stage::sections::Entry;
 use crate::wire::EventToWrite;
@@ -25,6 +25,9 @@ impl IntakeWork {
         admitted: &Admitted<'_>,
         effects: &mut dyn Effects,
     ) {
+        if matches!(admitted.event.action, Action::Unread(_)) || admitted.event.action.event_type().is_of_lists() {
+            return self.told(input, span, record, admitted, effects);
+        }
         let arrived_ms = self.arrived_ms(record.timestamp_ms);
         let Admitted { event, user, partition, skewed } = admitted;
         self.inputs[input].meet(event.time, *skewed);
@@ -51,28 +54,47 @@ impl IntakeWork {
         self.tally.accepted[event_type as usize] += 1;
         reading.tally.accepted[event_type as usize] += 1;
         let shop = self.items.shop(&event.shop);
-        self.event_items.clear();
-        let (mut link, mut version) = (None, None);
+        let mut event_items = std::mem::take(&mut self.event_items); // for its room
+        event_items.clear();
+        let (mut link, mut version, mut money) = (None, None, None);
         match &event.action {
             Action::View { item, session } => {
-                self.event_items.push(self.items.item(shop, item));
+                event_items.push(self.items.item(shop, item));
                 link = session.as_deref().map(LinkKey::of);
             }
-            Action::Cart { item } => self.event_items.push(self.items.item(shop, item)),
-            Action::Order { order_id, version: told, items, .. } => {
-                self.event_items.extend(items.iter().map(|item| self.items.item(shop, item)));
+            Action::Cart { item } => event_items.push(self.items.item(shop, item)),
+            Action::Order { order_id, version: told, items, money: cost, .. } => {
+                event_items.extend(items.iter().map(|item| self.items.item(shop, item)));
                 link = (!order_id.is_empty()).then(|| LinkKey::of(order_id));
                 version = *told;
+                money = cost.as_deref().filter(|_| self.clicks.enabled);
             }
-            Action::Erase => {}
+            Action::Erase | Action::Impression { .. } | Action::Click { .. } | Action::Unread(_) => {}
         }
-        if self.sections.is_full_for(*partition, shop, &self.event_items, &self.items) {
+        let (user, key, time, items) = (*user, event.key, event.time, event_items.as_slice());
+        let event =
+            EventToWrite { position, user, key, time, event_type, link, version, shop, items, money, shown: None };
+        self.write(input, span, record, *partition, event, arrived_ms, effects);
+        self.event_items = event_items;
+    }
+
+    /// Puts an event into the block of its partition.
+    #[allow(clippy::too_many_arguments)] // what a record and its event are
+    pub(super) fn write(
+        &mut self,
+        input: usize,
+        span: Span,
+        record: &SourceRecord<'_>,
+        partition: Partition,
+        event: EventToWrite<'_>,
+        arrived_ms: Option<i64>,
+        effects: &mut dyn Effects,
+    ) {
+        if self.sections.is_full_for(partition, &event, &self.items) {
             self.flush_one(partition.index(), effects);
         }
-        let (user, key, time, items) = (*user, event.key, event.time, self.event_items.as_slice());
-        let event = EventToWrite { position, user, key, time, event_type, link, version, shop, items };
         let entry = Entry { event, arrived_ms };
-        if self.sections.push(*partition, input, &self.inputs[input].place(), &entry, &self.items) {
+        if self.sections.push(partition, input, &self.inputs[input].place(), &entry, &self.items) {
             // What is at hand is in the block, so the section covers it.
             self.passed(input, span.to, checksum_of_record(record));
             self.flush_one(partition.index(), effects);
@@ -80,7 +102,7 @@ impl IntakeWork {
     }
 
     /// None of the items of an event is a product.
-    fn pass_over_uncountable(&mut self, input: usize) {
+    pub(super) fn pass_over_uncountable(&mut self, input: usize) {
         self.tally.uncountable += 1;
         self.inputs[input].tally.uncountable += 1;
     }
@@ -93,7 +115,7 @@ impl IntakeWork {
 
     /// What times in the future are held against.
     pub(super) fn now(&self, input: usize) -> Now {
-        Now { clock_ms: self.clock.map(|clock| clock.wall_ms), read_to: self.inputs[input].highest }
+        Now { clock_ms: self.clock.map(|clock| clock.wall_ms), read_to: self.inputs[input].read_to() }
     }
 
     pub(super) fn reject(&mut self, input: usize, offset: NextOffset, reject: Reject, effects: &mut dyn Effects) {

@@ -7,6 +7,7 @@ use crate::position::{Checkpoint, Position};
 use crate::stage::checkpoints::Checkpoints;
 use crate::stage::lag::LagWatch;
 use crate::stage::sections::{Place, Progress};
+use crate::wire::Lag;
 use std::sync::Arc;
 
 /// An event this far behind one before it, in ms of event time, is out of order. Sessions, as they are by default, bear less.
@@ -64,6 +65,8 @@ pub struct InputTally {
     pub filtered: u64,
     /// Events none of whose items is a product.
     pub uncountable: u64,
+    /// Impressions and clicks that nobody wants to know of.
+    pub unread: u64,
 }
 
 /// A source partition as it is read.
@@ -79,6 +82,10 @@ pub(super) struct Reading {
     /// What the log holds of records that have not been read again yet.
     pub(super) checkpoints: Checkpoints,
     pub(super) highest: Option<EventTime>,
+    /// Whether it brings impressions and clicks only, so that nothing that counts waits for it.
+    pub(super) is_aside: bool,
+    /// The latest of these.
+    told_to: Option<EventTime>,
     /// The time of the event read last.
     pub(super) latest: Option<EventTime>,
     /// Its source among those seen.
@@ -91,6 +98,8 @@ pub(super) struct Reading {
 impl Reading {
     pub(super) fn new(input: IntakeInput, history_ms: Option<i64>) -> Self {
         Self {
+            is_aside: input.mapping.is_of_lists_only(),
+            told_to: None,
             input,
             plans: Arc::default(),
             origin: None,
@@ -115,8 +124,38 @@ impl Reading {
         self.highest = self.highest.max(Some(time));
     }
 
+    /// An impression or a click was read: of what brings nothing else it is how far that is read.
+    pub(super) fn meet_told(&mut self, time: EventTime, skewed: bool) {
+        if self.is_aside {
+            self.disorder.meet(time, self.told_to);
+            if skewed {
+                self.disorder.ahead_ms = i64::MAX;
+            }
+        }
+        self.told_to = self.told_to.max(Some(time));
+    }
+
+    /// It was read so far before.
+    pub(super) fn resume_from(&mut self, highest: Option<EventTime>) {
+        let read_to = if self.is_aside { &mut self.told_to } else { &mut self.highest };
+        *read_to = (*read_to).max(highest);
+    }
+
+    /// The latest time that was read.
+    pub(super) fn read_to(&self) -> Option<EventTime> {
+        if self.is_aside { self.told_to } else { self.highest }
+    }
+
+    /// How far behind it is, as the log is told.
+    pub(super) fn told_lag(&self) -> Lag {
+        if self.is_aside { Lag::Live } else { self.lag.lag() }
+    }
+
     /// A record of this time was refused.
     pub(super) fn meet_refused(&mut self, time: EventTime) {
+        if self.is_aside {
+            return;
+        }
         self.disorder.lead(time, self.highest);
         self.highest = self.highest.max(Some(time));
     }
@@ -125,7 +164,7 @@ impl Reading {
         Place {
             source: &self.input.source,
             checkpoint: Checkpoint { position: self.next, checksum: self.checksum },
-            progress: Progress { highest: self.highest, lag: self.lag.lag() },
+            progress: Progress { highest: self.highest, lag: self.told_lag() },
             has_origin: self.origin.is_some(),
         }
     }

@@ -76,7 +76,7 @@ mod tests {
                 &mut orders,
                 format!("c{n}"),
                 time,
-                Action::Order { step: OrderStep::State, order_id: "".into(), version: None, items },
+                Action::Order { step: OrderStep::State, order_id: "".into(), version: None, items, money: None },
             );
         }
         let seen = [views, orders, Seen::new("silent".into())];

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::event::{EventKey, EventType, UserKey};
+use crate::items::ItemId;
 use crate::position::NextOffset;
 use crate::stage::Effect;
 use crate::wire::EventsBlock;
@@ -66,7 +67,8 @@ impl Bench {
 
     /// Whether there is no room for an event of `item`.
     fn is_full_for(&self, item: ItemId) -> bool {
-        self.sections.is_full_for(ONLY, self.items.shop_of(item), &[item], &self.items)
+        let items = [item];
+        self.sections.is_full_for(ONLY, &plain(&items, &self.items), &self.items)
     }
 
     fn flush(&mut self, output: usize) -> Vec<Said> {
@@ -99,6 +101,11 @@ fn said(effect: &Effect, output: usize) -> Vec<Said> {
         (head.source.partition.0, head.span.from.offset.0, head.checkpoint(), progress, head.arrived_ms, positions)
     };
     block.sections.iter().map(section).collect()
+}
+
+fn plain<'a>(event_items: &'a [ItemId], items: &'a Items) -> EventToWrite<'a> {
+    let of = (UserKey(1), EventKey(2));
+    EventToWrite::plain(Position::default(), of, EventTime(3), EventType::View, (event_items, items))
 }
 
 #[test]
@@ -217,7 +224,7 @@ fn a_block_is_full_at_its_limits_and_before_an_event_that_might_take_it_past() {
         bench.event(0, 0, None);
         bench.sections.outputs[0].writer.bytes()
     };
-    let more = EventsWriter::entry_bytes_max(bench.items.shop_of(item), &[item], &bench.items);
+    let more = EventsWriter::entry_bytes_max(&plain(&[item], &bench.items), &bench.items);
     for (bytes_max, is_full, is_full_for) in
         [(one + more, false, false), (one + more - 1, false, true), (one + 1, false, true), (one, true, true)]
     {

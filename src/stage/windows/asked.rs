@@ -1,6 +1,7 @@
 //! What is asked of the stage, and told to it once.
 
 use super::{WindowsTally, WindowsWork};
+use crate::clicks::Clicks;
 use crate::position::{Gap, SourcePartition};
 
 impl WindowsWork {
@@ -42,6 +43,12 @@ impl WindowsWork {
         self.windows.visitors()
     }
 
+    /// What was shown and clicked, and what came of it.
+    #[must_use]
+    pub fn clicks(&self) -> &Clicks {
+        &self.clicks
+    }
+
     /// Bytes held now, by kind.
     #[must_use]
     pub fn bytes_by_kind(&self) -> Vec<(&'static str, usize)> {
@@ -50,6 +57,7 @@ impl WindowsWork {
             ("names", self.items.bytes() + self.names.held_bytes()),
             ("merge", self.merge.bytes()),
             ("blocks", self.outbox.held_bytes()),
+            ("clicks", if self.clicks.is_active() { self.clicks.bytes() } else { 0 }),
         ];
         windows.into_iter().chain(others).collect()
     }

@@ -5,7 +5,11 @@
 
 use super::super::kept::Kept;
 use super::super::{PartitionFacts, identity};
-use super::{Buffered, BufferedItems, HELD_BYTES, OrderStep, SourceIndex, SourcePartition, WindowsTally, WindowsWork};
+use super::{
+    Buffered, BufferedItems, BufferedOrder, HELD_BYTES, OrderStep, SourceIndex, SourcePartition, WindowsTally,
+    WindowsWork,
+};
+use crate::clicks::ClicksLoading;
 use crate::event::EventTime;
 use crate::items::ItemsSaving;
 use crate::limits::KEPT_MERGE_BYTES_MAX;
@@ -19,12 +23,17 @@ const HEAD: u8 = 1;
 const MERGE: u8 = 2;
 const ITEMS: u8 = 3;
 const VISITORS: u8 = 4;
+/// Only where anything was ever shown or clicked.
+const CLICKS_HEAD: u8 = 5;
+const CLICKS: u8 = 6;
 
 /// A state that is being saved.
 pub(super) struct WorkSaving {
     /// Frames of what was saved at once, not handed out yet.
     at_once: Vec<u8>,
     items: Option<ItemsSaving>,
+    /// Whether some of what was shown and clicked is still to go.
+    has_clicks: bool,
 }
 
 /// A state that is being taken up.
@@ -35,6 +44,7 @@ pub(super) struct WorkLoading {
     /// What held events name.
     met: Met,
     given_up: BTreeSet<SourceIndex>,
+    clicks: ClicksLoading,
 }
 
 /// How sources stand.
@@ -113,7 +123,8 @@ impl Kept for WindowsWork {
             put(out, &(&self.identity.known, read_to, sources, self.tally, (windows, tables)));
         });
         frame(&mut at_once, MERGE, |out| self.merge.save(out));
-        self.saving = Some(Box::new(WorkSaving { at_once, items: Some(self.items.begin_save()) }));
+        self.clicks.begin_save(CLICKS_HEAD);
+        self.saving = Some(Box::new(WorkSaving { at_once, items: Some(self.items.begin_save()), has_clicks: true }));
     }
 
     fn save(&mut self, bytes_max: usize, out: &mut Vec<u8>) -> Saving {
@@ -124,6 +135,17 @@ impl Kept for WindowsWork {
             if items.save(&self.items, ITEMS, out) == Saving::Done {
                 saving.items = None;
             }
+        }
+        if saving.has_clicks && saving.items.is_none() && out.len() < full {
+            saving.has_clicks = self.clicks.save(CLICKS, full.saturating_sub(out.len()), out) == Saving::More;
+        }
+        if saving.has_clicks {
+            // Visitors that changed meanwhile go early, and the rest behind what is left.
+            let early = self.windows.save(VISITORS, 0, out);
+            if early == Saving::Void {
+                self.end_save();
+            }
+            return early;
         }
         let saved = self.windows.save(VISITORS, full.saturating_sub(out.len()), out);
         if saved != Saving::More {
@@ -138,6 +160,7 @@ impl Kept for WindowsWork {
 
     fn end_save(&mut self) {
         self.saving = None;
+        self.clicks.end_save();
         self.windows.end_save();
     }
 
@@ -154,12 +177,15 @@ impl Kept for WindowsWork {
             }
             ITEMS => self.items.load(body),
             VISITORS => self.windows.load(body),
+            CLICKS_HEAD => self.clicks.load_head(body, &mut self.loading.clicks),
+            CLICKS => self.clicks.load(body),
             _ => Err(SavedError::Kind { kind }),
         }
     }
 
     fn loaded(&mut self) -> Result<(), SavedError> {
-        let WorkLoading { head, has_merge, met, given_up } = std::mem::take(&mut self.loading);
+        let WorkLoading { head, has_merge, met, given_up, clicks } = std::mem::take(&mut self.loading);
+        self.clicks.loaded(clicks)?;
         let Some((windows, tables)) = head.filter(|_| has_merge) else {
             return Err(SavedError::unfit("a state without its head or its buffers"));
         };

@@ -441,7 +441,7 @@ fn events_are_held_by_what_they_cost_and_counted_by_what_they_are() {
     }
     bench.block(1, &[Spoken { source: "b", ..NOTHING }]);
     let counted = bench.stage.work().tally().fates.map(|fates| fates[Fate::Counted as usize]);
-    assert_eq!((counted, bench.released()), ([2, 1, 1, 0, 0, 0, 0], 4));
+    assert_eq!((counted, bench.released()), ([2, 1, 1, 0, 0, 0, 0, 0, 0], 4));
     let work = bench.stage.work();
     let names = work.bytes_by_kind().iter().find(|(kind, _)| *kind == "names").unwrap().1;
     assert!(names > work.items.bytes() && work.items.bytes() > 0, "the table and the block's numbers");

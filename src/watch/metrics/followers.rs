@@ -3,6 +3,7 @@
 //! A follower and its tallies are made together and end together; dropping the follower takes its gauges out, so that a
 //! partition that went elsewhere does not seem to stand still here.
 
+use super::clicks::ClicksFollower;
 use super::delay::DelayFollower;
 use super::tallies::{FATES, IntakeTallies, LogTallies, RowsTallies, WindowsTallies};
 use super::{GaugeVec, IntCounterVec, Metrics, WHOLE_PROCESS};
@@ -117,6 +118,8 @@ pub struct IntakeFollower {
     skipped_nulls: Followed,
     filtered: Followed,
     uncountable: Followed,
+    clicks_left_out: BTreeMap<&'static str, Followed>,
+    clicks_left_out_family: IntCounterVec,
     skewed: Followed,
     findings: AddedFindings,
     bytes: AddedBytes,
@@ -130,6 +133,9 @@ pub struct WindowsFollower {
     late_arrivals: BTreeMap<Arc<str>, Followed>,
     late_arrivals_family: IntCounterVec,
     ledger_duplicates: Followed,
+    clicks: ClicksFollower,
+    clicks_ignored: BTreeMap<&'static str, Followed>,
+    clicks_ignored_family: IntCounterVec,
     users: Gauges,
     bytes: Gauges,
 }
@@ -233,6 +239,8 @@ impl Metrics {
             skipped_nulls: Followed::new(&families.skipped_nulls, &[]),
             filtered: Followed::new(&families.filtered, &[]),
             uncountable: Followed::new(&families.uncountable, &[]),
+            clicks_left_out: BTreeMap::new(),
+            clicks_left_out_family: self.clicks.left_out.clone(),
             skewed: Followed::new(&families.skewed, &[]),
             findings: AddedFindings { family: families.findings.clone(), seen: BTreeSet::new() },
             bytes: AddedBytes { family: self.state_bytes.clone(), stage: StageName::Intake, seen: BTreeMap::new() },
@@ -243,7 +251,9 @@ impl Metrics {
     #[must_use]
     pub fn windows(&self, partition: Partition) -> WindowsFollower {
         let families = &self.windows;
-        let fates = EventType::ALL.into_iter().flat_map(|event_type| FATES.map(|(_, fate)| [event_type.name(), fate]));
+        // Of impressions and clicks all are 0: they have counters of their own.
+        let counted = EventType::ALL.into_iter().filter(|event_type| !event_type.is_of_lists());
+        let fates = counted.flat_map(|event_type| FATES.map(|(_, fate)| [event_type.name(), fate]));
         WindowsFollower {
             partition: partition.0.to_string(),
             fates: fates.map(|labels| Followed::new(&families.events, &labels)).collect(),
@@ -251,6 +261,9 @@ impl Metrics {
             late_arrivals: BTreeMap::new(),
             late_arrivals_family: families.late_arrivals.clone(),
             ledger_duplicates: Followed::new(&self.ledger_duplicates, &[StageName::Windows.name()]),
+            clicks: ClicksFollower::new(&self.clicks),
+            clicks_ignored: BTreeMap::new(),
+            clicks_ignored_family: self.clicks.ignored.clone(),
             users: Gauges::new(&families.users),
             bytes: Gauges::new(&self.state_bytes),
         }
@@ -320,6 +333,13 @@ impl Metrics {
     }
 }
 
+/// Shows totals by why something was not counted, as far as there are any.
+fn set_by_why(followed: &mut BTreeMap<&'static str, Followed>, family: &IntCounterVec, totals: &[(&'static str, u64)]) {
+    for &(why, total) in totals.iter().filter(|(_, total)| *total > 0) {
+        followed.entry(why).or_insert_with(|| Followed::new(family, &[why])).set(total);
+    }
+}
+
 impl IntakeFollower {
     /// Shows `tallies`.
     pub fn update(&mut self, tallies: &IntakeTallies) {
@@ -333,6 +353,7 @@ impl IntakeFollower {
         self.skipped_nulls.set(tallies.skipped_nulls);
         self.filtered.set(tallies.filtered);
         self.uncountable.set(tallies.uncountable);
+        set_by_why(&mut self.clicks_left_out, &self.clicks_left_out_family, &tallies.clicks_left_out);
         self.skewed.set(tallies.skewed);
         self.findings.set(&tallies.findings);
         self.bytes.set(&tallies.bytes);
@@ -352,6 +373,8 @@ impl WindowsFollower {
             followed.or_insert_with(|| Followed::new(family, &[&**source])).set(total);
         }
         self.ledger_duplicates.set(tallies.ledger_duplicates);
+        self.clicks.set(&tallies.clicks);
+        set_by_why(&mut self.clicks_ignored, &self.clicks_ignored_family, &tallies.clicks_ignored);
         self.users.set(&[&self.partition], tallies.users as f64);
         for &(kind, bytes) in &tallies.bytes {
             self.bytes.set(&[StageName::Windows.name(), &self.partition, kind], bytes as f64);

@@ -3,6 +3,7 @@
 //! A tally starts at 0 with its worker and only grows. Sizes (rows, bytes, users) may shrink.
 
 use super::delay::DelayTally;
+use crate::clicks::CellTally;
 use crate::event::EventType;
 use crate::findings::Kind;
 use crate::list_key::ListName;
@@ -36,6 +37,8 @@ pub struct IntakeTallies {
     pub filtered: u64,
     /// Events none of whose items is a product.
     pub uncountable: u64,
+    /// Impressions and clicks that were not written, by why.
+    pub clicks_left_out: [(&'static str, u64); 3],
     /// Events from the future, whose time was corrected.
     pub skewed: u64,
     /// What is found now of input that is in vain.
@@ -55,6 +58,10 @@ pub struct WindowsTallies {
     pub late_arrivals: BTreeMap<Arc<str>, u64>,
     /// Entries of the events log that had been applied before.
     pub ledger_duplicates: u64,
+    /// What was shown and clicked, by shop and list.
+    pub clicks: BTreeMap<(String, String), CellTally>,
+    /// What of it was not counted, by why.
+    pub clicks_ignored: Vec<(&'static str, u64)>,
     /// Users held now.
     pub users: u64,
     /// Bytes held now, by kind.

@@ -1,6 +1,8 @@
 //! The metrics, as they are scraped.
 
 use super::*;
+use crate::clicks::{CellTally, Revenue};
+use crate::event::Currency;
 use crate::event::EventType;
 use crate::facts::FactsTopic;
 use crate::findings::Kind;
@@ -23,6 +25,11 @@ fn shown() -> (Metrics, String) {
     let mut windows = WindowsTallies { users: 3, bytes: vec![("merge_buffer", 10)], ..WindowsTallies::default() };
     windows.late_arrivals.insert("club".into(), 5);
     windows.count(EventType::Order, Fate::Bulk);
+    let revenue = [(Currency(*b"EUR"), Revenue { ordered: 5, returned: 2 })].into();
+    let tally = CellTally { shown: 9, clicked: 3, clicks: 4, revenue, ..CellTally::default() };
+    windows.clicks.insert(("main".to_owned(), "also-bought".to_owned()), tally);
+    windows.clicks_ignored = vec![("again", 7), ("late", 0)];
+    intake.clicks_left_out[0] = ("off", 3);
     let hits = vec![("main".to_owned(), hits(0))];
     let mut rows = RowsTallies { items: 7, bytes: vec![("slabs", 99)], hits, ..RowsTallies::default() };
     rows.delay.record(1_500_000);
@@ -112,6 +119,10 @@ fn the_text_format_is_valid_and_every_family_appears() {
     let seen = check_text_format(&text);
     let registered: BTreeSet<String> = metrics.families().iter().map(|family| family.name.to_owned()).collect();
     assert_eq!(seen, registered);
+    assert!(text.contains(r#"samenloop_shown_clicked_total{list="also-bought",shop="main"} 3"#), "{text}");
+    let revenue = r#"samenloop_click_revenue_milli_total{currency="EUR",list="also-bought",shop="main"} 5"#;
+    assert!(text.contains(revenue) && text.contains(r#"samenloop_clicks_ignored_total{why="again"} 7"#), "{text}");
+    assert!(!text.contains(r#"why="late""#) && text.contains(r#"samenloop_clicks_left_out_total{why="off"} 3"#));
     assert!(text.contains("samenloop_worker_restarts_total 0"), "an alert goes by its first rise: {text}");
     assert!(text.contains(r#"samenloop_event_to_list_delay_seconds_bucket{le="1"} 0"#), "{text}");
     assert!(text.contains(r#"samenloop_event_to_list_delay_seconds_bucket{le="2"} 1"#), "{text}");
@@ -162,8 +173,14 @@ fn no_label_can_name_a_user_or_an_item_and_only_where_it_is_bounded_a_shop() {
     for family in Metrics::new().unwrap().families() {
         for label in family.labels {
             let is_of_hits = family.name.starts_with("samenloop_hit") && ["shop", "at"].contains(label);
+            let is_of_clicks =
+                ["samenloop_shown_", "samenloop_click"].iter().any(|start| family.name.starts_with(start))
+                    && ["shop", "currency", "why"].contains(label);
             assert!(
-                is_of_hits || allowed.contains(label) || ["status", "version", "worker"].contains(label),
+                is_of_hits
+                    || is_of_clicks
+                    || allowed.contains(label)
+                    || ["status", "version", "worker"].contains(label),
                 "{} {label}",
                 family.name
             );

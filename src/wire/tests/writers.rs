@@ -148,7 +148,15 @@ fn an_entry_adds_no_more_bytes_than_was_told_and_a_block_has_no_more() {
         let place = events.open(bare("s"));
         pairs.open(bare("s"));
         for n in 0..3 {
-            let (before, most) = (events.bytes(), EventsWriter::entry_bytes_max(items.shop_of(id), &[id], &items));
+            let about = [id];
+            let event = EventToWrite::plain(
+                Position::default(),
+                (UserKey(1), EventKey(2)),
+                EventTime(3),
+                EventType::View,
+                (&about, &items),
+            );
+            let (before, most) = (events.bytes(), EventsWriter::entry_bytes_max(&event, &items));
             view(&mut events, place, n, u128::from(n), id, &items);
             assert!(events.bytes() - before <= most, "{} bytes, told were {most}", events.bytes() - before);
         }

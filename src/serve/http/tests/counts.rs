@@ -12,7 +12,7 @@ fn large(portions_asked: &Arc<AtomicUsize>, query: Query) {
     let (number, reply): (_, Reply<_>) = match query {
         Query::Counts { from: CountsFrom::Start { .. }, reply } => (0, reply),
         Query::Counts { from: CountsFrom::Next(next), reply } => (next.number(), reply),
-        other @ (Query::Row { .. } | Query::Review { .. }) => return knows(other),
+        other @ (Query::Row { .. } | Query::Review { .. } | Query::Clicks { .. }) => return knows(other),
     };
     portions_asked.fetch_add(1, Ordering::Relaxed);
     let rest = if number + 1 < PORTIONS {

@@ -60,6 +60,7 @@ fn a_worker_that_is_silent_or_gone_is_named() {
             Query::Row { reply, .. } => reply.is_wanted(),
             Query::Counts { reply, .. } => reply.is_wanted(),
             Query::Review { reply, .. } => reply.is_wanted(),
+            Query::Clicks { reply, .. } => reply.is_wanted(),
         };
         assert!(!wanted, "nobody waits any more");
     }

@@ -163,7 +163,9 @@ impl Log {
         let items: Vec<ItemId> = names.iter().map(|item| self.items.item(shop, item)).collect();
         let key = event.id.as_ref().map_or(content, |id| EventKey::of_id(event_type, id));
         let (position, user) = (Position::start_of(NextOffset(offset)), self.users.key(&event.shop, &event.user));
-        let event = EventToWrite { position, user, key, time, event_type, link, version, shop, items: &items };
+        let (money, shown) = (None, None);
+        let event =
+            EventToWrite { position, user, key, time, event_type, link, version, shop, items: &items, money, shown };
         writer.push(place, &event, &self.items);
     }
 }
