@@ -53,6 +53,7 @@ fn setup() -> Setup {
         events_identity: 7,
         history_ms: None,
         counting: CountingRules::default(),
+        clicks: samenloop::rules::ClickRules::default(),
         merge_bytes_max: usize::try_from(MERGE_BYTES).unwrap(),
         rows: RowsSetup {
             lists: ListRules::defaults(),

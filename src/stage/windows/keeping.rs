@@ -5,10 +5,7 @@
 
 use super::super::kept::Kept;
 use super::super::{PartitionFacts, identity};
-use super::{
-    Buffered, BufferedItems, BufferedOrder, HELD_BYTES, OrderStep, SourceIndex, SourcePartition, WindowsTally,
-    WindowsWork,
-};
+use super::{Buffered, BufferedItems, HELD_BYTES, OrderStep, SourceIndex, SourcePartition, WindowsTally, WindowsWork};
 use crate::clicks::ClicksLoading;
 use crate::event::EventTime;
 use crate::items::ItemsSaving;
