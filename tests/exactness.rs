@@ -28,6 +28,8 @@ mod marks;
 mod merging;
 #[path = "exactness/publishing.rs"]
 mod publishing;
+#[path = "exactness/rebuilding.rs"]
+mod rebuilding;
 #[path = "support/recount.rs"]
 mod recount;
 #[path = "exactness/refusals.rs"]

@@ -404,6 +404,7 @@ fn head() -> Head {
         offset: 1,
         checksum: None,
         epoch: Some(1),
+        origin: 0,
         inputs: Vec::new(),
         facts: Vec::new(),
         written_at_ms: START_MS,

@@ -14,22 +14,28 @@ use crate::position::NextOffset;
 use crate::snapshot::SnapshotStore;
 use crate::wire::Anew;
 use clap::Args;
+use kept::KeptEvents;
 use plan::{Held, Kept, Plan, SourceHeld};
 use std::io::Write;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+mod kept;
 mod plan;
 
 const HELP: &str = "\
 Says what it would delete and what can be counted again, and does nothing without --yes. Stop all instances first. The \
 lists topic stays: subscribers are told of what really changes, once everything has been counted again.
 
+Where the events log has lost its start, as behind snapshots, --from-events is refused: counts would become lower. With \
+--since-kept what is left of it is counted, and nothing else; it is shown from where on that is.
+
 Exit codes: 0 done, or shown; 1 refused, or failed: run it again.
 
 Examples:
   samenloop --config shop.toml rebuild
   samenloop --config shop.toml rebuild --yes
-  samenloop --config shop.toml rebuild --from-events --yes";
+  samenloop --config shop.toml rebuild --from-events --yes
+  samenloop --config shop.toml rebuild --from-events --since-kept --yes";
 
 /// Counts anew under the same names: shows what that deletes, or does it.
 #[derive(Debug, Args)]
@@ -40,6 +46,9 @@ pub(crate) struct RebuildArgs {
     /// Keep the events log and count from it, as after other counting rules; by default, from the sources
     #[arg(long)]
     from_events: bool,
+    /// Where the events log has lost its start, count what is left of it: what was counted from older events is not in the counts then
+    #[arg(long, requires = "from_events")]
+    since_kept: bool,
     /// Delete the lists too; their subscribers start anew
     #[arg(long)]
     lists: bool,
@@ -53,6 +62,7 @@ pub(super) fn run(args: RebuildArgs, settings: Settings) -> anyhow::Result<Outco
     let store = settings.snapshots.url.as_deref().map(SnapshotStore::open).transpose()?;
     let plan = plan(&args, &settings, &admin, store.as_ref())?;
     let mut out = output::stdout();
+    let (kept, plan) = look_at_kept(plan, &settings, &mut out)?;
     plan.write(&mut out)?;
     let refusals = plan.refusals();
     if !refusals.is_empty() {
@@ -60,7 +70,7 @@ pub(super) fn run(args: RebuildArgs, settings: Settings) -> anyhow::Result<Outco
         anyhow::bail!("nothing was changed:\n{}", refusals.join("\n"));
     }
     if args.yes {
-        carry_out(&plan, &settings, &admin, store.as_ref(), &mut out)?;
+        carry_out(&plan, &settings, &admin, store.as_ref().zip(Some(kept.as_ref())), &mut out)?;
     } else {
         writeln!(out, "\nNothing was changed. With --yes it is done.")?;
     }
@@ -93,6 +103,8 @@ fn plan(args: &RebuildArgs, settings: &Settings, admin: &Admin, store: Option<&S
     };
     Ok(Plan {
         from_events: args.from_events,
+        since_kept: args.since_kept,
+        kept: None,
         with_lists: args.lists,
         partitions: (settings.logs.events_partitions, settings.logs.pairs_partitions),
         topics,
@@ -100,6 +112,20 @@ fn plan(args: &RebuildArgs, settings: &Settings, admin: &Admin, store: Option<&S
         snapshots,
         members: members(settings, admin)?,
     })
+}
+
+/// Where the events log is what is counted and has lost its start: what is left of it, and from where on that can be counted.
+fn look_at_kept(
+    mut plan: Plan,
+    settings: &Settings,
+    out: &mut impl Write,
+) -> anyhow::Result<(Option<KeptEvents>, Plan)> {
+    let Some(records) = plan.headless() else { return Ok((None, plan)) };
+    writeln!(out, "Reading the {records} records that the events log still holds.\n")?;
+    out.flush()?;
+    let (kept, found) = KeptEvents::find(settings, plan.partitions_after())?;
+    plan.kept = Some(found);
+    Ok((kept, plan))
 }
 
 /// Who is in the groups of these settings.
@@ -115,7 +141,7 @@ fn carry_out(
     plan: &Plan,
     settings: &Settings,
     admin: &Admin,
-    store: Option<&SnapshotStore>,
+    store: Option<(&SnapshotStore, Option<&KeptEvents>)>,
     out: &mut impl Write,
 ) -> anyhow::Result<()> {
     let names = TopicNames::new(&settings.topics);
@@ -129,8 +155,10 @@ fn carry_out(
     say(String::new())?;
     // Without pairs nothing runs: from here to the end, whatever breaks off leaves what is refused.
     admin.delete(&first)?;
-    if let Some(store) = store {
-        let count = store.remove_all(scope(settings))?;
+    if let Some((store, kept)) = store {
+        // Before the others go: they may know of what is kept what nothing else says, and these know it then.
+        let stay = kept.map_or(Ok(Vec::new()), KeptEvents::store)?;
+        let count = store.remove_all_but(scope(settings), &stay)?;
         say(format!("snapshots: {count} removed"))?;
     }
     admin.delete(&rest)?;

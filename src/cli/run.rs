@@ -14,7 +14,7 @@ use crate::kafka::registry::{Registry, RegistryError};
 use crate::kafka::topics::{LogPartitions, Severity, TopicKind, TopicNames, partitions_or_refuse};
 use crate::kafka::verdicts::VerdictWriter;
 use crate::kafka::{Names, Standby, client};
-use crate::memory::{Budget, Part};
+use crate::memory::{Budget, Held, Part, Sizes};
 use crate::publish::codec::ListCodec;
 use crate::serve::verdicts::{VerdictDesk, VerdictPlace};
 use crate::snapshot::SnapshotStore;
@@ -79,24 +79,8 @@ pub(super) fn run(_args: RunArgs, settings: Settings) -> anyhow::Result<Outcome>
     if let Some(budget) = &budget {
         standby.metrics().set_budget(budget);
     }
-    let own = TopicNames::new(&settings.topics);
-    let name = |kind| own.name(kind);
-    let names = Names {
-        client,
-        instance: settings.kafka.properties.get(INSTANCE).cloned(),
-        prefix: settings.topics.prefix.clone(),
-        logs: [
-            (Log::Events, name(TopicKind::Events)),
-            (Log::Pairs, name(TopicKind::Pairs)),
-            (Log::Totals, name(TopicKind::Totals)),
-            (Log::Lists, name(TopicKind::Lists)),
-        ],
-        sources: topics,
-        facts: facts_topics(&settings),
-        rejects: name(TopicKind::Rejects),
-        sizes: plan.sizes,
-        held: Arc::clone(standby.metrics().held()),
-    };
+    let held = Arc::clone(standby.metrics().held());
+    let names = names(&settings, client, topics, (plan.sizes, held));
     // Ends when the service has: before HTTP, which then says that nobody writes any more.
     let _writer = desk.map(|desk| take_verdicts(&settings, &names.client, &desk, plan.facts())).transpose()?;
     let sources = plan.sources.len();
@@ -106,6 +90,33 @@ pub(super) fn run(_args: RunArgs, settings: Settings) -> anyhow::Result<Outcome>
     service.run(&stop)?;
     tracing::info!("stopped");
     Ok(Outcome::Done)
+}
+
+/// What topics and groups are called; how large clients' buffers may be, and where they say what they hold.
+pub(super) fn names(
+    settings: &Settings,
+    client: ClientConfig,
+    sources: SourceTopics,
+    (sizes, held): (Sizes, Arc<Held>),
+) -> Names {
+    let own = TopicNames::new(&settings.topics);
+    let name = |kind| own.name(kind);
+    Names {
+        client,
+        instance: settings.kafka.properties.get(INSTANCE).cloned(),
+        prefix: settings.topics.prefix.clone(),
+        logs: [
+            (Log::Events, name(TopicKind::Events)),
+            (Log::Pairs, name(TopicKind::Pairs)),
+            (Log::Totals, name(TopicKind::Totals)),
+            (Log::Lists, name(TopicKind::Lists)),
+        ],
+        sources,
+        facts: facts_topics(settings),
+        rejects: name(TopicKind::Rejects),
+        sizes,
+        held,
+    }
 }
 
 /// Opens the desk of verdicts; gives who writes them, if anybody can.
@@ -142,7 +153,7 @@ fn take_verdicts(
 }
 
 /// Topics, by the names of their sources.
-type SourceTopics = BTreeMap<Arc<str>, String>;
+pub(super) type SourceTopics = BTreeMap<Arc<str>, String>;
 
 /// The topics of facts.
 fn facts_topics(settings: &Settings) -> BTreeMap<FactsTopic, String> {
@@ -271,7 +282,7 @@ pub(super) fn scope(settings: &Settings) -> &str {
 }
 
 /// Where states are kept, if anywhere. A store that does not answer is waited for.
-fn snapshots(settings: &Settings, vigil: &Vigil) -> anyhow::Result<Option<Snapshots>> {
+pub(super) fn snapshots(settings: &Settings, vigil: &Vigil) -> anyhow::Result<Option<Snapshots>> {
     let Some(url) = &settings.snapshots.url else {
         tracing::warn!(
             "snapshots.url is not set: every start reads the internal logs from their beginning, and they grow for ever"

@@ -36,6 +36,7 @@ pub use plan::{Identities, Plan, Setup, SourcePlan};
 pub use rows::RowsWorker;
 pub use schemas::SchemaSource;
 pub use snapshots::Snapshots;
+pub use snapshots::beginning::{Beginnings, KeptPartition};
 pub use tail::Runs;
 pub use transport::{
     Appending, Bounds, Change, Follower, LogFailure, Message, Next, Reader, Rejected, Rejects, Run, Topic, Transport,

@@ -8,7 +8,7 @@ use super::recovery::{LogFacts, holds_from};
 use super::snapshots::{Wanted, head_facts};
 use super::transport::{Appending, Follower, LogFailure, Message, Next, Topic, Transport, Writer};
 use super::vigil::Vigil;
-use crate::position::{Checkpoint, NextOffset, Partition};
+use crate::position::{Checkpoint, NextOffset, Partition, Position};
 use crate::stage::{Log, StageError};
 use crate::wire::{Opening, checksum_of_block, founding};
 use std::collections::BTreeMap;
@@ -146,14 +146,30 @@ pub(super) fn blocks_at<F: Follower + 'static>(
     checked.collect()
 }
 
-/// Whether all partitions of a log of ours are whole from their first record on.
+/// Whether all partitions of the events log are whole from where counting begins: from their first record on, or from where a rebuild has put
+/// the beginning, of which a snapshot of nothing counted tells.
 ///
 /// # Errors
 /// When one is not, or cannot be asked.
-pub(super) fn are_whole<T: Transport>(transport: &T, log: Log, partitions: u32) -> anyhow::Result<()> {
-    let follower = transport.follow(&Topic::Log(log))?;
-    for partition in (0..partitions).map(Partition) {
-        holds_from(log, partition, follower.bounds(partition)?, NextOffset(0))?;
+pub(super) fn are_whole<T: Transport>(transport: &T, plan: &Plan, vigil: &Vigil) -> anyhow::Result<()> {
+    let (log, topic) = (Log::Events, Topic::Log(Log::Events));
+    let follower = transport.follow(&topic)?;
+    let mut trimmed = Vec::new();
+    for partition in (0..plan.events_partitions).map(Partition) {
+        let bounds = follower.bounds(partition)?;
+        if bounds.low > NextOffset(0) {
+            // Nothing has been made of it yet.
+            trimmed.push(Wanted { behind: Some(Position::default()), ..Wanted::of(plan, log, partition, bounds) });
+        }
+    }
+    let mut begun = vec![None; trimmed.len()];
+    if let (Some(snapshots), false) = (&plan.snapshots, trimmed.is_empty()) {
+        let found_at = |checkpoints: &[_]| blocks_at(&transport.follow(&topic)?, log, checkpoints, vigil);
+        begun = head_facts(snapshots, &trimmed, vigil, &found_at)?;
+    }
+    for (wanted, begun) in trimmed.iter().zip(begun) {
+        let from = begun.map_or(NextOffset(0), |(offset, _)| offset);
+        holds_from(log, wanted.partition, wanted.bounds, from)?;
     }
     Ok(())
 }

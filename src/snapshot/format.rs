@@ -27,7 +27,7 @@ use std::io;
 /// First bytes of every snapshot.
 const MAGIC: [u8; 8] = *b"smnlsnap";
 /// The format that this release writes, and the only one that it reads.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 const CHUNK: [u8; 4] = *b"chnk";
 const FOOTER: [u8; 4] = *b"foot";
 

@@ -19,6 +19,9 @@ pub struct Head {
     pub partitions: (u32, u32),
     /// Next offset of the input: the records before it are in the state, no other is.
     pub offset: u64,
+    /// Where counting began in this log: 0, or where `rebuild` has put the beginning of one whose start is gone. What lies before is in no
+    /// state, and nothing of it is owed to the next log.
+    pub origin: u64,
     /// Checksum of the last record before `offset`; `None` when there is none.
     pub checksum: Option<u32>,
     /// The owner's epoch when it was taken; `None` for a stage without claims.

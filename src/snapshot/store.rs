@@ -247,13 +247,15 @@ impl SnapshotStore {
         Ok((all.len(), all.iter().map(|object| object.size).sum()))
     }
 
-    /// Removes all snapshots of a scope, of all stages and partitions, and what a crash has left of them; nothing of other
-    /// scopes, and not the store's id. Gives how many snapshots there were.
+    /// Removes all snapshots of a scope, of all stages and partitions, but those of these names, and what a crash has left of them; nothing of
+    /// other scopes, and not the store's id. Gives how many it removed.
     ///
     /// # Errors
     /// As [`count`](Self::count); when an object cannot be removed: some may have been by then.
-    pub fn remove_all(&self, scope: &str) -> Result<usize, StoreError> {
-        let all = self.all(scope)?;
+    pub fn remove_all_but(&self, scope: &str, stays: &[String]) -> Result<usize, StoreError> {
+        let stays = stays.iter().map(|name| self.path(name)).collect::<Result<Vec<_>, _>>()?;
+        let mut all = self.all(scope)?;
+        all.retain(|object| !stays.contains(&object.location));
         for object in &all {
             let (objects, path) = (Arc::clone(&self.inner.objects), object.location.clone());
             match self.run(object.location.as_ref(), async move { objects.delete(&path).await }) {

@@ -37,6 +37,15 @@ struct Kept {
 }
 
 impl PartitionFacts {
+    /// As if all before `low` had been read, whose marks said what `opening` says: from there on it holds each input from this place.
+    pub(super) fn begun(low: NextOffset, opening: &Opening, places: BTreeMap<SourcePartition, Position>) -> Self {
+        let at = NextOffset(low.0.saturating_sub(1));
+        let checkpoints = places.into_iter().map(|(source, place)| (source, Checkpoint::origin(place))).collect();
+        let mut facts = Self { checkpoints, ..Self::default() };
+        facts.opening(at, opening);
+        facts
+    }
+
     /// Takes note of a record of partition `partition` of `log`.
     ///
     /// # Errors

@@ -93,6 +93,17 @@ pub(super) struct Known {
 }
 
 impl Known {
+    /// As it is where counting begins, in a log whose start is gone.
+    pub(super) fn begun(
+        log_id: u128,
+        places: impl Iterator<Item = (SourcePartition, Position)>,
+        facts: PartitionFacts,
+    ) -> Self {
+        let mut ledger = Ledger::default();
+        places.for_each(|(source, place)| ledger.open(&source, place));
+        Self { log_id: Some(log_id), ledger, generations: BTreeMap::new(), facts }
+    }
+
     /// The log's id, once an opening mark has been read.
     pub(super) fn log_id(&self) -> Option<u128> {
         self.log_id

@@ -37,6 +37,10 @@ pub trait Kept: Work {
     fn facts(&self) -> &PartitionFacts;
     /// How far that is.
     fn read_to(&self) -> Checkpoint;
+    /// Where counting began in that log: its start, unless `rebuild` has put the beginning elsewhere.
+    fn origin(&self) -> NextOffset {
+        NextOffset(0)
+    }
 }
 
 /// The moment that a state is kept of.
@@ -48,6 +52,8 @@ pub struct Moment {
     pub next: Vec<NextOffset>,
     /// The last record of the first input that is in the state.
     pub checkpoint: Checkpoint,
+    /// Where counting began.
+    pub origin: NextOffset,
     /// What the partition read holds up to there.
     pub facts: PartitionFacts,
 }
@@ -65,7 +71,8 @@ impl<W: Kept> Stage<W> {
         self.work.begin_save();
         let next = self.inputs.iter().map(|reading| reading.next).collect();
         debug_assert!(self.inputs.iter().enumerate().all(|(place, reading)| reading.input.index() == place));
-        Some(Moment { log_id, next, checkpoint: self.work.read_to(), facts: self.work.facts().clone() })
+        let (checkpoint, origin) = (self.work.read_to(), self.work.origin());
+        Some(Moment { log_id, next, checkpoint, origin, facts: self.work.facts().clone() })
     }
 
     /// The next portion of it: see [`Kept::save`].

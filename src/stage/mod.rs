@@ -8,6 +8,7 @@
 //! Invariants: effects of a record are complete before the next fact (but for publishing, which takes several where much is due:
 //! [`Stage::is_busy`]); a clock moves marks, flushes and publishing, never a count. Absent: IO, threads, randomness, reading a clock.
 
+mod beginning;
 mod checkpoints;
 mod effect;
 mod facts;
@@ -21,6 +22,7 @@ mod rows;
 mod sections;
 mod windows;
 
+pub use beginning::{Beginning, BeginningError, Headless, KeptRecords, beginnings};
 pub use effect::{Effect, Effects, Log, StageError};
 pub use facts::PartitionFacts;
 pub use input::{EventsInput, Input, RowsInput, SourceInput};

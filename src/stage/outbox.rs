@@ -26,6 +26,8 @@ pub(super) struct Outbox {
     channels: Vec<Channel>,
     owners: Vec<Partition>,
     shop_owners: Vec<Partition>,
+    /// Where counting began: nothing is owed of what lies before.
+    origin: NextOffset,
     /// The record at hand, or the next one.
     at: NextOffset,
     within: bool,
@@ -61,6 +63,7 @@ impl Outbox {
             channels: std::iter::repeat_with(channel).take(Partition(partitions).index()).collect(),
             owners: Vec::new(),
             shop_owners: Vec::new(),
+            origin: NextOffset(0),
             at: NextOffset(0),
             within: false,
             checksums: [None; 2],
@@ -86,6 +89,8 @@ impl Outbox {
 
     /// The input is read from `next`, and ended at `until` when looked.
     pub(super) fn start(&mut self, next: NextOffset, until: Option<NextOffset>) -> Result<(), StageError> {
+        let origin = Checkpoint::origin(Position::start_of(self.origin));
+        self.channels.iter_mut().for_each(|channel| channel.sent = channel.sent.max(origin));
         let is_resumed = std::mem::take(&mut self.is_resumed);
         let last = is_resumed.then(|| self.read_to()).and_then(|kept| Some((kept.record()?, kept.checksum?)));
         if is_resumed {
@@ -120,6 +125,16 @@ impl Outbox {
         Checkpoint { position: Position::start_of(self.at), checksum: self.checksums[0] }
     }
 
+    /// Where counting began.
+    pub(super) fn origin(&self) -> NextOffset {
+        self.origin
+    }
+
+    /// Counting began at `origin`.
+    pub(super) fn began_at(&mut self, origin: NextOffset) {
+        self.origin = origin;
+    }
+
     /// Goes on behind what a kept state has read. What was sent is told by [`Outbox::restore`], before or after.
     pub(super) fn resume(&mut self, read_to: Checkpoint) {
         (self.at, self.within, self.is_resumed) = (read_to.position.offset, false, true);
@@ -135,7 +150,8 @@ impl Outbox {
     /// Opening marks for every partition.
     pub(super) fn open(&mut self, authorship: &Authorship, effects: &mut dyn Effects) {
         self.generation = authorship.generation;
-        let block = authorship.opening(vec![Origin { source: self.source.clone(), first: Some(Position::default()) }]);
+        let first = Position::start_of(self.origin);
+        let block = authorship.opening(vec![Origin { source: self.source.clone(), first: Some(first) }]);
         for output in 0..self.channels.len() {
             effects.append(Log::Pairs, partition_of(output), block.clone());
         }

@@ -40,7 +40,7 @@ pub struct House {
     views: Vec<MemoryLog>,
     pub instances: Vec<Pipeline<Heard>>,
     is_paused: Vec<bool>,
-    happened: BTreeMap<&'static str, usize>,
+    pub happened: BTreeMap<&'static str, usize>,
     snapshots: Option<Snapshots>,
 }
 
@@ -48,7 +48,12 @@ pub fn source() -> Topic {
     Topic::Source("shop".into())
 }
 
-fn inputs(shape: &Shape) -> Vec<IntakeInput> {
+/// The topic partition of an event.
+pub fn partition_of(event: &Event) -> u32 {
+    u32::from(event.user.bytes().last().unwrap()) % SOURCE_PARTITIONS
+}
+
+pub fn inputs(shape: &Shape) -> Vec<IntakeInput> {
     let mapping = shape.inputs().remove(0).mapping;
     let input = |n| IntakeInput { source: SourcePartition::new("shop", n), mapping: Arc::clone(&mapping) };
     (0..SOURCE_PARTITIONS).map(input).collect()
@@ -72,9 +77,20 @@ impl House {
         apart: bool,
         snapshots: Option<Snapshots>,
     ) -> Self {
-        let log = shape.log();
         let clocks = Arc::new(SetClocks::default());
         clocks.set(CLOCK_MS);
+        Self::over((shape.log(), clocks), start, shape, instances, apart, snapshots)
+    }
+
+    /// On logs that there are.
+    pub fn over(
+        (log, clocks): (MemoryLog, Arc<SetClocks>),
+        start: Start,
+        shape: &Shape,
+        instances: usize,
+        apart: bool,
+        snapshots: Option<Snapshots>,
+    ) -> Self {
         let inputs = inputs(shape);
         let mut plan: Arc<Plan> = plan(shape.setup(), &inputs, i64::MAX, &log).unwrap();
         let made = Arc::get_mut(&mut plan).unwrap();
@@ -93,9 +109,15 @@ impl House {
         Self { log, clocks, views, instances: opened, is_paused, happened: BTreeMap::new(), snapshots }
     }
 
+    /// All instances are gone, as by a crash. What they leave.
+    pub fn leave(self) -> (MemoryLog, Arc<SetClocks>) {
+        (0..self.instances.len()).for_each(|number| self.views[number].expel(number as u64));
+        (self.log, self.clocks)
+    }
+
     /// Appends to the source's topic.
     pub fn feed(&self, event: &Event) {
-        let partition = u32::from(event.user.bytes().last().unwrap()) % SOURCE_PARTITIONS;
+        let partition = partition_of(event);
         let kept = Kept { value: Some(line(event).into_bytes()), ..Kept::default() };
         self.log.with(&source(), Partition(partition), |held| held.push(kept));
     }
@@ -406,7 +428,7 @@ fn assert_owned_once(house: &House, context: &str) {
 }
 
 /// Snapshots in memory, taken often.
-fn snapshots(random: &mut Random) -> Snapshots {
+pub fn snapshots(random: &mut Random) -> Snapshots {
     let store = SnapshotStore::open("memory:").unwrap();
     let store_id = store.id().unwrap();
     let interval_ms = 1_000 + i64::try_from(random.below(20_000)).unwrap();

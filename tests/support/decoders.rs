@@ -571,6 +571,7 @@ fn chunk_head() -> Head {
         offset: 1,
         checksum: None,
         epoch: None,
+        origin: 0,
         inputs: Vec::new(),
         facts: Vec::new(),
         written_at_ms: 0,

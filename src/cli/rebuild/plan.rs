@@ -1,6 +1,8 @@
 //! What a rebuild would delete, what can be counted again, and why it may not be done. No IO but the text.
 
+use super::kept::FoundKept;
 use crate::config::Start;
+use crate::drive::KeptPartition;
 use crate::kafka::topics::TopicKind;
 use crate::kafka::{Extent, Member};
 use crate::position::NextOffset;
@@ -10,6 +12,10 @@ use std::io::{self, Write};
 pub(super) struct Plan {
     /// The events log stays, and is what is counted.
     pub(super) from_events: bool,
+    /// Where the events log has lost its start, what is left of it is counted.
+    pub(super) since_kept: bool,
+    /// What that is, or why it cannot be counted; `None` where that was not looked at.
+    pub(super) kept: Option<FoundKept>,
     /// The lists go too.
     pub(super) with_lists: bool,
     /// Partitions of events and of pairs, by the settings.
@@ -67,6 +73,13 @@ impl Plan {
         self.topics.iter().find(|held| held.kind == kind)?.extent.as_ref()
     }
 
+    /// How many records the events log holds that is to be counted and has lost its start; `None` where it has not, or where nothing can be done
+    /// anyhow.
+    pub(super) fn headless(&self) -> Option<u64> {
+        let events = self.extent(TopicKind::Events).filter(|events| self.from_events && events.lost() > 0)?;
+        self.members.is_empty().then(|| events.records())
+    }
+
     /// Partitions of events and pairs once it is done.
     pub(super) fn partitions_after(&self) -> (u32, u32) {
         let (events, pairs) = self.partitions;
@@ -95,12 +108,7 @@ impl Plan {
         if self.from_events {
             match self.extent(TopicKind::Events) {
                 None => refusals.push("there is no events log to count from: leave --from-events out".to_owned()),
-                Some(events) if events.lost() > 0 => refusals.push(format!(
-                    "the events log has lost its first {} records (it was trimmed behind snapshots, or by hand): counted from what is \
-                     left, counts would be too low. Leave --from-events out, and the sources are counted. (snapshots.keep_events keeps \
-                     a log whole for as long as it says.)",
-                    events.lost()
-                )),
+                Some(events) if events.lost() > 0 => refusals.extend(self.headless_refusal(events.lost())),
                 Some(_) => {}
             }
         }
@@ -115,10 +123,29 @@ impl Plan {
         refusals
     }
 
+    /// Why what is left of an events log that has lost so many records is not counted.
+    fn headless_refusal(&self, lost: u64) -> Option<String> {
+        let what =
+            format!("the events log has lost its first {lost} records (it was trimmed behind snapshots, or by hand)");
+        let sources = "Leave --from-events out, and the sources are counted";
+        match &self.kept {
+            Some(Err(why)) => Some(format!("{what}, and what is left cannot be counted alone: {why}. {sources}")),
+            _ if !self.since_kept => Some(format!(
+                "{what}: counted from what is left, counts become lower than they are, and lists shorter. If that is what you want, say so by \
+                 --since-kept. {sources}"
+            )),
+            _ => None,
+        }
+    }
+
     /// All of it, for people.
     pub(super) fn write(&self, out: &mut impl Write) -> io::Result<()> {
         let (events, pairs) = self.partitions_after();
-        let from = if self.from_events { "the events log" } else { "the sources" };
+        let from = match (self.from_events, self.headless()) {
+            (true, Some(_)) => "what the events log still holds",
+            (true, None) => "the events log",
+            (false, _) => "the sources",
+        };
         writeln!(out, "Counts anew from {from}, with {events} partitions of events and {pairs} of pairs.\n")?;
         let width = self.topics.iter().map(|held| held.name.len());
         let width = width.chain(self.sources.iter().map(|source| source.topic.len())).max().unwrap_or(0);
@@ -142,11 +169,42 @@ impl Plan {
                 source.write(width, out)?;
             }
         }
+        if let Some(Ok(kept)) = &self.kept {
+            writeln!(
+                out,
+                "\nThe events log has lost its start. What was counted from older events will not be in the counts: they become lower, and \
+                 lists that rest on them shorter or empty. Counted is"
+            )?;
+            kept.iter().try_for_each(|of| write_kept(of, out))?;
+        }
         match self.members.len() {
             0 => writeln!(out, "\nNo instance is at work."),
             count => writeln!(out, "\n{count} members are in the groups of these settings."),
         }
     }
+}
+
+/// What is counted of a partition of events.
+fn write_kept(kept: &KeptPartition, out: &mut impl Write) -> io::Result<()> {
+    let KeptPartition { partition, low, high, events, earliest, written_from_ms } = kept;
+    write!(out, "  events-{}  ", partition.0)?;
+    match low.0 {
+        0 => write!(out, "all of it")?,
+        lost => write!(out, "from offset {} on, without the {lost} records before it", low.0)?,
+    }
+    write!(out, ": {} records, {events} events", low.lag(*high))?;
+    if let Some(earliest) = earliest {
+        write!(out, ", the earliest of {}", time(earliest.0))?;
+    }
+    match written_from_ms {
+        Some(ms) => writeln!(out, ", written since {}", time(*ms)),
+        None => writeln!(out),
+    }
+}
+
+/// A time, in ms since 1970.
+fn time(ms: i64) -> String {
+    jiff::Timestamp::from_millisecond(ms).map(|time| time.to_string()).unwrap_or_else(|_| format!("{ms} ms"))
 }
 
 impl SourceHeld {
@@ -170,6 +228,8 @@ impl SourceHeld {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::EventTime;
+    use crate::position::Partition;
 
     fn held(kind: TopicKind, bounds: &[(u64, u64)]) -> Held {
         let extent = (!bounds.is_empty()).then(|| Extent { bounds: bounds.to_vec() });
@@ -184,6 +244,8 @@ mod tests {
     fn plan() -> Plan {
         Plan {
             from_events: false,
+            since_kept: false,
+            kept: None,
             with_lists: false,
             partitions: (1, 2),
             topics: vec![
@@ -252,6 +314,33 @@ mod tests {
     }
 
     #[test]
+    fn an_events_log_that_has_lost_its_start_is_counted_from_where_it_begins_and_that_is_said() {
+        let kept = |partition: u32, (low, high): (u64, u64), events, earliest: Option<i64>| KeptPartition {
+            partition: Partition(partition),
+            low: NextOffset(low),
+            high: NextOffset(high),
+            events,
+            earliest: earliest.map(EventTime),
+            written_from_ms: earliest.map(|ms| ms + 1_000),
+        };
+        let kept = vec![kept(0, (3, 10), 40, Some(1_700_000_000_000)), kept(1, (0, 4), 0, None)];
+        let topics = vec![held(TopicKind::Events, &[(3, 10), (0, 4)])];
+        let plan = Plan { from_events: true, since_kept: true, kept: Some(Ok(kept)), topics, ..plan() };
+        assert_eq!((plan.headless(), plan.refusals()), (Some(11), vec![]));
+        let text = text(&plan);
+        for part in [
+            "Counts anew from what the events log still holds, with 2 partitions",
+            "What was counted from older events will not be in the counts: they become lower, and lists that rest on them shorter",
+            "\n  events-0  from offset 3 on, without the 3 records before it: 7 records, 40 events, the earliest of \
+             2023-11-14T22:13:20Z, written since 2023-11-14T22:13:21Z\n  events-1  all of it: 4 records, 0 events\n",
+        ] {
+            assert!(text.contains(part), "{part} is not in {text}");
+        }
+        let whole = Plan { kept: None, topics: vec![held(TopicKind::Events, &[(0, 10)])], ..plan };
+        assert_eq!((whole.headless(), whole.refusals()), (None, vec![]), "nothing is lost");
+    }
+
+    #[test]
     fn what_would_count_wrong_or_under_somebodys_hands_is_refused() {
         let refused = |plan: Plan, part: &str| {
             let refusals = plan.refusals();
@@ -259,8 +348,15 @@ mod tests {
         };
         let member = Member { group: "shop.rows".to_owned(), client: "samenloop at /10.0.0.1".to_owned() };
         refused(Plan { members: vec![member], ..plan() }, "samenloop at /10.0.0.1 (shop.rows)");
-        let trimmed = vec![held(TopicKind::Events, &[(3, 10), (0, 4)])];
-        refused(Plan { from_events: true, topics: trimmed, ..plan() }, "lost its first 3 records");
+        let trimmed =
+            || Plan { from_events: true, topics: vec![held(TopicKind::Events, &[(3, 10), (0, 4)])], ..plan() };
+        refused(trimmed(), "lost its first 3 records");
+        refused(trimmed(), "If that is what you want, say so by --since-kept");
+        let gap = || Some(Err("nothing says which log it is".to_owned()));
+        for since_kept in [false, true] {
+            let what = "cannot be counted alone: nothing says which log it is. Leave --from-events out";
+            refused(Plan { kept: gap(), since_kept, ..trimmed() }, what);
+        }
         refused(Plan { from_events: true, topics: Vec::new(), ..plan() }, "no events log to count from");
         refused(Plan { partitions: (1, 3), ..plan() }, "lists has 2 partitions, logs.pairs_partitions is 3");
         let with_lists = Plan { partitions: (1, 3), with_lists: true, ..plan() };

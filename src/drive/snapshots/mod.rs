@@ -3,10 +3,12 @@
 //! A worker takes one of a partition at a time (`saving`): the stage's state goes in portions, turn by turn, to a thread that
 //! compresses and stores it (`storing`). It is published when all that the worker had appended before its moment has been acknowledged; then it is
 //! read back, old ones are removed, and the log before the oldest one that is kept is trimmed. Only those that are good count (`counted`).
+//! Of an events log whose start is gone `rebuild` writes such of nothing counted, where what is kept begins (`beginning`).
 //! Who takes a partition over (`restoring`) starts from the newest one that is good and belongs to its log. What the log holds besides, its head
 //! tells to whoever writes that log.
 //! Absent: what is in a state (`stage`), bytes and stores (`snapshot`).
 
+pub(super) mod beginning;
 mod counted;
 mod keeping;
 mod restoring;

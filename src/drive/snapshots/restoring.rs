@@ -224,7 +224,7 @@ impl<'c> Choice<'c> {
                 if let Some(refusal) = lost.remove(&wanted.partition) {
                     self.pass_over_trimmed(place, &found, refusal);
                     open.push(place);
-                } else if wanted.behind.is_some_and(|behind| behind < Position::start_of(NextOffset(head.offset))) {
+                } else if wanted.behind.is_some_and(|behind| is_ahead(&head, behind)) {
                     let snapshot = &found.name;
                     tracing::warn!(snapshot, "passed over: the log behind has not got all that was made before it");
                     self.passed_over.push((place, PassedOver::Behind));
@@ -332,6 +332,12 @@ fn usable(
 /// Where the log that a snapshot was made of goes on, and the record before.
 fn checkpoint_of(head: &Head) -> Checkpoint {
     Checkpoint { position: Position::start_of(NextOffset(head.offset)), checksum: head.checksum }
+}
+
+/// Whether what follows from the records before a snapshot is not all in the log behind, which has everything up to `behind`. From before
+/// the place where counting began nothing follows.
+fn is_ahead(head: &Head, behind: Position) -> bool {
+    behind.max(Position::start_of(NextOffset(head.origin))) < Position::start_of(NextOffset(head.offset))
 }
 
 /// Whether a snapshot is of the log that is there; `found_record` is the record before its offset, as the log holds it.

@@ -259,6 +259,7 @@ impl Saver {
             identity: about.identity,
             partitions: about.partitions,
             offset,
+            origin: moment.origin.0,
             checksum: moment.checkpoint.checksum,
             epoch: about.epoch,
             inputs: about.inputs,

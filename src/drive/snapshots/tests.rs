@@ -27,6 +27,7 @@ pub(super) fn head(snapshots: &Snapshots, offset: u64) -> Head {
         offset,
         checksum: None,
         epoch: None,
+        origin: 0,
         inputs: Vec::new(),
         facts: Vec::new(),
         written_at_ms: 0,

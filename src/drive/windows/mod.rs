@@ -102,7 +102,7 @@ impl<T: Transport> WindowsWorker<T> {
                     let Hands { transport, writer, ties, plan, .. } = &mut self.hands;
                     self.pairs.refresh(transport, &ties.vigil)?;
                     let log_id = self.pairs.settle_id(transport, writer, &ties.vigil, || {
-                        are_whole(transport, Log::Events, plan.events_partitions)?;
+                        are_whole(transport, plan, &ties.vigil)?;
                         let mut totals = LogScan::of(plan, Log::Totals);
                         totals.refresh(transport, &ties.vigil)?;
                         Ok(may_found(Log::Pairs, &totals.facts)?)
@@ -249,7 +249,7 @@ impl<T: Transport> WindowsWorker<T> {
 }
 
 /// Work that knows nothing yet.
-fn new_work(plan: &Plan, partition: Partition) -> WindowsWork {
+pub(super) fn new_work(plan: &Plan, partition: Partition) -> WindowsWork {
     let (identities, setup) = (plan.identities(), &plan.setup);
     let mut work = WindowsWork::new(
         partition,

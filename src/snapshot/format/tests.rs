@@ -16,6 +16,7 @@ fn head() -> Head {
         offset: 1 << 40,
         checksum: Some(0xDEAD_BEEF),
         epoch: Some(12),
+        origin: 1 << 30,
         inputs: vec![("totals".to_owned(), 1, 99), ("lists".to_owned(), 3, 0)],
         facts: vec![0, 255, 128],
         written_at_ms: -1,

@@ -22,6 +22,7 @@ fn head(offset: u64, facts: usize) -> Head {
         offset,
         checksum: None,
         epoch: None,
+        origin: 0,
         inputs: Vec::new(),
         facts,
         written_at_ms: 0,
@@ -397,7 +398,7 @@ fn a_cloud_opens_without_a_request() {
 fn all_snapshots_of_a_scope_go_and_nothing_else() {
     for (store, folder) in stores() {
         let id = store.id().unwrap();
-        assert_eq!((store.count(SCOPE).unwrap(), store.remove_all(SCOPE).unwrap()), ((0, 0), 0));
+        assert_eq!((store.count(SCOPE).unwrap(), store.remove_all_but(SCOPE, &[]).unwrap()), ((0, 0), 0));
         let mut bytes = 0;
         for (scope, stage, partition) in
             [(SCOPE, "rows", 0), (SCOPE, "rows", 7), (SCOPE, "windows", 0), ("shop.2.", "rows", 0), ("shop", "rows", 0)]
@@ -413,7 +414,11 @@ fn all_snapshots_of_a_scope_go_and_nothing_else() {
         let other = folder.as_ref().map(|folder| folder.path().join("deep/er/shop./rows-000/notes.txt"));
         torn.iter().chain(&other).for_each(|path| fs::write(path, "x").unwrap());
         assert_eq!(store.count(SCOPE).unwrap(), (6, bytes));
-        assert_eq!(store.remove_all(SCOPE).unwrap(), 6);
+        let stays = store.newest(SCOPE, "windows", 0).unwrap().remove(0);
+        assert_eq!(store.remove_all_but(SCOPE, std::slice::from_ref(&stays.name)).unwrap(), 5);
+        assert_eq!(offsets(&store.newest(SCOPE, "windows", 0).unwrap()), [4], "one was to stay");
+        assert!(store.verify(&stays.name).is_ok());
+        assert_eq!(store.remove_all_but(SCOPE, &[]).unwrap(), 1);
         assert_eq!(store.count(SCOPE).unwrap(), (0, 0));
         assert_eq!(store.newest(SCOPE, "rows", 7).unwrap(), []);
         assert!(torn.is_none_or(|torn| !torn.exists()) && other.is_none_or(|other| other.exists()));
@@ -422,7 +427,7 @@ fn all_snapshots_of_a_scope_go_and_nothing_else() {
         }
         assert_eq!(SnapshotStore::open(&place(&folder)).map_or(id, |again| again.id().unwrap()), id);
         for scope in ["", "..", "a/b", ".hidden"] {
-            assert!(matches!(store.remove_all(scope), Err(StoreError::Name { .. })), "{scope}");
+            assert!(matches!(store.remove_all_but(scope, &[]), Err(StoreError::Name { .. })), "{scope}");
         }
     }
 }

@@ -4,15 +4,16 @@
 //! (whoever starts anew is told by the log itself), when what was told last, and room for work. `history_read` is empty between records.
 
 use super::super::kept::Kept;
-use super::super::{PartitionFacts, identity};
+use super::super::{Beginning, PartitionFacts, identity};
 use super::{Buffered, BufferedItems, HELD_BYTES, OrderStep, SourceIndex, SourcePartition, WindowsTally, WindowsWork};
 use crate::clicks::ClicksLoading;
 use crate::event::EventTime;
 use crate::items::ItemsSaving;
 use crate::limits::KEPT_MERGE_BYTES_MAX;
-use crate::position::Checkpoint;
+use crate::position::{Checkpoint, NextOffset, Position};
 use crate::saved::{SavedError, Saving, frame, put, whole};
 use crate::windows::{COUNT_MAX, Met, WindowsHead};
+use crate::wire::Lag;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Kinds of frames: once the head and the merge, then items, and visitors.
@@ -50,9 +51,14 @@ type Sources<S, L> = (Option<EventTime>, Option<EventTime>, S, S, S, L);
 /// What the parts that come in portions must come to.
 type Rest = (WindowsHead, (u64, u64));
 
-/// What has been read of the log, how far, what of the sources, what became of the events; and what the rest comes to.
-type Head =
-    (identity::Known, Checkpoint, Sources<BTreeSet<SourcePartition>, BTreeMap<SourceIndex, u64>>, WindowsTally, Rest);
+/// What has been read of the log, from where and how far, what of the sources, what became of the events; and what the rest comes to.
+type Head = (
+    identity::Known,
+    (NextOffset, Checkpoint),
+    Sources<BTreeSet<SourcePartition>, BTreeMap<SourceIndex, u64>>,
+    WindowsTally,
+    Rest,
+);
 
 impl Buffered {
     /// What holding it costs, if it is an event; takes note of what it names.
@@ -81,7 +87,10 @@ impl Buffered {
 
 impl WindowsWork {
     fn take_up_head(&mut self, head: Head) -> Result<(), SavedError> {
-        let (known, read_to, sources, tally, rest) = head;
+        let (known, (origin, read_to), sources, tally, rest) = head;
+        if origin > read_to.position.offset {
+            return Err(SavedError::unfit("it was begun behind what was read"));
+        }
         let (highest_read, highest_released, behind, history, given_up, late_arrivals) = sources;
         let counters = tally.fates.iter().flatten().chain([&tally.ledger_duplicates]).chain(late_arrivals.values());
         if counters.copied().max() > Some(COUNT_MAX) {
@@ -91,11 +100,36 @@ impl WindowsWork {
             return Err(SavedError::unfit("a head twice"));
         }
         self.identity.known = known;
+        self.outbox.began_at(origin);
         self.outbox.resume(read_to);
         (self.highest_read, self.highest_released) = (highest_read, highest_released);
         (self.behind, self.history, self.given_up) = (behind, history, given_up);
         (self.late_arrivals, self.tally) = (late_arrivals, tally);
         Ok(())
+    }
+}
+
+impl WindowsWork {
+    /// The state in which counting begins in a log whose start is gone: nothing has been counted, and of each source is known from where what is
+    /// kept of it chains. Sources stand as they first say: who was not behind then was not before, either, so that nothing waits for it.
+    pub fn begin(&mut self, beginning: &Beginning) {
+        let Beginning { low, log_id, facts, places, .. } = beginning;
+        let from = places.iter().map(|(source, &(place, _))| (source.clone(), place));
+        self.identity.known = identity::Known::begun(*log_id, from, facts.clone());
+        for (source, &(_, lag)) in places {
+            let index = self.merge.open(source);
+            self.merge.mark(index, None, lag.is_behind());
+            if lag.is_behind() {
+                self.behind.insert(source.clone());
+            }
+            match lag {
+                Lag::History => drop(self.history.insert(source.clone())),
+                Lag::Waiting => drop(self.given_up.insert(source.clone())),
+                Lag::Live | Lag::Behind => {}
+            }
+        }
+        self.outbox.began_at(*low);
+        self.outbox.resume(Checkpoint::origin(Position::start_of(*low)));
     }
 }
 
@@ -115,9 +149,9 @@ impl Kept for WindowsWork {
         let Self { highest_read, highest_released, behind, history, given_up, late_arrivals, .. } = &*self;
         let tables = (self.items.len() as u64, self.items.shop_count() as u64);
         let sources: Sources<_, _> = (*highest_read, *highest_released, behind, history, given_up, late_arrivals);
-        let read_to = self.outbox.read_to();
+        let read = (self.outbox.origin(), self.outbox.read_to());
         frame(&mut at_once, HEAD, |out| {
-            put(out, &(&self.identity.known, read_to, sources, self.tally, (windows, tables)));
+            put(out, &(&self.identity.known, read, sources, self.tally, (windows, tables)));
         });
         frame(&mut at_once, MERGE, |out| self.merge.save(out));
         self.clicks.begin_save(CLICKS_HEAD);
@@ -210,5 +244,9 @@ impl Kept for WindowsWork {
 
     fn read_to(&self) -> Checkpoint {
         self.outbox.read_to()
+    }
+
+    fn origin(&self) -> NextOffset {
+        self.outbox.origin()
     }
 }
