@@ -173,6 +173,13 @@ impl House {
         self.note("all started after a loss");
     }
 
+    /// What brokers have lost is sent again.
+    pub fn mend(&mut self) {
+        if self.lost() > 0 {
+            self.start_all_again();
+        }
+    }
+
     /// One thing happens, or nothing.
     pub fn happen(&mut self, random: &mut Random) {
         // Where states are kept, not for long: what is trimmed behind a state that rests on what is lost cannot be sent again.

@@ -73,6 +73,28 @@ impl Held {
         sections.fold(from, |next, (_, span)| if span.from <= next { next.max(span.to) } else { next })
     }
 
+    /// Records in which, first, somebody says of a source what had been said before.
+    fn late(&self, partition: u32) -> impl Iterator<Item = u64> {
+        let of = self.sections.iter().filter(move |((of, _), _)| *of == partition);
+        of.flat_map(|(place, sections)| {
+            let mut next = self.origins.get(place).copied().unwrap_or_default();
+            sections.iter().filter_map(move |&(offset, span)| {
+                let is_late = span.to < next;
+                next = next.max(span.to);
+                is_late.then_some(offset)
+            })
+        })
+    }
+
+    /// Whether something that a broker has lost has not been sent again.
+    fn has_gap(&self) -> bool {
+        self.sections.iter().any(|(&place, sections)| {
+            let origin = self.origins.get(&place).copied().unwrap_or_default();
+            let end = sections.iter().map(|(_, span)| span.to).max();
+            end > Some(self.reached(place, origin, (0, u64::MAX)))
+        })
+    }
+
     /// Which records of each source partition are to be counted where the partitions are kept from `lows` on: those that stand in what is kept, from the
     /// first place on from which that chains to where reading had got, and those that had not been read. `None` beside a partition
     /// whose place cannot be told from what is kept.
@@ -175,7 +197,15 @@ fn check(seed: u64, happened: &mut BTreeMap<&'static str, usize>) {
     // Every block may be the first that is kept.
     let (first, rest) = events.split_at(100 + usize::try_from(random.below(250)).unwrap());
     feed(&mut house, first, &mut random);
-    house.rest(Some(0), false, random.chance(50));
+    if random.chance(50) {
+        house.rest(Some(0), false, random.chance(50));
+    } else {
+        house.mend(); // and all crash, at different places in each partition
+        house.tick();
+    }
+    for (what, times) in &house.happened {
+        *happened.entry(what).or_default() += times;
+    }
     let (log, clocks) = house.leave();
     let held = Held::of(&log, before.partitions);
     let mut lows = Vec::new();
@@ -185,13 +215,23 @@ fn check(seed: u64, happened: &mut BTreeMap<&'static str, usize>) {
         // As far as a snapshot goes that reads: behind it, what zombies have sent last could be all that is kept.
         let found = kept.store.newest(&kept.scope, "windows", partition.0).unwrap();
         let known = found.iter().find(|found| kept.store.head(&found.name).is_ok()).map_or(0, |found| found.offset);
-        let low = if random.chance(80) { random.below(known + 1) } else { 0 };
+        let late: Vec<u64> = held.late(partition.0).filter(|&low| low <= known).collect();
+        let low = match random.below(10) {
+            0..2 => 0,
+            2..5 if !late.is_empty() => late[usize::try_from(random.below(late.len() as u64)).unwrap()],
+            _ => random.below(known + 1),
+        };
+        *happened.entry("late blocks at the edge").or_default() += usize::from(late.contains(&low));
         log.with(&Topic::Log(Log::Events), partition, |held| held.trim(NextOffset(low)));
         lows.push(low);
     }
     let context = format!("{context}, kept from {lows:?} on");
     if let Err(error) = rebuild(&log, &after, &kept, &mut random) {
-        panic!("{context}: {error:#}");
+        // What was lost had not been sent again when all crashed.
+        assert!(matches!(error.downcast_ref(), Some(BeginningError::Gap { .. })), "{context}: {error:#}");
+        assert!(held.has_gap(), "{context}: {error:#}");
+        *happened.entry("refused").or_default() += 1;
+        return;
     }
     let kept = Snapshots { keep_events_ms: None, ..kept };
     let mut house = House::over((log, clocks), Start::Earliest, &after, 2, false, Some(kept));
@@ -226,7 +266,7 @@ fn what_is_left_of_an_events_log_is_counted_alone_whatever_happens() {
     let seeds = shop::seeds(12);
     seeds.iter().for_each(|&seed| check(seed, &mut happened));
     if shop::all_are_tried(12) {
-        for what in ["events left out", "killed", "lost", "rotated", "paused"] {
+        for what in ["events left out", "killed", "lost", "rotated", "paused", "late blocks at the edge"] {
             assert!(happened.get(what).is_some_and(|&times| times > 5), "{what}: hardly tried, {happened:?}");
         }
     }

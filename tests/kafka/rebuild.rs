@@ -4,7 +4,7 @@ use crate::kafka;
 use crate::running::{events, produce};
 use crate::service::House;
 use crate::{recount, rig};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 const TRIMMED_MAX: Duration = Duration::from_secs(60);
@@ -14,6 +14,18 @@ const OWN: [&str; 5] = ["events", "pairs", "totals", "lists", "rejects"];
 
 fn ends(house: &House) -> BTreeMap<&'static str, Vec<i64>> {
     OWN.map(|name| (name, house.ends(name))).into()
+}
+
+/// The records of the source's topic in their order, as events of these: which of them stand in the events log, and which do not.
+fn split<'e>(house: &House, topic: &str, events: &'e [Event], held: &BTreeSet<String>) -> [Vec<&'e Event>; 2] {
+    let by_line: BTreeMap<String, &Event> = events.iter().map(|event| (rig::line(event), event)).collect();
+    let mut split = [Vec::new(), Vec::new()];
+    for record in kafka::read_all(house.broker.bootstrap(), topic) {
+        let event = by_line[std::str::from_utf8(&record.value.unwrap()).unwrap()];
+        let is_held = held.contains(&format!("shop-{} {}.0", record.partition, record.offset));
+        split[usize::from(!is_held)].push(event);
+    }
+    split
 }
 
 /// Runs the command, which must end with `code` and say all of this.
@@ -126,6 +138,106 @@ fn other_rules_count_from_the_events_log_though_the_source_is_gone() {
     assert!(want.len() > 100, "{} rows test nothing", want.len());
     assert_eq!(rig::difference(&want, &got), None, "by the new rules");
     again.stop();
+}
+
+/// Killed twice on the way, it is run again; the first run after it is killed, too; and the log goes on being trimmed.
+#[test]
+fn what_is_left_of_an_events_log_is_counted_alone_by_other_rules_and_nothing_new_is_lost() {
+    let mut house = House::new("since-kept");
+    let store = house.folder.path("snapshots");
+    let snapshots = format!("[snapshots]\nurl = \"{}\"\ninterval = \"1s\"\nkeep = 2\n", store.display());
+    house.more = format!("{snapshots}keep_events = \"1h\"\n");
+    house.kafka = "group.instance.id = \"only\"\n".to_owned();
+    let topic = house.source("shop", 2, &[], "");
+    let events = events(24);
+    let (first, second) = events.split_at(events.len() / 2);
+    house.create_topics();
+    let mut instance = house.start("before");
+    for portion in first.chunks(100) {
+        produce(&house, &topic, portion);
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    house.wait_rest(&mut [&mut instance]);
+    let folders = ["windows-000", "windows-001", "windows-002"].map(|name| store.join(&house.prefix).join(name));
+    kafka::wait_until("snapshots of windows", TRIMMED_MAX, || {
+        folders.iter().all(|folder| folder.exists()).then_some(())
+    });
+    instance.stop();
+    let (bootstrap, log) = (house.broker.bootstrap(), house.own("events"));
+    assert!(kafka::start_offsets(bootstrap, &log).iter().all(|&low| low == 0), "young records stay");
+    // Of one partition nothing goes.
+    let mut lows: Vec<i64> = house.ends("events").iter().map(|end| end / 2).collect();
+    assert!(lows.iter().all(|&low| low > 1), "{lows:?}");
+    lows[1] = 0;
+    kafka::trim(bootstrap, &log, &lows);
+    let kept = house.event_entries();
+    let places = |entries: &BTreeMap<String, usize>| -> BTreeSet<String> {
+        entries.keys().map(|entry| entry.split_once(' ').unwrap().1.to_owned()).collect()
+    };
+    let [left, gone] = split(&house, &topic, &events, &places(&kept.times));
+    assert!(left.len() > 400 && gone.len() > 400, "{} are left, {} gone", left.len(), gone.len());
+
+    let (before, lists) = (ends(&house), house.lists());
+    house.more = format!("{snapshots}[counting.half_life]\nviewed_together = \"61d\"\n");
+    let lost = lows.iter().sum::<i64>();
+    let refusal = format!("the events log has lost its first {lost} records");
+    for flags in [&["--from-events"][..], &["--from-events", "--yes"]] {
+        rebuild(
+            &house,
+            flags,
+            1,
+            &["nothing was changed", &refusal, "counts become lower than they are", "--since-kept"],
+        );
+    }
+    let from = format!("events-0  from offset {} on, without the {} records before it: ", lows[0], lows[0]);
+    let parts =
+        ["they become lower", &from, "events-1  all of it", ", the earliest of ", "Nothing was changed. With --yes"];
+    rebuild(&house, &["--from-events", "--since-kept"], 0, &parts);
+    assert_eq!(ends(&house), before);
+
+    let wanted = ["rebuild", "--from-events", "--since-kept", "--yes"];
+    let pairs = house.own("pairs");
+    house.killed(&wanted, |_| !kafka::topics(bootstrap).contains(&pairs));
+    assert_eq!(house.command(&["run"]).code, Some(1), "nothing runs on a half");
+    house.killed(&wanted, |said| said.contains(" removed\n"));
+    assert_eq!(house.command(&["run"]).code, Some(1), "nothing runs on a half");
+    rebuild(&house, &wanted[1..], 0, &[&from, "events   stays", "pairs: made", "Done"]);
+    assert_eq!(house.ends("events"), before["events"]);
+
+    let again = house.start("again");
+    let (some, rest) = second.split_at(second.len() / 2);
+    produce(&house, &topic, some);
+    kafka::wait_until("some has been counted", TRIMMED_MAX, || {
+        (house.ends("pairs").iter().sum::<i64>() > 20).then_some(())
+    });
+    again.kill();
+    let mut again = house.start("killed");
+    for portion in rest.chunks(100) {
+        produce(&house, &topic, portion);
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    house.wait_rest(&mut [&mut again]);
+    let counted: Vec<&Event> = left.into_iter().chain(second).collect();
+    let mut recount = recount::Recount::new(recount::Rules {
+        half_life_viewed_together: 61 * 86_400_000,
+        ..recount::Rules::default()
+    });
+    counted.iter().for_each(|event| recount.event(event));
+    let as_of = recount.latest();
+    let want = recount.rows(as_of);
+    assert!(want.len() > 100, "{} rows test nothing", want.len());
+    assert_eq!(rig::difference(&want, &house.counts(&[&again], as_of)), None, "what was kept, and what came since");
+    assert!(house.lists().len() > lists.len() / 2);
+
+    kafka::wait_until("the log is trimmed as ever", TRIMMED_MAX, || {
+        let now = kafka::start_offsets(bootstrap, &log);
+        now.iter().zip(&before["events"]).all(|(low, end)| low >= end).then_some(())
+    });
+    again.stop();
+    let mut last = house.start("last");
+    house.wait_rest(&mut [&mut last]);
+    assert_eq!(rig::difference(&want, &house.counts(&[&last], as_of)), None, "from snapshots");
+    last.stop();
 }
 
 #[test]

@@ -91,8 +91,13 @@ pub fn add_partitions(bootstrap: &str, name: &str, partitions: usize) {
 
 /// Removes all that a topic's partitions hold, as retention would.
 pub fn empty(bootstrap: &str, name: &str) {
+    trim(bootstrap, name, &end_offsets(bootstrap, name));
+}
+
+/// Removes of each partition what lies before an offset.
+pub fn trim(bootstrap: &str, name: &str, offsets: &[i64]) {
     let mut up_to = TopicPartitionList::new();
-    for (partition, offset) in (0..).zip(end_offsets(bootstrap, name)) {
+    for (partition, &offset) in (0..).zip(offsets) {
         up_to.add_partition_offset(name, partition, Offset::Offset(offset)).unwrap();
     }
     answer(admin(bootstrap).delete_records(&up_to, &options()));

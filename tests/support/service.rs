@@ -139,6 +139,23 @@ impl House {
         Ended { code: status.and_then(|status| status.code()), stdout, stderr }
     }
 
+    /// Starts a command with these settings, and kills it as soon as `is_time` says so of what it has written. It must not have ended by then.
+    #[track_caller]
+    pub fn killed(&self, arguments: &[&str], mut is_time: impl FnMut(&str) -> bool) {
+        let file = self.settings();
+        let mut command = command::samenloop(&[&["--config", &file], arguments].concat());
+        let (stdout, deadline) = (self.folder.path("killed"), Instant::now() + COMMAND_MAX);
+        let mut process = command.stdout(File::create(&stdout).unwrap()).stderr(Stdio::inherit()).spawn().unwrap();
+        let said = || fs::read_to_string(&stdout).unwrap();
+        while !is_time(&said()) {
+            assert_eq!(process.try_wait().unwrap(), None, "it has ended: {}", said());
+            assert!(Instant::now() < deadline, "{arguments:?} does not come so far: {}", said());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        process.kill().unwrap();
+        assert!(process.wait().unwrap().code().is_none(), "it had ended by itself: {}", said());
+    }
+
     /// `samenloop topics --create`.
     pub fn create_topics(&self) {
         let ended = self.command(&["topics", "--create"]);
