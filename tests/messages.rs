@@ -79,7 +79,7 @@ fn store_errors() -> Vec<StoreError> {
         StoreError::Abandoned { object: object() },
         StoreError::Stopped { object: object() },
         format(FormatError::NotOurs),
-        format(FormatError::NewerFormat { found: 2, known: 1 }),
+        format(FormatError::OtherFormat { found: 2, known: 1 }),
         format(FormatError::Codec(said())),
     ]
 }

@@ -46,9 +46,9 @@ pub enum FormatError {
     /// It starts otherwise.
     #[error("not a snapshot of samenloop: it starts with other bytes")]
     NotOurs,
-    /// A later release wrote it.
+    /// Another release wrote it.
     #[error("snapshot format {found}, this release reads {known}: run the release that wrote it")]
-    NewerFormat {
+    OtherFormat {
         /// Its format.
         found: u16,
         /// The format that this release reads.

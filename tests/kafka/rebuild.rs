@@ -1,6 +1,7 @@
 //! `samenloop rebuild`: counts anew under the same names, and only when it may.
 
 use crate::kafka;
+use crate::recount::Event;
 use crate::running::{events, produce};
 use crate::service::House;
 use crate::{recount, rig};
@@ -147,7 +148,6 @@ fn what_is_left_of_an_events_log_is_counted_alone_by_other_rules_and_nothing_new
     let store = house.folder.path("snapshots");
     let snapshots = format!("[snapshots]\nurl = \"{}\"\ninterval = \"1s\"\nkeep = 2\n", store.display());
     house.more = format!("{snapshots}keep_events = \"1h\"\n");
-    house.kafka = "group.instance.id = \"only\"\n".to_owned();
     let topic = house.source("shop", 2, &[], "");
     let events = events(24);
     let (first, second) = events.split_at(events.len() / 2);

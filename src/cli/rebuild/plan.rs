@@ -76,21 +76,25 @@ impl Plan {
     /// How many records the events log holds that is to be counted and has lost its start; `None` where it has not, or where nothing can be done
     /// anyhow.
     pub(super) fn headless(&self) -> Option<u64> {
-        let events = self.extent(TopicKind::Events).filter(|events| self.from_events && events.lost() > 0)?;
+        let events = self.counted_events().filter(|events| events.lost() > 0)?;
         self.members.is_empty().then(|| events.records())
     }
 
     /// Partitions of events and pairs once it is done.
     pub(super) fn partitions_after(&self) -> (u32, u32) {
         let (events, pairs) = self.partitions;
-        let kept = self.extent(TopicKind::Events).filter(|_| self.from_events).map(|held| held.bounds.len());
+        let kept = self.counted_events().map(|held| held.bounds.len());
         (kept.and_then(|count| u32::try_from(count).ok()).unwrap_or(events), pairs)
+    }
+
+    /// The events log, if it is what is counted.
+    fn counted_events(&self) -> Option<&Extent> {
+        self.extent(TopicKind::Events).filter(|_| self.from_events)
     }
 
     /// Where each partition of events ends, if they stay.
     pub(super) fn events_ends(&self) -> Option<Vec<NextOffset>> {
-        let events = self.extent(TopicKind::Events).filter(|_| self.from_events)?;
-        Some(events.bounds.iter().map(|&(_, high)| NextOffset(high)).collect())
+        Some(self.counted_events()?.bounds.iter().map(|&(_, high)| NextOffset(high)).collect())
     }
 
     /// Why it may not be done.
@@ -141,10 +145,10 @@ impl Plan {
     /// All of it, for people.
     pub(super) fn write(&self, out: &mut impl Write) -> io::Result<()> {
         let (events, pairs) = self.partitions_after();
-        let from = match (self.from_events, self.headless()) {
-            (true, Some(_)) => "what the events log still holds",
-            (true, None) => "the events log",
-            (false, _) => "the sources",
+        let from = match self.counted_events() {
+            Some(events) if events.lost() > 0 => "what the events log still holds",
+            _ if self.from_events => "the events log",
+            _ => "the sources",
         };
         writeln!(out, "Counts anew from {from}, with {events} partitions of events and {pairs} of pairs.\n")?;
         let width = self.topics.iter().map(|held| held.name.len());

@@ -153,7 +153,7 @@ impl Counted {
         }
         let known = match snapshots.store.head(&found.name) {
             Ok(head) if head.state_format == STATE_FORMAT => Known::of(found, Some(&head), None),
-            Ok(_) | Err(StoreError::Format { source: FormatError::NewerFormat { .. }, .. }) => {
+            Ok(_) | Err(StoreError::Format { source: FormatError::OtherFormat { .. }, .. }) => {
                 Known::of(found, None, None)
             }
             Err(error @ StoreError::Format { .. }) => {

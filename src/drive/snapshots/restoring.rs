@@ -1,6 +1,6 @@
 //! Starting from a snapshot: which one may be used, or why none may.
 //!
-//! The newest that is good counts; one that is damaged, torn or from a newer release is passed over, and said so. So is one behind which a log
+//! The newest that is good counts; one that is damaged, torn or from another release is passed over, and said so. So is one behind which a log
 //! has been trimmed: an owner that was overtaken may have published it late. One that is good but cannot belong to the log that is there is a
 //! refusal, never passed over: the log, or the store, is another one.
 //!

@@ -36,10 +36,10 @@ impl<R: Read> Reader<R> {
         let mut input = Counted { input, at: 0 };
         input.magic()?;
         let found = u16::from_le_bytes(input.array("head")?);
-        if found > VERSION {
-            return Err(FormatError::NewerFormat { found, known: VERSION });
+        if found != VERSION && found > 0 {
+            return Err(FormatError::OtherFormat { found, known: VERSION });
         }
-        if found < VERSION {
+        if found == 0 {
             return Err(input.damaged("there is no such format"));
         }
         let length = input.length("head", HEAD_BYTES_MAX, "the head's length is beyond its limit")?;

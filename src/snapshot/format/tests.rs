@@ -87,9 +87,12 @@ fn no_flipped_bit_is_taken_for_whole() {
 #[test]
 fn what_is_wrong_is_told_apart() {
     let whole = small();
-    let mut newer = whole.clone();
-    newer[8] = 2;
-    assert!(matches!(decoded(&newer[..]), Err(FormatError::NewerFormat { found: 2, known: VERSION })));
+    for other in [VERSION - 1, VERSION + 1] {
+        let mut of_other = whole.clone();
+        of_other[8..10].copy_from_slice(&other.to_le_bytes());
+        let error = decoded(&of_other[..]).unwrap_err();
+        assert!(matches!(error, FormatError::OtherFormat { found, known: VERSION } if found == other), "{error}");
+    }
     assert!(matches!(decoded(&b"PK\x03\x04 something else"[..]), Err(FormatError::NotOurs)));
     let longer = [&whole[..], b"\0"].concat();
     assert!(matches!(decoded(&longer[..]), Err(FormatError::Damaged { .. })));
