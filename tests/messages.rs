@@ -6,7 +6,7 @@
 use samenloop::drive::recovery::Refusal;
 use samenloop::position::{Checkpoint, CheckpointError, NextOffset, Partition, Position, SourcePartition};
 use samenloop::snapshot::{FormatError, StoreError};
-use samenloop::stage::Log;
+use samenloop::stage::{BeginningError, Log};
 use std::path::Path;
 
 /// In place of what differs from message to message.
@@ -102,11 +102,24 @@ fn refusals() -> Vec<Refusal> {
     all
 }
 
+fn beginning_errors() -> Vec<BeginningError> {
+    let (partition, source_partition) = (Partition(0), SourcePartition::new("web", 1));
+    let (first, chains) = (Position::default(), Position::start_of(NextOffset(4)));
+    vec![
+        BeginningError::NoId,
+        BeginningError::OtherLog { partition, offset: NextOffset(3), first: 1, found: 2 },
+        BeginningError::Gap { partition, source_partition: source_partition.clone(), first, chains },
+        BeginningError::Unheard { partition, source_partition },
+    ]
+}
+
 #[test]
 fn every_error_about_stores_and_starts_is_in_the_guide() {
     let told = told(&guide());
     let store = store_errors().into_iter().map(|error| format!("passed over: {error}"));
-    for message in store.chain(refusals().into_iter().map(|refusal| refusal.to_string())) {
+    let beginnings = beginning_errors().into_iter().map(|error| error.to_string());
+    let refusals = refusals().into_iter().map(|refusal| refusal.to_string());
+    for message in store.chain(refusals).chain(beginnings) {
         assert!(
             told.iter().any(|parts| holds(&message, parts)),
             "docs/operations.md does not say what to do about: {message}"

@@ -555,7 +555,8 @@ MUTANTS = [
     ),
     *of(
         "src/drive/snapshots/restoring.rs",
-        ("snapshot-behind", "behind < Position::start_of(NextOffset(head.offset))", "behind > Position::start_of(NextOffset(head.offset))", "snapshots before which the log behind lacks nothing are passed over"),
+        ("snapshot-behind", "behind.max(Position::start_of(NextOffset(head.origin))) < Position", "behind.max(Position::start_of(NextOffset(head.origin))) > Position", "snapshots before which the log behind lacks nothing are passed over"),
+        ("begin-ahead", "behind.max(Position::start_of(NextOffset(head.origin))) < Position", "behind < Position", "a beginning is passed over while nothing has been made of it"),
         ("snapshot-identity", "if (head.identity, head.partitions) != (wanted.identity, wanted.partitions) {", "if false {", "a state of other rules is taken up"),
         ("snapshot-other-store", "if head.store_id != snapshots.store_id {", "if false {", "two stores are mixed"),
         ("snapshot-other-record", "head.offset)), checksum: head.checksum }", "head.offset)), checksum: None }", "whether the log is the one that was read is not compared"),
@@ -592,16 +593,31 @@ MUTANTS = [
     *of(
         "src/stage/windows/keeping.rs",
         ("snapshot-known-windows", "        self.identity.known = known;\n", "        let _ = known;\n", "the ledger and the facts of windows are not taken up"),
+        ("begin-kept", "        self.outbox.began_at(origin);\n", "        let _ = origin;\n", "where counting began is forgotten with a restart"),
+        ("begin-waits", "self.merge.mark(index, None, lag.is_behind());", "", "who was live at the edge is waited for"),
         ("snapshot-merge", "self.merge.load(body, |held| {", "self.merge.load(&body[..0], |held| {", "what waits in the merge is not taken up"),
     ),
     *of(
         "src/stage/outbox.rs",
+        ("begin-origin", "let first = Position::start_of(self.origin);", "let first = Position::default();", "pairs are opened from before what is counted"),
         ("snapshot-outbox-at", "(read_to.position.offset, false, true);", "(read_to.position.offset.after(), false, true);", "a state goes on one record too far"),
     ),
     *of(
         "src/saved.rs",
         ("snapshot-early-again", "*word |= bit;\n        is_to_go", "is_to_go", "what went early is saved again as it is later"),
         ("snapshot-early-skipped", "if place < self.next || place >= self.places {", "if true {", "what changes before its turn is saved as it is later"),
+    ),
+    *of(
+        "src/drive/scan.rs",
+        ("begin-whole", "begun.map_or(NextOffset(0), |(offset, _)| offset)", "begun.map_or(NextOffset(0), |_| NextOffset(0))", "pairs are not founded behind a beginning"),
+    ),
+    *of(
+        "src/stage/beginning.rs",
+        ("begin-chain", "if span.to >= need { need.min(span.from) } else { need }", "need.min(span.from)", "what was sent late decides where a source begins"),
+        ("begin-known", "max().unwrap_or_default().max(known);", "max().unwrap_or_default();", "what a snapshot knows to be there is not asked for"),
+        ("begin-gap", "if chains > first && read.is_none_or(|read| read < chains) {", "if false {", "a loss passes for the edge"),
+        ("begin-least", "*first = place.min(*first);", "*first = place.max(*first);", "writers go on behind what a partition lacks"),
+        ("begin-generation", "generation = generation.max(kept.generation);", "", "writers without a mark are not overtaken"),
     ),
     *of(
         "src/drive/recovery.rs",

@@ -1,6 +1,7 @@
 //! A windows stage on its own, told blocks of events by hand: what it holds back, what it says of time and lag, and what it
 //! takes for known.
 
+mod beginning;
 mod keeping;
 
 use super::*;
