@@ -79,7 +79,7 @@ fn pairs_begin_where_the_log_does_and_nothing_is_owed_of_what_lies_before() {
 fn how_a_source_stood_is_what_it_says_first() {
     let spoken = |lag| {
         let a = Spoken { span: (40, 41), highest: Some(8), views: &[(40, 8)], ..NOTHING };
-        let b = Spoken { source: "b", span: (7, 8), highest: Some(5), views: &[(7, 5)], lag, ..NOTHING };
+        let b = Spoken { source: "b", span: (7, 8), highest: Some(5), views: &[(7, 5)], lag };
         blocks(&[a, b])
     };
     for (lag, waits, stands) in [
