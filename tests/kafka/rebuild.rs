@@ -212,9 +212,10 @@ fn what_is_left_of_an_events_log_is_counted_alone_by_other_rules_and_nothing_new
     });
     again.kill();
     let mut again = house.start("killed");
+    // Slowly enough for some snapshots that have something new.
     for portion in rest.chunks(100) {
         produce(&house, &topic, portion);
-        std::thread::sleep(Duration::from_millis(100));
+        std::thread::sleep(Duration::from_millis(500));
     }
     house.wait_rest(&mut [&mut again]);
     let counted: Vec<&Event> = left.into_iter().chain(second).collect();
@@ -231,7 +232,7 @@ fn what_is_left_of_an_events_log_is_counted_alone_by_other_rules_and_nothing_new
 
     kafka::wait_until("the log is trimmed as ever", TRIMMED_MAX, || {
         let now = kafka::start_offsets(bootstrap, &log);
-        now.iter().zip(&before["events"]).all(|(low, end)| low >= end).then_some(())
+        now.iter().zip(&lows).any(|(now, low)| now > low).then_some(())
     });
     again.stop();
     let mut last = house.start("last");
