@@ -533,12 +533,12 @@ fn snapshot(bytes: &[u8]) -> bool {
     chunks_of(bytes).is_some()
 }
 
-const SNAPSHOT_START: &[u8] = b"smnlsnap\x01\x00";
-
 /// The input is the head's body.
 fn snapshot_head(body: &[u8]) -> bool {
     let Ok(length) = u32::try_from(body.len()) else { return false };
-    let bytes = [SNAPSHOT_START, &length.to_le_bytes(), body, &xxh3_64(body).to_le_bytes()].concat();
+    // Magic and format as they are now: with another format nothing behind it would be read.
+    let start = &kept().snapshots[0][..10];
+    let bytes = [start, &length.to_le_bytes(), body, &xxh3_64(body).to_le_bytes()].concat();
     let Ok((head, _)) = Reader::open(&bytes[..]) else { return false };
     whole::<PartitionFacts>(&head.facts, "facts").is_ok()
 }
