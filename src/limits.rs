@@ -168,6 +168,7 @@ const _: () = assert!(LIST_BYTES_MAX <= RECORD_BYTES_MAX, "a list must fit in a 
 mod tests {
     use super::*;
     use crate::event::EventTime;
+    use crate::facts::{CURRENCY_BYTES_MAX, Shelf, Stock};
     use crate::items::Items;
     use crate::list_key::{About, ListKey, ListName};
     use crate::publish::{ListRecord, Stamp};
@@ -206,7 +207,10 @@ mod tests {
         let entries = vec![entry; 2 * LIST_ENTRIES_MAX];
         let list = List { as_of: EventTime(i64::MIN), entries, shown: LIST_ENTRIES_MAX, ..List::empty(key) };
         let mut json = Vec::new();
-        ListRecord::of(&list, &items, Stamp { epoch: u64::MAX, sequence: u64::MAX }).write_json(&mut json);
+        let currency = Some("\u{1f}".repeat(CURRENCY_BYTES_MAX).into());
+        let shelf = Shelf { price: Some(1.234_567_890_123_456_7e-300), currency, stock: Some(Stock::Low) };
+        let (stamp, shelves) = (Stamp { epoch: u64::MAX, sequence: u64::MAX }, vec![shelf; 2 * LIST_ENTRIES_MAX]);
+        ListRecord::telling(&list, &items, stamp, &shelves).write_json(&mut json);
         assert!(json.len() <= LIST_BYTES_MAX, "{} bytes", json.len());
         assert!(json.len() > 2 * LIST_ENTRIES_MAX * 6 * ID_BYTES_MAX, "ids are written in full");
     }

@@ -420,6 +420,8 @@ pub struct PublishRules {
     pub rest_after_ms: i64,
     /// A total is broadcast when readers would be off by more than this many thousandths.
     pub total_step_milli: u32,
+    /// Whether entries tell price and stock.
+    pub tells_facts: bool,
 }
 
 impl Default for PublishRules {
@@ -430,6 +432,7 @@ impl Default for PublishRules {
             sweep_ms: HOUR_MS,
             rest_after_ms: 10_000,
             total_step_milli: 50,
+            tells_facts: false,
         }
     }
 }

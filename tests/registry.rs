@@ -6,6 +6,7 @@
 mod registry;
 
 use apache_avro::Schema;
+use apache_avro::schema_compatibility::SchemaCompatibility;
 use registry::{Access, Fault, TestRegistry};
 use samenloop::config::{RegistrySettings, Secret};
 use samenloop::kafka::lists::publish_schemas;
@@ -263,6 +264,25 @@ fn our_schemas_are_registered_under_the_topics_subjects() {
     assert_eq!(client.lookup("samenloop.lists-value", LIST_VALUE_SCHEMA).unwrap(), Some(2));
     assert_eq!(client.lookup("samenloop.lists-value", LIST_KEY_SCHEMA).unwrap(), None);
     assert_eq!(client.lookup("another/subject", LIST_KEY_SCHEMA).unwrap(), None);
+}
+
+/// The schema of values when its entries had so many fields: a release for each.
+fn value_schema_of(fields: usize) -> Schema {
+    let mut schema: serde_json::Value = serde_json::from_str(LIST_VALUE_SCHEMA).unwrap();
+    let entry = &mut schema["fields"][3]["type"]["items"];
+    assert_eq!(entry["name"], "ListEntry");
+    entry["fields"].as_array_mut().unwrap().truncate(fields);
+    Schema::parse_str(&schema.to_string()).unwrap()
+}
+
+/// What a registry that is set to FULL_TRANSITIVE asks of a new schema: each reads what each has written.
+#[test]
+fn every_schema_of_values_reads_what_any_other_has_written() {
+    let releases = [12, 14, 15, 18].map(value_schema_of);
+    assert_eq!(releases[3], Schema::parse_str(LIST_VALUE_SCHEMA).unwrap(), "the newest has no more");
+    for (writer, reader) in releases.iter().flat_map(|writer| releases.iter().map(move |reader| (writer, reader))) {
+        SchemaCompatibility::can_read(writer, reader).unwrap();
+    }
 }
 
 #[test]

@@ -4,7 +4,9 @@ use super::draw::Draw;
 use super::table::{Way, compare};
 use dashmap::DashMap;
 use samenloop::event::{EventKey, EventTime, UserKey};
+use samenloop::facts::{Shelf, Stock};
 use samenloop::items::{ItemId, Items, ShopId};
+use samenloop::limits::LIST_ENTRIES_MAX;
 use samenloop::position::{NextOffset, Partition, Position, SourcePartition, Span};
 use samenloop::publish::codec::ListCodec;
 use samenloop::publish::{Publication, Stamp};
@@ -400,14 +402,17 @@ fn lists(stars: &[Star], rows: &mut Rows) -> Result<(), Box<dyn Error>> {
     let ranked: Vec<List> =
         anchors.iter().take(2_000).map(|&anchor| ranker.rank(&rows.row(RELATION, anchor))).collect();
     let (json, avro) = (ListCodec::json()?, ListCodec::avro(1, 2)?);
-    let encode = |codec: &ListCodec| {
+    let shelf = Shelf { price: Some(12.9), currency: Some("EUR".into()), stock: Some(Stock::In) };
+    let shelves = vec![shelf; 2 * LIST_ENTRIES_MAX];
+    let encode = |codec: &ListCodec, shelves: &[Shelf]| {
         let (mut key, mut value, mut bytes) = (Vec::new(), Vec::new(), 0);
         for (sequence, list) in (1..).zip(&ranked) {
             let stamp = Stamp { epoch: 1, sequence };
             let (partition, items) = (Partition(0), rows.items());
             key.clear();
             value.clear();
-            let publication = Publication { partition, list, items, stamp, since_ms: Some(1), waited_ms: Some(1) };
+            let publication =
+                Publication { partition, list, shelves, items, stamp, since_ms: Some(1), waited_ms: Some(1) };
             codec.encode(&publication, &mut key, &mut value);
             bytes += value.len();
         }
@@ -423,6 +428,7 @@ fn lists(stars: &[Star], rows: &mut Rows) -> Result<(), Box<dyn Error>> {
             let publication = Publication {
                 partition: Partition(0),
                 list,
+                shelves: &[],
                 items: rows.items(),
                 stamp,
                 since_ms: Some(1),
@@ -434,18 +440,31 @@ fn lists(stars: &[Star], rows: &mut Rows) -> Result<(), Box<dyn Error>> {
         written
     };
     let values = parse();
-    let bytes = (encode(&json), encode(&avro));
+    let bytes = (encode(&json, &[]), encode(&avro, &[]));
+    let priced = (encode(&json, &shelves), encode(&avro, &shelves));
     let ways: Vec<Way<'_>> = vec![
         (
             "as JSON",
             Box::new(|| {
-                black_box(encode(&json));
+                black_box(encode(&json, &[]));
             }),
         ),
         (
             "as Avro",
             Box::new(|| {
-                black_box(encode(&avro));
+                black_box(encode(&avro, &[]));
+            }),
+        ),
+        (
+            "as JSON, with price and stock",
+            Box::new(|| {
+                black_box(encode(&json, &shelves));
+            }),
+        ),
+        (
+            "as Avro, with price and stock",
+            Box::new(|| {
+                black_box(encode(&avro, &shelves));
             }),
         ),
         (
@@ -458,7 +477,7 @@ fn lists(stars: &[Star], rows: &mut Rows) -> Result<(), Box<dyn Error>> {
         ),
     ];
     compare("a list, written", ranked.len(), ways);
-    println!("    {} bytes as JSON, {} as Avro", bytes.0, bytes.1);
+    println!("    {} bytes as JSON, {} as Avro; with price and stock {} and {}", bytes.0, bytes.1, priced.0, priced.1);
     Ok(())
 }
 

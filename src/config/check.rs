@@ -361,13 +361,14 @@ impl Check<'_> {
     }
 
     fn publish(&mut self, raw: &RawSettings) -> PublishRules {
-        let raw = &raw.publish;
+        let (raw, tells_facts) = (&raw.publish, raw.output.facts);
         PublishRules {
             min_score_step_milli: self.within("publish.min_score_step", raw.min_score_step, &SCORE_STEP).0,
             min_interval_ms: self.within("publish.min_interval", raw.min_interval, &SHORT).0,
             sweep_ms: self.within("publish.sweep", raw.sweep, &PERIOD).0,
             rest_after_ms: self.within("publish.rest_after", raw.rest_after, &PERIOD).0,
             total_step_milli: self.within("publish.total_step", raw.total_step, &TOTAL_STEP).0,
+            tells_facts,
         }
     }
 

@@ -165,6 +165,8 @@ pub(super) struct RawRegistry {
 #[serde(default)]
 pub(super) struct RawOutput {
     pub(super) format: OutputFormat,
+    /// Whether entries tell price and stock.
+    pub(super) facts: bool,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -204,7 +206,7 @@ impl From<&Settings> for RawSettings {
                 replication: settings.topics.replication.unwrap_or(0),
             },
             registry: RawRegistry::from(&settings.registry),
-            output: RawOutput { format: settings.output.format },
+            output: RawOutput { format: settings.output.format, facts: settings.publish.tells_facts },
             snapshots: RawSnapshots::from(&settings.snapshots),
             workers: RawWorkers {
                 intake: settings.workers.intake,

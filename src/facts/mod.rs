@@ -18,6 +18,7 @@ mod named;
 mod stock;
 mod table;
 mod saying;
+mod shelf;
 mod topic;
 mod tree;
 
@@ -28,6 +29,7 @@ pub use item::{ItemFacts, Text};
 pub use manual::{Kind, Manual, Relation, RelationKey, Ruling, Verdict, VerdictKey};
 pub use named::Named;
 pub use saying::RelationTerms;
+pub use shelf::{CURRENCY_BYTES_MAX, Shelf};
 pub use stock::Stock;
 pub use table::{CountsAs, Facts, Refused};
 pub use topic::FactsTopic;

@@ -14,3 +14,15 @@ pub enum Stock {
     #[default]
     In,
 }
+
+impl Stock {
+    /// The name used in records.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Out => "out",
+            Self::Low => "low",
+            Self::In => "in",
+        }
+    }
+}

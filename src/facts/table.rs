@@ -87,6 +87,8 @@ pub struct Facts {
     pub(super) names: DashMap<u64, Arc<Named>>,
     pub(super) keeps_names: bool,
     pub(super) categories: RwLock<Categories>,
+    /// What currencies are called, by number, from 1: for whoever is told prices.
+    pub(super) currencies: RwLock<Vec<Arc<str>>>,
     changes: Mutex<Changes>,
     writer: Mutex<Writer>,
     is_complete: AtomicBool,
@@ -119,6 +121,7 @@ impl Facts {
             names: DashMap::default(),
             keeps_names: false,
             categories: RwLock::default(),
+            currencies: RwLock::default(),
             changes: Mutex::default(),
             writer: Mutex::default(),
             is_complete: AtomicBool::new(false),
@@ -255,6 +258,7 @@ impl Facts {
         let currency = writer.currencies.intern(said.currency);
         self.name_bytes.store(writer.brands.bytes() + writer.currencies.bytes(), Ordering::Relaxed);
         let currency = u16::try_from(currency).unwrap_or(u16::MAX);
+        self.name_currency(currency, said.currency);
         next.price = said.price.map(|amount| Price { amount, currency });
         next.launched_ms = said.launched_ms;
         next.text = Text::of(said);

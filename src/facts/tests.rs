@@ -7,6 +7,7 @@ use crate::items::fingerprint;
 use crate::list_key::ListName;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 const SHOP: &str = "main";
 
@@ -37,6 +38,31 @@ fn of_what_nobody_has_said_anything_is_sold_in_stock_and_unpriced() {
     facts.set_catalogue(SHOP, "a", None).unwrap();
     facts.set_stock(SHOP, "a", None).unwrap();
     assert_eq!((facts.items(), facts.bytes(), facts.next_change()), (0, 0, 0), "nothing has been said");
+}
+
+#[test]
+fn what_is_told_of_an_item_is_what_was_said_and_nothing_that_was_not() {
+    let facts = roomy();
+    let told = |item: &str| facts.shelf(fingerprint("main", item));
+    let costs = |currency| Catalogue { price: Some(12.9), currency, ..Catalogue::default() };
+    let (long, longest) = ("gold doubloons", "twelve bytes");
+    assert_eq!((told("nobody"), longest.len()), (Shelf::default(), CURRENCY_BYTES_MAX));
+    for (item, currency, is_told) in
+        [("a", None, false), ("b", Some("EUR"), true), ("c", Some(long), false), ("d", Some(longest), true)]
+    {
+        facts.set_catalogue("main", item, Some(&costs(currency))).unwrap();
+        let currency = currency.filter(|_| is_told).map(Arc::from);
+        assert_eq!(told(item), Shelf { price: Some(12.9), currency, stock: None });
+    }
+    facts.set_catalogue("main", "e", Some(&Catalogue { currency: Some("EUR"), ..Catalogue::default() })).unwrap();
+    assert_eq!(told("e"), Shelf::default(), "a currency without a price is none");
+    for stock in [Some(Stock::Out), Some(Stock::Low), Some(Stock::In), None] {
+        facts.set_stock("main", "e", stock).unwrap();
+        assert_eq!(told("e").stock, stock);
+    }
+    facts.set_catalogue("main", "red", Some(&variant_of("e"))).unwrap();
+    facts.set_stock("main", "red", Some(Stock::Low)).unwrap();
+    assert_eq!(told("e").stock, Some(Stock::Low), "that of its variants");
 }
 
 #[test]

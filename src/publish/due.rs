@@ -24,6 +24,8 @@ pub struct DueList {
     pub list: ListNumber,
     /// Since when the oldest change waits, in ms; `None` where the sweep brought the list up.
     pub since_ms: Option<i64>,
+    /// Whether the sweep has brought it up, perhaps among others.
+    pub is_swept: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -39,6 +41,7 @@ struct Pending {
     list: ListNumber,
     since_ms: Option<i64>,
     state: State,
+    is_swept: bool,
 }
 
 const RESTING: u32 = 0;
@@ -138,7 +141,8 @@ impl Due {
         self.owe();
         if let Some(number) = self.ready.pop_front() {
             let pending = &mut self.pending[number as usize];
-            let due = DueList { list: pending.list, since_ms: pending.since_ms.take() };
+            let (since_ms, is_swept) = (pending.since_ms.take(), std::mem::take(&mut pending.is_swept));
+            let due = DueList { list: pending.list, since_ms, is_swept };
             self.cool(number);
             return Some(due);
         }
@@ -146,12 +150,16 @@ impl Due {
             let Some(list) = self.next_swept() else { break };
             match self.places[list.index()] {
                 RESTING => {
-                    let number = self.take_pending(Pending { list, since_ms: None, state: State::Cooling });
+                    let number =
+                        self.take_pending(Pending { list, since_ms: None, state: State::Cooling, is_swept: false });
                     self.places[list.index()] = number + PENDING;
                     self.cool(number);
-                    return Some(DueList { list, since_ms: None });
+                    return Some(DueList { list, since_ms: None, is_swept: true });
                 }
-                place => self.pending[(place - PENDING) as usize].state = State::Due, // it cools: nothing is ready
+                place => {
+                    let pending = &mut self.pending[(place - PENDING) as usize];
+                    (pending.state, pending.is_swept) = (State::Due, true); // it cools: nothing is ready
+                }
             }
         }
         None
@@ -235,7 +243,7 @@ impl Due {
     fn bring_up(&mut self, list: ListNumber, since_ms: Option<i64>) {
         let number = match self.places[list.index()] {
             RESTING => {
-                let number = self.take_pending(Pending { list, since_ms: None, state: State::Due });
+                let number = self.take_pending(Pending { list, since_ms: None, state: State::Due, is_swept: false });
                 self.places[list.index()] = number + PENDING;
                 self.ready.push_back(number);
                 number

@@ -7,6 +7,7 @@
 use super::figures::{EntryFigures, ListFigures, Printed};
 use super::number::Rounded;
 use super::publisher::Stamp;
+use super::shelf::Told;
 use crate::event::EventTime;
 use crate::rank::Day;
 
@@ -32,11 +33,11 @@ impl ListHead<'_> {
     pub fn write_json<'e>(
         &self,
         shown: usize,
-        entries: impl Iterator<Item = (&'e str, EntryFigures)>,
+        entries: impl Iterator<Item = (&'e str, EntryFigures, Told<'e>)>,
         out: &mut Vec<u8>,
     ) {
         // Names lie anywhere in memory: all are looked at before any is written, so that they are waited for together.
-        let entries: Vec<_> = entries.map(|(name, entry)| (name, is_plain(name), entry)).collect();
+        let entries: Vec<_> = entries.map(|(name, entry, told)| (name, is_plain(name), entry, told)).collect();
         out.reserve(ENTRY_BYTES * (entries.len() + 1));
         let [shop, list, item] = self.names;
         out.extend_from_slice(b"{\"shop\":");
@@ -61,17 +62,19 @@ impl ListHead<'_> {
         out.push(b'}');
     }
 
-    fn write_entries(&self, shown: usize, entries: &[(&str, bool, EntryFigures)], out: &mut Vec<u8>) {
+    fn write_entries(&self, shown: usize, entries: &[(&str, bool, EntryFigures, Told<'_>)], out: &mut Vec<u8>) {
         let list = self.figures.printed();
         let mut shared = Shared::of(list);
         let mut written = 0;
-        for (name, is_plain, entry) in entries {
+        for (name, is_plain, entry, told) in entries {
             if written == shown {
                 out.extend_from_slice(b"],\"reserve\":[");
             } else if written > 0 {
                 out.push(b',');
             }
             write_entry((name, *is_plain), entry, &entry.printed(list), &mut shared, out);
+            write_told(told, out);
+            out.push(b'}');
             written += 1;
         }
         if written <= shown {
@@ -163,7 +166,21 @@ fn write_entry(
         out.extend_from_slice(b",\"list\":");
         write_checked(list.name(), true, out);
     }
-    out.push(b'}');
+}
+
+fn write_told(told: &Told<'_>, out: &mut Vec<u8>) {
+    if let Some(price) = told.price {
+        out.extend_from_slice(b",\"price\":");
+        Rounded::plain(price).write(out);
+    }
+    if let Some(currency) = told.currency {
+        out.extend_from_slice(b",\"currency\":");
+        write_text(currency, out);
+    }
+    if let Some(stock) = told.stock {
+        out.extend_from_slice(b",\"stock\":");
+        write_checked(stock.name(), true, out);
+    }
 }
 
 /// A text in quotes.
@@ -190,6 +207,7 @@ fn write_checked(text: &str, is_plain: bool, out: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::facts::{Shelf, Stock};
     use crate::items::Items;
     use crate::list_key::{About, ListKey, ListName};
     use crate::position::Partition;
@@ -210,11 +228,22 @@ mod tests {
         }
     }
 
+    prop_compose! {
+        fn any_shelf()(
+            price in prop_oneof![Just(None), (0.0..1e6_f64).prop_map(Some), (0_u32..100_000).prop_map(|cents| Some(f64::from(cents) / 100.0)), Just(Some(1e300))],
+            currency in prop::option::of(".{1,3}"),
+            stock in prop_oneof![Just(None), Just(Some(Stock::In)), Just(Some(Stock::Low)), Just(Some(Stock::Out))],
+        ) -> Shelf {
+            Shelf { price, currency: currency.map(Into::into), stock }
+        }
+    }
+
     proptest! {
         #[test]
         fn a_list_is_written_as_serde_writes_its_record(
             names in prop::collection::vec(prop_oneof!["[a-z0-9]{1,12}", ".{1,9}", r#"["\\\x00-\x1fé€]{1,5}"#], 41),
             entries in prop::collection::vec(any_entry(), 0..16),
+            shelves in prop_oneof![Just(Vec::new()), prop::collection::vec(any_shelf(), 16)],
             shown in 0..16_usize,
             anchor in prop_oneof![1e-9..1e6_f64, Just(0.0), 1e14..1e17_f64],
             contexts in prop_oneof![1e-9..1e9_f64, Just(1e6), 1e30..1e40_f64],
@@ -236,11 +265,11 @@ mod tests {
             }
             list.shown = shown.min(list.entries.len());
             let stamp = Stamp { epoch, sequence };
-            let publication =
-                Publication { partition: Partition(0), list: &list, items: &items, stamp, since_ms: None, waited_ms: None };
+            let (partition, list, items, shelves) = (Partition(0), &list, &items, &*shelves);
+            let publication = Publication { partition, list, shelves, items, stamp, since_ms: None, waited_ms: None };
             let (mut own, mut serde) = (Vec::new(), Vec::new());
             publication.write_json(&mut own);
-            ListRecord::of(&list, &items, stamp).write_json(&mut serde);
+            ListRecord::telling(list, items, stamp, shelves).write_json(&mut serde);
             prop_assert_eq!(String::from_utf8(own).unwrap(), String::from_utf8(serde).unwrap());
         }
     }

@@ -4,6 +4,8 @@ use super::figures::{EntryFigures, ListFigures};
 use super::json::ListHead;
 use super::publisher::Stamp;
 use super::record::{EntryRecord, ListRecord};
+use super::shelf::Told;
+use crate::facts::Shelf;
 use crate::items::Items;
 use crate::list_key::{About, ListKey, SHOP_WIDE};
 use crate::position::Partition;
@@ -16,6 +18,8 @@ pub struct Publication<'a> {
     pub partition: Partition,
     /// What it holds, and which list it is.
     pub list: &'a List,
+    /// What stands beside its entries, one each, the reserve's too; none where that is not to be told.
+    pub shelves: &'a [Shelf],
     /// The names behind its numbers.
     pub items: &'a Items,
     /// Who publishes it, and as which record.
@@ -65,16 +69,34 @@ impl<'a> Publication<'a> {
         ListHead { names: self.names(), as_of, stamp: self.stamp, figures }
     }
 
-    /// Names and figures of its entries: the shown ones, then the reserve.
-    pub fn entries(&self) -> impl Iterator<Item = (&'a str, EntryFigures)> + use<'a> {
-        let items = self.items;
-        self.list.entries.iter().map(move |entry| (items.name(entry.item), EntryFigures::of(entry)))
+    /// Names and figures of its entries, and what is told of them: the shown ones, then the reserve.
+    pub fn entries(&self) -> impl Iterator<Item = (&'a str, EntryFigures, Told<'a>)> + use<'a> {
+        let (items, shelves) = (self.items, self.shelves);
+        let of = move |(place, entry): (usize, &'a Entry)| {
+            (items.name(entry.item), EntryFigures::of(entry), Told::at(shelves, place))
+        };
+        self.list.entries.iter().enumerate().map(of)
     }
 
-    /// Some of its entries, as a reader gets them. Nothing is copied.
-    pub fn entry_records(&self, entries: &'a [Entry]) -> impl ExactSizeIterator<Item = EntryRecord<'a>> + use<'a> {
-        let (figures, items) = (ListFigures::of(self.list).printed(), self.items);
-        entries.iter().map(move |entry| EntryRecord::of(entry, figures, items))
+    /// The shown entries, as a reader gets them. Nothing is copied.
+    pub fn shown_records(&self) -> impl ExactSizeIterator<Item = EntryRecord<'a>> + use<'a> {
+        self.entry_records(self.list.shown(), 0)
+    }
+
+    /// The same of the reserve.
+    pub fn reserve_records(&self) -> impl ExactSizeIterator<Item = EntryRecord<'a>> + use<'a> {
+        self.entry_records(self.list.reserve(), self.list.shown)
+    }
+
+    /// Entries of which the first stands at place `first`, from 0.
+    fn entry_records(
+        &self,
+        entries: &'a [Entry],
+        first: usize,
+    ) -> impl ExactSizeIterator<Item = EntryRecord<'a>> + use<'a> {
+        let (figures, items, shelves) = (ListFigures::of(self.list).printed(), self.items, self.shelves);
+        let of = move |(place, entry)| EntryRecord::of(entry, figures, items, Told::at(shelves, first + place));
+        entries.iter().enumerate().map(of)
     }
 
     /// Appends the record as one JSON object, without a line's end.
@@ -85,6 +107,6 @@ impl<'a> Publication<'a> {
     /// What a reader of the record gets.
     #[must_use]
     pub fn record(&self) -> ListRecord<'a> {
-        ListRecord::of(self.list, self.items, self.stamp)
+        ListRecord::telling(self.list, self.items, self.stamp, self.shelves)
     }
 }

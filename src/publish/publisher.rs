@@ -5,6 +5,7 @@
 
 use super::lists::ListNumber;
 use super::saved::PublisherSaving;
+use super::shelf::Shelved;
 use crate::items::ItemId;
 use crate::memory::{allocated, of_vec};
 use crate::rank::{Entry, LABEL_BITS, Label, List};
@@ -83,8 +84,10 @@ impl Shown {
 pub(super) struct Published {
     /// What is shown; behind it the reserve, where that is kept.
     pub(super) entries: Box<[Shown]>,
-    /// How many of them are shown.
-    pub(super) length: u32,
+    /// How many of them are shown: at most [`crate::limits::LIST_ENTRIES_MAX`].
+    pub(super) length: u16,
+    /// Price and stock of what is shown, as they were told.
+    pub(super) shelved: Shelved,
     pub(super) stamp: Stamp,
     /// What stands on the log last is something else.
     pub(super) is_stale: bool,
@@ -92,7 +95,7 @@ pub(super) struct Published {
 
 impl Published {
     pub(super) fn shown(&self) -> &[Shown] {
-        self.entries.get(..self.length as usize).unwrap_or(&self.entries)
+        self.entries.get(..usize::from(self.length)).unwrap_or(&self.entries)
     }
 }
 
@@ -141,7 +144,7 @@ impl Publisher {
     #[must_use]
     pub fn reserve(&self, list: ListNumber) -> &[Shown] {
         let published = self.published.get(list.index());
-        published.and_then(|published| published.entries.get(published.length as usize..)).unwrap_or_default()
+        published.and_then(|published| published.entries.get(usize::from(published.length)..)).unwrap_or_default()
     }
 
     /// A new incarnation of the owner: its records count as newer than all before.
@@ -150,12 +153,13 @@ impl Publisher {
         self.landed = 0;
     }
 
-    /// Decides on `ranked`. What is to be published counts as published from here on.
-    pub fn offer(&mut self, list: ListNumber, ranked: &List) -> News {
+    /// Decides on `ranked`, which would tell `shelved` of what it shows; where only that is new, it is news if the sweep has brought the list up
+    /// (`is_swept`). What is to be published counts as published from here on.
+    pub fn offer(&mut self, list: ListNumber, ranked: &List, shelved: Shelved, is_swept: bool) -> News {
         let shown = ranked.shown();
         let step_milli = self.min_score_step_milli;
         let published = self.published(list);
-        if !published.is_stale {
+        if !published.is_stale && !(is_swept && published.shelved != shelved && !shown.is_empty()) {
             match (published.shown().is_empty(), shown.is_empty()) {
                 (true, true) => return News::Nothing,
                 (false, false) if !is_news(published.shown(), shown, step_milli) => return News::Suppressed,
@@ -165,7 +169,7 @@ impl Publisher {
         self.last.sequence += 1;
         let stamp = self.last;
         let kept = if self.keeps_reserve && !shown.is_empty() { ranked.entries.as_slice() } else { shown };
-        self.put(list, stamp, kept.iter().map(Shown::of), shown.len());
+        self.put(list, stamp, kept.iter().map(Shown::of), (shown.len(), shelved));
         if shown.is_empty() { News::Tombstone(stamp) } else { News::List(stamp) }
     }
 
@@ -180,23 +184,23 @@ impl Publisher {
     /// is nobody's.
     pub fn restore(&mut self, list: ListNumber, stamp: Option<Stamp>, shown: impl ExactSizeIterator<Item = Shown>) {
         let length = shown.len();
-        self.restore_entries(list, stamp, shown, length);
+        self.restore_entries(list, stamp, shown, (length, Shelved::default()));
     }
 
-    /// The same, of which the first `length` are shown and the others in reserve.
+    /// The same, of which the first `length` are shown and the others in reserve, and of the shown ones `shelved` is told.
     pub fn restore_entries(
         &mut self,
         list: ListNumber,
         stamp: Option<Stamp>,
         entries: impl Iterator<Item = Shown>,
-        length: usize,
+        (length, shelved): (usize, Shelved),
     ) {
         let known = self.published(list).stamp;
         match stamp.filter(|stamp| *stamp >= known && stamp.sequence > 0) {
             None => self.published(list).is_stale = true,
             Some(stamp) if stamp == known => self.published(list).is_stale = false, // sent twice
-            Some(stamp) if self.keeps_reserve => self.put(list, stamp, entries, length),
-            Some(stamp) => self.put(list, stamp, entries.take(length), length),
+            Some(stamp) if self.keeps_reserve => self.put(list, stamp, entries, (length, shelved)),
+            Some(stamp) => self.put(list, stamp, entries.take(length), (length, shelved)),
         }
     }
 
@@ -252,10 +256,10 @@ impl Publisher {
         &mut self,
         list: ListNumber,
         stamp: Stamp,
-        (entries, length): (&[Shown], usize),
+        (entries, length, shelved): (&[Shown], usize, Shelved),
         is_stale: bool,
     ) {
-        self.put(list, stamp, entries.iter().copied(), length);
+        self.put(list, stamp, entries.iter().copied(), (length, shelved));
         self.published(list).is_stale = is_stale;
     }
 
@@ -274,12 +278,18 @@ impl Publisher {
         &mut self.published[list.index()]
     }
 
-    fn put(&mut self, list: ListNumber, stamp: Stamp, entries: impl Iterator<Item = Shown>, length: usize) {
+    fn put(
+        &mut self,
+        list: ListNumber,
+        stamp: Stamp,
+        entries: impl Iterator<Item = Shown>,
+        (length, shelved): (usize, Shelved),
+    ) {
         let mut collected = std::mem::take(&mut self.collected);
         collected.extend(entries);
         let published = self.published(list);
         (published.stamp, published.is_stale) = (stamp, false);
-        published.length = u32::try_from(length).unwrap_or(u32::MAX);
+        (published.length, published.shelved) = (u16::try_from(length).unwrap_or(u16::MAX), shelved);
         let before = bytes_of(&published.entries);
         if published.entries.len() == collected.len() {
             published.entries.copy_from_slice(&collected);

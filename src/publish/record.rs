@@ -3,6 +3,8 @@
 use super::figures::{EntryFigures, ListFigures};
 use super::number::Rounded;
 use super::publisher::Stamp;
+use super::shelf::Told;
+use crate::facts::{Shelf, Stock};
 use crate::items::Items;
 use crate::list_key::{About, ListName, SHOP_WIDE};
 use crate::rank::{Day, Entry, Label, List, Said, Source};
@@ -75,10 +77,19 @@ pub struct EntryRecord<'a> {
     /// In a placement: the list that it is from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub list: Option<Cow<'a, str>>,
+    /// What it costs, in units of the currency, where that is told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub price: Option<f64>,
+    /// The currency.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub currency: Option<Cow<'a, str>>,
+    /// What there is of it, where that is told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stock: Option<Stock>,
 }
 
 impl<'a> EntryRecord<'a> {
-    pub(super) fn of(entry: &Entry, list: [Rounded; 2], items: &'a Items) -> Self {
+    pub(super) fn of(entry: &Entry, list: [Rounded; 2], items: &'a Items, told: Told<'a>) -> Self {
         let figures = EntryFigures::of(entry);
         let (printed, [anchor_weight, contexts]) = (figures.printed(list), figures.shared(list));
         Self {
@@ -97,7 +108,16 @@ impl<'a> EntryRecord<'a> {
             verdict: entry.label.verdict,
             relation: entry.label.relation,
             list: entry.label.list.map(|list| Cow::Borrowed(list.name())),
+            price: told.price,
+            currency: told.currency.map(Cow::Borrowed),
+            stock: told.stock,
         }
+    }
+
+    /// Its price and stock.
+    #[must_use]
+    pub fn told(&self) -> Told<'_> {
+        Told { price: self.price, currency: self.currency.as_deref(), stock: self.stock }
     }
 
     /// Where it comes from, and what people said of it.
@@ -109,22 +129,31 @@ impl<'a> EntryRecord<'a> {
 }
 
 impl<'a> ListRecord<'a> {
-    /// The record of `list`, a tombstone where it shows nothing.
+    /// The record of `list`, a tombstone where it shows nothing. It tells no price and no stock.
     #[must_use]
     pub fn of(list: &List, items: &'a Items, stamp: Stamp) -> Self {
+        Self::telling(list, items, stamp, &[])
+    }
+
+    /// The same, which tells what stands beside its entries.
+    #[must_use]
+    pub fn telling(list: &List, items: &'a Items, stamp: Stamp, shelves: &'a [Shelf]) -> Self {
         let tombstone = list.shown().is_empty();
         let item = match list.key.about {
             About::Item(item) => items.name(item),
             About::Shop => SHOP_WIDE,
         };
         let figures = ListFigures::of(list).printed();
-        let records = |entries: &[Entry]| entries.iter().map(|entry| EntryRecord::of(entry, figures, items)).collect();
+        let records = |entries: &[Entry], first: usize| {
+            let of = |(place, entry)| EntryRecord::of(entry, figures, items, Told::at(shelves, place));
+            (first..).zip(entries).map(of).collect()
+        };
         Self {
             shop: Cow::Borrowed(items.shop_name(list.key.shop)),
             list: Cow::Borrowed(list.key.list.name()),
             item: Cow::Borrowed(item),
-            entries: records(list.shown()),
-            reserve: if tombstone { Vec::new() } else { records(list.reserve()) },
+            entries: records(list.shown(), 0),
+            reserve: if tombstone { Vec::new() } else { records(list.reserve(), list.shown) },
             tombstone,
             as_of: list.as_of.0,
             epoch: stamp.epoch,
@@ -139,7 +168,12 @@ impl<'a> ListRecord<'a> {
         let own_entries = |entries: Vec<EntryRecord<'a>>| {
             entries
                 .into_iter()
-                .map(|entry| EntryRecord { item: own(entry.item), list: entry.list.map(own), ..entry })
+                .map(|entry| EntryRecord {
+                    item: own(entry.item),
+                    list: entry.list.map(own),
+                    currency: entry.currency.map(own),
+                    ..entry
+                })
                 .collect()
         };
         ListRecord {

@@ -4,6 +4,7 @@
 
 use super::lists::{ListNumber, Lists};
 use super::publisher::{Published, Publisher, Shown, Stamp};
+use super::shelf::Shelved;
 use crate::items::{ItemId, Items, ShopId};
 use crate::list_key::{About, ListKey, ListName};
 use crate::saved::{Early, SavedError, Saving, frame, put, take};
@@ -120,8 +121,8 @@ impl Publisher {
                 }
                 _ => return Err(SavedError::unfit(format!("published: about {number}, which is not there"))),
             };
-            let (epoch, sequence, count, length): (u64, u64, u32, u32) = take(&mut body, what)?;
-            if count as usize > ENTRIES_MAX || length > count {
+            let (epoch, sequence, count, length, shelved): (u64, u64, u32, u16, u32) = take(&mut body, what)?;
+            if count as usize > ENTRIES_MAX || u32::from(length) > count {
                 return Err(SavedError::unfit(format!("published: {length} of {count} entries")));
             }
             entries.clear();
@@ -137,7 +138,8 @@ impl Publisher {
                 return Err(SavedError::unfit("published: a list twice"));
             }
             self.loaded += 1;
-            self.restore_saved(list, Stamp { epoch, sequence }, (&entries, length as usize), tag & STALE != 0);
+            let known = (entries.as_slice(), usize::from(length), Shelved(shelved));
+            self.restore_saved(list, Stamp { epoch, sequence }, known, tag & STALE != 0);
         }
         Ok(())
     }
@@ -162,7 +164,7 @@ const _: () = assert!(ListName::COUNT < (END >> 2) as usize, "no tag of a list i
 
 /// Appends a list, if subscribers have been told of it.
 fn put_list(key: ListKey, published: &Published, out: &mut Vec<u8>) -> bool {
-    let Published { entries, length, stamp, is_stale } = published;
+    let Published { entries, length, shelved, stamp, is_stale } = published;
     if stamp.sequence == 0 && !is_stale {
         return false;
     }
@@ -172,7 +174,8 @@ fn put_list(key: ListKey, published: &Published, out: &mut Vec<u8>) -> bool {
     };
     let stale = if *is_stale { STALE } else { 0 };
     let tag = u8::try_from(key.list.index() << 2).unwrap_or(0) | of_shop | stale;
-    put(out, &(tag, number, stamp.epoch, stamp.sequence, u32::try_from(entries.len()).unwrap_or(0), *length));
+    let count = u32::try_from(entries.len()).unwrap_or(0);
+    put(out, &(tag, number, stamp.epoch, stamp.sequence, count, *length, shelved.0));
     entries.iter().for_each(|shown| put(out, &shown.kept()));
     true
 }
@@ -205,7 +208,7 @@ mod tests {
             let entries = if number % 5 == 0 { vec![] } else { shown(&[(number, 100 + number), (0, 3)]) };
             let stamp = Stamp { epoch: 3, sequence: u64::from(number) + 1 };
             let length = entries.len() / 2; // the others are in reserve
-            publisher.restore_entries(list, Some(stamp), entries.into_iter(), length);
+            publisher.restore_entries(list, Some(stamp), entries.into_iter(), (length, Shelved(number % 4)));
             if number % 3 == 0 {
                 publisher.restore(list, None, std::iter::empty());
             }
@@ -258,6 +261,7 @@ mod tests {
             let list = met.find(key).unwrap();
             let (read_now, before) = (&read.published[list.index()], &still.published[number as usize]);
             assert_eq!((&read_now.entries, read_now.length), (&before.entries, before.length), "{key:?}");
+            assert_eq!(read_now.shelved, before.shelved, "{key:?}");
             assert_eq!(read.stamp(list), still.stamp(ListNumber(number)));
             assert_eq!(read.is_stale(list), still.is_stale(ListNumber(number)));
         }

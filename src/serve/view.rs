@@ -8,11 +8,12 @@
 
 use super::names::{NameId, Names};
 use crate::event::EventTime;
+use crate::facts::Stock;
 use crate::items::{ItemId, spread};
 use crate::list_key::{About, ListName, SHOP_WIDE};
 use crate::memory::{allocated, of_vec};
 use crate::position::Partition;
-use crate::publish::{EntryFigures, ListFigures, ListHead, ListRecord, Publication, Stamp};
+use crate::publish::{EntryFigures, ListFigures, ListHead, ListRecord, Publication, Stamp, Told};
 use crate::rank::{Day, Label};
 use axum::body::Bytes;
 use dashmap::DashMap;
@@ -68,12 +69,13 @@ impl ListView {
         // The names, all in one text: locks are let go of before anything is written.
         let mut names = String::new();
         let mut ends = Vec::with_capacity(entries.len());
-        for (name, _) in &entries {
+        for (name, ..) in &entries {
             self.names.with(*name, |name| names.push_str(name));
             ends.push(names.len());
         }
         let starts = std::iter::once(0).chain(ends.iter().copied());
-        let named = starts.zip(&ends).zip(&entries).map(|((from, &to), (_, entry))| (&names[from..to], *entry));
+        let named = starts.zip(&ends).zip(&entries);
+        let named = named.map(|((from, &to), &(_, entry, told))| (&names[from..to], entry, told));
         let mut record = Vec::with_capacity(JSON_BYTES_AN_ENTRY * (entries.len() + 1));
         let head = ListHead { names: [shop, list.name(), item], as_of, stamp, figures };
         head.write_json(shown, named, &mut record);
@@ -95,7 +97,7 @@ impl ListView {
             EventTime(record.as_of),
             ListFigures::of_record(record),
             record.entries.len(),
-            entries.map(|entry| (name(&entry.item), EntryFigures::of_record(entry))),
+            entries.map(|entry| (name(&entry.item), EntryFigures::of_record(entry), entry.told())),
         );
         self.put(key, record.stamp(), at, &packed);
     }
@@ -219,13 +221,14 @@ impl ViewWriter {
 
     /// Takes in what is published, or its tombstone.
     pub fn publish(&mut self, publication: &Publication<'_>, at: EventTime) {
-        let Publication { list, stamp, .. } = *publication;
+        let Publication { list, shelves, stamp, .. } = *publication;
         let key = (list.key.list, self.subject(publication));
         let mut packed = std::mem::take(&mut self.packed);
         packed.clear();
         if !publication.is_tombstone() {
-            let entries =
-                list.entries.iter().map(|entry| (self.name(publication, entry.item), EntryFigures::of(entry)));
+            let entries = (0..).zip(&list.entries).map(|(place, entry)| {
+                (self.name(publication, entry.item), EntryFigures::of(entry), Told::at(shelves, place))
+            });
             pack(&mut packed, list.as_of, ListFigures::of(list), list.shown, entries);
         }
         self.view.put(key, stamp, at, &packed);
@@ -265,12 +268,12 @@ const HEAD_BYTES: usize = 20;
 
 /// A list as bytes: as_of, anchor weight, contexts, how many are shown, then the entries; nothing where none is shown. Read by
 /// [`unpack`] alone.
-fn pack(
+fn pack<'a>(
     out: &mut Vec<u8>,
     as_of: EventTime,
     figures: ListFigures,
     shown: usize,
-    entries: impl Iterator<Item = (NameId, EntryFigures)>,
+    entries: impl Iterator<Item = (NameId, EntryFigures, Told<'a>)>,
 ) {
     out.reserve(HEAD_BYTES + ENTRY_BYTES * entries.size_hint().1.unwrap_or(0));
     out.extend_from_slice(&as_of.0.to_le_bytes());
@@ -278,7 +281,7 @@ fn pack(
     out.extend_from_slice(&figures.contexts.to_le_bytes());
     out.extend_from_slice(&u32::try_from(shown).unwrap_or(u32::MAX).to_le_bytes());
     let mut is_any = false;
-    for (NameId(name), entry) in entries {
+    for (NameId(name), entry, told) in entries {
         is_any = true;
         let EntryFigures { score_milli, support, weight, other_weight, llr_root, last_seen, label, own } = entry;
         out.extend_from_slice(&name.to_le_bytes());
@@ -286,7 +289,8 @@ fn pack(
             out.extend_from_slice(&figure.to_le_bytes());
         }
         let is_labelled = if label == Label::default() { 0 } else { LABELLED };
-        out.extend_from_slice(&(score_milli | is_labelled).to_le_bytes()[..SCORE_BYTES]); // at most 100,000
+        let is_telling = if told == Told::default() { 0 } else { TELLING };
+        out.extend_from_slice(&(score_milli | is_labelled | is_telling).to_le_bytes()[..SCORE_BYTES]); // at most 100,000
         out.extend_from_slice(&last_seen.0.to_le_bytes());
         put_varint(support, out);
         if is_labelled > 0 {
@@ -295,6 +299,9 @@ fn pack(
         if let Some(own) = own {
             out.extend_from_slice(&own.anchor_weight.to_le_bytes());
             out.extend_from_slice(&own.contexts.to_le_bytes());
+        }
+        if is_telling > 0 {
+            pack_told(told, out);
         }
     }
     if !is_any || shown == 0 {
@@ -305,15 +312,51 @@ fn pack(
 const SCORE_BYTES: usize = 3;
 /// In a score: a label follows. Few entries have one.
 const LABELLED: u32 = 1 << 23;
+/// In a score: price and stock follow. No entry has them unless they are to be told.
+const TELLING: u32 = 1 << 22;
 
-struct Unpacked {
+/// What follows of price and stock: stock in the lower bits, 0 for none, and whether there are a price and a currency.
+const STOCKS: [Option<Stock>; 4] = [None, Some(Stock::Out), Some(Stock::Low), Some(Stock::In)];
+const STOCK: u8 = 3;
+const PRICED: u8 = 1 << 2;
+const NAMED: u8 = 1 << 3;
+
+fn pack_told(told: Told<'_>, out: &mut Vec<u8>) {
+    let Told { price, currency, stock } = told;
+    let stock = STOCKS.iter().position(|known| *known == stock).and_then(|place| u8::try_from(place).ok());
+    let priced = if price.is_some() { PRICED } else { 0 };
+    let named = if currency.is_some() { NAMED } else { 0 };
+    out.push(stock.unwrap_or(0) | priced | named);
+    if let Some(price) = price {
+        out.extend_from_slice(&price.to_le_bytes());
+    }
+    if let Some(currency) = currency {
+        put_varint(u32::try_from(currency.len()).unwrap_or(u32::MAX), out);
+        out.extend_from_slice(currency.as_bytes());
+    }
+}
+
+fn unpack_told<'a>(rest: &mut &'a [u8]) -> Told<'a> {
+    let [flags] = fixed(rest);
+    let stock = STOCKS[usize::from(flags & STOCK)];
+    let price = (flags & PRICED > 0).then(|| f64::from_le_bytes(fixed(rest)));
+    let currency = (flags & NAMED > 0).then(|| {
+        let length = take_varint(rest) as usize;
+        let (text, after) = rest.split_at_checked(length).unwrap_or((&[], &[]));
+        *rest = after;
+        std::str::from_utf8(text).unwrap_or_default()
+    });
+    Told { price, currency, stock }
+}
+
+struct Unpacked<'a> {
     as_of: EventTime,
     figures: ListFigures,
     shown: usize,
-    entries: Vec<(NameId, EntryFigures)>,
+    entries: Vec<(NameId, EntryFigures, Told<'a>)>,
 }
 
-fn unpack(packed: &[u8]) -> Unpacked {
+fn unpack(packed: &[u8]) -> Unpacked<'_> {
     let mut rest = packed;
     let as_of = EventTime(i64::from_le_bytes(fixed(&mut rest)));
     let (anchor_weight, contexts) = (f32::from_le_bytes(fixed(&mut rest)), f32::from_le_bytes(fixed(&mut rest)));
@@ -327,13 +370,14 @@ fn unpack(packed: &[u8]) -> Unpacked {
         let last_seen = Day(u16::from_le_bytes(fixed(&mut rest)));
         let support = take_varint(&mut rest);
         let label = if score & LABELLED > 0 { u16::from_le_bytes(fixed(&mut rest)) } else { 0 };
-        let (score_milli, label) = (score & !LABELLED, Label::of_bits(label));
+        let (score_milli, label) = (score & !(LABELLED | TELLING), Label::of_bits(label));
         let own = label.list.map(|_| ListFigures {
             anchor_weight: f32::from_le_bytes(fixed(&mut rest)),
             contexts: f32::from_le_bytes(fixed(&mut rest)),
         });
         let figures = EntryFigures { score_milli, support, weight, other_weight, llr_root, last_seen, label, own };
-        entries.push((name, figures));
+        let told = if score & TELLING > 0 { unpack_told(&mut rest) } else { Told::default() };
+        entries.push((name, figures, told));
     }
     Unpacked { as_of, figures: ListFigures { anchor_weight, contexts }, shown, entries }
 }

@@ -168,6 +168,9 @@ mod tests {
             verdict: None,
             relation: None,
             list: None,
+            price: None,
+            currency: None,
+            stock: None,
         };
         let record = ListRecord {
             shop: "main".into(),

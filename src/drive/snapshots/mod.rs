@@ -27,7 +27,7 @@ use crate::stage::{Log, PartitionFacts};
 use std::sync::Arc;
 
 /// Format of the states that stages write: raised with every change that an older release could not read.
-pub const STATE_FORMAT: u16 = 4;
+pub const STATE_FORMAT: u16 = 5;
 
 /// How snapshots are kept.
 #[derive(Clone)]

@@ -3,12 +3,14 @@
 //! The encoding is Avro's (specification 1.12, "Binary encoding"): whole numbers in zigzag varints, text behind its
 //! length, arrays as one block. Tests compare every byte with the Avro library's.
 
+use crate::facts::Stock;
+use crate::publish::shelf::STOCKS;
 use crate::publish::{EntryRecord, ListRecord, Publication, Stamp};
 use crate::rank::{Day, Said, Source};
 use crate::relation::Kind;
 use std::borrow::Cow;
 
-/// Place of the symbol of `EntrySource`, `EntryVerdict` and `EntryRelation` that stands for one of a later release. Behind it stand
+/// Place of the symbol of `EntrySource`, `EntryVerdict`, `EntryRelation` and `EntryStock` that stands for one of a later release. Behind it stand
 /// those that are known, in the order of their lists.
 const UNKNOWN: i64 = 0;
 /// Places in the union of nothing and something.
@@ -27,8 +29,8 @@ pub(super) fn write_key(names: [&str; 3], out: &mut Vec<u8>) {
 pub(super) fn write_value(publication: &Publication<'_>, out: &mut Vec<u8>) {
     let Publication { list, stamp, .. } = publication;
     write_key(publication.names(), out);
-    write_entries(publication.entry_records(list.shown()), out);
-    write_entries(publication.entry_records(list.reserve()), out);
+    write_entries(publication.shown_records(), out);
+    write_entries(publication.reserve_records(), out);
     write_end(list.as_of.0, *stamp, out);
 }
 
@@ -67,11 +69,24 @@ fn write_entry(entry: &EntryRecord<'_>, out: &mut Vec<u8>) {
     write_long(entry.last_seen.0.into(), out);
     write_optional(entry.verdict.map(|verdict| symbol_of(&Said::ALL, verdict)), out);
     write_optional(entry.relation.map(|kind| symbol_of(&Kind::SHOWN, kind)), out);
-    match &entry.list {
+    write_optional_text(entry.list.as_deref(), out);
+    match entry.price {
         None => write_long(NULL, out),
-        Some(list) => {
+        Some(price) => {
             write_long(SOMETHING, out);
-            write_text(list, out);
+            write_double(price, out);
+        }
+    }
+    write_optional_text(entry.currency.as_deref(), out);
+    write_optional(entry.stock.map(|stock| symbol_of(&STOCKS, stock)), out);
+}
+
+fn write_optional_text(text: Option<&str>, out: &mut Vec<u8>) {
+    match text {
+        None => write_long(NULL, out),
+        Some(text) => {
+            write_long(SOMETHING, out);
+            write_text(text, out);
         }
     }
 }
@@ -183,6 +198,9 @@ impl<'a> Datum<'a> {
             verdict: self.optional(Self::long)?.map(verdict).transpose()?,
             relation: self.optional(Self::long)?.map(relation).transpose()?,
             list: self.optional(Self::text)?.map(Cow::Borrowed),
+            price: self.optional(Self::double)?,
+            currency: self.optional(Self::text)?.map(Cow::Borrowed),
+            stock: self.optional(Self::long)?.map(stock).transpose()?,
         })
     }
 
@@ -249,6 +267,11 @@ pub(super) fn verdict(place: i64) -> Result<Said, String> {
 /// A relation by its place in this release's schema.
 pub(super) fn relation(place: i64) -> Result<Kind, String> {
     symbol(&Kind::SHOWN, place, "relation")
+}
+
+/// What there is of an item, by its place in this release's schema.
+pub(super) fn stock(place: i64) -> Result<Stock, String> {
+    symbol(&STOCKS, place, "stock")
 }
 
 fn symbol<T: Copy>(all: &[T], place: i64, what: &str) -> Result<T, String> {

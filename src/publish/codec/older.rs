@@ -124,6 +124,9 @@ fn entry(value: Value) -> Result<EntryRecord<'static>, String> {
         verdict: fields.optional("verdict")?.map(datum::verdict).transpose()?,
         relation: fields.optional("relation")?.map(datum::relation).transpose()?,
         list: fields.optional_text("list")?.map(Cow::Owned),
+        price: fields.optional_double("price")?,
+        currency: fields.optional_text("currency")?.map(Cow::Owned),
+        stock: fields.optional("stock")?.map(datum::stock).transpose()?,
     })
 }
 
@@ -174,6 +177,18 @@ impl Fields {
                 Value::Null => Ok(None),
                 Value::Enum(place, _) => Ok(Some(place.into())),
                 _ => Err(format!("{name} is not a symbol")),
+            },
+            _ => Err(format!("{name} is not optional")),
+        }
+    }
+
+    /// A number, or none.
+    fn optional_double(&mut self, name: &str) -> Result<Option<f64>, String> {
+        match self.take(name)? {
+            Value::Union(_, inner) => match *inner {
+                Value::Null => Ok(None),
+                Value::Double(value) => Ok(Some(value)),
+                _ => Err(format!("{name} is not a number")),
             },
             _ => Err(format!("{name} is not optional")),
         }

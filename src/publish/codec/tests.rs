@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::event::EventTime;
+use crate::facts::{Shelf, Stock};
 use crate::items::Items;
 use crate::list_key::{About, ListKey, ListName};
 use crate::position::Partition;
@@ -51,6 +52,9 @@ fn entry(item: &str, score: f64) -> EntryRecord<'static> {
         verdict: None,
         relation: None,
         list: None,
+        price: None,
+        currency: None,
+        stock: None,
     }
 }
 
@@ -101,6 +105,14 @@ fn library_value(record: &ListRecord<'_>) -> Value {
         let relation = entry.relation.map(|kind| symbol(kind as usize + 1, kind.name()));
         fields.push(("relation", optional(relation)));
         fields.push(("list", optional(entry.list.as_deref().map(text))));
+        fields.push(("price", optional(entry.price.map(Value::Double))));
+        fields.push(("currency", optional(entry.currency.as_deref().map(text))));
+        let stock = entry.stock.map(|stock| match stock {
+            Stock::In => symbol(1, "in"),
+            Stock::Low => symbol(2, "low"),
+            Stock::Out => symbol(3, "out"),
+        });
+        fields.push(("stock", optional(stock)));
         Value::Record(fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
     };
     let entries = |entries: &[EntryRecord<'_>]| Value::Array(entries.iter().map(entry).collect());
@@ -190,6 +202,8 @@ fn the_schemas_hold_every_field_of_a_record() {
     let mut all = record();
     (all.entries[0].verdict, all.entries[0].relation) = (Some(Said::Approved), Some(Kind::Upsell));
     all.entries[0].list = Some("upsell".into());
+    (all.entries[0].price, all.entries[0].currency) = (Some(12.9), Some("EUR".into()));
+    all.entries[0].stock = Some(Stock::Low);
     let written = serde_json::to_value(all).unwrap();
     let entry = &schema["fields"][3]["type"]["items"];
     assert_eq!(sorted(field_names(entry)), sorted(of_record(written["entries"][0].clone())));
@@ -541,6 +555,36 @@ fn a_reader_of_before_placements_reads_theirs_and_what_was_written_then_is_read_
 }
 
 #[test]
+fn a_reader_of_before_prices_reads_what_has_them_and_what_was_written_then_is_read_now() {
+    let schema = schema_before(15, "list");
+    let (before, now) = (Schema::parse_str(&schema).unwrap(), Schema::parse_str(LIST_VALUE_SCHEMA).unwrap());
+    let mut priced = record();
+    (priced.entries[0].price, priced.entries[0].currency) = (Some(12.9), Some("EUR".into()));
+    priced.entries[1].stock = Some(Stock::Low);
+    let (_, value) = encode(&avro(), &priced);
+    let reader = GenericDatumReader::builder(&now).reader_schema(&before).build().unwrap();
+    let Value::Record(fields) = reader.read_value(&mut &value[5..]).unwrap() else { panic!() };
+    let Value::Array(entries) = &fields[3].1 else { panic!() };
+    assert!(entries.iter().all(|entry| matches!(entry, Value::Record(fields) if fields.len() == 15)));
+    assert_eq!(entries.len(), priced.entries.len());
+    check_reads_before(&schema, 15);
+    // A stock of a later release is unknown to a reader of this one.
+    let later = LIST_VALUE_SCHEMA.replace(r#""low", "out"]"#, r#""low", "out", "preorder"]"#);
+    assert_ne!(later, LIST_VALUE_SCHEMA);
+    let Value::Record(mut fields) = library_value(&priced) else { panic!() };
+    let Value::Array(entries) = &mut fields[3].1 else { panic!() };
+    let Value::Record(entry) = &mut entries[1] else { panic!() };
+    entry[17].1 = Value::Union(1, Box::new(Value::Enum(4, "preorder".to_owned())));
+    let bytes = library_bytes(&later, Value::Record(fields));
+    let later = Schema::parse_str(&later).unwrap();
+    let reader = GenericDatumReader::builder(&later).reader_schema(&now).build().unwrap();
+    let Value::Record(fields) = reader.read_value(&mut &bytes[..]).unwrap() else { panic!() };
+    let Value::Array(entries) = &fields[3].1 else { panic!() };
+    let Value::Record(entry) = &entries[1] else { panic!() };
+    assert_eq!(entry[17].1, Value::Union(1, Box::new(Value::Enum(0, "unknown".to_owned()))));
+}
+
+#[test]
 fn a_reader_of_before_labels_reads_what_has_them_and_what_was_written_then_is_read_now() {
     let before = Schema::parse_str(&schema_before_labels()).unwrap();
     let now = Schema::parse_str(LIST_VALUE_SCHEMA).unwrap();
@@ -576,6 +620,9 @@ prop_compose! {
         figures in prop::array::uniform7(prop::num::f64::NORMAL | prop::num::f64::ZERO),
         day: u16,
         label: u16,
+        price in prop::option::of(prop::num::f64::POSITIVE),
+        currency in prop::option::of(".{1,4}"),
+        stock in prop_oneof![Just(None), Just(Some(Stock::In)), Just(Some(Stock::Low)), Just(Some(Stock::Out))],
     ) -> EntryRecord<'static> {
         let Label { source, verdict, relation, list } = Label::of_bits(label);
         let list = list.map(|list| Cow::Borrowed(list.name()));
@@ -583,6 +630,7 @@ prop_compose! {
         EntryRecord {
             item: Cow::Owned(item), score: f64::from(score_milli) / 1000.0, support, weight, anchor_weight, other_weight,
             contexts, confidence, lift, llr_root, source, last_seen: Day(day), verdict, relation, list,
+            price, currency: currency.map(Cow::Owned), stock,
         }
     }
 }
@@ -612,8 +660,11 @@ fn a_list_is_encoded_from_ids_as_its_record_is() {
             });
         }
         let stamp = Stamp { epoch: 1 << 40, sequence: 300 };
-        let publication =
-            Publication { partition: Partition(0), list: &list, items: &items, stamp, since_ms: None, waited_ms: None };
+        let shelf = |price, stock| Shelf { price, currency: price.map(|_| "EUR".into()), stock };
+        let shelves =
+            [shelf(Some(9.95), Some(Stock::In)), shelf(None, Some(Stock::Low)), shelf(Some(0.0), Some(Stock::Out))];
+        let (partition, list, items, shelves) = (Partition(0), &list, &items, &shelves[..count]);
+        let publication = Publication { partition, list, shelves, items, stamp, since_ms: None, waited_ms: None };
         for codec in [avro(), ListCodec::json().unwrap()] {
             let (mut key, mut value) = (b"what was".to_vec(), b"there before".to_vec());
             codec.encode(&publication, &mut key, &mut value);

@@ -10,7 +10,7 @@ fn due(min_interval_ms: i64, sweep_ms: i64) -> Due {
 }
 
 fn list(item: u32, since_ms: Option<i64>) -> Option<DueList> {
-    Some(DueList { list: ListNumber(item), since_ms })
+    Some(DueList { list: ListNumber(item), since_ms, is_swept: since_ms.is_none() })
 }
 
 #[test]
@@ -109,7 +109,7 @@ fn a_list_that_was_not_known_may_be_marked_again_and_is_swept_from_then_on() {
     queue.mark_again(ListNumber(2), 0);
     assert_eq!(
         (queue.known(), queue.pop(0), queue.is_busy()),
-        (3, list(2, None), false),
+        (3, Some(DueList { list: ListNumber(2), since_ms: None, is_swept: false }), false),
         "without an interval none rests"
     );
 }
@@ -287,4 +287,17 @@ fn a_list_that_was_passed_over_comes_at_once_when_all_are_brought_up() {
         let first = queue.pop(0);
         assert_eq!(first, list(if interval_ms == 0 { 0 } else { 1 }, None), "the other one was ranked");
     }
+}
+
+#[test]
+fn the_sweep_is_not_forgotten_over_a_change_that_comes_behind_it() {
+    let mut queue = due(1000, NO_SWEEP);
+    queue.mark(ListNumber(0), 5, 5);
+    assert_eq!(queue.pop(5), list(0, Some(5)));
+    queue.sweep_all();
+    assert_eq!(queue.pop(6), None, "it cools");
+    queue.mark(ListNumber(0), 7, 7);
+    assert_eq!(queue.pop(1005), Some(DueList { list: ListNumber(0), since_ms: Some(7), is_swept: true }));
+    queue.mark(ListNumber(0), 1006, 1006);
+    assert_eq!(queue.pop(2005), list(0, Some(1006)), "once");
 }

@@ -32,6 +32,9 @@ fn entry(item: &str, pair: f64, other: f64) -> EntryRecord<'_> {
         verdict: None,
         relation: None,
         list: None,
+        price: None,
+        currency: None,
+        stock: None,
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the view holds is what went out, whoever published it and whatever comes late.
 
 use super::*;
+use crate::facts::Shelf;
 use crate::items::{Items, fingerprint};
 use crate::list_key::ListKey;
 use crate::rank::{Entry, Figures, List, score_milli};
@@ -32,7 +33,20 @@ fn list(items: &mut Items, item: &str, others: &[(&str, f64, u32)], shown: usize
 
 fn publication<'a>(list: &'a List, items: &'a Items, stamp: (u64, u64)) -> Publication<'a> {
     let stamp = Stamp { epoch: stamp.0, sequence: stamp.1 };
-    Publication { partition: Partition(0), list, items, stamp, since_ms: None, waited_ms: None }
+    Publication { partition: Partition(0), list, shelves: &[], items, stamp, since_ms: None, waited_ms: None }
+}
+
+/// What stands beside entries: each kind of what can be told.
+fn shelves(count: usize) -> Vec<Shelf> {
+    let currency = |name: &str| Some(name.into());
+    let kinds = [
+        Shelf { price: Some(12.9), currency: currency("EUR"), stock: Some(Stock::In) },
+        Shelf::default(),
+        Shelf { price: None, currency: None, stock: Some(Stock::Low) },
+        Shelf { price: Some(0.1), currency: None, stock: None },
+        Shelf { price: Some(1e9), currency: currency("\"é\""), stock: Some(Stock::Out) },
+    ];
+    kinds.into_iter().cycle().take(count).collect()
 }
 
 fn json(publication: &Publication<'_>) -> Vec<u8> {
@@ -46,18 +60,21 @@ proptest! {
     fn what_is_rendered_is_what_went_out_also_after_a_restart(
         others in prop::collection::vec((r#"[a-z"é\\]{1,9}"#, 1e-9..1e3_f64, any::<u32>()), 1..16),
         shown in 1..16_usize,
+        tells: bool,
     ) {
         let mut items = Items::default();
         (0..7).for_each(|n| { let shop = items.shop("other"); items.item(shop, &format!("x{n}")); });
         let others: Vec<(&str, f64, u32)> = others.iter().map(|(name, pair, n)| (name.as_str(), *pair, *n)).collect();
         let list = list(&mut items, "a/b", &others, shown.min(others.len()));
-        let publication = publication(&list, &items, (3, 9));
+        let shelves = if tells { shelves(others.len()) } else { Vec::new() };
+        let publication = Publication { shelves: &shelves, ..publication(&list, &items, (3, 9)) };
         let sent = json(&publication);
         let view = Arc::new(ListView::default());
         ViewWriter::new(Arc::clone(&view)).publish(&publication, EventTime(5));
         let served = view.get("main", "also-bought", "a/b").unwrap();
         prop_assert_eq!(String::from_utf8_lossy(&served.record), String::from_utf8_lossy(&sent));
         prop_assert_eq!(served.at, EventTime(5));
+        prop_assert_eq!(sent.windows(8).any(|text| text == b"\"price\":"), tells);
         let restarted = ListView::default();
         restarted.restore(&serde_json::from_slice(&sent).unwrap(), EventTime(6));
         prop_assert_eq!(&restarted.get("main", "also-bought", "a/b").unwrap().record[..], &sent[..]);
@@ -139,17 +156,22 @@ fn what_another_instance_owns_now_is_served_no_more() {
 }
 
 #[test]
-fn a_list_of_fifteen_is_held_in_about_450_bytes() {
-    let mut items = Items::default();
-    let names: Vec<String> = (0..15).map(|n| format!("b{n}")).collect();
-    let others: Vec<(&str, f64, u32)> = names.iter().map(|name| (name.as_str(), 3.0, 300)).collect();
-    let view = Arc::new(ListView::default());
-    let mut writer = ViewWriter::new(Arc::clone(&view));
-    for item in 0..1_000 {
-        let list = list(&mut items, &format!("a{item}"), &others, 10);
-        writer.publish(&publication(&list, &items, (0, 1)), EventTime(1));
-    }
-    let names = view.names.bytes() as u64;
-    let each = (view.bytes() - names) / 1_000;
-    assert!((380..460).contains(&each), "{each} bytes a list, and {names} of names");
+fn a_list_of_fifteen_is_held_in_about_450_bytes_and_with_prices_in_about_700() {
+    let each = |shelves: &[Shelf]| {
+        let mut items = Items::default();
+        let names: Vec<String> = (0..15).map(|n| format!("b{n}")).collect();
+        let others: Vec<(&str, f64, u32)> = names.iter().map(|name| (name.as_str(), 3.0, 300)).collect();
+        let view = Arc::new(ListView::default());
+        let mut writer = ViewWriter::new(Arc::clone(&view));
+        for item in 0..1_000 {
+            let list = list(&mut items, &format!("a{item}"), &others, 10);
+            writer.publish(&Publication { shelves, ..publication(&list, &items, (0, 1)) }, EventTime(1));
+        }
+        (view.bytes() - view.names.bytes() as u64) / 1_000
+    };
+    let priced = Shelf { price: Some(12.9), currency: Some("EUR".into()), stock: Some(Stock::In) };
+    let sizes =
+        [each(&[]), each(&[const { Shelf { price: None, currency: None, stock: None } }; 15]), each(&vec![priced; 15])];
+    assert!((380..460).contains(&sizes[0]) && sizes[1] == sizes[0], "{sizes:?}");
+    assert!((650..760).contains(&sizes[2]), "{sizes:?}");
 }

@@ -32,7 +32,7 @@ pub use review::{Doubt, Doubtful, Doubts, REVIEW_MAX, REVIEW_SHOPS_MAX, ReviewQu
 use super::checkpoints::{Checkpoints, refused};
 use super::effect::{Effects, Log, StageError};
 use super::{Clock, Identity, Inherited, RowsInput, Work};
-use crate::facts::Facts;
+use crate::facts::{Facts, Shelf};
 use crate::items::ItemId;
 use crate::list_key::{Base, ListName};
 use crate::position::{Checkpoint, Gap, NextOffset, Partition, SourcePartition};
@@ -111,6 +111,8 @@ pub struct RowsWork {
     rankers: [Option<Ranker>; ListName::COUNT],
     /// The list ranked last.
     ranked: List,
+    /// What stands beside its entries, where that is told.
+    shelves: Vec<Shelf>,
     shop_wide: Option<Box<ShopWide>>,
     placements: Placements,
     exposure: Exposure,
@@ -184,6 +186,7 @@ impl RowsWork {
             rules: lists.clone(),
             rankers: lists.each_ref().map(ranker),
             ranked: List::blank(),
+            shelves: Vec::new(),
             shop_wide: ShopWide::new(lists),
             placements: Placements::of(lists),
             exposure: Exposure::of(lists),

@@ -3,7 +3,7 @@
 use super::record::{Landed, LandedValue};
 use super::{Clocked, RowsWork};
 use crate::list_key::{About, Base, ListKey, ListName, SHOP_WIDE};
-use crate::publish::{ListNumber, News, Publication, Shown, Stamp};
+use crate::publish::{DueList, EntryRecord, ListNumber, News, Publication, Shelved, Shown, Stamp};
 use crate::rank::{Beside, List, score_milli};
 use crate::stage::effect::{Effects, Log, StageError};
 
@@ -97,7 +97,7 @@ impl RowsWork {
                 continue; // the end of the walk, or of the round, brings it up
             }
             neighbours += self.rank(due.list);
-            self.offer(due.list, due.since_ms, effects);
+            self.offer(due, effects);
             self.hold(due.list);
             if neighbours >= NEIGHBOURS_MAX {
                 return;
@@ -105,7 +105,8 @@ impl RowsWork {
         }
     }
 
-    fn offer(&mut self, list: ListNumber, since_ms: Option<i64>, effects: &mut dyn Effects) {
+    fn offer(&mut self, due: DueList, effects: &mut dyn Effects) {
+        let DueList { list, since_ms, is_swept } = due;
         let name = self.ranked.key.list.index();
         self.tally.ranked[name] += 1;
         self.review(list);
@@ -113,7 +114,8 @@ impl RowsWork {
         if self.is_reserve_lost(list) {
             self.publisher.renew(list); // who has the list would fall back on it
         }
-        let news = self.publisher.offer(list, &self.ranked);
+        let shelved = self.look_at_shelves();
+        let news = self.publisher.offer(list, &self.ranked, shelved, is_swept);
         self.mark_placements(matches!(news, News::List(_) | News::Tombstone(_)), since_ms);
         match news {
             News::List(stamp) => {
@@ -165,6 +167,7 @@ impl RowsWork {
         Publication {
             partition: self.partition,
             list: &self.ranked,
+            shelves: &self.shelves,
             items: self.rows.items(),
             stamp,
             since_ms,
@@ -186,6 +189,7 @@ impl RowsWork {
             self.review(list);
             if !self.ranked.is_empty() {
                 self.ranked.complete();
+                self.look_at_shelves();
                 let stamp = self.publisher.stamp(list).unwrap_or_default();
                 effects.publish(&self.publication(stamp, None));
             }
@@ -219,13 +223,13 @@ impl RowsWork {
             return Ok(());
         };
         let (items, shop) = (self.rows.items_mut(), self.lists.key(list).shop);
-        let length = record.entries.len();
+        let shown = (record.entries.len(), Shelved::of(record.entries.iter().map(EntryRecord::told)));
         let entries = record
             .entries
             .iter()
             .chain(&record.reserve)
             .map(|entry| Shown::new(items.item(shop, &entry.item), score_milli(entry.score), entry.label()));
-        self.publisher.restore_entries(list, landed.stamp, entries, length);
+        self.publisher.restore_entries(list, landed.stamp, entries, shown);
         Ok(())
     }
 

@@ -11,7 +11,8 @@ use crate::items::{ItemId, spread};
 use crate::limits::ID_BYTES_MAX;
 use crate::list_key::{About, ListKey, ListName};
 use crate::memory::of_vec;
-use crate::publish::{Holders, ListNumber};
+use crate::publish::{Holders, ListNumber, Shelved, Told};
+use crate::rank::Entry;
 use crate::rules::ListRules;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -226,6 +227,16 @@ impl RowsWork {
         }
         let gone: Vec<ItemId> = gone.collect();
         self.turns_any_away(ranked.key, &gone)
+    }
+
+    /// Looks up what stands beside the entries of the list that was ranked last, where that is told.
+    pub(super) fn look_at_shelves(&mut self) -> Shelved {
+        self.shelves.clear();
+        let Some(shown) = self.shown.as_ref().filter(|_| self.publish.tells_facts) else { return Shelved::default() };
+        let items = self.rows.items();
+        let shelf = |entry: &Entry| shown.facts.shelf(items.fingerprint(entry.item));
+        self.shelves.extend(self.ranked.entries.iter().map(shelf));
+        Shelved::of((0..self.ranked.shown).map(|place| Told::at(&self.shelves, place)))
     }
 
     /// Notes which items the list now holds, by what has been ranked, and by what subscribers have.

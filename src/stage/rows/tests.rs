@@ -262,6 +262,9 @@ fn record<'a>(item: &'a str, stamp: Stamp, others: &[&'a str], tombstone: bool) 
         verdict: None,
         relation: None,
         list: None,
+        price: None,
+        currency: None,
+        stock: None,
         last_seen: Day(0),
     };
     let (shop, list, entries) = ("main".into(), "viewed-together".into(), others.iter().map(entry).collect());

@@ -417,3 +417,112 @@ fn a_verdict_on_what_is_shown_is_told_though_nothing_moves() {
         (vec![vec!["b".to_owned(), "c".to_owned()]], vec![Some(Said::Approved), None])
     );
 }
+
+fn price(facts: &Facts, item: &str, price: f64) {
+    let catalogue = Catalogue { price: Some(price), currency: Some("EUR"), ..Catalogue::default() };
+    facts.set_catalogue("main", item, Some(&catalogue)).unwrap();
+}
+
+fn telling(facts: &Arc<Facts>, sweep_ms: i64) -> RowsSetup {
+    let by_facts = by_facts(facts);
+    RowsSetup { publish: PublishRules { tells_facts: true, sweep_ms, ..by_facts.publish }, ..by_facts }
+}
+
+/// What is told of the entries about `a`, the newest.
+fn told(records: &[ListRecord<'_>]) -> Option<Vec<(String, Option<f64>, Option<String>, Option<Stock>)>> {
+    let record = records.iter().rev().find(|record| record.list == "viewed-together" && record.item == "a")?;
+    let of = |entry: &EntryRecord<'_>| {
+        let currency = entry.currency.as_deref().map(str::to_owned);
+        (entry.item.to_string(), entry.price, currency, entry.stock)
+    };
+    Some(record.entries.iter().chain(&record.reserve).map(of).collect())
+}
+
+#[test]
+fn entries_tell_price_and_stock_and_one_that_changes_alone_goes_out_with_the_sweep() {
+    const SWEEP_MS: i64 = 1_000_000;
+    let facts = complete();
+    facts.come_to(WALL_MS);
+    price(&facts, "b", 12.9);
+    facts.set_stock("main", "b", Some(Stock::In)).unwrap();
+    facts.set_stock("main", "d", Some(Stock::Low)).unwrap();
+    let mut bench = Bench::by_setup(0, 1, &telling(&facts, SWEEP_MS));
+    bench.open(900, 0, 0).unwrap();
+    bench.write_opening();
+    contexts(&mut bench, Lag::Live);
+    let mut seen = bench.views(&[("a", "b"), ("a", "b"), ("a", "b"), ("a", "c"), ("a", "c"), ("a", "d")]);
+    seen.records.extend(bench.pass(600).records);
+    let known =
+        |item: &str, price: Option<f64>, stock| (item.to_owned(), price, price.map(|_| "EUR".to_owned()), stock);
+    let expected = |price| {
+        [known("b", Some(price), Some(Stock::In)), known("c", None, None), known("d", None, Some(Stock::Low))].to_vec()
+    };
+    assert_eq!(told(&seen.records), Some(expected(12.9)));
+
+    bench.pass(SWEEP_MS); // and rest
+    bench.pass(600);
+    price(&facts, "b", 9.9);
+    assert_eq!(told(&bench.pass(600).records), None, "a price alone is no news at once");
+    assert_eq!(told(&bench.pass(SWEEP_MS).records), Some(expected(9.9)), "but the sweep's");
+    assert_eq!(told(&bench.pass(SWEEP_MS).records), None, "once");
+}
+
+#[test]
+fn a_list_that_changes_all_the_time_tells_its_prices_within_a_sweep_too() {
+    const SWEEP_MS: i64 = 20_000;
+    let facts = complete();
+    facts.come_to(WALL_MS);
+    let telling = telling(&facts, SWEEP_MS);
+    let publish = PublishRules { min_score_step_milli: 100_000, ..telling.publish };
+    let mut bench = Bench::by_setup(0, 1, &RowsSetup { publish, ..telling });
+    bench.open(900, 0, 0).unwrap();
+    bench.write_opening();
+    contexts(&mut bench, Lag::Live);
+    bench.views(&[("a", "b"), ("a", "b"), ("a", "b")]);
+    bench.pass(600);
+    price(&facts, "b", 9.9);
+    let mut records = Vec::new();
+    for _ in 0..SWEEP_MS / 300 + 5 {
+        records.extend(bench.views(&[("a", "b")]).records);
+        records.extend(bench.pass(300).records);
+    }
+    assert_eq!(told(&records).map(|told| told[0].1), Some(Some(9.9)));
+    assert_eq!(records.iter().filter(|record| record.item == "a").count(), 1);
+}
+
+/// What subscribers have, as far as the lists log goes, is what a new owner finds there.
+#[test]
+fn a_new_owner_sends_no_price_again_and_tells_the_one_that_has_changed_meanwhile() {
+    let facts = complete();
+    facts.come_to(WALL_MS);
+    price(&facts, "b", 12.9);
+    price(&facts, "d", 3.0);
+    let views = [("a", "b"), ("a", "b"), ("a", "b"), ("c", "d"), ("c", "d"), ("c", "d")];
+    let mut first = Bench::by_setup(0, 1, &telling(&facts, 1 << 40));
+    first.open(900, 0, 0).unwrap();
+    first.write_opening();
+    contexts(&mut first, Lag::Live);
+    let mut seen = first.views(&views);
+    seen.records.extend(first.pass(600).records);
+    let left: Vec<ListRecord<'static>> = seen.records;
+    assert!(left.iter().any(|record| record.item == "c") && told(&left).is_some());
+
+    price(&facts, "d", 4.0);
+    let mut second = Bench::by_setup(0, 1, &telling(&facts, 1 << 40));
+    second.open(901, first.log.len() as u64, left.len() as u64).unwrap();
+    let mut after = Vec::new();
+    for (offset, block) in (0..).zip(&first.log) {
+        after.extend(second.pairs(offset, block).unwrap().records);
+    }
+    for (offset, record) in (0..).zip(&left) {
+        let landed = RowsRecord::List(Landed::of(record, Some(record.stamp())));
+        let fact = Fact::Record { input: RowsInput::Lists, offset: NextOffset(offset), record: landed };
+        after.extend(second.tell(fact).unwrap().records);
+    }
+    assert_eq!(*second.stage.phase(), Phase::Live);
+    after.extend(second.pass(1).records);
+    after.extend(second.pass(600).records);
+    let keys: Vec<String> = after.iter().map(ListRecord::key).collect();
+    assert_eq!(keys, [key("c")], "{after:?}");
+    assert_eq!(after[0].entries[0].price, Some(4.0));
+}
