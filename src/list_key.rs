@@ -181,7 +181,7 @@ pub enum About {
 pub const SHOP_WIDE: &str = "*";
 
 /// What the same begins with where a list is about a category.
-const CATEGORY: &str = "category:";
+pub const CATEGORY: &str = "category:";
 
 /// What stands in place of an item in the key of a list about a category: its way, from the widest to the narrowest, with `/` between.
 /// A `/` or `%` in a name is written as in a link, so that no two ways are written alike.

@@ -12,7 +12,7 @@ mod rig;
 #[path = "support/shop.rs"]
 mod shop;
 
-use at_rest::{come_to_rest, names};
+use at_rest::{come_to_rest, explained, names};
 use recount::{Event, Kind, Recount, Row, Rules};
 use rig::{Rig, Shape, default_rules, naive_rules};
 use samenloop::facts::{Catalogue, Facts, Stock};
@@ -514,6 +514,27 @@ fn naive_spread(all: Sourced, rules: &ListRules) -> (Sourced, Sourced) {
     (shown, behind)
 }
 
+/// What is counted, and ranks before something that is shown, says whose places are all taken; nothing else does. Returns how many do.
+fn check_displaced(row: &Value, ranked: &Sourced, shown: &Sourced, rules: &ListRules, context: &str) -> usize {
+    let at = |item: &str| ranked.iter().position(|(known, _)| known == item);
+    let last = shown.iter().filter_map(|(item, _)| at(item)).max().unwrap_or(0);
+    let mut displaced = 0;
+    for candidate in row["candidates"].as_array().unwrap() {
+        let item = candidate["item"].as_str().unwrap();
+        let is_passed_over = at(item).is_some_and(|at| at < last && ranked[at].1 == "counted");
+        let expected = (is_passed_over && shown.iter().all(|(known, _)| known != item)).then(|| {
+            let of_way = shown.iter().filter(|(known, _)| placed(known).0 == placed(item).0).count();
+            let is_full = rules.category_max.is_some_and(|max| of_way >= max) && !placed(item).0.is_empty();
+            if is_full { "category-places" } else { "brand-places" }
+        });
+        let reasons = [&candidate["displaced"], &candidate["gate"]].map(|gate| gate.as_str());
+        let told = reasons.into_iter().flatten().find(|gate| gate.ends_with("-places"));
+        assert_eq!(told, expected, "{context}: {candidate}");
+        displaced += usize::from(expected.is_some());
+    }
+    displaced
+}
+
 #[test]
 fn lists_are_filled_behind_what_is_counted_and_no_category_or_maker_takes_too_many_places() {
     let mut lists = ListRules::defaults();
@@ -532,7 +553,7 @@ fn lists_are_filled_behind_what_is_counted_and_no_category_or_maker_takes_too_ma
     }
     lists[ListName::BEST_SELLERS.index()].min_support = 1;
     let mut by_source: BTreeMap<String, usize> = BTreeMap::new();
-    let (mut displaced, mut from_behind) = (0, 0);
+    let (mut displaced, mut from_behind, mut told) = (0, 0, 0);
     for partitions in [1, 3] {
         for seed in shop::seeds(4) {
             let context = format!("{partitions} partitions, SAMENLOOP_SEED={seed}");
@@ -581,7 +602,11 @@ fn lists_are_filled_behind_what_is_counted_and_no_category_or_maker_takes_too_ma
                     }
                     let before: Vec<_> = want.iter().take(rules.length).cloned().collect();
                     let behind: Vec<_> = want.iter().skip(rules.length + rules.reserve).cloned().collect();
+                    let key = format!("{shop}/{}/{x}", rules.list.name());
+                    let ranked = want.clone();
                     let want = naive_spread(want, rules);
+                    told +=
+                        check_displaced(&explained(&rig, &key), &ranked, &want.0, rules, &format!("{context}: {key}"));
                     let of_counted = |(item, source): &(String, String)| {
                         source == "counted" && behind.iter().any(|(of, _)| of == item)
                     };
@@ -590,7 +615,6 @@ fn lists_are_filled_behind_what_is_counted_and_no_category_or_maker_takes_too_ma
                     for (_, source) in want.0.iter().chain(&want.1) {
                         *by_source.entry(source.clone()).or_default() += 1;
                     }
-                    let key = format!("{shop}/{}/{x}", rules.list.name());
                     let entries = |part: &str| -> Vec<(String, String)> {
                         let text = |entry: &Value, name: &str| entry[name].as_str().unwrap().to_owned();
                         let list = all.get(&key).map_or(vec![], |list| list[part].as_array().unwrap().clone());
@@ -602,8 +626,12 @@ fn lists_are_filled_behind_what_is_counted_and_no_category_or_maker_takes_too_ma
         }
     }
     assert!(
-        by_source.len() == 5 && by_source.values().all(|&count| count > 10) && displaced > 10 && from_behind > 10,
-        "{by_source:?} {displaced} {from_behind}"
+        by_source.len() == 5
+            && by_source.values().all(|&count| count > 10)
+            && displaced > 10
+            && from_behind > 10
+            && told > 10,
+        "{by_source:?} {displaced} {from_behind} {told}"
     );
 }
 

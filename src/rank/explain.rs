@@ -47,6 +47,9 @@ pub struct Explanation {
     /// How many more there are, behind these.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub left_out: usize,
+    /// What cannot be told, and what the list goes by besides its row.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// A neighbour, explained.
@@ -58,6 +61,9 @@ pub struct ExplainedCandidate {
     pub place: Option<Place>,
     /// The gate that it failed; none where it has a place.
     pub gate: Option<Gate>,
+    /// What keeps it in reserve, though it ranks before something that is shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub displaced: Option<Gate>,
     /// Contexts behind the pair.
     pub support: u32,
     /// Weight of the pair, at most that of anchor and other.
@@ -79,6 +85,9 @@ pub struct ExplainedCandidate {
     /// Where it comes from.
     #[serde(default, skip_serializing_if = "is_counted")]
     pub source: Source,
+    /// In a placement: the list that it is from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub list: Option<String>,
     /// The relation that the shop keeps by hand and this list shows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub relation: Option<Kind>,
@@ -202,6 +211,7 @@ impl Judged {
             item: row.items.name(self.item).to_owned(),
             place: self.place,
             gate: self.gate,
+            displaced: None,
             support: self.support,
             weight: self.figures.pair,
             other_weight: self.figures.other,
@@ -212,6 +222,7 @@ impl Judged {
             rank_milli: self.rank_milli,
             last_seen: self.last_seen,
             source: self.label.source,
+            list: None,
             relation: self.label.relation,
             verdict: verdict.as_ref().map(ExplainedVerdict::of),
         }
@@ -265,17 +276,35 @@ pub fn explain_beside(row: &RowView<'_>, beside: &Beside<'_>, rules: &ListRules,
         lift_above_one: rules.lift_above_one,
         candidates: judged.iter().map(|judged| judged.tell(row, told.as_ref())).collect(),
         left_out,
+        notes: Vec::new(),
+    }
+}
+
+impl Place {
+    /// That of a place of a list, from 1, if it has one.
+    fn of(place: usize, rules: &ListRules) -> Option<Self> {
+        if place <= rules.length {
+            return Some(Self::Shown(place));
+        }
+        Some(Self::Reserve(place - rules.length)).filter(|_| place - rules.length <= rules.reserve)
     }
 }
 
 impl Judged {
     /// Puts it at a place of the list, from 1, if there is one.
     pub(super) fn put(&mut self, place: usize, rules: &ListRules) {
-        if place <= rules.length {
-            self.place = Some(Place::Shown(place));
-        } else if place - rules.length <= rules.reserve {
-            self.place = Some(Place::Reserve(place - rules.length));
-        } else {
+        self.place = Place::of(place, rules);
+        if self.place.is_none() {
+            self.gate = Some(Gate::Rank);
+        }
+    }
+}
+
+impl ExplainedCandidate {
+    /// The same.
+    pub(super) fn put(&mut self, place: usize, rules: &ListRules) {
+        self.place = Place::of(place, rules);
+        if self.place.is_none() {
             self.gate = Some(Gate::Rank);
         }
     }

@@ -145,7 +145,7 @@ impl Levels {
     }
 
     /// Whether an item may lead the list about `about`, in which it has this rank value.
-    fn allow(&self, item: ItemId, rank_milli: i64, about: u64) -> bool {
+    pub(super) fn allow(&self, item: ItemId, rank_milli: i64, about: u64) -> bool {
         self.0.get(&item).is_none_or(|level| (rank_milli, about) >= *level)
     }
 

@@ -38,6 +38,14 @@ pub enum Gate {
     Price,
     /// It is of a maker that the list does not show for this anchor.
     Brand,
+    /// It leads as many lists as one item may; this one it may not.
+    Exposure,
+    /// Its category has all the places among the shown entries that one may have.
+    CategoryPlaces,
+    /// The same of its maker.
+    BrandPlaces,
+    /// It stands in the placement already, from another of its lists.
+    Twice,
     /// Passed every gate, but others rank higher.
     Rank,
 }
@@ -65,6 +73,10 @@ impl Gate {
             Self::Category => "category",
             Self::Price => "price",
             Self::Brand => "brand",
+            Self::Exposure => "exposure",
+            Self::CategoryPlaces => "category-places",
+            Self::BrandPlaces => "brand-places",
+            Self::Twice => "twice",
             Self::Rank => "rank",
         }
     }

@@ -28,10 +28,12 @@ mod placement;
 mod shop_wide;
 mod explain;
 mod explain_facts;
+mod explain_published;
 
 pub use beside::Beside;
 pub use day::Day;
 pub use explain::{ExplainedCandidate, ExplainedVerdict, Explanation, Place, explain, explain_beside};
+pub use explain_published::Places;
 pub use exposure::{Acceptance, Asking, LEADERS_MAX, Levels};
 pub use fill::second;
 pub use gate::Gate;

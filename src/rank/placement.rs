@@ -4,6 +4,7 @@
 //! reserve. Entries keep the figures and the label that they have in their list, and say which list that is.
 //! Absent: ranking. What keeps an item out of a part keeps it out of here.
 
+use super::gate::Gate;
 use super::list::{Entry, List};
 use super::told::Told;
 use crate::facts::{Facts, ItemFacts, Verdict};
@@ -48,6 +49,21 @@ pub fn place_together(rules: &ListRules, parts: &[(Part, List)], placed: &Placed
     }
 }
 
+/// Why an entry of a part has no place in a placement that has been put together.
+#[must_use]
+pub fn why_not_placed(rules: &ListRules, placed: &Placed<'_>, list: &List, entry: &Entry) -> Gate {
+    if list.entries.iter().any(|known| known.item == entry.item) {
+        return Gate::Twice;
+    }
+    let Some(facts) = placed.facts else { return Gate::Rank };
+    let of = |item: ItemId| (placed.items.fingerprint(item), facts.of(placed.items.fingerprint(item)));
+    let (fingerprint, known) = of(entry.item);
+    if list.entries.iter().any(|other| of(other.item).1.family == known.family) {
+        return Gate::Family;
+    }
+    Placing::of(rules, placed).turned_away(fingerprint, &known, entry.label.source.is_by_hand()).unwrap_or(Gate::Rank)
+}
+
 /// Whether a placement turns any of these away by itself, whatever its parts say.
 #[must_use]
 pub fn turns_any_away(rules: &ListRules, placed: &Placed<'_>, items: &[ItemId]) -> bool {
@@ -55,7 +71,7 @@ pub fn turns_any_away(rules: &ListRules, placed: &Placed<'_>, items: &[ItemId]) 
     let Some(facts) = placed.facts else { return false };
     items.iter().any(|&item| {
         let fingerprint = placed.items.fingerprint(item);
-        placing.is_turned_away(fingerprint, &facts.of(fingerprint), true)
+        placing.turned_away(fingerprint, &facts.of(fingerprint), true).is_some()
     })
 }
 
@@ -81,7 +97,7 @@ impl<'a> Placing<'a> {
             let fingerprint = self.placed.items.fingerprint(entry.item);
             let known = facts.of(fingerprint);
             let is_by_hand = entry.label.source.is_by_hand();
-            if self.families.contains(&known.family) || self.is_turned_away(fingerprint, &known, is_by_hand) {
+            if self.families.contains(&known.family) || self.turned_away(fingerprint, &known, is_by_hand).is_some() {
                 list.held_back.push(entry.item);
                 return false;
             }
@@ -91,19 +107,24 @@ impl<'a> Placing<'a> {
         true
     }
 
-    fn is_turned_away(&self, fingerprint: u64, known: &ItemFacts, is_by_hand: bool) -> bool {
+    /// The gate of the placement itself that fails.
+    fn turned_away(&self, fingerprint: u64, known: &ItemFacts, is_by_hand: bool) -> Option<Gate> {
         let is_too_dear = match self.rules.kind {
             KindRules::Placement { price_max: Some(most), .. } => known.price.is_some_and(|price| price.amount > most),
             _ => false,
         };
-        is_too_dear
-            || match &self.told {
-                Some(told) => {
-                    let about = (fingerprint, told.ruling(fingerprint), known);
-                    told.failed(&self.rules.shown, about, &[], is_by_hand).is_some()
-                }
-                None => self.placed.facts.is_some_and(|facts| is_rejected(facts, fingerprint, self.rules)),
+        if is_too_dear {
+            return Some(Gate::Price);
+        }
+        match &self.told {
+            Some(told) => {
+                told.failed(&self.rules.shown, (fingerprint, told.ruling(fingerprint), known), &[], is_by_hand)
             }
+            None => {
+                let is_rejected = self.placed.facts.is_some_and(|facts| is_rejected(facts, fingerprint, self.rules));
+                is_rejected.then_some(Gate::Rejected)
+            }
+        }
     }
 }
 

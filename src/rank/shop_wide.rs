@@ -132,6 +132,7 @@ impl ShopRanker {
 }
 
 /// The foremost items that have been offered: at most so many.
+#[derive(Clone)]
 pub struct Best {
     room: usize,
     held: Vec<Standing>,

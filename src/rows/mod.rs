@@ -171,9 +171,8 @@ impl Rows {
 
     /// Whether this partition owns `item`.
     #[must_use]
-    pub fn owns(&mut self, item: ItemId) -> bool {
-        self.owner.meet(&self.items);
-        self.owner.has(item)
+    pub fn owns(&self, item: ItemId) -> bool {
+        self.owner.owns(&self.items, item)
     }
 
     /// Whether this partition owns the contexts, and the shop-wide lists, of `shop`.

@@ -40,6 +40,12 @@ impl Ownership {
         self.is_alone() || self.items[item.index()]
     }
 
+    /// The same, whether or not it has been looked at.
+    pub(super) fn owns(&self, table: &Items, item: ItemId) -> bool {
+        let is_own = || spread(table.fingerprint(item), self.partitions) == self.partition;
+        self.is_alone() || self.items.get(item.index()).copied().unwrap_or_else(is_own)
+    }
+
     /// Whether the contexts of `shop` are owned. It must have been met.
     pub(super) fn has_shop(&self, shop: ShopId) -> bool {
         self.is_alone() || self.shops[shop.index()]

@@ -7,7 +7,7 @@ use super::query::{Query, RowAnswer};
 use super::review::to_review_and_looked_at;
 use crate::facts::{CountsAs, Facts};
 use crate::items::{fingerprint, spread};
-use crate::list_key::ListName;
+use crate::list_key::{ListName, owner_text};
 use crate::rank::Explanation;
 use crate::rows::LINES_MAX;
 use serde::Serialize;
@@ -83,19 +83,19 @@ fn row_and_lines(
     item: &str,
     candidates_max: usize,
 ) -> (RowAnswer, usize) {
-    let partition = spread(fingerprint(shop, item), asked.rows_partitions);
+    let partition = spread(fingerprint(shop, owner_text(list, item)), asked.rows_partitions);
     let Some((_, work)) = asked.rows.iter().find(|(held, _)| *held == partition) else {
         return (RowAnswer::NotHere, 1);
     };
-    let counts_as = work.facts().map(|facts| facts.counts_as(shop, item));
+    let counts_as = work.facts().filter(|_| !list.is_shop_wide()).map(|facts| facts.counts_as(shop, item));
     let counts_as = match counts_as {
         Some(CountsAs::Parent(parent)) => Some(String::from(parent)),
         _ => None,
     };
-    let Some(row) = work.explain(list, shop, item, candidates_max) else {
+    let Some((row, looked_at)) = work.explain_published(list, shop, item, candidates_max) else {
         return (counts_as.map_or(RowAnswer::NoSuchItem, RowAnswer::CountsAs), 1);
     };
-    let lines = 1 + row.candidates.len() + row.left_out / NEIGHBOURS_A_LINE;
+    let lines = 1 + row.candidates.len() + (row.left_out + looked_at) / NEIGHBOURS_A_LINE;
     let names = work.facts().map(|facts| names(facts, &row)).unwrap_or_default();
     // Texts and numbers always serialise; one that is not finite is null.
     (RowAnswer::Found(serde_json::to_string(&Told { row, counts_as, names }).unwrap_or_default()), lines)

@@ -1,6 +1,7 @@
 //! A row as a table for people. The form is that of `/v1/rows`.
 
 use crate::cli::output::plain;
+use crate::list_key::{Base, ListName, SHOP_WIDE};
 use console::truncate_str;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -33,6 +34,9 @@ pub(super) struct Row {
     /// Names of items, as far as the catalogue has them.
     #[serde(default)]
     names: BTreeMap<String, String>,
+    /// What cannot be told, and what the list goes by besides.
+    #[serde(default)]
+    notes: Vec<String>,
 }
 
 /// A neighbour.
@@ -41,6 +45,9 @@ pub(super) struct Candidate {
     item: String,
     place: Option<Place>,
     gate: Option<String>,
+    /// What keeps it in reserve.
+    #[serde(default)]
+    displaced: Option<String>,
     support: u32,
     weight: f64,
     other_weight: f64,
@@ -49,6 +56,11 @@ pub(super) struct Candidate {
     llr_root: Option<f64>,
     score: Option<f64>,
     last_seen: String,
+    #[serde(default)]
+    source: Option<String>,
+    /// In a placement: the list that it is from.
+    #[serde(default)]
+    list: Option<String>,
     #[serde(default)]
     relation: Option<String>,
     #[serde(default)]
@@ -69,19 +81,8 @@ enum Place {
     Reserve(usize),
 }
 
-const HEADINGS: [&str; 11] = [
-    "place",
-    "item",
-    "score",
-    "support",
-    "weight",
-    "other",
-    "confidence",
-    "lift",
-    "LLR root",
-    "last seen",
-    "gate failed",
-];
+const HEADINGS: [&str; 11] =
+    ["place", "item", "score", "support", "weight", "other", "confidence", "lift", "LLR root", "last seen", "why"];
 
 /// Columns of text, which start at the left; the others are numbers.
 const LEFT: [usize; 3] = [1, 9, 10];
@@ -90,16 +91,23 @@ const LEFT: [usize; 3] = [1, 9, 10];
 pub(super) fn lines(row: &Row) -> Vec<String> {
     let time = jiff::Timestamp::from_millisecond(row.as_of)
         .map_or_else(|_| "?".to_owned(), |time| time.strftime("%Y-%m-%d %H:%M UTC").to_string());
-    let mut lines = vec![
-        format!("{} of {} in shop {}, as of {time}", row.list, named(row, &row.item), plain(&row.shop)),
-        format!(
+    let about = if row.item == SHOP_WIDE { "the whole shop".to_owned() } else { named(row, &row.item) };
+    let mut lines = vec![format!("{} of {about} in shop {}, as of {time}", row.list, plain(&row.shop))];
+    let base = ListName::find(&row.list).map(ListName::base);
+    match base {
+        Some(Base::Placement { .. }) => {}
+        Some(Base::Shop) => lines.push(format!("{} contexts in the shop", number(row.contexts))),
+        _ => lines.push(format!(
             "anchor weight {}, support {}; {} contexts in the shop",
             number(row.anchor_weight),
             row.anchor_support,
             number(row.contexts)
-        ),
-        gates(row),
-    ];
+        )),
+    }
+    if !matches!(base, Some(Base::Placement { .. } | Base::Shop)) {
+        lines.push(gates(row));
+    }
+    lines.extend(row.notes.iter().map(|note| format!("note: {}", plain(note))));
     if let Some(parent) = &row.counts_as {
         lines
             .push(format!("it is a variant and counts as {} now: this is what was counted before", named(row, parent)));
@@ -164,12 +172,17 @@ fn cells(row: &Row, candidate: &Candidate) -> [String; HEADINGS.len()] {
     ]
 }
 
-/// The gate that it failed, and what people said of it.
+/// The gate that it failed, where it is from, and what people said of it.
 fn reasons(candidate: &Candidate) -> String {
     let relation = candidate.relation.as_ref().map(|kind| format!("{kind} by hand"));
     let verdict = candidate.verdict.as_ref();
     let verdict = verdict.map(|Verdict { ruling, who, why }| plain(&format!("{ruling}, says {who}: {why}")));
-    let all = [candidate.gate.clone(), relation, verdict];
+    let displaced = candidate.displaced.as_ref().map(|gate| format!("displaced: {gate}"));
+    let from = candidate.list.as_ref().map(|list| format!("from {list}"));
+    let of_itself = ["counted", "manual", "pinned"];
+    let source = candidate.source.as_ref().filter(|source| !of_itself.contains(&source.as_str()));
+    let source = source.map(|source| format!("filled: {source}"));
+    let all = [candidate.gate.clone(), displaced, from, source, relation, verdict];
     all.into_iter().flatten().collect::<Vec<_>>().join("; ")
 }
 
@@ -224,7 +237,7 @@ bought-together of 84879 in shop main, as of 2025-06-15 15:06 UTC
 anchor weight 312.4, support 412; 9876 contexts in the shop
 gates: support ≥ 3, lift > 1, LLR root ≥ 2.5; ordered by score × rarity^0.5
 
-place  item     score  support  weight  other  confidence   lift  LLR root  last seen   gate failed
+place  item     score  support  weight  other  confidence   lift  LLR root  last seen   why
     1  10\u{FFFD}[31m   42.7      146   150.0  170.2      48.0 %  27.71     45.20  2025-06-14
    r2  é          1.6       12    9.50   1700       3.0 %   1.80      2.60  2025-06-01  upsell by hand
     –  z          0.1        3    2.00   0.00       0.6 %      –      0.00  2025-05-01  totals; approve, says an editor: tried\u{FFFD}";

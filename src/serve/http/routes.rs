@@ -140,6 +140,9 @@ impl Asked {
         match in_time(shared, ask).await? {
             RowAnswer::Found(row) => Ok(row),
             RowAnswer::NoSuchItem if self.state != PartitionState::Live => Err(self.not_ready()),
+            RowAnswer::NoSuchItem if self.list.is_shop_wide() => {
+                Err(Refusal::NoList { shop: self.shop.clone(), list: self.list.name(), item: self.item.clone() })
+            }
             RowAnswer::NoSuchItem => Err(self.no_such_item(None)),
             RowAnswer::CountsAs(parent) => Err(self.no_such_item(Some(parent))),
             RowAnswer::NotHere => {
@@ -184,8 +187,7 @@ async fn list(State(shared): State<Arc<Shared>>, path: ItemPath, headers: Header
 }
 
 async fn row(State(shared): State<Arc<Shared>>, path: ItemPath) -> Result<Response, Refusal> {
-    let rows: Vec<ListName> = ListName::ALL.into_iter().filter(|list| list.is_of_row()).collect();
-    let asked = Asked::new(&shared, path, &rows)?;
+    let asked = Asked::new(&shared, path, &ListName::ALL)?;
     let row = asked.row(&shared).await?;
     Ok(([(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")], row).into_response())
 }

@@ -84,7 +84,7 @@ impl RowsWork {
         };
         let is_silent = self.silence.is_on();
         let Self { rows, touched, hits, lists, publisher, rankers, .. } = self;
-        let is_on = |list: ListName| rankers[list.index()].is_some();
+        let is_on = |list: ListName| rankers.get(list).is_some();
         block.with_delta(entry, &self.names, &mut self.scratch, |delta| {
             if !is_silent {
                 hits.test(delta, is_on, &mut Tested { rows: &mut *rows, lists, publisher });
@@ -104,7 +104,7 @@ impl RowsWork {
         for list in ListName::shown_by(relation) {
             let Base::Row { relation: own, .. } = list.base() else { continue };
             // Of a row that is not there the other one has nothing to say.
-            if self.rankers[list.index()].is_none() || (own != relation && self.rows.row(own, item).is_empty()) {
+            if self.rankers.get(list).is_none() || (own != relation && self.rows.row(own, item).is_empty()) {
                 continue;
             }
             let list = self.lists.meet(ListKey { shop, list, about: About::Item(item) });

@@ -8,10 +8,10 @@
 use super::RowsWork;
 use super::publishing::{NEIGHBOURS_MAX, RANKED_MAX};
 use crate::items::ShopId;
-use crate::list_key::{About, ListName};
+use crate::list_key::{About, ListKey, ListName};
 use crate::memory::of_vec;
 use crate::publish::ListNumber;
-use crate::rank::{Acceptance, Asking, Levels};
+use crate::rank::{Acceptance, Asking, Levels, List};
 use crate::rules::{KindRules, ListRules};
 use std::collections::{BTreeMap, HashMap};
 
@@ -205,13 +205,18 @@ impl RowsWork {
         self.exposure.is_ready = true;
     }
 
-    /// Lets the list that has been ranked be led by what may.
-    pub(super) fn lead(&mut self) {
-        let key = self.ranked.key;
+    /// From where on items lead the lists of this name and shop, where any is bounded.
+    pub(super) fn levels(&self, key: ListKey) -> Option<&Levels> {
+        self.exposure.levels.get(&(key.list, key.shop))
+    }
+
+    /// Lets a list that has been ranked be led by what may.
+    pub(super) fn lead(&self, ranked: &mut List) {
+        let key = ranked.key;
         let About::Item(anchor) = key.about else { return };
-        if let Some(levels) = self.exposure.levels.get(&(key.list, key.shop)) {
+        if let Some(levels) = self.levels(key) {
             let about = self.rows.items().fingerprint(anchor);
-            levels.lead(about, self.rules[key.list.index()].length, &mut self.ranked);
+            levels.lead(about, self.rules[key.list.index()].length, ranked);
         }
     }
 }

@@ -4,6 +4,7 @@
 //! rows have to be here: entries that another partition owns have no say.
 
 use super::RowsWork;
+use super::ranking::Rankers;
 use crate::facts::Facts;
 use crate::items::ItemId;
 use crate::list_key::Base;
@@ -13,35 +14,34 @@ use crate::rules::FillStep;
 
 impl RowsWork {
     /// Fills the list about `anchor` that has been ranked; returns how many neighbours of other rows were looked at.
-    pub(super) fn fill_up(&mut self, anchor: ItemId) -> usize {
-        let list = self.ranked.key.list;
+    pub(super) fn fill_up(&self, anchor: ItemId, rankers: &mut Rankers, ranked: &mut List) -> usize {
+        let list = ranked.key.list;
         let Base::Row { relation, beside } = list.base() else { return 0 };
         let mut neighbours = 0;
-        self.spread_ranked();
-        let has_places = self.rankers[list.index()].as_ref().is_some_and(|ranker| ranker.has_places(&self.ranked));
-        if has_places && (!self.ranked.is_empty() || self.has_list(relation, anchor)) {
+        self.spread_ranked(ranked);
+        let has_places = rankers.get(list).is_some_and(|ranker| ranker.has_places(ranked));
+        if has_places && (!ranked.is_empty() || self.has_list(relation, anchor)) {
             let rules = &self.rules[list.index()];
             let has_second = rules.fill.contains(&FillStep::Second);
             let mut filling = self.filling(anchor, &rules.fill);
             if has_second {
-                neighbours = self.add_second(&mut filling);
+                neighbours = self.add_second(rankers, ranked, &mut filling);
             }
-            let Some(ranker) = &mut self.rankers[list.index()] else { return neighbours };
+            let Some(ranker) = rankers.get_mut(list) else { return neighbours };
             let row = self.rows.row(relation, anchor);
-            let facts = self.shown.as_ref().map(|shown| shown.facts());
-            let beside = Beside { row: beside.map(|relation| self.rows.row(relation, anchor)), facts };
-            ranker.fill(&row, &beside, &filling, &mut self.ranked);
+            let beside = Beside { row: beside.map(|relation| self.rows.row(relation, anchor)), facts: self.facts() };
+            ranker.fill(&row, &beside, &filling, ranked);
         }
-        self.lead();
-        self.spread_ranked();
+        self.lead(ranked);
+        self.spread_ranked(ranked);
         neighbours
     }
 
     /// That what has been ranked shows no more of a category or maker than it may.
-    pub(super) fn spread_ranked(&mut self) {
+    pub(super) fn spread_ranked(&self, ranked: &mut List) {
         if let Some(shown) = &self.shown {
-            let rules = &self.rules[self.ranked.key.list.index()];
-            spread_out(rules, self.rows.items(), shown.facts(), &mut self.ranked);
+            let rules = &self.rules[ranked.key.list.index()];
+            spread_out(rules, self.rows.items(), shown.facts(), ranked);
         }
     }
 
@@ -53,13 +53,13 @@ impl RowsWork {
     }
 
     /// Adds what stands in the lists of the entries that the ranked list shows.
-    fn add_second(&mut self, filling: &mut Vec<(ItemId, Source)>) -> usize {
-        let list = self.ranked.key.list;
+    fn add_second(&self, rankers: &mut Rankers, ranked: &List, filling: &mut Vec<(ItemId, Source)>) -> usize {
+        let list = ranked.key.list;
         let Base::Row { relation, beside } = list.base() else { return 0 };
         let (mut lists, mut neighbours, mut room) = (Vec::new(), 0, 0);
         let mut own = List::blank();
-        for entry in self.ranked.shown().iter().filter(|entry| is_counted(entry)) {
-            let Some(ranker) = &mut self.rankers[list.index()] else { break };
+        for entry in ranked.shown().iter().filter(|entry| is_counted(entry)) {
+            let Some(ranker) = rankers.get_mut(list) else { break };
             if !self.rows.owns(entry.item) {
                 continue;
             }

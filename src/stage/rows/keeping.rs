@@ -125,7 +125,7 @@ impl Kept for RowsWork {
         }
         // Nothing is due before the stage has caught up; then everything is.
         for list in ListName::ALL {
-            if let (Base::Row { relation, .. }, Some(_)) = (list.base(), &self.rankers[list.index()]) {
+            if let (Base::Row { relation, .. }, Some(_)) = (list.base(), self.rankers.get(list)) {
                 for item in self.rows.anchors(relation) {
                     let shop = self.rows.items().shop_of(item);
                     self.due.know(self.lists.meet(ListKey { shop, list, about: About::Item(item) }));

@@ -17,7 +17,9 @@ mod filling;
 mod hits;
 mod keeping;
 mod placements;
+mod explaining;
 mod publishing;
+mod ranking;
 mod record;
 mod review;
 mod shown;
@@ -37,13 +39,14 @@ use crate::items::ItemId;
 use crate::list_key::{Base, ListName};
 use crate::position::{Checkpoint, Gap, NextOffset, Partition, SourcePartition};
 use crate::publish::{Due, Lists, Publisher};
-use crate::rank::{Beside, Explanation, List, Ranker, explain_beside};
+use crate::rank::{Beside, Explanation, List, explain_beside};
 use crate::relation::Relation;
 use crate::rows::Rows;
 use crate::rules::{CountingRules, ListRules, PublishRules};
 use crate::wire::{Anew, DeltaScratch, PAIRS_SOURCE, TotalsWriter, Translation};
 use exposure::Exposure;
 use placements::Placements;
+use ranking::Rankers;
 use shop_wide::{Looking, ShopWide};
 use shown::Shown;
 use silence::Silence;
@@ -107,8 +110,7 @@ pub struct RowsWork {
     scratch: DeltaScratch,
     touched: Vec<(Relation, ItemId)>,
     rules: [ListRules; ListName::COUNT],
-    /// By list; none where it is off.
-    rankers: [Option<Ranker>; ListName::COUNT],
+    rankers: Rankers,
     /// The list ranked last.
     ranked: List,
     /// What stands beside its entries, where that is told.
@@ -164,8 +166,6 @@ impl RowsWork {
         setup: &RowsSetup,
     ) -> Self {
         let RowsSetup { lists, publish, clocked, facts } = setup;
-        let is_of_rows = |rules: &ListRules| rules.enabled && rules.list.is_of_row();
-        let ranker = |rules: &ListRules| is_of_rows(rules).then(|| Ranker::new(rules.clone()));
         let mut rows = Rows::new(counting, partition, partitions);
         for rules in lists.iter().filter(|rules| rules.enabled) {
             if let Some(half_life_ms) = rules.recent_half_life_ms() {
@@ -184,7 +184,7 @@ impl RowsWork {
             scratch: DeltaScratch::default(),
             touched: Vec::new(),
             rules: lists.clone(),
-            rankers: lists.each_ref().map(ranker),
+            rankers: Rankers::of(lists, |rules| rules.enabled),
             ranked: List::blank(),
             shelves: Vec::new(),
             shop_wide: ShopWide::new(lists),
@@ -290,7 +290,7 @@ impl RowsWork {
         self.wants_lists
     }
 
-    /// The row behind a list, with its best `candidates_max` entries, also where the list is off; `None` when the item has
+    /// The row behind a list as it is ranked before it is filled and spread out, with its best `candidates_max` entries, also where the list is off; `None` when the item has
     /// never been met, or the list is about a whole shop.
     #[must_use]
     pub fn explain(&self, list: ListName, shop: &str, item: &str, candidates_max: usize) -> Option<Explanation> {

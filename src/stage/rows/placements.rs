@@ -5,6 +5,7 @@
 //! Invariant: a list that has something to show has all placements that it is part of known to the queue.
 
 use super::RowsWork;
+use super::ranking::Rankers;
 use crate::items::ItemId;
 use crate::list_key::{About, Base, ListKey, ListName};
 use crate::publish::{Due, ListNumber, Lists};
@@ -73,22 +74,27 @@ impl RowsWork {
         parts.iter().filter_map(find).collect()
     }
 
-    /// Puts a placement together into `self.ranked`; returns how many neighbours were looked at.
-    pub(super) fn rank_placement(&mut self, key: ListKey) -> usize {
-        let (mut ranked, mut neighbours) = (Vec::new(), 0);
-        for (part, list) in self.parts(key) {
-            neighbours += self.rank(list);
-            ranked.push((part, std::mem::replace(&mut self.ranked, List::blank())));
-        }
-        let mut together = std::mem::replace(&mut self.ranked, List::blank());
-        together.clear(key, self.rows.now());
-        place_together(&self.rules[key.list.index()], &ranked, &self.placed(key), &mut together);
-        self.ranked = together;
+    /// Puts a placement together into `ranked`; returns how many neighbours were looked at.
+    pub(super) fn rank_placement(&self, key: ListKey, rankers: &mut Rankers, ranked: &mut List) -> usize {
+        let (parts, neighbours) = self.rank_parts(key, rankers);
+        ranked.clear(key, self.rows.now());
+        place_together(&self.rules[key.list.index()], &parts, &self.placed(key), ranked);
         neighbours
     }
 
+    /// Ranks the parts of a placement; and how many neighbours were looked at.
+    pub(super) fn rank_parts(&self, key: ListKey, rankers: &mut Rankers) -> (Vec<(Part, List)>, usize) {
+        let (mut ranked, mut neighbours) = (Vec::new(), 0);
+        for (part, list) in self.parts(key) {
+            let mut own = List::blank();
+            neighbours += self.rank_with(self.lists.key(list), rankers, &mut own);
+            ranked.push((part, own));
+        }
+        (ranked, neighbours)
+    }
+
     /// What a placement goes by.
-    fn placed(&self, key: ListKey) -> Placed<'_> {
+    pub(super) fn placed(&self, key: ListKey) -> Placed<'_> {
         let row = match (key.about, key.list.base()) {
             (About::Item(anchor), Base::Placement { of_shop: false }) => {
                 Some(self.rows.row(Relation::BoughtTogether, anchor))
@@ -102,7 +108,7 @@ impl RowsWork {
     pub(super) fn turns_any_away(&self, key: ListKey, items: &[ItemId]) -> bool {
         let Some(shown) = &self.shown else { return false };
         let rules = &self.rules[key.list.index()];
-        match (key.list.base(), key.about, &self.rankers[key.list.index()]) {
+        match (key.list.base(), key.about, self.rankers.get(key.list)) {
             (Base::Row { relation, .. }, About::Item(anchor), Some(ranker)) => {
                 ranker.turns_any_away(&self.rows.row(relation, anchor), shown.facts(), items)
             }

@@ -2,9 +2,9 @@
 
 use super::record::{Landed, LandedValue};
 use super::{Clocked, RowsWork};
-use crate::list_key::{About, Base, ListKey, ListName, SHOP_WIDE};
+use crate::list_key::{About, ListKey, ListName, SHOP_WIDE};
 use crate::publish::{DueList, EntryRecord, ListNumber, News, Publication, Shelved, Shown, Stamp};
-use crate::rank::{Beside, List, score_milli};
+use crate::rank::score_milli;
 use crate::stage::effect::{Effects, Log, StageError};
 
 /// How many rows one step ranks.
@@ -129,37 +129,6 @@ impl RowsWork {
             }
             News::Suppressed => self.tally.suppressed[name] += 1,
             News::Nothing => {}
-        }
-    }
-
-    /// Ranks a list into `self.ranked`; returns how many neighbours its row has.
-    pub(super) fn rank(&mut self, list: ListNumber) -> usize {
-        let key = self.lists.key(list);
-        if let (About::Item(anchor), true) = (key.about, key.list.is_of_row()) {
-            self.meet_by_hand(anchor);
-        }
-        match (key.about, key.list.base(), &mut self.rankers[key.list.index()]) {
-            (About::Item(anchor), Base::Row { relation, beside }, Some(ranker)) => {
-                let row = self.rows.row(relation, anchor);
-                let facts = self.shown.as_ref().map(|shown| shown.facts());
-                let beside = Beside { row: beside.map(|relation| self.rows.row(relation, anchor)), facts };
-                ranker.rank_beside(&row, &beside, &mut self.ranked);
-                let neighbours = row.len();
-                neighbours + self.fill_up(anchor)
-            }
-            (_, Base::Shop, _) => {
-                let mut ranked = std::mem::replace(&mut self.ranked, List::blank());
-                let looked_at = self.rank_shop_wide(list, &mut ranked);
-                self.ranked = ranked;
-                self.spread_ranked();
-                self.ranked.entries.truncate(self.ranked.shown.saturating_add(self.rules[key.list.index()].reserve));
-                looked_at
-            }
-            (_, Base::Placement { .. }, _) => self.rank_placement(key),
-            (About::Shop, _, _) | (_, _, None) => {
-                self.ranked.clear(key, self.rows.now());
-                0
-            }
         }
     }
 

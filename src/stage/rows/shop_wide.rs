@@ -397,13 +397,14 @@ impl RowsWork {
     }
 
     /// Ranks a list about a shop or a category into `ranked`; returns how many items were looked at.
-    pub(super) fn rank_shop_wide(&mut self, list: ListNumber, ranked: &mut List) -> usize {
-        let key = self.lists.key(list);
+    /// What is held of it, as it stands now, is added to `renewed`.
+    pub(super) fn rank_shop_wide(&self, key: ListKey, renewed: &mut Vec<(usize, Best)>, ranked: &mut List) -> usize {
         ranked.clear(key, self.rows.now());
-        let Some(wide) = &mut self.shop_wide else { return 0 };
-        let Some(&number) = wide.by_list.get(&list) else { return 0 };
-        let (rows, facts) = (&self.rows, self.shown.as_ref().map(|shown| shown.facts()));
-        let mut best = std::mem::replace(&mut wide.places[number].best, Best::new(1));
+        let Some(wide) = &self.shop_wide else { return 0 };
+        let number = self.lists.find(key).and_then(|list| wide.by_list.get(&list).copied());
+        let Some(number) = number else { return 0 };
+        let (rows, facts) = (&self.rows, self.facts());
+        let mut best = wide.places[number].best.clone();
         let place = &wide.places[number];
         let ranker = &wide.rankers[place.ranker];
         let standing = |item| {
@@ -420,8 +421,15 @@ impl RowsWork {
         let shop = rows.shop(ranker.rules().relation, place.shop);
         ranker.rank_into(key, &shop, best.items(), since_ms, ranked);
         let looked_at = best.items().count();
-        wide.places[number].best = best;
+        renewed.push((number, best));
         looked_at
+    }
+
+    /// What is held of a list about a shop stands like this now.
+    pub(super) fn hold_best(&mut self, number: usize, best: Best) {
+        if let Some(place) = self.shop_wide.as_mut().and_then(|wide| wide.places.get_mut(number)) {
+            place.best = best;
+        }
     }
 
     /// Looks at every item, to the end: for whoever has nothing else to do.

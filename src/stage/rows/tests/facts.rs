@@ -465,6 +465,12 @@ fn entries_tell_price_and_stock_and_one_that_changes_alone_goes_out_with_the_swe
     assert_eq!(told(&bench.pass(600).records), None, "a price alone is no news at once");
     assert_eq!(told(&bench.pass(SWEEP_MS).records), Some(expected(9.9)), "but the sweep's");
     assert_eq!(told(&bench.pass(SWEEP_MS).records), None, "once");
+
+    let mut silent = live(&facts);
+    contexts(&mut silent, Lag::Live);
+    let mut seen = silent.views(&[("a", "b"), ("a", "b"), ("a", "b")]);
+    seen.records.extend(silent.pass(600).records);
+    assert_eq!(told(&seen.records), Some(vec![known("b", None, None)]), "nothing, unless it is asked for");
 }
 
 #[test]
