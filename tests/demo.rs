@@ -365,6 +365,39 @@ fn inspect_from_files_names_the_gate_that_each_candidate_failed() {
     assert_eq!((rows["paper"][0], rows["paper"].last().copied()), ("–", Some("support")), "{table}");
     let (code, json, _) = end(&["inspect", "drill", path.to_str().unwrap(), "--json"]);
     assert_eq!((code, json.lines().count()), (Some(0), 5), "a row for each list");
+    // Lists that are made of more than a row: put together, filled, about the whole shop.
+    let inspect = |item: &str, rest: &[&str]| {
+        let all = [&["inspect", item, path.to_str().unwrap(), "--json"], rest].concat();
+        let (code, json, stderr) = end(&all);
+        assert_eq!((code, json.lines().count()), (Some(0), 1), "{stderr}");
+        let row: serde_json::Value = serde_json::from_str(&json).unwrap();
+        let told = row["candidates"].as_array().unwrap().iter().map(|told| {
+            let text = |name: &str| told[name].as_str().unwrap_or("-").to_owned();
+            format!("{} {} {} {}", text("item"), told["place"], text("source"), text("list"))
+        });
+        (told.collect::<Vec<_>>(), row["notes"].to_string())
+    };
+    let on = ["--set", "lists.best-sellers.enabled=true", "--set", "placements.cart.enabled=true"];
+    let (told, notes) = inspect("*", &[&on[..], &["--list", "best-sellers"]].concat());
+    assert_eq!(told[0], r#"paper {"shown":1} - -"#);
+    assert!(told.len() == 4 && notes.contains("nothing is kept"), "{told:?} {notes}");
+    let (told, notes) = inspect("drill", &[&on[..], &["--list", "cart"]].concat());
+    assert_eq!((told, notes.as_str()), (vec![r#"bits {"shown":1} - bought-together"#.to_owned()], "null"));
+    let (told, _) = inspect("drill", &["--set", "lists.bought-together.fill=[\"shop\"]", "--list", "bought-together"]);
+    let filled = [r#"bits {"shown":1} - -"#, r#"paper {"shown":2} shop -"#, r#"pens {"shown":3} shop -"#];
+    assert_eq!(told, filled);
+    let (_, notes) = inspect("*", &["--list", "best-sellers"]);
+    assert!(notes.contains("the list is off"), "{notes}");
+    for (item, list, what) in [("drill", "best-sellers", "about a whole shop"), ("*", "cart", "about a product")] {
+        let (code, _, stderr) = end(&["inspect", item, path.to_str().unwrap(), "--list", list]);
+        assert!(code == Some(2) && stderr.contains(what), "{code:?} {stderr}");
+    }
+    let (code, _, stderr) = end(&["inspect", "*", path.to_str().unwrap()]);
+    assert!(code == Some(2) && stderr.contains("no list about a whole shop is on"), "{code:?} {stderr}");
+    let category = [&["inspect", "category:Ink", path.to_str().unwrap()], &on[..]].concat();
+    let (code, _, stderr) = end(&category);
+    assert!(code == Some(1) && stderr.contains("nothing is counted that best-sellers"), "{code:?} {stderr}");
+
     let (code, _, stderr) = end(&["inspect", "hammer", path.to_str().unwrap()]);
     assert_eq!(code, Some(1));
     assert!(stderr.contains("\"hammer\"") && stderr.contains("in no event of these files"), "{stderr}");

@@ -11,7 +11,7 @@ mod rig;
 #[path = "support/shop.rs"]
 mod shop;
 
-use at_rest::{come_to_rest, names};
+use at_rest::{come_to_rest, explained, names};
 use recount::{Event, Kind};
 use rig::{Rig, Shape, default_rules, naive_rules};
 use samenloop::list_key::ListName;
@@ -30,7 +30,14 @@ fn lists(exposure_max: Option<f64>) -> [ListRules; ListName::COUNT] {
     lists
 }
 
-fn at_rest(shape: &Shape, events: &[Event], context: &str) -> (BTreeMap<String, Value>, BTreeMap<String, u32>) {
+/// Of every list the items that are told to lead as many lists as they may.
+type Exposed = BTreeMap<String, Vec<String>>;
+
+fn at_rest(
+    shape: &Shape,
+    events: &[Event],
+    context: &str,
+) -> (BTreeMap<String, Value>, BTreeMap<String, u32>, Exposed) {
     let mut rig = Rig::open(shape, &[events.to_vec()]);
     let mut random = Random::new(events.len() as u64);
     let mut now_ms = 4_000_000_000_000;
@@ -47,7 +54,14 @@ fn at_rest(shape: &Shape, events: &[Event], context: &str) -> (BTreeMap<String, 
     }
     let all = come_to_rest(&mut rig, now_ms, context);
     let partitions = rig.pipeline.sink().lists.iter().map(|list| (list.key.clone(), list.partition)).collect();
-    (all, partitions)
+    let exposed = |key: &String| {
+        let row = explained(&rig, key);
+        let is_exposed = |told: &&Value| [&told["displaced"], &told["gate"]].contains(&&Value::from("exposure"));
+        let told = row["candidates"].as_array().unwrap().iter().filter(is_exposed);
+        (key.clone(), told.map(|told| told["item"].as_str().unwrap().to_owned()).collect())
+    };
+    let exposed = all.keys().map(exposed).collect();
+    (all, partitions, exposed)
 }
 
 /// Score times the root of the root of rarity, as the list's rules have it.
@@ -89,9 +103,11 @@ fn no_item_leads_more_than_its_share_and_those_that_it_leads_are_where_it_ranks_
             let events = stars(seed);
             let share = 0.1;
             let shape = Shape { partitions, lists: lists(None), ..Shape::new(&default_rules()) };
-            let (plain, _) = at_rest(&shape, &events, &context);
-            let (bound, of) = at_rest(&Shape { lists: lists(Some(share)), ..shape.clone() }, &events, &context);
+            let (plain, _, none) = at_rest(&shape, &events, &context);
+            let (bound, of, exposed) =
+                at_rest(&Shape { lists: lists(Some(share)), ..shape.clone() }, &events, &context);
             assert_eq!(bound.keys().collect::<Vec<_>>(), plain.keys().collect::<Vec<_>>(), "{context}");
+            assert!(none.values().all(Vec::is_empty), "{context}: nothing is bounded");
             for partition in 0..partitions {
                 let is_here = |key: &&String| key.contains(NAME) && of[*key] == partition;
                 let keys: Vec<&String> = plain.keys().filter(is_here).collect();
@@ -108,6 +124,7 @@ fn no_item_leads_more_than_its_share_and_those_that_it_leads_are_where_it_ranks_
                     let (before, after) = (names(&plain[key]), names(&bound[key]));
                     let first = before.iter().position(|item| *item == after[0]).unwrap();
                     displaced += first;
+                    assert_eq!(exposed[key], before[..first], "{context}: {key}: told why");
                     for item in &before[..first] {
                         let own = value(entry(&plain[key], item));
                         let leads = &led[item];
@@ -143,7 +160,7 @@ fn who_leads_at_rest_depends_on_the_counts_alone() {
             rules.fill = vec![FillStep::Shop];
         }
         let shape = Shape { partitions: 3, lists, ..Shape::new(&rules) };
-        let (restarted, _) = at_rest(&shape, &events, &format!("SAMENLOOP_SEED={seed}"));
+        let (restarted, ..) = at_rest(&shape, &events, &format!("SAMENLOOP_SEED={seed}"));
         let mut calm = Rig::open(&shape, std::slice::from_ref(&events));
         while calm.feed(0).unwrap() {}
         let calm = come_to_rest(&mut calm, 4_000_000_000_000, "calm");

@@ -11,7 +11,7 @@ mod rig;
 #[path = "support/shop.rs"]
 mod shop;
 
-use at_rest::{come_to_rest, held, names};
+use at_rest::{come_to_rest, explained, held, names};
 use recount::{Event, Kind};
 use rig::{Rig, Shape, default_rules, naive_rules};
 use samenloop::facts::{Catalogue, Facts, Ruling, Stock, Verdict, VerdictKey};
@@ -135,6 +135,55 @@ fn check(
     tried
 }
 
+/// Whatever a part gives, and the placement does not hold, is told why: by name, how often.
+fn check_dropped(
+    rig: &Rig,
+    all: &BTreeMap<String, Value>,
+    lists: &[ListRules; ListName::COUNT],
+    known: &Known,
+    told: &mut BTreeMap<String, usize>,
+) {
+    for (key, own) in all {
+        let [_, name, about] = key.splitn(3, '/').collect::<Vec<_>>().try_into().unwrap();
+        let rules = &lists[list(name).index()];
+        if !rules.list.is_placement() {
+            continue;
+        }
+        let held = [entries(Some(own), "entries"), entries(Some(own), "reserve")].concat();
+        let row = explained(rig, key);
+        let mut given = BTreeMap::<String, Vec<String>>::new();
+        for candidate in row["candidates"].as_array().unwrap() {
+            let text = |name: &str| candidate[name].as_str().unwrap().to_owned();
+            let (item, from) = (text("item"), text("list"));
+            given.entry(from.clone()).or_default().push(item.clone());
+            let is_of_family = |(other, _): &(String, String)| known.family(other) == known.family(&item);
+            let expected = if held.contains(&(item.clone(), from)) {
+                None
+            } else if held.iter().any(|(other, _)| *other == item) {
+                Some("twice")
+            } else if held.iter().any(is_of_family) {
+                Some("family")
+            } else if known.is_too_dear(rules, about, &item) {
+                Some("price")
+            } else {
+                Some("rank")
+            };
+            assert_eq!(candidate["gate"].as_str(), expected, "{key}: {candidate}");
+            *told.entry(expected.unwrap_or("held").to_owned()).or_default() += 1;
+        }
+        // All that its parts give is told.
+        let KindRules::Placement { parts, .. } = rules.kind else { unreachable!() };
+        for part in parts.iter() {
+            let of_part = all.get(&key.replacen(name, part.list.name(), 1)).map(names).unwrap_or_default();
+            let mut given = given.remove(part.list.name()).unwrap_or_default();
+            given.sort();
+            let mut of_part = of_part;
+            of_part.sort();
+            assert_eq!(given, of_part, "{key}: {}", part.list.name());
+        }
+    }
+}
+
 fn items_of(event: &Event) -> Vec<(String, String)> {
     let items = match &event.kind {
         Kind::View { item, .. } | Kind::Cart { item } => vec![item.clone()],
@@ -161,7 +210,7 @@ fn shown_lists() -> [ListRules; ListName::COUNT] {
 
 #[test]
 fn placements_are_what_their_parts_make_together_also_behind_restarts_and_when_facts_change() {
-    let mut tried = [0, 0];
+    let (mut tried, mut told) = ([0, 0], BTreeMap::new());
     for partitions in [1, 3] {
         for seed in shop::seeds(5) {
             let context = format!("{partitions} partitions, SAMENLOOP_SEED={seed}");
@@ -185,6 +234,7 @@ fn placements_are_what_their_parts_make_together_also_behind_restarts_and_when_f
             }
             let all = come_to_rest(&mut rig, now_ms, &context);
             let plain = check(&all, &shape.lists, &Known::default(), &context);
+            check_dropped(&rig, &all, &shape.lists, &Known::default(), &mut told);
 
             // Variants and prices come to be known, and something runs out.
             let mut known = Known::default();
@@ -205,11 +255,14 @@ fn placements_are_what_their_parts_make_together_also_behind_restarts_and_when_f
             rig.clock(changed_ms).unwrap();
             let all = come_to_rest(&mut rig, changed_ms, &context);
             let gated = check(&all, &shape.lists, &known, &context);
+            check_dropped(&rig, &all, &shape.lists, &known, &mut told);
             assert!(gated[0] <= plain[0], "{context}: {gated:?} {plain:?}");
             tried = [tried[0] + plain[0], tried[1] + gated[1]];
         }
     }
     assert!(tried[0] > 300 && tried[1] > 100, "{tried:?}: hardly tried");
+    let gates = ["held", "twice", "family", "price", "rank"];
+    assert!(gates.iter().all(|gate| told.get(*gate).is_some_and(|&count| count > 10)), "{told:?}");
 }
 
 /// Two products that go together in orders and views, and others that each of them is viewed with.

@@ -258,6 +258,25 @@ place  item     score  support  weight  other  confidence   lift  LLR root  last
     }
 
     #[test]
+    fn what_fills_displaces_or_comes_from_another_list_is_named_and_notes_are_told() {
+        let row = ROW
+            .replace(r#""source":"manual","relation":"upsell""#, r#""source":"second","displaced":"brand-places""#)
+            .replace(
+                r#""list":"bought-together","item":"84879""#,
+                r#""list":"cart","item":"84879","notes":["a\u0007b"]"#,
+            )
+            .replace(r#""gate":"totals""#, r#""gate":"twice","list":"viewed-together""#);
+        let lines = lines(&serde_json::from_str(&row).unwrap());
+        assert_eq!(lines[1..3], ["note: a\u{FFFD}b", ""], "a placement has no gates of evidence: {lines:?}");
+        assert!(lines[5].ends_with("  displaced: brand-places; filled: second"), "{}", lines[5]);
+        assert!(lines[6].contains("  twice; from viewed-together; approve, says"), "{}", lines[6]);
+        let of_shop = ROW.replace(r#""list":"bought-together","item":"84879""#, r#""list":"new","item":"*""#);
+        let lines = super::lines(&serde_json::from_str(&of_shop).unwrap());
+        assert!(lines[0].starts_with("new of the whole shop in shop main, as of"), "{}", lines[0]);
+        assert_eq!(lines[1..3], ["9876 contexts in the shop", ""]);
+    }
+
+    #[test]
     fn a_variant_that_was_counted_by_itself_says_what_it_counts_as_now() {
         let counts_as = r#""counts_as":"84870","candidates":["#;
         let row: Row = serde_json::from_str(&ROW.replace(r#""candidates":["#, counts_as)).unwrap();

@@ -337,7 +337,8 @@ fn an_item_of_another_instance_is_not_unknown() {
     }
     let body = put(&shop, "main/best-sellers/category:a%2Fb/c", 1, 1);
     assert_eq!(shop.get("/v1/lists/main/best-sellers/category:a%252Fb/c").body, body);
-    shop.get("/v1/rows/main/best-sellers/*").is_error(404, "no_such_list");
+    shop.get("/v1/rows/main/best-sellers/*").is_error(404, "no_list"); // by the worker that owns the shop
+    shop.get("/v1/rows/main/no-list/*").is_error(404, "no_such_list");
     let elsewhere = (0..).map(|n| n.to_string()).find(|item| shop.health.owner("main", item).0 != mine).unwrap();
     shop.get(&format!("/v1/lists/main/bought-together/{elsewhere}")).is_error(421, "not_here");
 }
