@@ -159,7 +159,8 @@ impl Publisher {
         let shown = ranked.shown();
         let step_milli = self.min_score_step_milli;
         let published = self.published(list);
-        if !published.is_stale && !(is_swept && published.shelved != shelved && !shown.is_empty()) {
+        let is_told_anew = is_swept && published.shelved != shelved && !shown.is_empty();
+        if !(published.is_stale || is_told_anew) {
             match (published.shown().is_empty(), shown.is_empty()) {
                 (true, true) => return News::Nothing,
                 (false, false) if !is_news(published.shown(), shown, step_milli) => return News::Suppressed,

@@ -428,8 +428,11 @@ fn telling(facts: &Arc<Facts>, sweep_ms: i64) -> RowsSetup {
     RowsSetup { publish: PublishRules { tells_facts: true, sweep_ms, ..by_facts.publish }, ..by_facts }
 }
 
+/// An entry, and what is told of it: price, currency, stock.
+type ToldOf = (String, Option<f64>, Option<String>, Option<Stock>);
+
 /// What is told of the entries about `a`, the newest.
-fn told(records: &[ListRecord<'_>]) -> Option<Vec<(String, Option<f64>, Option<String>, Option<Stock>)>> {
+fn told(records: &[ListRecord<'_>]) -> Option<Vec<ToldOf>> {
     let record = records.iter().rev().find(|record| record.list == "viewed-together" && record.item == "a")?;
     let of = |entry: &EntryRecord<'_>| {
         let currency = entry.currency.as_deref().map(str::to_owned);
