@@ -203,6 +203,9 @@ fn shown_lists() -> [ListRules; ListName::COUNT] {
     }
     put(&mut lists, "product-page", &[("bought-together", 2), ("viewed-together", 9)], 6, 3);
     put(&mut lists, "cart", &[("carted-together", 1), ("viewed-together", 1), ("also-bought", 3)], 4, 0);
+    if let KindRules::Placement { price_max, .. } = &mut lists[list("cart").index()].kind {
+        *price_max = Some(40.0);
+    }
     put(&mut lists, "checkout", &[("bought-together", 3)], 3, 2);
     put(&mut lists, "home", &[("trending", 2), ("best-sellers", 4)], 5, 2);
     lists

@@ -199,3 +199,59 @@ impl<'a> Shown<'a> {
         (own.brand.is_some() && is_full(self.places.rules.brand_max, &is_of_brand)).then_some(Gate::BrandPlaces)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::Catalogue;
+    use crate::list_key::ListKey;
+    use crate::rank::{Acceptance, Asking, Figures, Label};
+    use crate::relation::Relation;
+
+    /// What may lead no more lists and has lost its place to its category's others says so: it would not lead anyway.
+    #[test]
+    fn what_is_displaced_names_exposure_only_where_it_would_lead() {
+        let mut items = Items::default();
+        let shop = items.shop("main");
+        let ids: Vec<ItemId> = ["about", "a", "b", "c", "d"].iter().map(|name| items.item(shop, name)).collect();
+        let facts = Facts::new(1 << 20);
+        for item in ["a", "b", "c"] {
+            let category = Catalogue { category: vec!["Ink"], ..Catalogue::default() };
+            facts.set_catalogue("main", item, Some(&category)).unwrap();
+        }
+        let entry = |id: usize| {
+            let figures = Figures::new(1.0, 2.0, 3.0, 4.0);
+            let (rank_milli, item) = (100 - i64::try_from(id).unwrap(), ids[id]);
+            let (score_milli, label) = (score_milli(figures.score()), Label::default());
+            Entry { item, score_milli, rank_milli, support: 3, figures, llr_root: 1.0, last_seen: Day(1), label }
+        };
+        let list = ListName::of(Relation::ViewedTogether);
+        let key = ListKey { shop, list, about: About::Item(ids[0]) };
+        let rules =
+            ListRules { length: 2, reserve: 2, category_max: Some(1), ..ListRules::of(Relation::ViewedTogether) };
+        // In another list both stand so high that they lead that one alone.
+        let elsewhere = |about, id| {
+            let high = Entry { rank_milli: 1_000, ..entry(id) };
+            Asking::of(about, &[high, entry(4)]).unwrap()
+        };
+        let here = |about, id| Asking::of(about, &[entry(id), entry(4)]).unwrap();
+        let lists = vec![elsewhere(7, 1), elsewhere(8, 3), here(9, 1), here(10, 3)];
+        let mut acceptance = Acceptance::among(lists, 1);
+        while acceptance.step(100) == 100 {}
+        let levels = acceptance.levels();
+        let places = Places {
+            rules: &rules,
+            items: &items,
+            facts: Some(&facts),
+            levels: Some((&levels, items.fingerprint(ids[0]))),
+        };
+        let ranked = List { entries: (1..5).map(entry).collect(), shown: 2, ..List::empty(key) };
+        let mut explanation = Explanation::without_row("main", "about", &rules, &ranked);
+        explanation.take_ranked(&ranked, &places);
+        let placed = List { entries: [2, 4, 1, 3].map(entry).to_vec(), shown: 2, ..List::empty(key) };
+        assert_eq!(explanation.put_in_place(&placed, &places), []);
+        let told = explanation.candidates.iter().map(|known| (known.item.as_str(), known.displaced));
+        let (exposure, category) = (Some(Gate::Exposure), Some(Gate::CategoryPlaces));
+        assert_eq!(told.collect::<Vec<_>>(), [("b", None), ("d", None), ("a", exposure), ("c", category)]);
+    }
+}
