@@ -274,8 +274,11 @@ impl Outbox {
             self.muted += 1;
             return;
         }
-        let writer = &self.channels[output].writer;
-        if writer.bytes() + PairsWriter::entry_bytes_max(delta, items) > self.block_bytes_max {
+        let bytes = self.channels[output].writer.bytes();
+        // Names lie anywhere in memory, and mostly there is room for any.
+        if bytes + PairsWriter::entry_bytes_bound(delta) > self.block_bytes_max
+            && bytes + PairsWriter::entry_bytes_max(delta, items) > self.block_bytes_max
+        {
             self.flush_one(output, progress, items, effects);
         }
         let channel = &mut self.channels[output];

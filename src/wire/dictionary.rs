@@ -4,6 +4,7 @@ use super::frame::WireError;
 use super::size::COUNT_BYTES_MAX;
 use super::varint::{Reader, length, name_length, put, put_count, put_name};
 use crate::items::{ItemId, Items, ShopId};
+use crate::limits::ID_BYTES_MAX;
 use crate::memory::{allocated, of_vec};
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
@@ -32,6 +33,9 @@ impl Numbers {
 fn hash(index: u32) -> u64 {
     u64::from(index).wrapping_mul(0x9E37_79B9_7F4A_7C15)
 }
+
+/// What a mention of an item, or of a shop, costs at most, whatever its name.
+pub(super) const NAME_BYTES_BOUND: usize = 4 * 5 + ID_BYTES_MAX;
 
 /// At most so many bytes a mention of `item` costs: its number, and its name and shop where they are new to the block.
 pub(super) fn item_bytes_max(item: ItemId, items: &Items) -> usize {

@@ -26,6 +26,11 @@ const KIND_STEP: u8 = 8;
 /// Added to it where the change is taken back.
 const TAKEN_BACK: u8 = 0x80;
 
+/// Place, time, kind and counts.
+const ENTRY: usize = 64;
+/// A number of the block's dictionaries.
+const NUMBER: usize = 5;
+
 /// Collects deltas of one source partition (of the events log) into blocks for one partition of the pairs log.
 #[derive(Default)]
 pub struct PairsWriter {
@@ -62,11 +67,22 @@ impl PairsWriter {
         self.dictionary.held_bytes() + sections.sum::<usize>()
     }
 
+    /// No fewer than [`Self::entry_bytes_max`], without looking at a name: where that much has room, nothing need be looked up.
+    #[must_use]
+    pub fn entry_bytes_bound(delta: &Delta<'_>) -> usize {
+        let (items, more) = match delta.change {
+            Change::Context { .. } => (0, 0),
+            Change::Star { neighbours, .. } => (1 + neighbours.len(), 0),
+            Change::StarBack { neighbours, .. } => (1 + neighbours.len(), 0),
+            Change::Basket { items, before, .. } => (items.len(), before.len() * WIDE_BYTES_MAX),
+            Change::Cross { anchors, others, .. } => (anchors.len() + others.len(), 0),
+        };
+        ENTRY + 2 * NUMBER + more + (1 + items) * (NUMBER + dictionary::NAME_BYTES_BOUND)
+    }
+
     /// About how many bytes a delta adds to a block at most.
     #[must_use]
     pub fn entry_bytes_max(delta: &Delta<'_>, items: &Items) -> usize {
-        const ENTRY: usize = 64; // place, time, kind and counts
-        const NUMBER: usize = 5;
         // All are of one shop, which may be new to the block too.
         let all = |ids: &mut dyn Iterator<Item = ItemId>| -> usize {
             ids.fold(0, |sum, item| {
