@@ -74,7 +74,7 @@ impl RowsWork {
     }
 
     fn apply(&mut self, block: &PairsBlock<'_>, entry: &PairEntry, head: &SectionHead, effects: &mut dyn Effects) {
-        self.moved = true;
+        (self.moved, self.all_are_due) = (true, false);
         let arrived_ms = match self.clocked {
             Clocked::Events => {
                 self.events_come_to(entry.time.0, effects);
@@ -124,7 +124,9 @@ impl RowsWork {
             if self.clocked == Clocked::Events {
                 self.events_come_to(highest.0, effects);
             }
-            self.moved |= highest > self.rows.now();
+            if highest > self.rows.now() {
+                (self.moved, self.all_are_due) = (true, false);
+            }
             self.rows.observe(highest);
         }
         let is_heard = |ends: bool| is_current && ends;
