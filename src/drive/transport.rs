@@ -248,6 +248,8 @@ pub trait Writer {
     /// # Errors
     /// When a record was not delivered.
     fn look(&mut self) -> anyhow::Result<()>;
+    /// Whether something is held back until more has been acknowledged: [`Writer::look`] sends it.
+    fn holds_back(&self) -> bool;
     /// Waits until everything appended has been acknowledged.
     ///
     /// # Errors

@@ -31,6 +31,8 @@ use std::time::{Duration, Instant};
 
 /// How often a worker tells its stages the time, and sends what they hold.
 const TICK: Duration = Duration::from_millis(20);
+/// How soon a worker looks again that waits to send more: nothing wakes it when brokers acknowledge.
+const HELD_BACK: Duration = Duration::from_millis(2);
 /// How often a worker shows what it did, and commits how far it is.
 const SHOW: Duration = Duration::from_secs(1);
 /// The same, for who goes by the steady clock.
@@ -324,6 +326,10 @@ pub trait Worker {
     /// # Errors
     /// When something was not delivered.
     fn look(&mut self) -> anyhow::Result<()>;
+    /// Whether it holds back something that goes out when more has been acknowledged.
+    fn holds_back(&self) -> bool {
+        false
+    }
     /// Takes up what its groups have said, if anything.
     ///
     /// # Errors
@@ -391,7 +397,8 @@ pub trait Worker {
                 self.show();
             }
             if is_idle {
-                self.ties().wake.sleep(next_tick);
+                let soon = if self.holds_back() { now + HELD_BACK } else { next_tick };
+                self.ties().wake.sleep(next_tick.min(soon));
             }
         }
         match self.end() {

@@ -60,6 +60,11 @@ impl<R> Lane<R> {
         self.waiting.is_empty() && self.may_go(pace, now)
     }
 
+    /// Whether any record waits.
+    pub(super) fn has_waiting(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
     /// A record waits.
     pub(super) fn wait(&mut self, record: R) {
         self.waiting.push_back(record);

@@ -23,6 +23,7 @@ pub mod verdicts;
 
 mod errors;
 mod follower;
+mod lane;
 mod message;
 mod reader;
 mod rejects;

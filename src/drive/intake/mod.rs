@@ -306,6 +306,10 @@ impl<T: Transport> Worker for IntakeWorker<T> {
         self.hands.writer.look()
     }
 
+    fn holds_back(&self) -> bool {
+        self.hands.writer.holds_back()
+    }
+
     fn change(&mut self) -> anyhow::Result<()> {
         let mut changes = Vec::new();
         for (number, source) in self.sources.iter().enumerate() {

@@ -291,6 +291,10 @@ impl Writer for MemoryWriter {
         }
     }
 
+    fn holds_back(&self) -> bool {
+        false
+    }
+
     fn flush(&mut self) -> anyhow::Result<()> {
         while self.deliver()?.is_some() {}
         Ok(())

@@ -351,6 +351,10 @@ impl<T: Transport> Worker for RowsWorker<T> {
         self.pass_own()
     }
 
+    fn holds_back(&self) -> bool {
+        self.hands.writer.holds_back()
+    }
+
     fn change(&mut self) -> anyhow::Result<()> {
         while let Some(change) = self.reader.change() {
             self.apply_change(change)?;

@@ -299,6 +299,10 @@ impl<T: Transport> Worker for WindowsWorker<T> {
         self.hands.writer.look()
     }
 
+    fn holds_back(&self) -> bool {
+        self.hands.writer.holds_back()
+    }
+
     fn change(&mut self) -> anyhow::Result<()> {
         while let Some(change) = self.reader.change() {
             self.apply_change(change)?;

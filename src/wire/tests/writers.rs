@@ -172,6 +172,7 @@ fn an_entry_adds_no_more_bytes_than_was_told_and_a_block_has_no_more() {
         for (n, change) in (0..).zip(changes) {
             let delta = Delta::counted(EventTime(0), change);
             let most = PairsWriter::entry_bytes_max(&delta, &items);
+            assert!(most <= PairsWriter::entry_bytes_bound(&delta), "{most}: {change:?}");
             let mut alone = PairsWriter::default();
             alone.open(bare("s"));
             for writer in [&mut pairs, &mut alone] {
