@@ -29,6 +29,7 @@ mod raw;
 mod snapshots;
 mod source;
 mod units;
+mod warm;
 
 pub use facts::{FactsSettings, FactsSourceSettings, WhenAway};
 pub use file_form::{FileForm, Header, Quote};
@@ -38,6 +39,7 @@ pub use layers::{CONFIG_FILE_VARIABLE, Flag, Layers};
 pub use memory::MemorySettings;
 pub use problem::{ConfigError, Layer, Problem};
 pub use snapshots::SnapshotSettings;
+pub use warm::{CacheUrl, WarmSettings, WarmValue};
 
 use crate::event::EventTime;
 use crate::intake::MappingSpec;
@@ -87,6 +89,8 @@ pub struct Settings {
     pub facts: FactsSettings,
     /// Which impressions and clicks are told.
     pub clicks: ClickRules,
+    /// The cache that `warm` keeps.
+    pub warm: WarmSettings,
     /// Where events come from.
     pub sources: Vec<SourceSettings>,
 }
@@ -376,6 +380,7 @@ impl Default for Settings {
             memory: MemorySettings::default(),
             facts: FactsSettings::default(),
             clicks: ClickRules::default(),
+            warm: WarmSettings::default(),
             sources: Vec::new(),
         }
     }

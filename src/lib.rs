@@ -25,6 +25,9 @@ pub mod rows;
 pub mod rank;
 pub mod publish;
 
+// What a record of the lists topic does to a shop's cache.
+pub mod warm;
+
 // What tells of input that was in vain.
 pub mod findings;
 
@@ -40,4 +43,5 @@ pub mod serve;
 pub mod drive;
 pub mod kafka;
 pub mod config;
+pub mod cache;
 pub mod cli;

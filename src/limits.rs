@@ -97,6 +97,26 @@ pub const TRANSFORM_DEPTH_MAX: usize = 1000;
 /// Most stack that a source's jq program may take, of the 2 MiB that a thread has.
 pub const TRANSFORM_STACK_BYTES_MAX: usize = 768 << 10;
 
+/// Lists that one run of `warm`'s script writes, at most, and about how many bytes: the cache answers nobody meanwhile.
+pub const WARM_SCRIPT_RECORDS_MAX: usize = 64;
+/// The same, in bytes of keys and values.
+pub const WARM_SCRIPT_BYTES_MAX: usize = 512 << 10;
+
+/// Records, changes or not, that `warm` has on their way to the cache at once, at most.
+pub const WARM_BATCH_RECORDS_MAX: usize = 2048;
+/// The same, in bytes of keys and values; the list that reaches it is in it too.
+pub const WARM_BATCH_BYTES_MAX: usize = 8 << 20;
+/// Records without a change between two places that a cache notes.
+pub const WARM_SKIPPED_MAX: usize = 1024;
+
+/// How long the stamp of a deleted list stays in a cache, in ms: 7 days. An older record of it that comes later than that would be taken.
+pub const WARM_TOMBSTONE_MS: u64 = 7 * 86_400_000;
+
+/// Lists that `warm --verify` holds against a cache at most: some 120 bytes each.
+pub const WARM_VERIFY_LISTS_MAX: usize = 100_000_000;
+/// Keys that it shows of each kind of difference.
+pub const WARM_EXAMPLES_MAX: usize = 10;
+
 /// Largest `logs.block_bytes`: at this size a block is closed. The event that reaches it is in it too, and so is a section for
 /// every source partition.
 pub const BLOCK_BYTES_MAX: usize = 4 << 20;

@@ -32,6 +32,7 @@ mod signals;
 mod sources;
 pub mod telemetry;
 mod topics;
+mod warm;
 
 use crate::config::{ConfigError, FileForm, Flag, LogFormat};
 use crate::intake::Format;
@@ -43,7 +44,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 const HELP: &str = "\
-Exit codes: 0 done, 1 failed, 2 wrong usage or settings, 3 done but some records were rejected.
+Exit codes: 0 done, 1 failed, 2 wrong usage or settings, 3 done but some records were rejected, or what was compared differs.
 
 Examples:
   samenloop demo
@@ -96,6 +97,8 @@ enum Command {
     Demo(demo::DemoArgs),
     /// The service: topics of events to a topic of lists
     Run(run::RunArgs),
+    /// A shop's Redis or Valkey, kept equal to the lists
+    Warm(warm::WarmArgs),
     /// Files of events to lists, changes or counts
     Replay(replay::ReplayArgs),
     /// How good the lists are, by a split in time
@@ -175,7 +178,7 @@ fn run(cli: Cli, format: &mut LogFormat) -> anyhow::Result<Outcome> {
     });
     let against = against.collect::<anyhow::Result<Vec<_>>>()?;
     let (settings, ignored) = settings::load(cli.globals.config, flags)?;
-    telemetry::start(settings.log, matches!(cli.command, Command::Run(_)))?;
+    telemetry::start(settings.log, matches!(cli.command, Command::Run(_) | Command::Warm(_)))?;
     for variable in ignored {
         tracing::warn!(
             variable,
@@ -186,6 +189,7 @@ fn run(cli: Cli, format: &mut LogFormat) -> anyhow::Result<Outcome> {
     match cli.command {
         Command::Demo(args) => demo::run(args, settings),
         Command::Run(args) => run::run(args, settings),
+        Command::Warm(args) => warm::run(args, settings),
         Command::Replay(args) => replay::run(args, settings),
         Command::Evaluate(args) => evaluate::run(args, settings, against),
         Command::Inspect(args) => inspect::run(args, settings),
@@ -219,6 +223,7 @@ impl Command {
         match self {
             Self::Demo(args) => &args.sets,
             Self::Run(args) => &args.sets,
+            Self::Warm(args) => &args.sets,
             Self::Replay(args) => &args.sets,
             Self::Evaluate(args) => &args.sets,
             Self::Inspect(args) => &args.sets,
@@ -241,7 +246,7 @@ impl Command {
     fn settings(&self) -> Vec<Flag> {
         match self {
             Self::Demo(args) => args.settings(),
-            Self::Run(_) | Self::Rebuild(_) => Vec::new(),
+            Self::Run(_) | Self::Warm(_) | Self::Rebuild(_) => Vec::new(),
             Self::Replay(args) => args.settings(),
             Self::Evaluate(_)
             | Self::Inspect(_)

@@ -25,6 +25,10 @@ pub(super) fn load(file: Option<PathBuf>, flags: Vec<Flag>) -> anyhow::Result<(S
         let text = read(&path)?;
         settings.http.set_token(&text).with_context(|| format!("{}: not a token", path.display()))?;
     }
+    if let Some(path) = settings.warm.password_file.clone() {
+        let text = read(&path)?;
+        settings.warm.set_password(&text).with_context(|| format!("{}: not a password", path.display()))?;
+    }
     Ok((settings, layers.ignored_variables()))
 }
 

@@ -98,6 +98,7 @@ pub(super) fn settings(merged: &Merged) -> Result<Settings, ConfigError> {
         memory: check.memory_budget(raw),
         facts: check.facts(raw),
         clicks: check.clicks(raw),
+        warm: check.warm(raw),
         sources: check.sources(&raw.source, &raw.topics.prefix),
     };
     let reads_clicks = settings.clicks.enabled;

@@ -11,6 +11,7 @@ use super::memory::RawMemory;
 use super::placements::RawPlacements;
 use super::snapshots::RawSnapshots;
 use super::units::{Bound, Bytes, Decimal, Duration, Moment, SecretText};
+use super::warm::RawWarm;
 use super::{
     HttpSettings, IntakeSettings, LogFormat, LogLevel, LogSettings, LogsSettings, OutputFormat, RegistrySettings,
     Secret, Settings,
@@ -39,6 +40,7 @@ pub(super) struct RawSettings {
     pub(super) memory: RawMemory,
     pub(super) facts: RawFacts,
     pub(super) clicks: RawClicks,
+    pub(super) warm: RawWarm,
     /// Read one by one, by `source`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) source: Vec<toml::Table>,
@@ -216,6 +218,7 @@ impl From<&Settings> for RawSettings {
             memory: RawMemory::from(&settings.memory),
             facts: RawFacts::from(&settings.facts),
             clicks: RawClicks::from(&settings.clicks),
+            warm: RawWarm::from(&settings.warm),
             source: settings.sources.iter().map(super::source::to_table).collect(),
         }
     }

@@ -50,7 +50,7 @@ impl Wake {
     }
 
     /// Sleeps until woken, also by what came since the last sleep, or until `deadline`.
-    fn sleep(&self, deadline: Instant) {
+    pub fn sleep(&self, deadline: Instant) {
         let mut woken = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
         while !*woken {
             let left = deadline.saturating_duration_since(Instant::now());

@@ -13,6 +13,7 @@ mod message;
 mod value;
 
 use self::bounds::{Bounded, Exhausted, Meter, Running, metered_def, natives};
+use super::json::is_json;
 use super::mapping::MappingError;
 use super::paths::Paths;
 use super::value::Found;
@@ -95,6 +96,23 @@ impl Output {
     #[cfg(test)]
     pub(super) fn to_json(&self) -> String {
         self.0.to_string()
+    }
+
+    /// As bytes: a text as it is, anything else as JSON; none for `null`.
+    ///
+    /// # Errors
+    /// When it is none that JSON can write, as of a number without end.
+    pub(super) fn into_bytes(self) -> Result<Option<Vec<u8>>, String> {
+        match self.0 {
+            Val::Null => Ok(None),
+            Val::TStr(text) => Ok(Some(text.to_vec())),
+            value => {
+                let written = value.to_string().into_bytes();
+                let fault = |what| format!("it gives what JSON cannot write: {what}");
+                is_json(&written).map_err(fault)?;
+                Ok(Some(written))
+            }
+        }
     }
 
     /// The values at `paths`.

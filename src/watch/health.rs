@@ -17,6 +17,9 @@ use std::time::{Duration, Instant};
 /// answer; whoever waits for brokers gives signs of life meanwhile.
 pub const HEARTBEAT_AGE_MAX: Duration = Duration::from_secs(60);
 
+/// What the worker of `samenloop warm` is called.
+pub const WARMER: &str = "warm";
+
 /// The stages, as metrics and answers name them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum StageName {

@@ -13,6 +13,7 @@ mod followers;
 mod memory;
 mod snapshots;
 mod tallies;
+mod warm;
 
 pub use delay::{DELAY_EDGES_US, DelayTally};
 pub use facts::{FactsFollower, FactsTallies};
@@ -20,6 +21,7 @@ pub use followers::{GapsFollower, IntakeFollower, LagFollower, LogFollower, Rows
 pub use memory::Strain;
 pub use snapshots::{GivenUp, PassedOver, SnapshotFollower};
 pub use tallies::{FATES, IntakeTallies, LogTallies, RowsTallies, WindowsTallies};
+pub use warm::{CacheTrouble, WarmFollower, WarmLagFollower, WarmTallies};
 
 use super::health::Health;
 use clicks::ClicksFamilies;
@@ -28,6 +30,7 @@ use families::{Catalogue, IntakeFamilies, LogFamilies, RowsFamilies, WaitFamilie
 use memory::MemoryFamilies;
 use prometheus::{GaugeVec, IntCounterVec, Registry, TextEncoder};
 use snapshots::SnapshotFamilies;
+use warm::WarmFamilies;
 
 /// One metric as documented.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,6 +62,7 @@ pub struct Metrics {
     facts: FactsFamilies,
     memory: MemoryFamilies,
     clicks: ClicksFamilies,
+    warm: WarmFamilies,
     view_lists: GaugeVec,
     ready: GaugeVec,
     resident_bytes: GaugeVec,
@@ -121,6 +125,7 @@ impl Metrics {
         let facts = FactsFamilies::new(all)?;
         let memory = MemoryFamilies::new(all)?;
         let clicks = ClicksFamilies::new(all)?;
+        let warm = WarmFamilies::new(all)?;
         let view_lists =
             all.gauge("samenloop_view_lists", "Lists that HTTP can serve: published and not withdrawn.", &[])?;
         let http_requests = all.counter(
@@ -160,6 +165,7 @@ impl Metrics {
             facts,
             memory,
             clicks,
+            warm,
             view_lists,
             ready,
             resident_bytes,

@@ -22,11 +22,13 @@ pub enum Outside {
     Store,
     /// Topics of facts, at start.
     Facts,
+    /// What a warmer keeps.
+    Cache,
 }
 
 impl Outside {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Brokers, Self::Registry, Self::Store, Self::Facts];
+    pub const ALL: [Self; 5] = [Self::Brokers, Self::Registry, Self::Store, Self::Facts, Self::Cache];
 
     /// As `/readyz` names it.
     #[must_use]
@@ -36,6 +38,7 @@ impl Outside {
             Self::Registry => "the schema registry",
             Self::Store => "the snapshot store",
             Self::Facts => "facts about items",
+            Self::Cache => "the cache",
         }
     }
 }

@@ -35,6 +35,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("rows", &[]),
     ("rank", &["facts", "rows"]),
     ("publish", &["facts", "rank"]),
+    ("warm", &["intake", "publish"]),
     ("findings", &[]),
     ("stage", &["facts", "intake", "windows", "clicks", "wire", "rows", "rank", "publish", "findings"]),
     ("snapshot", &[]),
@@ -43,11 +44,12 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("drive", &["facts", "intake", "wire", "publish", "findings", "stage", "watch", "serve", "snapshot", "config"]),
     ("kafka", &["facts", "intake", "wire", "rows", "rank", "publish", "stage", "watch", "serve", "drive", "config"]),
     ("config", &["facts", "intake"]),
+    ("cache", &["intake", "publish", "warm", "watch", "drive", "config"]),
     (
         "cli",
         &[
             "facts", "intake", "windows", "clicks", "wire", "rows", "rank", "publish", "findings", "stage", "snapshot",
-            "watch", "serve", "drive", "kafka", "config",
+            "watch", "serve", "drive", "kafka", "config", "warm", "cache",
         ],
     ),
     ("main", &["cli"]),
@@ -55,7 +57,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// The rooms that may touch the world.
-const OUTER: &[&str] = &["snapshot", "watch", "serve", "drive", "kafka", "cli"];
+const OUTER: &[&str] = &["snapshot", "watch", "serve", "drive", "kafka", "cache", "cli"];
 
 /// What only the outer rooms may name: clocks, files, sockets, threads, randomness, and the libraries for them.
 const OUTER_PATHS: &[&str] = &[
@@ -77,6 +79,7 @@ const OUTER_PATHS: &[&str] = &[
     "prometheus",
     "rand",
     "rand_chacha",
+    "redis",
     "rand_distr",
     "ureq",
     "ctrlc",
@@ -151,6 +154,9 @@ fn each_rule_can_fail() {
         ("kafka/mod.rs", "//! A.\nuse crate::cli::Outcome;", "kafka/mod.rs:2: kafka may not know cli"),
         ("drive/mod.rs", "//! A.\nuse crate::kafka::Reader;", "drive/mod.rs:2: drive may not know kafka"),
         ("serve/mod.rs", "//! A.\nuse crate::drive::Pipeline;", "serve/mod.rs:2: serve may not know drive"),
+        ("cache/mod.rs", "//! A.\nuse crate::kafka::Reader;", "cache/mod.rs:2: cache may not know kafka"),
+        ("warm/mod.rs", "//! A.\nuse crate::drive::Reader;", "warm/mod.rs:2: warm may not know drive"),
+        ("warm/mod.rs", "//! A.\nuse redis::Client;", "warm/mod.rs:2: redis::Client is for the outer rooms only"),
         ("snapshot/mod.rs", "//! A.\nuse crate::stage::Machine;", "snapshot/mod.rs:2: snapshot may not know stage"),
         (
             "stage/mod.rs",

@@ -3,6 +3,7 @@
 use crate::command::{shop_shape, shown};
 use crate::kafka::{self, Sent};
 use crate::recount::{Event, Kind};
+use crate::redis_server::Redis;
 use crate::registry::{Fault, TestRegistry};
 use crate::running::{EVENTS, produce, replayed};
 use crate::service::House;
@@ -161,6 +162,14 @@ fn avro_of_two_versions_counts_the_same_and_lists_are_avro_that_others_read() {
     assert!(want.len() > 100, "{} lists test nothing", want.len());
     assert_eq!(lists, want);
     instance.stop();
+    // What a warmer keeps of it is the same, as JSON.
+    let redis = Redis::start(&[]);
+    house.more.push_str(&format!("[warm]\nurl = \"{}\"\n", redis.url()));
+    let ended = house.command(&["warm", "--once"]);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let kept = redis.lists("").into_iter().map(|(key, json)| (key, Some(shown(&serde_json::from_str(&json).unwrap()))));
+    let kept: BTreeMap<_, _> = kept.collect();
+    assert!(kept == want, "{} of {} lists: {}", kept.len(), want.len(), ended.stderr);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! On a real Apache Kafka, which the tests start themselves: `tests/run --test kafka`.
 //!
-//! Needs a JDK 17 or newer and Maven (`tests/run` installs them where it may). `SAMENLOOP_TEST_BOOTSTRAP=host:port` uses a
+//! Needs a JDK 17 or newer, Maven and redis-server (`tests/run` installs them where it may). `SAMENLOOP_TEST_BOOTSTRAP=host:port` uses a
 //! broker that is already there, but for the tests that stop theirs.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // tests
@@ -15,6 +15,8 @@ mod kafka;
 mod proxy;
 #[path = "../support/recount.rs"]
 mod recount;
+#[path = "../support/redis.rs"]
+mod redis_server;
 #[path = "../support/registry.rs"]
 mod registry;
 #[path = "../support/rig.rs"]
@@ -23,6 +25,8 @@ mod rig;
 mod service;
 #[path = "../support/shop.rs"]
 mod shop;
+#[path = "../support/topic.rs"]
+mod topic;
 
 mod avro;
 mod batches;
@@ -41,3 +45,4 @@ mod snapshots;
 mod starts;
 mod the_broker;
 mod transactions;
+mod warm;

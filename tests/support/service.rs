@@ -175,10 +175,15 @@ impl House {
 
     /// Starts an instance and waits for its port: brokers may be away.
     pub fn start_alone(&self, name: &str) -> Instance {
+        self.start_command(name, "run")
+    }
+
+    /// The same of another command that serves HTTP.
+    pub fn start_command(&self, name: &str, subcommand: &str) -> Instance {
         static STARTS: AtomicU32 = AtomicU32::new(0);
         let file = self.settings();
         let log = self.folder.path(&format!("{name}-{}.log", STARTS.fetch_add(1, Ordering::Relaxed)));
-        let mut command = command::samenloop(&["--config", &file, "run"]);
+        let mut command = command::samenloop(&["--config", &file, subcommand]);
         let process = command.stdout(Stdio::null()).stderr(File::create(&log).unwrap()).spawn().unwrap();
         let mut instance = Instance { name: name.to_owned(), process, log, address: String::new() };
         let deadline = Instant::now() + UP_MAX;

@@ -5,7 +5,7 @@
 //! every instance out of service would help nobody.
 
 use super::Shared;
-use crate::watch::health::{Health, PartitionState, Standing};
+use crate::watch::health::{Health, PartitionState, Standing, WARMER};
 use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -52,14 +52,17 @@ fn is_live(standing: &Standing) -> bool {
 /// All reasons, what has to come first at the front.
 fn why_not_ready(health: &Health, standings: &[Standing]) -> String {
     let mut reasons = Vec::new();
-    let (of_facts, unsettled): (Vec<_>, Vec<_>) =
+    let (of_facts, others): (Vec<_>, Vec<_>) =
         health.waiting().into_iter().partition(|worker| worker.starts_with("facts-"));
+    let (of_cache, unsettled): (Vec<_>, Vec<_>) = others.into_iter().partition(|worker| **worker == *WARMER);
     let unsettled = unsettled.len();
     let behind = standings.iter().filter(|standing| !is_live(standing)).count();
     if unsettled > 0 {
         reasons.push(format!(
             "{unsettled} workers have not heard from their consumer groups yet which partitions are theirs"
         ));
+    } else if !of_cache.is_empty() {
+        reasons.push("the cache does not hold all yet that the lists topic held at the start".to_owned());
     } else if standings.is_empty() {
         reasons.push("no partition is on this instance yet".to_owned());
     }

@@ -213,6 +213,11 @@ impl WaitFamilies {
                     "Since how long facts about items have been waited for at start; 0 when they are not.",
                     &["worker"],
                 )?),
+                (Outside::Cache, all.gauge(
+                    "samenloop_cache_wait_seconds",
+                    "Since how long a warmer has been waiting for its cache to answer, or to take what it is given; 0 when it does not wait.",
+                    &["worker"],
+                )?),
             ],
             sources: all.gauge(
                 "samenloop_source_waiting",

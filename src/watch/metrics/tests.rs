@@ -60,6 +60,9 @@ fn shown() -> (Metrics, String) {
     let mut facts = metrics.facts(FactsTopic::Stock);
     facts.update(&FactsTallies { records: 1, refused: [("bad_key", 1)].into(), shortened: 1, lag: 1 });
     metrics.show_facts(1, 1, true);
+    let (mut warm, mut warm_lag) = (metrics.warm(), metrics.warm_lag(Partition(0)));
+    warm.update(&WarmTallies::default());
+    warm_lag.update(1, 1);
     let health = Health::new(1, HEARTBEAT_AGE_MAX);
     let _waiting = (health.waits().worker("rows-0"), health.waits().source(&SourcePartition::new("club", 1)));
     health.waits().set_topic("club", TopicStanding { partitions: 2, unread: Vec::new() });
@@ -318,6 +321,25 @@ fn findings_are_those_of_all_workers_and_go_with_them() {
     one.update(&found(&[Kind::OneUser]));
     drop(two);
     assert_eq!((of("one_user"), of("shifted")), (Some(1.0), Some(0.0)));
+}
+
+#[test]
+fn what_a_warmer_does_is_shown_and_its_lag_goes_with_the_partition() {
+    let metrics = Metrics::new().unwrap();
+    let (mut follower, mut lag) = (metrics.warm(), metrics.warm_lag(Partition(2)));
+    let of = |series: &str| value(&metrics, &format!("samenloop_warm_{series}"));
+    assert_eq!(of("troubles_total{reason=\"memory\"}"), Some(0.0), "there from the start: the first one is a rise");
+    let tallies = WarmTallies { set: 3, older: 1, ..WarmTallies::default() };
+    follower.update(&tallies);
+    follower.update(&WarmTallies { set: 5, ..tallies });
+    follower.count_trouble(CacheTrouble::Memory);
+    follower.count_return();
+    lag.update(7, 1500);
+    assert_eq!((of("records_total{outcome=\"set\"}"), of("records_total{outcome=\"older\"}")), (Some(5.0), Some(1.0)));
+    assert_eq!((of("troubles_total{reason=\"memory\"}"), of("returns_total")), (Some(1.0), Some(1.0)));
+    assert_eq!((of("lag_records{partition=\"2\"}"), of("lag_seconds{partition=\"2\"}")), (Some(7.0), Some(1.5)));
+    drop(lag);
+    assert_eq!(of("lag_records{partition=\"2\"}"), None);
 }
 
 #[test]
