@@ -74,7 +74,7 @@ struct Place {
     is_read: bool,
     /// Whether the cache has said how far it is, so that records are taken.
     is_known: bool,
-    /// When the last record was written that was read of it, by its timestamp.
+    /// Timestamp of the last record that was read of it.
     newest_ms: Option<i64>,
     shown: WarmLagFollower,
 }
@@ -207,6 +207,7 @@ impl<R: Reader> Warmer<R> {
     }
 
     fn take(&mut self, partitions: &[Partition]) -> anyhow::Result<()> {
+        self.ask_of(partitions)?;
         let WarmerParts { reader, metrics, .. } = &self.parts;
         for &partition in partitions {
             let bounds = reader.bounds(partition)?;
@@ -221,7 +222,6 @@ impl<R: Reader> Warmer<R> {
             };
             self.places.insert(partition, place);
         }
-        self.ask_of(partitions)?;
         if self.held.is_some() {
             return self.settle(partitions);
         }
