@@ -452,7 +452,7 @@ MUTANTS = [
         ("rows-loud", "(!is_silent).then_some(arrived_ms)", "Some(arrived_ms)", "what is counted while silent is due as a change"),
         ("rows-silent-late", "                self.silence.begin_history(&head.source); // from the first entry on; its end counts from the last\n", "", "a history is loud"),
         ("rows-highest", "            self.rows.observe(highest);\n", "", "the rows' time does not follow marks"),
-        ("rows-moved", "            if highest > self.rows.now() {\n                (self.moved, self.all_are_due) = (true, false);\n            }\n", "", "time that passed by marks alone brings no rest"),
+        ("rows-moved", "            self.moved |= highest > self.rows.now();\n", "", "time that passed by marks alone brings no rest"),
     ),
     *of(
         "src/stage/rows/silence.rs",

@@ -74,7 +74,7 @@ impl RowsWork {
     }
 
     fn apply(&mut self, block: &PairsBlock<'_>, entry: &PairEntry, head: &SectionHead, effects: &mut dyn Effects) {
-        (self.moved, self.all_are_due) = (true, false);
+        self.moved = true;
         let arrived_ms = match self.clocked {
             Clocked::Events => {
                 self.events_come_to(entry.time.0, effects);
@@ -124,9 +124,7 @@ impl RowsWork {
             if self.clocked == Clocked::Events {
                 self.events_come_to(highest.0, effects);
             }
-            if highest > self.rows.now() {
-                (self.moved, self.all_are_due) = (true, false);
-            }
+            self.moved |= highest > self.rows.now();
             self.rows.observe(highest);
         }
         let is_heard = |ends: bool| is_current && ends;

@@ -75,11 +75,6 @@ impl Exposure {
         self.shares.get(list.index()).copied().flatten()
     }
 
-    /// Whether any list has a bound.
-    pub(super) fn has_any(&self) -> bool {
-        !self.shares.is_empty()
-    }
-
     pub(super) fn is_in_a_round(&self) -> bool {
         self.round.is_some()
     }

@@ -137,8 +137,6 @@ pub struct RowsWork {
     publish_from_ms: i64,
     /// Whether anything has come since the last rest.
     moved: bool,
-    /// Whether every list has been made due since then.
-    all_are_due: bool,
     /// Where the epochs of the totals log begin.
     epochs_from: u64,
     /// The place of this owner's claim, counted from there.
@@ -206,7 +204,6 @@ impl RowsWork {
             silence: Silence::new(),
             publish_from_ms: i64::MIN,
             moved: false,
-            all_are_due: false,
             epochs_from: 0,
             epoch: None,
             epoch_above: None,

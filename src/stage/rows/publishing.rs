@@ -38,7 +38,6 @@ impl RowsWork {
         self.review.begin();
         self.due.sweep_all();
         self.begin_walk();
-        self.all_are_due = self.is_by_counts_alone();
     }
 
     /// A history is over, for the other partitions too.
@@ -219,11 +218,6 @@ impl RowsWork {
         is_own.then(|| self.lists.meet(ListKey { shop, list, about }))
     }
 
-    /// Whether nothing but counts has a say in any list: what is due once is ranked by what has been counted then.
-    fn is_by_counts_alone(&self) -> bool {
-        self.clocked == Clocked::Wall && self.shown.is_none() && !self.exposure.has_any()
-    }
-
     /// First exact totals go out; when there are none to tell, every list is ranked.
     pub(super) fn come_to_rest(&mut self, effects: &mut dyn Effects) {
         if self.silence.is_on() || !self.moved || self.is_telling_exact() {
@@ -249,11 +243,8 @@ impl RowsWork {
                     self.clock_ms = self.clock_ms.max(self.rows.now().0).saturating_add(rest_ms);
                     self.wall_ms = self.clock_ms;
                 }
-                // Behind a backlog that ended in the meantime each would be ranked twice, by the same counts.
-                if !self.all_are_due {
-                    self.due.sweep_all();
-                    self.begin_walk();
-                }
+                self.due.sweep_all();
+                self.begin_walk();
                 if self.clocked == Clocked::Events {
                     self.publish_due(effects);
                 }

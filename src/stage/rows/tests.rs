@@ -639,26 +639,6 @@ fn behind_a_history_lists_wait_a_moment_for_the_others_and_then_come_once() {
 }
 
 #[test]
-fn rest_behind_a_backlog_ranks_no_list_again_that_nothing_has_moved_since() {
-    let rest_ms = PublishRules::default().rest_after_ms;
-    for moves in [false, true] {
-        let mut bench = Bench::live(0, 1, 900);
-        bench.pass(1);
-        with_contexts_of(&mut bench, Lag::History);
-        bench.stands(Lag::Live, None);
-        assert_eq!((bench.pass(TOTALS_FIRST_MS).lists.len(), bench.ranked()), (2, 2));
-        if moves {
-            bench.stands(Lag::Live, Some(EventTime(EVENT_MS + 1)));
-        }
-        bench.pass(2 * rest_ms);
-        assert_eq!(bench.ranked(), if moves { 4 } else { 2 });
-        bench.stands(Lag::Live, Some(EventTime(EVENT_MS + 2)));
-        bench.pass(2 * rest_ms);
-        assert_eq!(bench.ranked(), if moves { 6 } else { 4 }, "the next rest is like any other");
-    }
-}
-
-#[test]
 fn a_list_that_is_off_is_not_even_ranked() {
     let mut lists = ListRules::defaults();
     lists[Relation::ViewedTogether.index()].enabled = false;

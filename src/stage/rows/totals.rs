@@ -140,7 +140,7 @@ impl RowsWork {
             if is_own {
                 self.rows.restore_sent(&update, landmark);
             } else if self.rows.apply_foreign_total(&update, landmark) {
-                (self.moved, self.all_are_due) = (true, false);
+                self.moved = true;
                 self.last_input_ms = self.clock_ms;
                 if let TotalKey::Item(relation, item) = update.key
                     && !self.silence.is_on()
