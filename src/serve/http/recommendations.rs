@@ -110,21 +110,38 @@ struct Answer<'a> {
 #[derive(Serialize)]
 struct Without<'a> {
     item: &'a str,
-    why: &'static str,
+    why: Why,
+}
+
+/// Why an item brings nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Why {
+    /// It has no list.
+    NoList,
+    /// The catalogue says that it is no product.
+    NotCounted,
+    /// It is not among the latest of its session.
+    TooLongAgo,
+    /// Its partition is not live.
+    NotReady,
+    /// No instance that is known has its partition.
+    NotHere,
+    /// Another instance's list is of a form that this release does not know.
+    Unreadable,
 }
 
 /// What there is of one item's list.
 #[derive(Debug)]
 enum Found {
     List(Bytes),
-    /// None; which of the codes of `/v1/lists` says why.
-    Nothing(&'static str),
+    Nothing(Why),
 }
 
 impl Found {
     /// Whether asking again may bring a list.
     fn is_passing(&self) -> bool {
-        matches!(self, Self::Nothing("not_ready" | "not_here"))
+        matches!(self, Self::Nothing(Why::NotReady | Why::NotHere))
     }
 }
 
@@ -147,12 +164,12 @@ pub(super) async fn recommendations(
     let mut found = find_all(&shared, shop, wanted.collect()).await;
     let filling = if fill.is_some() { found.pop() } else { None };
 
-    let parts: Vec<Part<'_>> = weighed
-        .iter()
-        .zip(&found)
-        .filter_map(|(&(_, weight), found)| Some(Part { weight, record: record(found)? }))
+    let records: Vec<Result<ListRecord<'_>, Why>> = found.iter().map(record).collect();
+    let whys: Vec<Option<Why>> = records.iter().map(|record| record.as_ref().err().copied()).collect();
+    let parts: Vec<Part<'_>> = (weighed.iter().zip(records))
+        .filter_map(|(&(_, weight), record)| Some(Part { weight, record: record.ok()? }))
         .collect();
-    let fill_record = filling.as_ref().and_then(record);
+    let fill_record = filling.as_ref().and_then(|filling| record(filling).ok());
     if parts.is_empty() && fill_record.is_none() && found.iter().any(Found::is_passing) {
         return Err(refusal(&shared, shop, list, &weighed, &found));
     }
@@ -171,7 +188,7 @@ pub(super) async fn recommendations(
         facts: shared.facts(),
     };
     let entries = combine(&wish, &parts, fill_record.as_ref());
-    let without = without(&given, &weighed, &found, is_of_items);
+    let without = without(&given, &weighed, &whys, is_of_items);
     let is_partial = found.iter().chain(&filling).any(Found::is_passing);
     let items = &question.items;
     let answer = Answer { shop, list: list.name(), combine: combining, items, entries, without, partial: is_partial };
@@ -209,7 +226,7 @@ async fn find_all(shared: &Arc<Shared>, shop: &str, wanted: Vec<(ListName, &str)
             found[place] = Some(told);
         }
     }
-    found.into_iter().map(|found| found.unwrap_or(Found::Nothing("not_here"))).collect()
+    found.into_iter().map(|found| found.unwrap_or(Found::Nothing(Why::NotHere))).collect()
 }
 
 /// What this instance has; none where the item is another's.
@@ -217,44 +234,47 @@ fn here(shared: &Shared, (shop, list, item): (&str, ListName, &str), state: Opti
     let state = state?;
     Some(match shared.state.view.get(shop, list.name(), item) {
         Some(published) => Found::List(published.record),
-        None if state != PartitionState::Live || shared.state.view.is_loading() => Found::Nothing("not_ready"),
-        None => Found::Nothing("no_list"),
+        None if state != PartitionState::Live || shared.state.view.is_loading() => Found::Nothing(Why::NotReady),
+        None => Found::Nothing(Why::NoList),
     })
 }
 
 async fn ask(peers: &Arc<super::peers::Peers>, partition: Partition, path: &str) -> Found {
     match peers.list(partition, path).await {
         Some(Told::List(record)) => Found::List(record),
-        Some(Told::NoList) => Found::Nothing("no_list"),
-        Some(Told::NotReady) => Found::Nothing("not_ready"),
-        None => Found::Nothing("not_here"),
+        Some(Told::NoList) => Found::Nothing(Why::NoList),
+        Some(Told::NotReady) => Found::Nothing(Why::NotReady),
+        None => Found::Nothing(Why::NotHere),
     }
 }
 
-fn record(found: &Found) -> Option<ListRecord<'_>> {
-    let Found::List(bytes) = found else { return None };
-    // One of another instance may be of another release.
-    serde_json::from_slice(bytes)
-        .map_err(|error| tracing::debug!(%error, "a list of another instance is unreadable"))
-        .ok()
+fn record(found: &Found) -> Result<ListRecord<'_>, Why> {
+    match found {
+        Found::Nothing(why) => Err(*why),
+        // One of another instance may be of another release.
+        Found::List(bytes) => serde_json::from_slice(bytes).map_err(|error| {
+            tracing::debug!(%error, "a list of another instance is unreadable");
+            Why::Unreadable
+        }),
+    }
 }
 
 /// What was given and brought nothing, and why.
 fn without<'a>(
     given: &'a [(String, Option<String>)],
     weighed: &[(&str, f64)],
-    found: &[Found],
+    whys: &[Option<Why>],
     is_of_items: bool,
 ) -> Vec<Without<'a>> {
     let mut without = Vec::new();
     for (item, counted) in given {
         let why = match counted.as_deref() {
-            None => "not_counted",
+            None => Why::NotCounted,
             Some(_) if !is_of_items => continue,
-            Some(counted) => match weighed.iter().zip(found).find(|((known, _), _)| *known == counted) {
-                Some((_, Found::List(_))) => continue,
-                Some((_, Found::Nothing(why))) => why,
-                None => "too_long_ago",
+            Some(counted) => match weighed.iter().zip(whys).find(|((known, _), _)| *known == counted) {
+                Some((_, None)) => continue,
+                Some((_, Some(why))) => *why,
+                None => Why::TooLongAgo,
             },
         };
         without.push(Without { item, why });
@@ -265,10 +285,14 @@ fn without<'a>(
 /// Where nothing can be said yet: why not of the first item.
 fn refusal(shared: &Shared, shop: &str, list: ListName, weighed: &[(&str, f64)], found: &[Found]) -> Refusal {
     let passing = weighed.iter().zip(found).find(|(_, found)| found.is_passing());
-    let item = passing.map_or(SHOP_WIDE, |((item, _), _)| item);
+    let (item, why) = match passing {
+        Some(((item, _), Found::Nothing(why))) => (*item, *why),
+        _ => (SHOP_WIDE, Why::NotHere),
+    };
     let (partition, state) = shared.state.health.owner(shop, owner_text(list, item));
     let partitions = shared.state.health.rows_partitions();
     match state {
+        None if why == Why::NotReady => Refusal::NotReady { partition, state: "not live on another instance" },
         None => Refusal::NotHere { partition, partitions },
         Some(state) => Refusal::NotReady { partition, state: state.name() },
     }

@@ -141,6 +141,12 @@ fn whichever_instance_is_asked_the_answer_is_the_same_and_follows_a_partition_th
     c.health.set(StageName::Rows, Partition(1), PartitionState::Live);
     show(&c, "bought-together", &names[1], &[("moved", 50.0)]);
     assert_eq!(items(&a.get(&query)), ["moved", "common", "x", "z"].map(String::from), "50² before two times 30²");
+    // Its owner is not live: said as that, not as nobody's.
+    c.health.set(StageName::Rows, Partition(1), PartitionState::Restoring);
+    c.view.remove_partition(Partition(1), PARTITIONS);
+    let alone = format!("/v1/recommendations?items={}&fill=false", names[1]);
+    assert_eq!(a.get(&alone).is_error(503, "not_ready")["partition"], 1);
+    assert_eq!(without(&a.get(&query))[&names[1]], "not_ready");
     drop(c);
     let answer = a.get(&query);
     assert_eq!(items(&answer), ["x", "common"]);
